@@ -1,0 +1,8 @@
+//! What workloads share.
+
+pub mod cells;
+pub mod clock;
+pub mod histogram;
+pub mod shm;
+pub mod slot;
+pub mod text;

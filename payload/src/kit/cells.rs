@@ -1,0 +1,164 @@
+//! What the workers of one instance share: words, stamps, rings, gauges.
+//!
+//! Each is a cache line of its own, so that two of them never bounce one
+//! line.
+
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{AcqRel, Acquire, Relaxed, Release},
+};
+
+/// A futex word.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Word(pub AtomicU32);
+
+impl Word {
+    /// The value, with everything its writer did before.
+    #[inline]
+    #[must_use]
+    pub fn get(&self) -> u32 {
+        self.0.load(Acquire)
+    }
+
+    /// Publishes a value.
+    #[inline]
+    pub fn set(&self, value: u32) {
+        self.0.store(value, Release);
+    }
+
+    /// Replaces the value and returns the old one.
+    #[inline]
+    pub fn swap(&self, value: u32) -> u32 {
+        self.0.swap(value, AcqRel)
+    }
+
+    /// Adds one and returns the new value.
+    #[inline]
+    pub fn increment(&self) -> u32 {
+        self.0.fetch_add(1, AcqRel).wrapping_add(1)
+    }
+
+    /// Replaces `old` by `new`, if it is still there.
+    #[inline]
+    pub fn replace(&self, old: u32, new: u32) -> bool {
+        self.0.compare_exchange(old, new, AcqRel, Acquire).is_ok()
+    }
+}
+
+/// The time of a wake, written by the waker; 0 is no time.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Stamp(AtomicU64);
+
+impl Stamp {
+    /// W1: overwrites the stamp; to be called right before the waking call.
+    #[inline]
+    pub fn set(&self, now: u64) {
+        self.0.store(now, Release);
+    }
+
+    /// W1: the last stamp.
+    #[inline]
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Acquire)
+    }
+
+    /// W3: keeps the earliest stamp that nobody consumed.
+    #[inline]
+    pub fn set_if_empty(&self, now: u64) {
+        let _older = self.0.compare_exchange(0, now, Release, Relaxed);
+    }
+
+    /// W3: takes the stamp, leaving none.
+    #[inline]
+    #[must_use]
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, AcqRel)
+    }
+}
+
+/// W2: the stamps of the last 16 generations, so that a late wakee still
+/// finds its own.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Ring([(AtomicU64, AtomicU64); Self::LEN]);
+
+impl Ring {
+    const LEN: usize = 16;
+
+    fn entry(&self, generation: u32) -> &(AtomicU64, AtomicU64) {
+        &self.0[generation as usize % Self::LEN]
+    }
+
+    /// Stamps `generation`; to be called right before it is published.
+    #[inline]
+    pub fn set(&self, generation: u32, now: u64) {
+        let (owner, stamp) = self.entry(generation);
+        // A reader in between must not pair one generation with the stamp
+        // of another: 0 is no generation.
+        owner.store(0, Release);
+        stamp.store(now, Release);
+        owner.store(u64::from(generation), Release);
+    }
+
+    /// The stamp of `generation`, or `None` if it has been overwritten.
+    #[inline]
+    #[must_use]
+    pub fn get(&self, generation: u32) -> Option<u64> {
+        let (owner, stamp) = self.entry(generation);
+        let before = owner.load(Acquire);
+        let stamp = stamp.load(Acquire);
+        let after = owner.load(Acquire);
+        let mine = u64::from(generation);
+        (before == mine && after == mine).then_some(stamp)
+    }
+}
+
+/// A plain counter guarded by the workload's own lock.
+///
+/// It is loaded and stored, never added to atomically, so that a lock that
+/// lets two in loses counts.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub struct Gauge(AtomicU64);
+
+impl Gauge {
+    /// Adds one, as `value += 1` would.
+    #[inline]
+    pub fn bump(&self) {
+        self.0.store(self.0.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Ring, Stamp};
+    use core::sync::atomic::AtomicU64;
+
+    #[test]
+    fn earliest_stamp_wins_until_taken() {
+        let stamp = Stamp(AtomicU64::new(0));
+        stamp.set_if_empty(5);
+        stamp.set_if_empty(9);
+        assert_eq!((stamp.take(), stamp.take()), (5, 0));
+    }
+
+    #[test]
+    fn ring_forgets_old_generations() {
+        let ring =
+            Ring([const { (AtomicU64::new(0), AtomicU64::new(0)) }; Ring::LEN]);
+        (1..=20).for_each(|g| ring.set(g, u64::from(g) * 100));
+        assert_eq!(ring.get(4), None);
+        assert_eq!(ring.get(5), Some(500));
+        assert_eq!(ring.get(20), Some(2000));
+        assert_eq!(ring.get(21), None);
+    }
+}

@@ -1,0 +1,51 @@
+//! Clocks, in nanoseconds.
+
+use rustix::io::Errno;
+use rustix::thread::clock_nanosleep_absolute;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+/// Nanoseconds in a second.
+pub const SECOND: u64 = 1_000_000_000;
+/// Nanoseconds in a millisecond.
+pub const MILLISECOND: u64 = 1_000_000;
+
+/// `CLOCK_MONOTONIC`, through the vDSO where there is one.
+#[inline]
+#[must_use]
+pub fn now() -> u64 {
+    nanos(clock_gettime(ClockId::Monotonic))
+}
+
+/// CPU time of this thread; always a system call.
+#[must_use]
+pub fn thread_cpu() -> u64 {
+    nanos(clock_gettime(ClockId::ThreadCPUTime))
+}
+
+/// Sleeps until `CLOCK_MONOTONIC` reads `deadline_ns`.
+///
+/// # Errors
+///
+/// `EINTR` when a signal came first.
+pub fn sleep_until(deadline_ns: u64) -> Result<(), Errno> {
+    clock_nanosleep_absolute(ClockId::Monotonic, &timespec(deadline_ns))
+}
+
+/// A duration as the kernel takes it.
+#[inline]
+#[must_use]
+pub fn timespec(ns: u64) -> Timespec {
+    // Both parts of a u64 of nanoseconds are far inside an i64.
+    Timespec {
+        tv_sec: i64::try_from(ns / SECOND).unwrap_or(i64::MAX),
+        tv_nsec: i64::try_from(ns % SECOND).unwrap_or(0),
+    }
+}
+
+#[inline]
+fn nanos(time: Timespec) -> u64 {
+    // These clocks never read negative.
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
+    seconds * SECOND + nanos
+}

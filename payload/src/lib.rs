@@ -1,0 +1,19 @@
+//! pidone: a tiny static Linux init that runs scheduler workloads.
+//!
+//! The library is everything but the start-up code: the table of work types,
+//! the wire schema and its framing, and what a run needs in the machine. It
+//! neither allocates nor uses a C library.
+
+#![no_std]
+
+#[cfg(test)]
+extern crate std;
+
+pub mod ctx;
+pub mod frame;
+pub mod kit;
+pub mod probe;
+pub mod record;
+pub mod sys;
+pub mod workload;
+pub mod workloads;

@@ -1,0 +1,551 @@
+//! The wire schema: what the machine tells the host.
+//!
+//! Every record is one postcard message that borrows from its bytes, so that
+//! neither side allocates. Records are small and stand alone: a damaged line
+//! costs one worker or one histogram, not the whole run. A record carries the
+//! names of things (work types, histograms, counters), never their index in a
+//! table, so an old log still decodes after the tables are reordered.
+//!
+//! Changing a field, an order or a variant changes the bytes: raise [`SCHEMA`]
+//! and the golden bytes at the end of this file together.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of this schema, sent in every [`Hello`].
+pub const SCHEMA: u32 = 1;
+
+/// Most bytes one encoded record may have.
+pub const MAX_RECORD: usize = 16 * 1024;
+
+/// One message from the machine.
+///
+/// Records of one run come in the order `Start`, `Progress`*, then after the
+/// measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*, `Metrics`*,
+/// `Counters`*, `Message`*.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Record<'a> {
+    /// The machine and the payload; first record of a boot.
+    #[serde(borrow)]
+    Hello(Hello<'a>),
+    /// The whole plan as it will be executed.
+    Plan(Plan<'a>),
+    /// A run is about to start.
+    Start(Start<'a>),
+    /// Still alive, in the middle of a run.
+    Progress(Progress),
+    /// The verdict on a run.
+    Run(Run<'a>),
+    /// One group of a run.
+    Group(Group<'a>),
+    /// One worker of a group.
+    Worker(Worker<'a>),
+    /// Failed calls of one worker.
+    Error(CallError<'a>),
+    /// One histogram of a group, merged over its workers.
+    Hist(Hist<'a>),
+    /// Named figures of a group.
+    Metrics(Metrics<'a>),
+    /// Kernel counter deltas of a run.
+    Counters(Counters<'a>),
+    /// A kernel log line that arrived during a run.
+    Message(Message<'a>),
+    /// Last record: what should have arrived.
+    Bye(Bye),
+    /// A condition of `expect=` and whether it held.
+    Expect(Expect<'a>),
+}
+
+impl Record<'_> {
+    /// The run this record is a result of; `None` for `Hello`, `Plan`,
+    /// `Start`, `Progress` and `Bye`, which do not enter the digest.
+    #[must_use]
+    pub fn result_of(&self) -> Option<u16> {
+        match self {
+            Self::Hello(_)
+            | Self::Plan(_)
+            | Self::Start(_)
+            | Self::Progress(_)
+            | Self::Bye(_) => None,
+            Self::Run(r) => Some(r.run),
+            Self::Group(r) => Some(r.run),
+            Self::Worker(r) => Some(r.run),
+            Self::Error(r) => Some(r.run),
+            Self::Hist(r) => Some(r.run),
+            Self::Metrics(r) => Some(r.run),
+            Self::Counters(r) => Some(r.run),
+            Self::Message(r) => Some(r.run),
+            Self::Expect(r) => Some(r.run),
+        }
+    }
+
+    /// Encodes into `buf` and returns the bytes used.
+    ///
+    /// # Errors
+    ///
+    /// `SerializeBufferFull` if `buf` is too short.
+    pub fn encode<'b>(
+        &self,
+        buf: &'b mut [u8],
+    ) -> Result<&'b [u8], postcard::Error> {
+        postcard::to_slice(self, buf).map(|used| &*used)
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Decodes one record that fills `bytes` exactly.
+    ///
+    /// # Errors
+    ///
+    /// What postcard found wrong; trailing bytes are
+    /// `DeserializeUnexpectedEnd`'s opposite and reported as
+    /// `DeserializeBadEncoding`.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, postcard::Error> {
+        let (record, rest) = postcard::take_from_bytes(bytes)?;
+        if rest.is_empty() {
+            Ok(record)
+        } else {
+            Err(postcard::Error::DeserializeBadEncoding)
+        }
+    }
+}
+
+/// Several short texts in one field, separated by newlines.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+pub struct Lines<'a>(pub &'a str);
+
+impl<'a> Lines<'a> {
+    /// The texts, in order; none for an empty field.
+    pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+        self.0.split('\n').filter(|line| !line.is_empty())
+    }
+}
+
+/// `name=value` pairs with unsigned values, separated by newlines.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+pub struct Pairs<'a>(pub &'a str);
+
+impl<'a> Pairs<'a> {
+    /// The pairs, in order; a malformed pair is passed over, which only a
+    /// payload of another schema could have sent.
+    pub fn iter(&self) -> impl Iterator<Item = (&'a str, u64)> + use<'a> {
+        self.0.split('\n').filter_map(|line| {
+            let (name, value) = line.rsplit_once('=')?;
+            Some((name, value.parse().ok()?))
+        })
+    }
+}
+
+/// The payload, the kernel and the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello<'a> {
+    /// [`SCHEMA`] of the sender.
+    pub schema: u32,
+    /// Version of the payload.
+    pub pidone: &'a str,
+    /// `uname -r`.
+    pub kernel: &'a str,
+    /// `uname -v`.
+    pub kernel_build: &'a str,
+    /// `uname -m`.
+    pub machine: &'a str,
+    /// Ran as PID 1, with the machine to itself.
+    pub pid1: bool,
+    /// Online CPUs.
+    pub cpus: u32,
+    /// NUMA nodes with CPUs or memory; 1 where the kernel has no NUMA.
+    pub nodes: u32,
+    /// Last-level caches, 0 if sysfs does not tell.
+    pub llcs: u32,
+    /// Cores; less than `cpus` where there is SMT.
+    pub cores: u32,
+    /// `MemTotal` in KiB.
+    pub mem_kib: u64,
+    /// `vdso` or `syscall`: how `CLOCK_MONOTONIC` is read.
+    pub clock: &'a str,
+    /// The kernel's current clock source.
+    pub clocksource: &'a str,
+    /// Cost of one clock read, in ns, the median of many.
+    pub clock_ns: u32,
+    /// Cost of one spin step, in ps.
+    pub spin_step_ps: u32,
+    /// `CLOCK_MONOTONIC` at the first instruction of the payload, in ns.
+    pub entered_ns: u64,
+    /// `CLOCK_MONOTONIC` when the plan was ready to run, in ns.
+    pub ready_ns: u64,
+    /// Taint mask before the first run.
+    pub taint: u64,
+    /// Runs the plan has.
+    pub runs: u16,
+    /// Kernel options the probe found missing, `CONFIG_X` each.
+    #[serde(borrow)]
+    pub absent: Lines<'a>,
+    /// Notes on what could not be set up, one each.
+    pub notes: Lines<'a>,
+}
+
+/// The plan's tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plan<'a> {
+    /// All tokens in order, one per line.
+    #[serde(borrow)]
+    pub tokens: Lines<'a>,
+}
+
+/// A run about to start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Start<'a> {
+    /// Index of the run, from 0.
+    pub run: u16,
+    /// Its name.
+    pub name: &'a str,
+    /// Planned wall time of warm-up and measurement, in ms.
+    pub planned_ms: u64,
+    /// Workers it will have.
+    pub workers: u32,
+}
+
+/// A sign of life, once a second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Progress {
+    /// Index of the run.
+    pub run: u16,
+    /// Time since its start, in ms.
+    pub elapsed_ms: u64,
+    /// Iterations so far, over all workers.
+    pub iterations: u64,
+    /// Work units so far, over all workers.
+    pub work_units: u64,
+    /// Workers that have not finished.
+    pub running: u32,
+}
+
+/// Judgement on a run or a group, in rising order of trouble.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub enum Verdict {
+    /// Ran as asked.
+    Ok,
+    /// Ran, but part of the meaning is missing.
+    Degraded,
+    /// Could not be meaningful; no worker was started.
+    Skip,
+    /// The kernel, a worker or an expectation failed.
+    Fail,
+}
+
+impl Verdict {
+    /// The word used in KTAP diagnostics and JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Degraded => "degraded",
+            Self::Skip => "skip",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+/// A finished run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run<'a> {
+    /// Index of the run, from 0.
+    pub run: u16,
+    /// Names of its work types, joined by `+`.
+    pub name: &'a str,
+    /// The worst verdict of its groups and of the run itself.
+    pub verdict: Verdict,
+    /// Why the verdict is not `Ok`, one reason each.
+    #[serde(borrow)]
+    pub reasons: Lines<'a>,
+    /// `CLOCK_MONOTONIC` at the start of the measured window, in ns.
+    pub started_ns: u64,
+    /// Length of the measured window, in ns.
+    pub wall_ns: u64,
+    /// Seed of its random numbers.
+    pub seed: u64,
+    /// Taint bits that appeared during the run.
+    pub taint: u64,
+    /// Kernel log lines that came during the run but did not fit.
+    pub dropped_messages: u32,
+    /// How many `Group` records follow.
+    pub groups: u16,
+    /// How many `Worker` records follow.
+    pub workers: u32,
+    /// How many `Hist` records follow.
+    pub hists: u16,
+}
+
+/// One group of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// Index of the group in the run; 0 is the primary one.
+    pub group: u16,
+    /// Name of the work type.
+    pub work: &'a str,
+    /// Every parameter and attribute as resolved, `key=value` each.
+    #[serde(borrow)]
+    pub args: Lines<'a>,
+    /// Workers per instance, 0 if the type is not grouped.
+    pub size: u32,
+    /// Workers.
+    pub workers: u32,
+    /// What one iteration is.
+    pub iteration: &'a str,
+    /// What one work unit is.
+    pub unit: &'a str,
+    /// Sum over the workers.
+    pub iterations: u64,
+    /// Sum over the workers.
+    pub work_units: u64,
+    /// Wakes for which the task had not blocked, summed over the workers.
+    pub nowait: u64,
+}
+
+/// How a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Exit {
+    /// Left by itself with this code.
+    Code(u8),
+    /// Killed by this signal.
+    Signal(u8),
+    /// Did not stop within `grace` and was killed.
+    Timeout,
+    /// Could not even be killed (uninterruptible sleep).
+    Stuck,
+}
+
+/// What the kernel counted of one task, as deltas over the measured window;
+/// absent where the kernel does not tell.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+pub struct TaskCounters {
+    /// Time runnable but not running, `schedstat` field 2, in ns.
+    pub run_delay_ns: Option<u64>,
+    /// Times scheduled in, `schedstat` field 3.
+    pub run_count: Option<u64>,
+    /// Voluntary context switches.
+    pub nvcsw: Option<u64>,
+    /// Involuntary context switches.
+    pub nivcsw: Option<u64>,
+    /// `se.nr_migrations`.
+    pub migrations: Option<u64>,
+    /// `nr_wakeups`.
+    pub wakeups: Option<u64>,
+    /// `nr_wakeups_sync`.
+    pub wakeups_sync: Option<u64>,
+    /// `nr_wakeups_migrate`.
+    pub wakeups_migrate: Option<u64>,
+    /// `nr_wakeups_remote`.
+    pub wakeups_remote: Option<u64>,
+    /// Minor faults.
+    pub minflt: Option<u64>,
+    /// Major faults.
+    pub majflt: Option<u64>,
+}
+
+/// Scheduling attributes as read back from the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Effective<'a> {
+    /// Policy number of `sched_getattr(2)`.
+    pub policy: u8,
+    /// Real-time priority, 0 for other classes.
+    pub rt_priority: u8,
+    /// Nice value.
+    pub nice: i8,
+    /// Allowed CPUs, a little-endian bitmap without trailing zero bytes.
+    pub cpus: &'a [u8],
+}
+
+/// One worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// Index of its group.
+    pub group: u16,
+    /// Index in the group.
+    pub index: u32,
+    /// Position in its instance.
+    pub pos: u32,
+    /// Thread id.
+    pub tid: u32,
+    /// Throughput.
+    pub iterations: u64,
+    /// Progress.
+    pub work_units: u64,
+    /// Wall time in the loop, in ns.
+    pub wall_ns: u64,
+    /// CPU time in the loop, in ns.
+    pub cpu_ns: u64,
+    /// Wakes for which it had not blocked.
+    pub nowait: u64,
+    /// `CLOCK_MONOTONIC` at the first iteration, in ns; 0 if none.
+    pub first_ns: u64,
+    /// What the kernel counted.
+    pub kernel: TaskCounters,
+    /// Changes of CPU seen at checkpoints.
+    pub migrations_seen: u64,
+    /// CPUs seen at checkpoints, a little-endian bitmap.
+    pub cpus_used: &'a [u8],
+    /// Longest wall time between checkpoints while not voluntarily blocked.
+    pub max_gap_ns: u64,
+    /// CPU on which that gap ended.
+    pub max_gap_cpu: u32,
+    /// When that gap ended, in ns since the start of the run.
+    pub max_gap_at_ns: u64,
+    /// Longest CPU time without a checkpoint, in ns.
+    pub max_cpu_gap_ns: u64,
+    /// Attributes read back before the start; absent if it never got there.
+    #[serde(borrow)]
+    pub effective: Option<Effective<'a>>,
+    /// Left its loop and filled its slot.
+    pub completed: bool,
+    /// How it ended.
+    pub exit: Exit,
+}
+
+/// Failed calls of one worker, by operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallError<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// Index of the group.
+    pub group: u16,
+    /// Index of the worker in the group.
+    pub index: u32,
+    /// The operation, a system call's name where it is one.
+    pub op: &'a str,
+    /// How often it failed.
+    pub count: u64,
+    /// `errno` of the last failure.
+    pub errno: i32,
+}
+
+/// How a `wake` histogram's samples were taken (`docs/wire.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WakeRule {
+    /// W1: one stamp slot per wakee.
+    Pair,
+    /// W2: a ring of generations.
+    Broadcast,
+    /// W3: the earliest unconsumed stamp of many wakers.
+    ManyWakers,
+    /// W4: `run_delay` across one blocking step.
+    KernelWaker,
+    /// W5: the kernel's receive time stamp.
+    Packet,
+}
+
+impl WakeRule {
+    /// `W1` to `W5`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pair => "W1",
+            Self::Broadcast => "W2",
+            Self::ManyWakers => "W3",
+            Self::KernelWaker => "W4",
+            Self::Packet => "W5",
+        }
+    }
+}
+
+/// One histogram, merged over the workers of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hist<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// Index of the group.
+    pub group: u16,
+    /// Its name, `wake` for instance.
+    pub name: &'a str,
+    /// How its samples were taken, for `wake`.
+    pub rule: Option<WakeRule>,
+    /// Samples.
+    pub count: u64,
+    /// Sum of all samples, in ns.
+    pub sum_ns: u64,
+    /// Smallest sample, in ns; 0 if there is none.
+    pub min_ns: u64,
+    /// Largest sample, in ns.
+    pub max_ns: u64,
+    /// Occupied buckets in the form of [`crate::kit::histogram::Sparse`].
+    pub buckets: &'a [u8],
+}
+
+/// Named figures of a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Metrics<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// Index of the group.
+    pub group: u16,
+    /// `name=value` each, summed over the workers.
+    #[serde(borrow)]
+    pub values: Pairs<'a>,
+}
+
+/// Kernel counter deltas of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counters<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// `name=delta` each.
+    #[serde(borrow)]
+    pub values: Pairs<'a>,
+}
+
+/// A kernel log line that arrived during a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Message<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// syslog level, 0 to 7.
+    pub level: u8,
+    /// Time stamp of the kernel log, in µs.
+    pub time_us: u64,
+    /// It fails the run: a WARN, BUG, stall, lockup, hang or their like.
+    pub incident: bool,
+    /// The text, at most a few hundred bytes.
+    pub text: &'a str,
+}
+
+/// A condition of `expect=`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Expect<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// The condition as written.
+    pub text: &'a str,
+    /// Whether it held.
+    pub held: bool,
+    /// The value found, in the condition's base unit times 1000; absent if
+    /// the run has no such figure.
+    pub milli: Option<u64>,
+}
+
+/// The end of the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bye {
+    /// Records sent before this one.
+    pub records: u32,
+    /// CRC-32 over the bytes of all records before this one, in order.
+    pub crc: u32,
+    /// Runs that ended `Ok` or `Degraded`.
+    pub passed: u16,
+    /// Runs that ended `Skip`.
+    pub skipped: u16,
+    /// Runs that ended `Fail`.
+    pub failed: u16,
+    /// The plan was refused: no run was started.
+    pub plan_error: bool,
+}

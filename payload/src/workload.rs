@@ -1,0 +1,468 @@
+//! What a work type is: one row of data and one loop.
+//!
+//! Each file in `workloads/` declares a [`Workload`] row. Everything anyone
+//! asks about a work type comes from its row: plan parsing and its messages,
+//! help, the catalogue, KTAP names, needs, and the kernel-config check.
+//! [`Work`] is a row with values for its parameters.
+
+use crate::ctx::Ctx;
+use crate::probe::Feature;
+use crate::record::WakeRule;
+use core::fmt;
+use core::time::Duration;
+use rustix::io::Errno;
+
+/// Most parameters one work type has.
+pub const MAX_PARAMS: usize = 20;
+/// Most histograms one work type has.
+pub const MAX_HISTS: usize = 8;
+/// Most metrics one work type has.
+pub const MAX_METRICS: usize = 8;
+
+/// One work type. Rows are `const` and end in `..Workload::BASE`.
+#[derive(Clone, Copy)]
+pub struct Workload {
+    /// Exact PascalCase name.
+    pub name: &'static str,
+    /// `file!()` of the row.
+    pub file: &'static str,
+    /// Where it is listed.
+    pub family: Family,
+    /// One line, lower case, at most 60 columns.
+    pub summary: &'static str,
+    /// The kernel path it is aimed at.
+    pub path: &'static str,
+    /// Its own parameters, in order of their indices.
+    pub params: &'static [Param],
+    /// Workers per instance; `None` where any number will do.
+    pub group: fn(&Work) -> Option<u32>,
+    /// What one iteration is.
+    pub iteration: &'static str,
+    /// What one work unit is.
+    pub unit: &'static str,
+    /// Its histograms, in order of their indices.
+    pub hists: &'static [Hist],
+    /// Its own figures, in order of their indices.
+    pub metrics: &'static [Metric],
+    /// What it needs of kernel and machine.
+    pub needs: &'static [Need],
+    /// How kernel counters prove that the intended path ran.
+    pub proof: &'static str,
+    /// Memory and descriptors an instance shares.
+    pub shared: fn(&Work) -> Shared,
+    /// Refuses values that are each fine but not together.
+    pub check: fn(&Work) -> Result<(), Conflict>,
+    /// Acts on its whole process, so that threads cannot run it.
+    pub fork_only: bool,
+    /// The loop; runs in the worker until [`Ctx::stop`].
+    pub run: fn(&mut Ctx<'_>) -> Result<(), Stop>,
+}
+
+impl Workload {
+    /// What a row need not say: no parameters, ungrouped, nothing shared.
+    pub const BASE: Self = Self {
+        name: "",
+        file: "",
+        family: Family::Cpu,
+        summary: "",
+        path: "",
+        params: &[],
+        group: |_| None,
+        iteration: "pass of the loop",
+        unit: "spin step",
+        hists: &[],
+        metrics: &[],
+        needs: &[],
+        proof: "",
+        shared: |_| Shared::NONE,
+        check: |_| Ok(()),
+        fork_only: false,
+        run: |_| Ok(()),
+    };
+}
+
+impl fmt::Debug for Workload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Workload").field(&self.name).finish()
+    }
+}
+
+/// Families, in the order in which they are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Family {
+    /// CPU primitives.
+    Cpu,
+    /// Bursts and sleeps.
+    BurstSleep,
+    /// Wake placement.
+    Wake,
+    /// Timers and interrupts.
+    Timer,
+    /// Life cycle and class churn.
+    LifeCycle,
+    /// Locks.
+    Lock,
+}
+
+impl Family {
+    /// All, in order.
+    pub const ALL: &'static [Self] = &[
+        Self::Cpu,
+        Self::BurstSleep,
+        Self::Wake,
+        Self::Timer,
+        Self::LifeCycle,
+        Self::Lock,
+    ];
+
+    /// Heading in lists.
+    #[must_use]
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Cpu => "CPU primitives",
+            Self::BurstSleep => "Burst and sleep",
+            Self::Wake => "Wake placement",
+            Self::Timer => "Timer and IRQ",
+            Self::LifeCycle => "Life cycle and class churn",
+            Self::Lock => "Locks",
+        }
+    }
+}
+
+/// A parameter: its place, name, kind and meaning.
+#[derive(Debug, Clone, Copy)]
+pub struct Param {
+    /// Its index in the row's `params`.
+    pub index: usize,
+    /// The key in the plan.
+    pub name: &'static str,
+    /// Kind, range and default.
+    pub kind: Kind,
+    /// One line, lower case.
+    pub summary: &'static str,
+}
+
+/// What values a parameter takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// A whole number.
+    Count {
+        /// Used when the plan is silent.
+        default: u64,
+        /// Smallest valid value.
+        min: u64,
+        /// Largest valid value.
+        max: u64,
+    },
+    /// A whole number, or one word that means "leave it alone".
+    CountOr {
+        /// The word, which is the default.
+        word: &'static str,
+        /// Smallest valid value.
+        min: u64,
+        /// Largest valid value.
+        max: u64,
+    },
+    /// A duration with a unit: `ns`, `us`, `ms` or `s`.
+    Duration {
+        /// Used when the plan is silent.
+        default: Duration,
+        /// Shortest valid value.
+        min: Duration,
+        /// Longest valid value.
+        max: Duration,
+    },
+    /// `true` or `false` (`1`, `0`, `on`, `off`, `yes`, `no`).
+    Flag {
+        /// Used when the plan is silent.
+        default: bool,
+    },
+    /// One of a list of words.
+    Choice {
+        /// Index of the word used when the plan is silent.
+        default: usize,
+        /// The words.
+        names: &'static [&'static str],
+    },
+}
+
+impl Kind {
+    /// The default as a value.
+    #[must_use]
+    pub const fn default(&self) -> Value {
+        match *self {
+            Self::Count { default, .. } => Value::Count(default),
+            Self::CountOr { .. } => Value::Word,
+            Self::Duration { default, .. } => Value::Duration(default),
+            Self::Flag { default } => Value::Flag(default),
+            Self::Choice { default, .. } => Value::Choice(default),
+        }
+    }
+}
+
+/// The value of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// Of [`Kind::Count`], or a number for [`Kind::CountOr`].
+    Count(u64),
+    /// The word of [`Kind::CountOr`].
+    Word,
+    /// Of [`Kind::Duration`].
+    Duration(Duration),
+    /// Of [`Kind::Flag`].
+    Flag(bool),
+    /// Index into the names of [`Kind::Choice`].
+    Choice(usize),
+}
+
+/// A histogram: its place, name and meaning.
+#[derive(Debug, Clone, Copy)]
+pub struct Hist {
+    /// Its index in the row's `hists`.
+    pub index: usize,
+    /// `wake`, `call`, `timer` …
+    pub name: &'static str,
+    /// How its samples are taken, for `wake`.
+    pub rule: Option<WakeRule>,
+    /// What one sample measures, from when to when.
+    pub meaning: &'static str,
+}
+
+/// A figure of its own that a work type reports, summed over the workers.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// Its index in the row's `metrics`.
+    pub index: usize,
+    /// Name in JSON.
+    pub name: &'static str,
+    /// What it counts.
+    pub meaning: &'static str,
+}
+
+/// Something a work type needs, and what happens without it.
+#[derive(Debug, Clone, Copy)]
+pub struct Need {
+    /// The thing needed.
+    pub what: What,
+    /// Whether the work type is meaningless without it (SKIP) or only says
+    /// less (DEGRADED).
+    pub required: bool,
+}
+
+/// A thing that kernel or machine may lack.
+#[derive(Debug, Clone, Copy)]
+pub enum What {
+    /// A kernel feature, named by its configuration option.
+    Feature(Feature),
+    /// At least this many CPUs in the affinity mask.
+    Cpus(u32),
+    /// `CAP_SYS_NICE`.
+    SysNice,
+}
+
+impl Need {
+    /// SKIP without it.
+    #[must_use]
+    pub const fn required(what: What) -> Self {
+        let required = true;
+        Self { what, required }
+    }
+
+    /// DEGRADED without it.
+    #[must_use]
+    pub const fn wanted(what: What) -> Self {
+        let required = false;
+        Self { what, required }
+    }
+}
+
+/// Memory and descriptors one instance shares, made before the first clone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shared {
+    /// Futex words, one cache line each.
+    pub words: u32,
+    /// Stamp slots (W1, W3), one cache line each.
+    pub stamps: u32,
+    /// Rings of generations and stamps (W2).
+    pub rings: u32,
+    /// Plain 64-bit values that the supervisor may read at the end; the row's
+    /// first metrics take the sums over all instances.
+    pub gauges: u32,
+    /// A ring of pipes: position `p` reads pipe `p` and writes the pipe of
+    /// the position after it.
+    pub pipes: bool,
+}
+
+impl Shared {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        words: 0,
+        stamps: 0,
+        rings: 0,
+        gauges: 0,
+        pipes: false,
+    };
+}
+
+/// Two or more values that cannot stand together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict {
+    /// The key to blame.
+    pub key: &'static str,
+    /// What would be valid.
+    pub rule: &'static str,
+}
+
+/// Why a loop ended before it was asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// The kernel gave a wrong answer.
+    Fail(&'static str),
+    /// A call that must work did not.
+    Broken {
+        /// The call.
+        call: &'static str,
+        /// Its error.
+        errno: Errno,
+    },
+}
+
+/// Names the call that failed.
+pub trait CallExt<T> {
+    /// Turns an `Errno` into [`Stop::Broken`] of `call`.
+    ///
+    /// # Errors
+    ///
+    /// The same failure, with its name.
+    fn call(self, call: &'static str) -> Result<T, Stop>;
+}
+
+impl<T> CallExt<T> for Result<T, Errno> {
+    fn call(self, call: &'static str) -> Result<T, Stop> {
+        self.map_err(|errno| Stop::Broken { call, errno })
+    }
+}
+
+/// A work type with a value for each of its parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Work {
+    row: &'static Workload,
+    values: [Value; MAX_PARAMS],
+}
+
+impl Work {
+    /// The instance with default parameters.
+    #[must_use]
+    pub fn new(row: &'static Workload) -> Self {
+        let mut values = [Value::Word; MAX_PARAMS];
+        for (value, param) in values.iter_mut().zip(row.params) {
+            *value = param.kind.default();
+        }
+        Self { row, values }
+    }
+
+    /// Its row.
+    #[must_use]
+    pub fn row(&self) -> &'static Workload {
+        self.row
+    }
+
+    /// Sets one parameter by name.
+    ///
+    /// # Errors
+    ///
+    /// [`BadValue`] if the type has no such parameter, or the value is of
+    /// another kind or outside its range.
+    pub fn set(&mut self, name: &str, value: Value) -> Result<(), BadValue> {
+        let param = self
+            .row
+            .params
+            .iter()
+            .find(|param| param.name == name)
+            .ok_or(BadValue::NoSuchParam)?;
+        let fits = match (param.kind, value) {
+            (
+                Kind::Count { min, max, .. } | Kind::CountOr { min, max, .. },
+                Value::Count(n),
+            ) => (min..=max).contains(&n),
+            (Kind::Duration { min, max, .. }, Value::Duration(d)) => {
+                (min..=max).contains(&d)
+            }
+            (Kind::Choice { names, .. }, Value::Choice(i)) => i < names.len(),
+            (Kind::CountOr { .. }, Value::Word)
+            | (Kind::Flag { .. }, Value::Flag(_)) => true,
+            _ => return Err(BadValue::WrongKind(param)),
+        };
+        if !fits {
+            return Err(BadValue::OutOfRange(param));
+        }
+        self.values[param.index] = value;
+        Ok(())
+    }
+
+    /// Workers per instance, if the type is grouped.
+    #[must_use]
+    pub fn group_size(&self) -> Option<u32> {
+        (self.row.group)(self)
+    }
+
+    /// The value of one of the row's parameters.
+    #[must_use]
+    pub fn value(&self, param: &Param) -> Value {
+        self.values[param.index]
+    }
+
+    /// The value of a [`Kind::Count`] parameter; 0 for any other.
+    #[must_use]
+    pub fn count(&self, param: &Param) -> u64 {
+        match self.value(param) {
+            Value::Count(n) => n,
+            _ => 0,
+        }
+    }
+
+    /// The value of a [`Kind::CountOr`] parameter, `None` for its word.
+    #[must_use]
+    pub fn count_or_word(&self, param: &Param) -> Option<u64> {
+        match self.value(param) {
+            Value::Count(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// The value of a [`Kind::Duration`] parameter in ns; 0 for any other.
+    #[must_use]
+    pub fn duration_ns(&self, param: &Param) -> u64 {
+        match self.value(param) {
+            // Every range ends far below the 584 years of a u64.
+            Value::Duration(d) => u64::try_from(d.as_nanos()).unwrap_or(0),
+            _ => 0,
+        }
+    }
+
+    /// The value of a [`Kind::Flag`] parameter; `false` for any other.
+    #[must_use]
+    pub fn flag(&self, param: &Param) -> bool {
+        matches!(self.value(param), Value::Flag(true))
+    }
+
+    /// The index of a [`Kind::Choice`] parameter; 0 for any other.
+    #[must_use]
+    pub fn choice(&self, param: &Param) -> usize {
+        match self.value(param) {
+            Value::Choice(index) => index,
+            _ => 0,
+        }
+    }
+}
+
+/// Why [`Work::set`] refused a value.
+#[derive(Debug, Clone, Copy)]
+pub enum BadValue {
+    /// The type has no parameter of that name.
+    NoSuchParam,
+    /// The parameter takes another kind of value.
+    WrongKind(&'static Param),
+    /// The value is outside the parameter's range.
+    OutOfRange(&'static Param),
+}
