@@ -1,10 +1,541 @@
-//! What a loop sees of its run.
+//! What a loop sees of its run: the only thing a workload file talks to.
+//!
+//! A [`Ctx`] counts, measures, waits and wakes. It makes every system call a
+//! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
+//! at checkpoints. Nothing here allocates, formats or prints.
 
-use crate::workload::Work;
+use crate::kit::cells::{Gauge, Ring, Stamp, Word};
+use crate::kit::clock::{self, MILLISECOND, now};
+use crate::kit::histogram::Histogram;
+use crate::kit::slot::{Control, Op, Phase, Slot, add};
+use crate::kit::task;
+use crate::sys;
+use crate::workload::{Hist, Metric, Stop, Work};
+use core::hint::{black_box, spin_loop};
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
+use rustix::process::Pid;
+use rustix::thread::{futex, sched_getcpu, sched_yield};
 
-/// A worker's view.
+/// Spin steps between two checkpoints.
+const CHECKPOINT_STEPS: u64 = 1024;
+/// Spin steps between two looks at the clock in [`Ctx::burn`].
+const BURN_STEPS: u64 = 256;
+/// No blocking call lasts longer, so that a lost stop signal costs little.
+const MAX_BLOCK_NS: u64 = 100 * MILLISECOND;
+
+/// The part of an instance that its workers share.
+#[derive(Debug, Clone, Copy)]
+pub struct Instance<'r> {
+    /// Futex words.
+    pub words: &'r [Word],
+    /// Stamp slots.
+    pub stamps: &'r [Stamp],
+    /// Generation rings.
+    pub rings: &'r [Ring],
+    /// Guarded counters.
+    pub gauges: &'r [Gauge],
+}
+
+/// Everything a worker is given.
+#[derive(Debug, Clone, Copy)]
+pub struct Given<'r> {
+    /// The work type and its parameters.
+    pub work: &'r Work,
+    /// Shared by all workers of the run.
+    pub control: &'r Control,
+    /// Where this worker reports.
+    pub slot: &'r Slot,
+    /// Its histograms, in the order of the row.
+    pub hists: &'r [Histogram],
+    /// What it shares with its partners.
+    pub instance: Instance<'r>,
+    /// Index in the group.
+    pub index: u32,
+    /// Position in the instance.
+    pub pos: u32,
+    /// Workers per instance, at least 1.
+    pub size: u32,
+    /// Futexes are private to the process (thread mode).
+    pub private: bool,
+    /// `burn` counts CPU time instead of wall time.
+    pub burn_cpu: bool,
+    /// Every how many blocking steps `run_delay` is read.
+    pub rd_sample: u32,
+    /// The end of the pipe ring this position reads.
+    pub pipe_in: Option<BorrowedFd<'r>>,
+    /// The end of the pipe ring this position writes.
+    pub pipe_out: Option<BorrowedFd<'r>>,
+}
+
+/// A worker's view of its run.
 #[derive(Debug)]
-pub struct Ctx<'a> {
-    /// The work.
-    pub work: &'a Work,
+pub struct Ctx<'r> {
+    given: Given<'r>,
+    phase: u32,
+    last_ns: u64,
+    last_cpu: usize,
+    cpu_read_ns: u64,
+    cpu_read_at: u64,
+    delay_steps: u32,
+}
+
+/// What a blocking wait found.
+#[derive(Debug, Clone, Copy)]
+pub struct Wakeup {
+    /// When it last began to block, in ns; `None` if it never had to.
+    pub block_ns: Option<u64>,
+    /// When it ran again, in ns.
+    pub run_ns: u64,
+}
+
+impl<'r> Ctx<'r> {
+    /// Starts the books; to be called when the run has started.
+    #[must_use]
+    pub fn new(given: Given<'r>) -> Self {
+        let mut ctx = Self {
+            given,
+            phase: given.control.phase.load(Relaxed),
+            last_ns: 0,
+            last_cpu: usize::MAX,
+            cpu_read_ns: 0,
+            cpu_read_at: 0,
+            delay_steps: 0,
+        };
+        ctx.begin();
+        ctx
+    }
+
+    fn begin(&mut self) {
+        let slot = self.given.slot;
+        slot.kernel_begin.store(&task::read_own());
+        let cpu = clock::thread_cpu();
+        let now = now();
+        slot.restart(now, cpu);
+        for hist in self.given.hists {
+            hist.clear();
+        }
+        self.last_ns = now;
+        (self.cpu_read_at, self.cpu_read_ns) = (now, cpu);
+        self.sample_cpu();
+        if slot.first_ns.load(Relaxed) == 0 {
+            slot.first_ns.store(now, Relaxed);
+        }
+    }
+
+    /// Closes the books; to be called when the loop has ended.
+    pub fn finish(&mut self) {
+        let slot = self.given.slot;
+        slot.end_ns.store(now(), Relaxed);
+        slot.cpu_end_ns.store(clock::thread_cpu(), Relaxed);
+        slot.kernel_end.store(&task::read_own());
+    }
+
+    /// The work type and its parameters.
+    #[must_use]
+    pub fn work(&self) -> &'r Work {
+        self.given.work
+    }
+
+    /// Position in the instance.
+    #[must_use]
+    pub fn pos(&self) -> u32 {
+        self.given.pos
+    }
+
+    /// Workers per instance.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.given.size
+    }
+
+    /// A futex word of the instance.
+    #[must_use]
+    pub fn word(&self, index: u32) -> &'r Word {
+        &self.given.instance.words[index as usize]
+    }
+
+    /// A stamp slot of the instance.
+    #[must_use]
+    pub fn stamp(&self, index: u32) -> &'r Stamp {
+        &self.given.instance.stamps[index as usize]
+    }
+
+    /// A generation ring of the instance.
+    #[must_use]
+    pub fn ring(&self, index: u32) -> &'r Ring {
+        &self.given.instance.rings[index as usize]
+    }
+
+    /// A guarded counter of the instance.
+    #[must_use]
+    pub fn gauge(&self, index: u32) -> &'r Gauge {
+        &self.given.instance.gauges[index as usize]
+    }
+
+    /// Whether to leave the loop.
+    #[inline]
+    #[must_use]
+    pub fn stop(&self) -> bool {
+        self.given.control.phase.load(Relaxed) == Phase::Stop.number()
+    }
+
+    /// Counts an iteration that ended at `now`, which is a checkpoint.
+    #[inline]
+    pub fn iteration_at(&mut self, now: u64) {
+        add(&self.given.slot.iterations, 1);
+        self.checkpoint_at(now);
+        let phase = self.given.control.phase.load(Relaxed);
+        if phase != self.phase {
+            self.phase = phase;
+            if phase == Phase::Measure.number() {
+                self.begin();
+            }
+        }
+    }
+
+    /// Counts an iteration that ends here.
+    #[inline]
+    pub fn iteration(&mut self) {
+        self.iteration_at(now());
+    }
+
+    /// Counts work units.
+    #[inline]
+    pub fn units(&self, n: u64) {
+        add(&self.given.slot.work_units, n);
+    }
+
+    /// Adds to one of the type's own figures.
+    #[inline]
+    pub fn metric(&self, metric: &Metric, n: u64) {
+        add(&self.given.slot.metrics[metric.index], n);
+    }
+
+    /// Records a sample.
+    #[inline]
+    pub fn record(&self, hist: &Hist, ns: u64) {
+        self.given.hists[hist.index].record(ns);
+    }
+
+    /// Records a wake: from `stamp` to running, if the task had blocked by
+    /// then; otherwise it counts as a wake without waiting.
+    #[inline]
+    pub fn record_wake(&self, hist: &Hist, wakeup: &Wakeup, stamp: u64) {
+        match wakeup.block_ns {
+            Some(block) if stamp >= block => {
+                self.record(hist, wakeup.run_ns.saturating_sub(stamp));
+            }
+            _ => self.nowait(),
+        }
+    }
+
+    /// Counts a wake for which the task had not blocked.
+    #[inline]
+    pub fn nowait(&self) {
+        add(&self.given.slot.nowait, 1);
+    }
+
+    /// Counts a failed call.
+    pub fn failed(&self, op: Op, errno: Errno) {
+        self.given.slot.count_failure(op, errno.raw_os_error());
+    }
+
+    /// The books of a moment in which the task runs: gaps and CPUs.
+    #[inline]
+    pub fn checkpoint_at(&mut self, now: u64) {
+        let gap = now.saturating_sub(self.last_ns);
+        self.last_ns = now;
+        self.sample_cpu();
+        let slot = self.given.slot;
+        if gap > slot.max_gap_ns.load(Relaxed) {
+            slot.max_gap_ns.store(gap, Relaxed);
+            let cpu = u32::try_from(self.last_cpu).unwrap_or(u32::MAX);
+            slot.max_gap_cpu.store(cpu, Relaxed);
+            slot.max_gap_at_ns.store(now, Relaxed);
+        }
+        let longest = slot.max_cpu_gap_ns.load(Relaxed);
+        if gap > longest || now - self.cpu_read_at > MILLISECOND {
+            // CPU time is a system call, so it is read at most once a
+            // millisecond, or when this gap could be the longest; the gap
+            // is then known from above to within that millisecond.
+            let cpu = clock::thread_cpu();
+            let used = cpu.saturating_sub(self.cpu_read_ns).min(gap);
+            slot.max_cpu_gap_ns.store(longest.max(used), Relaxed);
+            slot.cpu_end_ns.store(cpu, Relaxed);
+            (self.cpu_read_at, self.cpu_read_ns) = (now, cpu);
+        }
+    }
+
+    /// The task has slept of its own will until `now`: no gap.
+    #[inline]
+    pub fn resumed_at(&mut self, now: u64) {
+        self.last_ns = now;
+    }
+
+    #[inline]
+    fn sample_cpu(&mut self) {
+        let cpu = sched_getcpu();
+        if cpu == self.last_cpu {
+            return;
+        }
+        let slot = self.given.slot;
+        if self.last_cpu != usize::MAX {
+            add(&slot.migrations_seen, 1);
+        }
+        self.last_cpu = cpu;
+        if let Some(word) = slot.cpus_used.get(cpu / 64) {
+            word.store(word.load(Relaxed) | 1 << (cpu % 64), Relaxed);
+        }
+    }
+
+    /// `n` spin steps, one work unit each, with checkpoints in between.
+    #[inline]
+    pub fn spin(&mut self, n: u64) {
+        let mut left = n;
+        while left > CHECKPOINT_STEPS {
+            spin_steps(CHECKPOINT_STEPS);
+            left -= CHECKPOINT_STEPS;
+            self.units(CHECKPOINT_STEPS);
+            self.checkpoint_at(now());
+        }
+        spin_steps(left);
+        self.units(left);
+    }
+
+    /// Spins for `ns` on the burn clock, or until the stop.
+    pub fn burn(&mut self, ns: u64) {
+        let read = match self.given.burn_cpu {
+            true => clock::thread_cpu,
+            false => now,
+        };
+        let end = read() + ns;
+        while !self.stop() {
+            spin_steps(BURN_STEPS);
+            self.units(BURN_STEPS);
+            let time = read();
+            let wall = if self.given.burn_cpu { now() } else { time };
+            self.checkpoint_at(wall);
+            if time >= end {
+                break;
+            }
+        }
+    }
+
+    /// `sched_yield`; returns when it ran again, in ns.
+    #[inline]
+    pub fn sched_yield(&mut self) {
+        sched_yield();
+    }
+
+    /// Sleeps until `deadline_ns`. Returns when it ran again, or `None` if a
+    /// signal came first.
+    pub fn sleep_until(&mut self, deadline_ns: u64) -> Option<u64> {
+        let slept = clock::sleep_until(deadline_ns);
+        let now = now();
+        self.resumed_at(now);
+        match slept {
+            Ok(()) => Some(now),
+            Err(errno) => {
+                if errno != Errno::INTR {
+                    self.failed(Op::ClockNanosleep, errno);
+                }
+                None
+            }
+        }
+    }
+
+    /// Waits while `word` holds `value`. `None` if the stop came first.
+    pub fn wait_while(&mut self, word: &Word, value: u32) -> Option<Wakeup> {
+        self.wait_until(word, |seen| seen != value)
+    }
+
+    /// Waits until `word` holds what `done` accepts. `None` if the stop came
+    /// first.
+    pub fn wait_until(
+        &mut self,
+        word: &Word,
+        done: impl Fn(u32) -> bool,
+    ) -> Option<Wakeup> {
+        let mut block_ns = None;
+        loop {
+            let seen = word.get();
+            if done(seen) {
+                let run_ns = match block_ns {
+                    Some(_) => self.last_ns,
+                    None => now(),
+                };
+                return Some(Wakeup { block_ns, run_ns });
+            }
+            if self.stop() {
+                return None;
+            }
+            block_ns = Some(now());
+            self.block_on(word, seen, MAX_BLOCK_NS);
+        }
+    }
+
+    /// Blocks once on `word` while it holds `value`; returns when it ran
+    /// again. It may return early for any reason.
+    pub fn block_on(
+        &mut self,
+        word: &Word,
+        value: u32,
+        timeout_ns: u64,
+    ) -> u64 {
+        let timeout = clock::timespec(timeout_ns.min(MAX_BLOCK_NS));
+        let result =
+            futex::wait(&word.0, self.futex_flags(), value, Some(&timeout));
+        let now = now();
+        self.resumed_at(now);
+        match result {
+            Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
+            Err(errno) => self.failed(Op::FutexWait, errno),
+        }
+        now
+    }
+
+    /// Wakes up to `n` waiters of `word`; returns how many.
+    #[inline]
+    pub fn wake(&self, word: &Word, n: u32) -> u64 {
+        // The kernel takes a signed count.
+        let n = n.min(i32::MAX.unsigned_abs());
+        match futex::wake(&word.0, self.futex_flags(), n) {
+            Ok(woken) => woken as u64,
+            Err(errno) => {
+                self.failed(Op::FutexWake, errno);
+                0
+            }
+        }
+    }
+
+    fn futex_flags(&self) -> futex::Flags {
+        match self.given.private {
+            true => futex::Flags::PRIVATE,
+            false => futex::Flags::empty(),
+        }
+    }
+
+    /// Writes one byte to the next position's pipe.
+    ///
+    /// # Errors
+    ///
+    /// The partner is gone, or the type declares no pipes.
+    pub fn pipe_write(&self) -> Result<(), Stop> {
+        let pipe = self.given.pipe_out.ok_or(NO_PIPE)?;
+        loop {
+            match rustix::io::write(pipe, &[0]) {
+                Ok(_) => return Ok(()),
+                Err(Errno::INTR) if self.stop() => return Ok(()),
+                Err(Errno::INTR) => {}
+                Err(errno) => {
+                    let call = Op::Write.name();
+                    return Err(Stop::Broken { call, errno });
+                }
+            }
+        }
+    }
+
+    /// Reads one byte from its own pipe, blocking. `None` at the stop.
+    ///
+    /// # Errors
+    ///
+    /// The partner is gone, or the type declares no pipes.
+    pub fn pipe_read(&mut self) -> Result<Option<Wakeup>, Stop> {
+        let pipe = self.given.pipe_in.ok_or(NO_PIPE)?;
+        loop {
+            let block_ns = now();
+            let result = rustix::io::read(pipe, &mut [0; 1]);
+            let run_ns = now();
+            self.resumed_at(run_ns);
+            match result {
+                Ok(1) => {
+                    let block_ns = Some(block_ns);
+                    return Ok(Some(Wakeup { block_ns, run_ns }));
+                }
+                Ok(_) | Err(Errno::INTR) if self.stop() => return Ok(None),
+                Ok(_) => {
+                    let (call, errno) = (Op::Read.name(), Errno::PIPE);
+                    return Err(Stop::Broken { call, errno });
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => {
+                    let call = Op::Read.name();
+                    return Err(Stop::Broken { call, errno });
+                }
+            }
+        }
+    }
+
+    /// Forks a child that writes the time of its first instruction into
+    /// `born` and exits. `None` if the fork failed, which is counted.
+    pub fn fork_exit(&self, born: &Stamp) -> Option<Pid> {
+        match sys::fork() {
+            Ok(Some(child)) => Some(child),
+            Ok(None) => {
+                born.set(now());
+                sys::exit_group(0)
+            }
+            Err(errno) => {
+                self.failed(Op::Clone, errno);
+                None
+            }
+        }
+    }
+
+    /// Waits for that child; whether it was reaped.
+    pub fn reap(&mut self, child: Pid) -> bool {
+        loop {
+            let result = sys::reap(child, false);
+            self.resumed_at(now());
+            match result {
+                Ok(_) => return true,
+                Err(Errno::INTR) => {}
+                Err(errno) => {
+                    self.failed(Op::Wait4, errno);
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// W4: runs `step`, and on every `rd_sample`-th call records by how much
+    /// this task's `run_delay` grew over it.
+    pub fn run_delay_over<T>(
+        &mut self,
+        hist: &Hist,
+        step: impl FnOnce(&mut Self) -> T,
+    ) -> T {
+        self.delay_steps += 1;
+        if self.delay_steps < self.given.rd_sample {
+            return step(self);
+        }
+        self.delay_steps = 0;
+        let before = task::own_run_delay();
+        let result = step(self);
+        if let (Some(before), Some(after)) = (before, task::own_run_delay()) {
+            self.record(hist, after.saturating_sub(before));
+        }
+        result
+    }
+}
+
+const NO_PIPE: Stop = Stop::Fail("the type's row declares no pipes");
+
+/// `n` times an opaque increment and the CPU's relax hint.
+#[inline]
+pub fn spin_steps(n: u64) {
+    let mut sink = 0_u64;
+    for _ in 0..n {
+        sink = black_box(sink.wrapping_add(1));
+        spin_loop();
+    }
+}
+
+/// Wakes everyone who waits on a word shared between processes.
+pub fn wake_all(word: &AtomicU32) {
+    // It can only fail for addresses that are not mapped.
+    let _woken =
+        futex::wake(word, futex::Flags::empty(), i32::MAX.unsigned_abs());
 }

@@ -5,4 +5,5 @@ pub mod clock;
 pub mod histogram;
 pub mod shm;
 pub mod slot;
+pub mod task;
 pub mod text;

@@ -1,24 +1,108 @@
 //! What this kernel and machine have.
+//!
+//! A feature is found by trying it, never by reading a configuration: that
+//! works on every kernel, and says what is really there.
+
+use crate::kit::clock::timespec;
+use crate::kit::text::read_file;
+use core::sync::atomic::AtomicU32;
+use rustix::io::Errno;
+use rustix::thread::{NanosleepRelativeResult, clock_nanosleep_relative};
+use rustix::thread::{futex, sched_getaffinity};
+use rustix::time::{ClockId, clock_getres};
 
 /// A kernel feature that a work type may need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Feature {
     /// `CONFIG_FUTEX`.
     Futex,
+    /// `CONFIG_POSIX_TIMERS`.
+    PosixTimers,
     /// `CONFIG_HIGH_RES_TIMERS`.
     HighResTimers,
     /// `CONFIG_SCHED_INFO`.
     SchedInfo,
+    /// `CONFIG_SCHEDSTATS`.
+    Schedstats,
+    /// `CONFIG_SCHED_DEBUG`, where it exists.
+    SchedDebug,
 }
 
 impl Feature {
+    /// All.
+    pub const ALL: &'static [Self] = &[
+        Self::Futex,
+        Self::PosixTimers,
+        Self::HighResTimers,
+        Self::SchedInfo,
+        Self::Schedstats,
+        Self::SchedDebug,
+    ];
+
     /// The configuration option that provides it.
     #[must_use]
     pub fn config(self) -> &'static str {
         match self {
             Self::Futex => "CONFIG_FUTEX",
+            Self::PosixTimers => "CONFIG_POSIX_TIMERS",
             Self::HighResTimers => "CONFIG_HIGH_RES_TIMERS",
             Self::SchedInfo => "CONFIG_SCHED_INFO",
+            Self::Schedstats => "CONFIG_SCHEDSTATS",
+            Self::SchedDebug => "CONFIG_SCHED_DEBUG",
+        }
+    }
+
+    /// Whether this kernel has it; needs `/proc`.
+    #[must_use]
+    pub fn present(self) -> bool {
+        match self {
+            Self::Futex => {
+                let word = AtomicU32::new(0);
+                let flags = futex::Flags::PRIVATE;
+                futex::wake(&word, flags, 1) != Err(Errno::NOSYS)
+            }
+            Self::PosixTimers => {
+                let slept =
+                    clock_nanosleep_relative(ClockId::Monotonic, &timespec(1));
+                !matches!(slept, NanosleepRelativeResult::Err(Errno::NOSYS))
+            }
+            Self::HighResTimers => {
+                // Low-resolution timers report the length of a tick.
+                let res = clock_getres(ClockId::Monotonic);
+                res.tv_sec == 0 && res.tv_nsec == 1
+            }
+            Self::SchedInfo => readable("/proc/self/schedstat"),
+            Self::Schedstats => readable("/proc/sys/kernel/sched_schedstats"),
+            Self::SchedDebug => readable("/proc/self/sched"),
+        }
+    }
+}
+
+fn readable(path: &str) -> bool {
+    read_file(path, &mut [0; 16]).is_some_and(|text| !text.is_empty())
+}
+
+/// CPUs this process may run on; 1 if the kernel does not tell.
+#[must_use]
+pub fn usable_cpus() -> u32 {
+    sched_getaffinity(None).map_or(1, |set| set.count().max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Feature, usable_cpus};
+
+    #[test]
+    fn a_host_that_runs_tests_has_futexes() {
+        assert!(Feature::Futex.present());
+        assert!(Feature::PosixTimers.present());
+        assert!(usable_cpus() >= 1);
+    }
+
+    #[test]
+    fn every_feature_names_an_option() {
+        for feature in Feature::ALL {
+            assert!(feature.config().starts_with("CONFIG_"));
         }
     }
 }

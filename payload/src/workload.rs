@@ -256,6 +256,9 @@ pub enum What {
     Feature(Feature),
     /// At least this many CPUs in the affinity mask.
     Cpus(u32),
+    /// At least this many workers per CPU in the affinity mask, so that they
+    /// compete.
+    WorkersPerCpu(u32),
     /// `CAP_SYS_NICE`.
     SysNice,
 }

@@ -1,14 +1,149 @@
 //! All work types, and the rules their rows keep.
 
+mod bursty;
+mod fork_exit;
+mod futex_fan_out;
+mod futex_ping_pong;
+mod mixed;
+mod mutex_contention;
+mod pipe_io;
 mod spin_wait;
+mod timer_latency;
+mod yield_heavy;
 
 use crate::workload::Workload;
 
 /// Every work type, in the order of the catalogue.
-pub static ALL: &[&Workload] = &[&spin_wait::WORKLOAD];
+pub static ALL: &[&Workload] = &[
+    &spin_wait::WORKLOAD,
+    &yield_heavy::WORKLOAD,
+    &mixed::WORKLOAD,
+    &bursty::WORKLOAD,
+    &pipe_io::WORKLOAD,
+    &futex_ping_pong::WORKLOAD,
+    &futex_fan_out::WORKLOAD,
+    &timer_latency::WORKLOAD,
+    &fork_exit::WORKLOAD,
+    &mutex_contention::WORKLOAD,
+];
 
 /// The work type of that exact name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Workload> {
     ALL.iter().copied().find(|row| row.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ALL;
+    use crate::workload::{
+        Kind, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
+    };
+    use std::collections::BTreeSet;
+    use std::string::String;
+
+    fn snake_case(name: &str) -> String {
+        let mut snake = String::new();
+        for c in name.chars() {
+            if c.is_ascii_uppercase() && !snake.is_empty() {
+                snake.push('_');
+            }
+            snake.push(c.to_ascii_lowercase());
+        }
+        snake
+    }
+
+    #[test]
+    fn names_are_unique_and_stand_in_their_file() {
+        let mut seen = BTreeSet::new();
+        for row in ALL {
+            assert!(seen.insert(row.name), "{} twice", row.name);
+            let first = row.name.chars().next().unwrap();
+            assert!(first.is_ascii_uppercase(), "{}", row.name);
+            let file = std::format!("/{}.rs", snake_case(row.name));
+            assert!(row.file.ends_with(&file), "{} in {}", file, row.file);
+        }
+    }
+
+    #[test]
+    fn every_file_is_listed() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src/workloads");
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let listed = ALL.iter().any(|row| {
+                snake_case(row.name) == name.trim_end_matches(".rs")
+            });
+            assert!(listed, "{name} is not in ALL");
+            files += 1;
+        }
+        assert_eq!(files, ALL.len());
+    }
+
+    #[test]
+    fn rows_are_complete_and_in_order() {
+        for row in ALL {
+            let name = row.name;
+            assert!(row.summary.len() <= 60, "{name}: long summary");
+            assert!(!row.summary.ends_with('.'), "{name}: full stop");
+            for text in [row.summary, row.path, row.proof, row.unit] {
+                assert!(!text.is_empty(), "{name}: an empty text");
+            }
+            assert!(row.params.len() <= MAX_PARAMS, "{name}");
+            assert!(row.metrics.len() <= MAX_METRICS, "{name}");
+            assert!(row.hists.len() <= MAX_HISTS, "{name}");
+            for (i, param) in row.params.iter().enumerate() {
+                assert_eq!(param.index, i, "{name}.{}", param.name);
+            }
+            for (i, hist) in row.hists.iter().enumerate() {
+                assert_eq!(hist.index, i, "{name}.{}", hist.name);
+                let wake = hist.name == "wake";
+                assert_eq!(hist.rule.is_some(), wake, "{name}.{}", hist.name);
+            }
+            for (i, metric) in row.metrics.iter().enumerate() {
+                assert_eq!(metric.index, i, "{name}.{}", metric.name);
+            }
+            let mut names = BTreeSet::new();
+            assert!(row.params.iter().all(|p| names.insert(p.name)), "{name}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_valid() {
+        for row in ALL {
+            let mut work = Work::new(row);
+            for param in row.params {
+                let value = param.kind.default();
+                assert!(
+                    work.set(param.name, value).is_ok(),
+                    "{}.{}",
+                    row.name,
+                    param.name
+                );
+            }
+            assert!((row.check)(&work).is_ok(), "{}", row.name);
+            assert_ne!(work.group_size(), Some(0), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn values_outside_the_range_are_refused() {
+        for row in ALL {
+            for param in row.params {
+                let bad = match param.kind {
+                    Kind::Count { max, .. } | Kind::CountOr { max, .. } => {
+                        Value::Count(max + 1)
+                    }
+                    Kind::Duration { max, .. } => Value::Duration(max * 2),
+                    Kind::Choice { names, .. } => Value::Choice(names.len()),
+                    Kind::Flag { .. } => Value::Count(1),
+                };
+                let refused = Work::new(row).set(param.name, bad).is_err();
+                assert!(refused, "{}.{}", row.name, param.name);
+            }
+            let unknown = Work::new(row).set("bogus", Value::Flag(true));
+            assert!(unknown.is_err(), "{}", row.name);
+        }
+    }
 }

@@ -1,10 +1,40 @@
-//! Pure CPU load.
+//! Pure CPU load for fairness and load balancing; the default.
+//!
+//! Moves with: tick accounting, periodic and new-idle balancing.
 
-use crate::workload::Workload;
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::workload::{Family, Hist, Stop, Workload};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "SpinWait",
     file: file!(),
-    summary: "pure CPU load",
+    family: Family::Cpu,
+    summary: "pure CPU load, for fairness and load balancing",
+    path: "tick -> update_curr -> resched_curr; load balancing",
+    iteration: "burst of 1024 spin steps",
+    hists: &[COST],
+    proof: "sum of cpu_ns / wall = min(workers, CPUs); \
+            oversubscribed: nivcsw > 0",
+    run,
     ..Workload::BASE
 };
+
+const COST: Hist = Hist {
+    index: 0,
+    name: "cost",
+    rule: None,
+    meaning: "wall time of one burst",
+};
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let mut begin = now();
+    while !c.stop() {
+        c.spin(1024);
+        let end = now();
+        c.record(&COST, end - begin);
+        c.iteration_at(end);
+        begin = now();
+    }
+    Ok(())
+}

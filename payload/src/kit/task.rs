@@ -1,0 +1,102 @@
+//! What `/proc` says of one task.
+
+use crate::kit::text::{path, read_file};
+use crate::record::TaskCounters;
+use rustix::process::getpid;
+use rustix::thread::gettid;
+
+/// Counters of the calling thread.
+#[must_use]
+pub fn read_own() -> TaskCounters {
+    let pid = getpid().as_raw_nonzero().get().unsigned_abs();
+    let tid = gettid().as_raw_nonzero().get().unsigned_abs();
+    read(pid, tid)
+}
+
+/// Counters of a task; each is absent where the kernel does not tell.
+#[must_use]
+pub fn read(pid: u32, tid: u32) -> TaskCounters {
+    let mut c = TaskCounters::default();
+    let mut buf = [0; 8192];
+    let at = |file| path(format_args!("/proc/{pid}/task/{tid}/{file}"));
+    if let Some(text) = read_file(&at("schedstat"), &mut buf) {
+        let mut words = text.split_ascii_whitespace().skip(1);
+        c.run_delay_ns = words.next().and_then(|w| w.parse().ok());
+        c.run_count = words.next().and_then(|w| w.parse().ok());
+    }
+    if let Some(text) = read_file(&at("status"), &mut buf) {
+        c.nvcsw = after(text, "voluntary_ctxt_switches");
+        c.nivcsw = after(text, "nonvoluntary_ctxt_switches");
+    }
+    if let Some(text) = read_file(&at("stat"), &mut buf) {
+        // The name is in parentheses and may hold anything; minflt and
+        // majflt are fields 10 and 12 (proc_pid_stat(5)).
+        if let Some((_, rest)) = text.rsplit_once(')') {
+            let field = |n: usize| {
+                let word = rest.split_ascii_whitespace().nth(n - 3)?;
+                word.parse().ok()
+            };
+            c.minflt = field(10);
+            c.majflt = field(12);
+        }
+    }
+    if let Some(text) = read_file(&at("sched"), &mut buf) {
+        c.migrations = after(text, "se.nr_migrations");
+        c.wakeups = after_either(text, "nr_wakeups");
+        c.wakeups_sync = after_either(text, "nr_wakeups_sync");
+        c.wakeups_migrate = after_either(text, "nr_wakeups_migrate");
+        c.wakeups_remote = after_either(text, "nr_wakeups_remote");
+    }
+    c
+}
+
+/// `run_delay` of the calling thread, in ns.
+#[must_use]
+pub fn own_run_delay() -> Option<u64> {
+    let mut buf = [0; 64];
+    let text = read_file("/proc/thread-self/schedstat", &mut buf)?;
+    text.split_ascii_whitespace().nth(1)?.parse().ok()
+}
+
+/// The number in the line `key : number`.
+fn after(text: &str, key: &str) -> Option<u64> {
+    text.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        (name.trim() == key).then(|| value.trim().parse().ok())?
+    })
+}
+
+/// Some kernels print statistics as `se.statistics.KEY`, others as `KEY`.
+fn after_either(text: &str, key: &str) -> Option<u64> {
+    after(text, key).or_else(|| {
+        text.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let name = name.trim().strip_prefix("se.statistics.")?;
+            (name == key).then(|| value.trim().parse().ok())?
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{after, after_either, read_own};
+
+    #[test]
+    fn own_counters_grow() {
+        let before = read_own();
+        rustix::thread::sched_yield();
+        let after = read_own();
+        assert!(before.nvcsw.is_some() && before.minflt.is_some());
+        assert!(after.minflt >= before.minflt);
+    }
+
+    #[test]
+    fn both_spellings_of_sched() {
+        let text = "se.nr_migrations     :   3\nnr_wakeups : 7\n\
+                    se.statistics.nr_wakeups_sync : 5\n";
+        assert_eq!(after(text, "se.nr_migrations"), Some(3));
+        assert_eq!(after_either(text, "nr_wakeups"), Some(7));
+        assert_eq!(after_either(text, "nr_wakeups_sync"), Some(5));
+        assert_eq!(after_either(text, "nr_wakeups_migrate"), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! Task creation and destruction.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::probe::Feature;
+use crate::record::WakeRule;
+use crate::workload::{Family, Hist, Need, Shared, Stop, What, Workload};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "ForkExit",
+    file: file!(),
+    family: Family::LifeCycle,
+    summary: "forks a child that exits, and reaps it",
+    path: "copy_process -> wake_up_new_task; do_group_exit; \
+           wait_task_zombie",
+    iteration: "fork attempted",
+    unit: "child reaped",
+    hists: &[NEWTASK, BLOCK, WAKE],
+    needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
+    proof: "processes of /proc/stat grows by at least work_units",
+    group: |_| Some(1),
+    shared: |_| Shared {
+        stamps: 1,
+        ..Shared::NONE
+    },
+    fork_only: true,
+    run,
+    ..Workload::BASE
+};
+
+const NEWTASK: Hist = Hist {
+    index: 0,
+    name: "newtask",
+    rule: None,
+    meaning: "before clone to the child's first instruction",
+};
+const BLOCK: Hist = Hist {
+    index: 1,
+    name: "block",
+    rule: None,
+    meaning: "call of wait4 to its return",
+};
+const WAKE: Hist = Hist {
+    index: 2,
+    name: "wake",
+    rule: Some(WakeRule::KernelWaker),
+    meaning: "growth of run_delay over one wait4",
+};
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let born = c.stamp(0);
+    while !c.stop() {
+        let begin = now();
+        if let Some(child) = c.fork_exit(born) {
+            let called = now();
+            if c.run_delay_over(&WAKE, |c| c.reap(child)) {
+                c.record(&NEWTASK, born.get().saturating_sub(begin));
+                c.record(&BLOCK, now() - called);
+                c.units(1);
+            }
+        }
+        c.iteration();
+    }
+    Ok(())
+}

@@ -1,0 +1,81 @@
+//! Paired wakes without the sync hint.
+//!
+//! The word says whose turn it is. It has a single owner at a time, which is
+//! what excludes lost wakes.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::probe::Feature;
+use crate::record::WakeRule;
+use crate::workload::{
+    Family, Hist, Kind, Need, Param, Shared, Stop, What, Workload,
+};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "FutexPingPong",
+    file: file!(),
+    family: Family::Wake,
+    summary: "two tasks pass a futex word back and forth",
+    path: "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue",
+    params: &[SPIN],
+    group: |_| Some(2),
+    iteration: "turn",
+    hists: &[WAKE, WAKE_CALL],
+    needs: &[Need::required(What::Feature(Feature::Futex))],
+    proof: "nr_wakeups_sync = 0; nvcsw = iterations; partners' iterations \
+            differ by at most 1",
+    shared: |_| Shared {
+        words: 1,
+        stamps: 2,
+        ..Shared::NONE
+    },
+    run,
+    ..Workload::BASE
+};
+
+const SPIN: Param = Param {
+    index: 0,
+    name: "spin_iters",
+    kind: Kind::Count {
+        default: 1024,
+        min: 0,
+        max: 1_000_000_000,
+    },
+    summary: "spin steps in each turn",
+};
+
+const WAKE: Hist = Hist {
+    index: 0,
+    name: "wake",
+    rule: Some(WakeRule::Pair),
+    meaning: "before the partner's FUTEX_WAKE to running",
+};
+
+const WAKE_CALL: Hist = Hist {
+    index: 1,
+    name: "wake_call",
+    rule: None,
+    meaning: "duration of FUTEX_WAKE",
+};
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let spin = c.work().count(&SPIN);
+    let pos = c.pos();
+    let turn = c.word(0);
+    let (own, partner) = (c.stamp(pos), c.stamp(1 - pos));
+    while let Some(wakeup) = c.wait_until(turn, |whose| whose == pos) {
+        c.record_wake(&WAKE, &wakeup, own.get());
+        c.spin(spin);
+        let begin = now();
+        partner.set(begin);
+        turn.set(1 - pos);
+        c.wake(turn, 1);
+        let end = now();
+        c.record(&WAKE_CALL, end - begin);
+        c.iteration_at(end);
+        if c.stop() {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,47 @@
+//! Spin, then yield.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::workload::{Family, Hist, Need, Stop, What, Workload};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "Mixed",
+    file: file!(),
+    family: Family::Cpu,
+    summary: "spins, then yields",
+    path: "do_sched_yield -> class yield_task -> schedule",
+    iteration: "pass of spin and yield",
+    hists: &[CALL, COST],
+    needs: &[Need::wanted(What::WorkersPerCpu(2))],
+    proof: "yld_count of /proc/schedstat >= 0.95 x iterations",
+    run,
+    ..Workload::BASE
+};
+
+const CALL: Hist = Hist {
+    index: 0,
+    name: "call",
+    rule: None,
+    meaning: "duration of sched_yield, with time off the CPU",
+};
+
+const COST: Hist = Hist {
+    index: 1,
+    name: "cost",
+    rule: None,
+    meaning: "wall time of 1024 spin steps",
+};
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    while !c.stop() {
+        let begin = now();
+        c.spin(1024);
+        let spun = now();
+        c.sched_yield();
+        let end = now();
+        c.record(&COST, spun - begin);
+        c.record(&CALL, end - spun);
+        c.iteration_at(end);
+    }
+    Ok(())
+}

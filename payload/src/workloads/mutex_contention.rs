@@ -1,0 +1,164 @@
+//! N-way futex mutex: convoys and preempted holders.
+//!
+//! The word is 0 free, 1 held, 2 held with waiters. A waiter that leaves for
+//! the stop must not run the unlock path: it never owned the lock.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::probe::Feature;
+use crate::record::WakeRule;
+use crate::workload::{
+    Family, Hist, Kind, Metric, Need, Param, Shared, Stop, What, Workload,
+};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "MutexContention",
+    file: file!(),
+    family: Family::Lock,
+    summary: "many tasks take turns at one futex mutex",
+    path: "futex_wait_queue / futex_wake",
+    params: &[CONTENDERS, HOLD_ITERS, WORK_ITERS],
+    group: |work| u32::try_from(work.count(&CONTENDERS)).ok(),
+    iteration: "acquisition",
+    hists: &[LOCK, HOLD, WAKE],
+    metrics: &[GUARDED, ACQUIRED, CONTENDED, WAITS],
+    needs: &[Need::required(What::Feature(Feature::Futex))],
+    proof: "guarded = acquired; contended > 0; waits = nvcsw",
+    shared: |_| Shared {
+        words: 1,
+        stamps: 1,
+        gauges: 1,
+        ..Shared::NONE
+    },
+    run,
+    ..Workload::BASE
+};
+
+const CONTENDERS: Param = Param {
+    index: 0,
+    name: "contenders",
+    kind: Kind::Count {
+        default: 4,
+        min: 2,
+        max: 1024,
+    },
+    summary: "tasks per mutex",
+};
+
+const HOLD_ITERS: Param = Param {
+    index: 1,
+    name: "hold_iters",
+    kind: STEPS_256,
+    summary: "spin steps with the mutex held",
+};
+
+const WORK_ITERS: Param = Param {
+    index: 2,
+    name: "work_iters",
+    kind: Kind::Count {
+        default: 1024,
+        min: 0,
+        max: 1_000_000_000,
+    },
+    summary: "spin steps without it",
+};
+
+const STEPS_256: Kind = Kind::Count {
+    default: 256,
+    min: 0,
+    max: 1_000_000_000,
+};
+
+const LOCK: Hist = Hist {
+    index: 0,
+    name: "lock",
+    rule: None,
+    meaning: "asking for the mutex to having it",
+};
+const HOLD: Hist = Hist {
+    index: 1,
+    name: "hold",
+    rule: None,
+    meaning: "having the mutex to having released it",
+};
+const WAKE: Hist = Hist {
+    index: 2,
+    name: "wake",
+    rule: Some(WakeRule::ManyWakers),
+    meaning: "before the releaser's FUTEX_WAKE to running",
+};
+
+/// Takes the sum of the guarded counters (the first gauge).
+const GUARDED: Metric = Metric {
+    index: 0,
+    name: "guarded",
+    meaning: "the plain counters that the mutexes guard",
+};
+const ACQUIRED: Metric = Metric {
+    index: 1,
+    name: "acquired",
+    meaning: "acquisitions, warm-up included",
+};
+const CONTENDED: Metric = Metric {
+    index: 2,
+    name: "contended",
+    meaning: "acquisitions that had to wait",
+};
+const WAITS: Metric = Metric {
+    index: 3,
+    name: "waits",
+    meaning: "calls of FUTEX_WAIT",
+};
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+const CONTESTED: u32 = 2;
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let hold = c.work().count(&HOLD_ITERS);
+    let work = c.work().count(&WORK_ITERS);
+    let mutex = c.word(0);
+    while !c.stop() {
+        c.spin(work);
+        let asked = now();
+        if !lock(c) {
+            break;
+        }
+        let locked = now();
+        c.record(&LOCK, locked - asked);
+        c.spin(hold);
+        c.gauge(0).bump();
+        c.metric(&ACQUIRED, 1);
+        if mutex.swap(FREE) == CONTESTED {
+            c.stamp(0).set_if_empty(now());
+            c.wake(mutex, 1);
+        }
+        let end = now();
+        c.record(&HOLD, end - locked);
+        c.iteration_at(end);
+    }
+    Ok(())
+}
+
+/// Takes the mutex; `false` if the stop came first.
+fn lock(c: &mut Ctx<'_>) -> bool {
+    let mutex = c.word(0);
+    if mutex.replace(FREE, HELD) {
+        c.nowait();
+        return true;
+    }
+    while mutex.swap(CONTESTED) != FREE {
+        if c.stop() {
+            return false;
+        }
+        let block = now();
+        let ran = c.block_on(mutex, CONTESTED, u64::MAX);
+        c.metric(&WAITS, 1);
+        let stamp = c.stamp(0).take();
+        if stamp >= block {
+            c.record(&WAKE, ran.saturating_sub(stamp));
+        }
+    }
+    c.metric(&CONTENDED, 1);
+    true
+}

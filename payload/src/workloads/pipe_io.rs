@@ -1,0 +1,86 @@
+//! Cross-CPU pipe wakes with a CPU burst.
+//!
+//! Two tokens circulate, one in each direction, so both partners burst in
+//! parallel. The pipe's wake is synchronous: the waker promises to sleep
+//! soon, which is what wake placement does with it.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::record::WakeRule;
+use crate::workload::{Family, Hist, Kind, Param, Shared, Stop, Workload};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "PipeIo",
+    file: file!(),
+    family: Family::Wake,
+    summary: "two tasks exchange bytes through pipes",
+    path: "pipe_write -> wake_up_interruptible_sync_poll \
+           -> try_to_wake_up(WF_SYNC)",
+    params: &[BURST],
+    group: |_| Some(2),
+    iteration: "exchange",
+    hists: &[WAKE, WAKE_CALL, BLOCK],
+    proof: "nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
+            iterations",
+    shared: |_| Shared {
+        stamps: 2,
+        pipes: true,
+        ..Shared::NONE
+    },
+    run,
+    ..Workload::BASE
+};
+
+const BURST: Param = Param {
+    index: 0,
+    name: "burst_iters",
+    kind: Kind::Count {
+        default: 1024,
+        min: 0,
+        max: 1_000_000_000,
+    },
+    summary: "spin steps before each exchange",
+};
+
+const WAKE: Hist = Hist {
+    index: 0,
+    name: "wake",
+    rule: Some(WakeRule::Pair),
+    meaning: "before the partner's write to running",
+};
+
+const WAKE_CALL: Hist = Hist {
+    index: 1,
+    name: "wake_call",
+    rule: None,
+    meaning: "duration of the write",
+};
+
+const BLOCK: Hist = Hist {
+    index: 2,
+    name: "block",
+    rule: None,
+    meaning: "call of read to its return",
+};
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let burst = c.work().count(&BURST);
+    let partner = c.stamp(1 - c.pos());
+    let own = c.stamp(c.pos());
+    while !c.stop() {
+        c.spin(burst);
+        let begin = now();
+        partner.set(begin);
+        c.pipe_write()?;
+        c.record(&WAKE_CALL, now() - begin);
+        let Some(wakeup) = c.pipe_read()? else {
+            break;
+        };
+        c.record_wake(&WAKE, &wakeup, own.get());
+        if let Some(block) = wakeup.block_ns {
+            c.record(&BLOCK, wakeup.run_ns - block);
+        }
+        c.iteration_at(wakeup.run_ns);
+    }
+    Ok(())
+}

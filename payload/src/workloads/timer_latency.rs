@@ -1,0 +1,96 @@
+//! Absolute-deadline wake latency, as cyclictest.
+//!
+//! The next deadline is never rebased on the current time, so that lateness
+//! is not hidden.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::kit::slot::Op;
+use crate::probe::Feature;
+use crate::workload::{
+    Family, Hist, Kind, Metric, Need, Param, Stop, What, Workload,
+};
+use core::num::NonZeroU64;
+use rustix::thread::set_current_timer_slack;
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "TimerLatency",
+    file: file!(),
+    family: Family::Timer,
+    summary: "wake latency at absolute deadlines, as cyclictest",
+    path: "clock_nanosleep(TIMER_ABSTIME) -> hrtimer_nanosleep; \
+           hrtimer_wakeup -> try_to_wake_up",
+    params: &[INTERVAL, SLACK],
+    iteration: "expiry",
+    unit: "expiry",
+    hists: &[TIMER],
+    metrics: &[OVERRUNS],
+    needs: &[
+        Need::required(What::Feature(Feature::PosixTimers)),
+        Need::wanted(What::Feature(Feature::HighResTimers)),
+    ],
+    proof: "nvcsw and the local timer's interrupts = iterations",
+    run,
+    ..Workload::BASE
+};
+
+const INTERVAL: Param = Param {
+    index: 0,
+    name: "interval_us",
+    kind: Kind::Count {
+        default: 1000,
+        min: 1,
+        max: 10_000_000,
+    },
+    summary: "microseconds between two deadlines",
+};
+
+const SLACK: Param = Param {
+    index: 1,
+    name: "slack_ns",
+    kind: Kind::CountOr {
+        word: "inherit",
+        min: 1,
+        max: 1_000_000_000,
+    },
+    summary: "timer slack in nanoseconds",
+};
+
+const TIMER: Hist = Hist {
+    index: 0,
+    name: "timer",
+    rule: None,
+    meaning: "deadline to running",
+};
+
+const OVERRUNS: Metric = Metric {
+    index: 0,
+    name: "overruns",
+    meaning: "deadlines already past when the sleep began",
+};
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let interval = c.work().count(&INTERVAL) * 1000;
+    if let Some(slack) = c.work().count_or_word(&SLACK) {
+        set_current_timer_slack(NonZeroU64::new(slack)).map_err(|errno| {
+            let call = Op::Prctl.name();
+            Stop::Broken { call, errno }
+        })?;
+    }
+    let mut ran = now();
+    let mut next = ran + interval;
+    while !c.stop() {
+        if next <= ran {
+            c.metric(&OVERRUNS, 1);
+        }
+        let Some(woken) = c.sleep_until(next) else {
+            continue;
+        };
+        ran = woken;
+        c.record(&TIMER, ran.saturating_sub(next));
+        c.units(1);
+        c.iteration_at(ran);
+        next += interval;
+    }
+    Ok(())
+}

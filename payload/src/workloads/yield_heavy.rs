@@ -1,0 +1,42 @@
+//! Yield-dominated re-picking of the next task.
+//!
+//! A yield leaves the task runnable: a switch counts as involuntary, and
+//! none happens with one runnable task per CPU.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::workload::{Family, Hist, Need, Stop, What, Workload};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "YieldHeavy",
+    file: file!(),
+    family: Family::Cpu,
+    summary: "yields all the time",
+    path: "do_sched_yield -> class yield_task -> schedule",
+    iteration: "yield",
+    unit: "yield",
+    hists: &[CALL],
+    needs: &[Need::wanted(What::WorkersPerCpu(2))],
+    proof: "yld_count of /proc/schedstat >= 0.95 x iterations",
+    run,
+    ..Workload::BASE
+};
+
+const CALL: Hist = Hist {
+    index: 0,
+    name: "call",
+    rule: None,
+    meaning: "duration of sched_yield, with time off the CPU",
+};
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    while !c.stop() {
+        c.units(1);
+        let begin = now();
+        c.sched_yield();
+        let end = now();
+        c.record(&CALL, end - begin);
+        c.iteration_at(end);
+    }
+    Ok(())
+}
