@@ -2,6 +2,7 @@
 
 pub mod cells;
 pub mod clock;
+pub mod cpus;
 pub mod histogram;
 pub mod shm;
 pub mod slot;

@@ -9,6 +9,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod attr;
 pub mod ctx;
 pub mod frame;
 pub mod kit;

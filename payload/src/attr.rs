@@ -1,0 +1,324 @@
+//! Attributes of a group: policy, affinity, clone mode; and durations.
+
+use crate::kit::cpus::Cpus;
+use core::fmt;
+use core::time::Duration;
+
+/// What a duration looks like.
+pub const DURATION_RULE: &str =
+    "a duration is a number and a unit (ns, us, ms, s, m), for example 2s";
+
+/// A scheduling policy with its figures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// `SCHED_OTHER`.
+    Normal,
+    /// `SCHED_BATCH`.
+    Batch,
+    /// `SCHED_IDLE`.
+    Idle,
+    /// `SCHED_FIFO` with a priority of 1 to 99.
+    Fifo(u8),
+    /// `SCHED_RR` with a priority of 1 to 99.
+    Rr(u8),
+    /// `SCHED_DEADLINE`.
+    Deadline {
+        /// Runtime in ns, at least 1024.
+        runtime_ns: u64,
+        /// Relative deadline in ns.
+        deadline_ns: u64,
+        /// Period in ns.
+        period_ns: u64,
+    },
+}
+
+impl Policy {
+    /// Parses `normal`, `batch`, `idle`, `fifo:P`, `rr:P` or
+    /// `deadline:R/D/P`.
+    ///
+    /// # Errors
+    ///
+    /// The rule that was broken.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let (name, figures) = text.split_once(':').unwrap_or((text, ""));
+        match (name, figures) {
+            ("normal", "") => Ok(Self::Normal),
+            ("batch", "") => Ok(Self::Batch),
+            ("idle", "") => Ok(Self::Idle),
+            ("fifo", p) => priority(p).map(Self::Fifo),
+            ("rr", p) => priority(p).map(Self::Rr),
+            ("deadline", figures) => deadline(figures),
+            ("ext", _) => Err("policy ext is not in this version; valid \
+                               are normal, batch, idle, fifo:P, rr:P, \
+                               deadline:R/D/P"),
+            _ => Err("a policy is normal, batch, idle, fifo:P, rr:P or \
+                      deadline:R/D/P"),
+        }
+    }
+
+    /// Runs before every fair task.
+    #[must_use]
+    pub fn is_realtime(self) -> bool {
+        matches!(self, Self::Fifo(_) | Self::Rr(_) | Self::Deadline { .. })
+    }
+}
+
+fn priority(text: &str) -> Result<u8, &'static str> {
+    text.parse()
+        .ok()
+        .filter(|p| (1..=99).contains(p))
+        .ok_or("the priority is 1 to 99, for example fifo:50")
+}
+
+fn deadline(figures: &str) -> Result<Policy, &'static str> {
+    const RULE: &str = "deadline:R/D/P takes three durations, for example \
+                        deadline:1ms/10ms/10ms";
+    let mut parts = figures.split('/').map(|part| match part {
+        "0" => Some(Duration::ZERO),
+        _ => parse_duration(part),
+    });
+    let (Some(Some(r)), Some(Some(d)), Some(Some(p)), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(RULE);
+    };
+    let ns = |d: Duration| {
+        u64::try_from(d.as_nanos()).ok().filter(|ns| ns >> 63 == 0)
+    };
+    let (Some(runtime_ns), Some(deadline_ns), Some(period_ns)) =
+        (ns(r), ns(d), ns(p))
+    else {
+        return Err("each duration is below 2^63 ns");
+    };
+    let period_ns = if period_ns == 0 {
+        deadline_ns
+    } else {
+        period_ns
+    };
+    if runtime_ns < 1024 {
+        return Err("the runtime is at least 1024ns");
+    }
+    if runtime_ns > deadline_ns || deadline_ns > period_ns {
+        return Err("runtime <= deadline <= period must hold");
+    }
+    Ok(Policy::Deadline {
+        runtime_ns,
+        deadline_ns,
+        period_ns,
+    })
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Normal => f.write_str("normal"),
+            Self::Batch => f.write_str("batch"),
+            Self::Idle => f.write_str("idle"),
+            Self::Fifo(p) => write!(f, "fifo:{p}"),
+            Self::Rr(p) => write!(f, "rr:{p}"),
+            Self::Deadline {
+                runtime_ns,
+                deadline_ns,
+                period_ns,
+            } => write!(
+                f,
+                "deadline:{runtime_ns}ns/{deadline_ns}ns/{period_ns}ns"
+            ),
+        }
+    }
+}
+
+/// Where a group's workers may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Affinity {
+    /// Wherever init may.
+    Inherit,
+    /// On these CPUs.
+    Exact(Cpus),
+    /// Each on its own draw of `count` CPUs out of `from`.
+    RandomSubset {
+        /// The pool.
+        from: Cpus,
+        /// CPUs per draw, at least 1.
+        count: u32,
+    },
+    /// All on one CPU, the highest.
+    SingleCpu,
+}
+
+impl Affinity {
+    /// Parses `inherit`, `exact:LIST`, `random_subset:LIST/COUNT` or
+    /// `single_cpu`.
+    ///
+    /// # Errors
+    ///
+    /// The rule that was broken.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        const LIST: &str = "a CPU list looks like 0-3,8, with CPUs below 1024";
+        let (name, value) = text.split_once(':').unwrap_or((text, ""));
+        match (name, value) {
+            ("inherit", "") => Ok(Self::Inherit),
+            ("single_cpu", "") => Ok(Self::SingleCpu),
+            ("exact", list) => Cpus::parse(list).map(Self::Exact).ok_or(LIST),
+            ("random_subset", value) => {
+                let (list, count) = value
+                    .split_once('/')
+                    .ok_or("random_subset takes LIST/COUNT")?;
+                let count = count
+                    .parse()
+                    .ok()
+                    .filter(|&count: &u32| count > 0)
+                    .ok_or("COUNT of random_subset is at least 1")?;
+                let from = Cpus::parse(list).ok_or(LIST)?;
+                Ok(Self::RandomSubset { from, count })
+            }
+            _ => Err("an affinity is inherit, exact:LIST, \
+                      random_subset:LIST/COUNT or single_cpu"),
+        }
+    }
+}
+
+impl fmt::Display for Affinity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inherit => f.write_str("inherit"),
+            Self::Exact(cpus) => write!(f, "exact:{cpus}"),
+            Self::RandomSubset { from, count } => {
+                write!(f, "random_subset:{from}/{count}")
+            }
+            Self::SingleCpu => f.write_str("single_cpu"),
+        }
+    }
+}
+
+/// What a worker is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloneMode {
+    /// A process.
+    Fork,
+    /// A thread of one host process.
+    Thread,
+}
+
+impl CloneMode {
+    /// Parses `fork` or `thread`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "fork" => Some(Self::Fork),
+            "thread" => Some(Self::Thread),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for CloneMode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fork => "fork",
+            Self::Thread => "thread",
+        })
+    }
+}
+
+/// Parses a whole number with a unit: `100us`, `2s`. `None` for anything
+/// else, a missing unit included.
+#[must_use]
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.parse().ok()?;
+    Some(match unit {
+        "ns" => Duration::from_nanos(number),
+        "us" => Duration::from_micros(number),
+        "ms" => Duration::from_millis(number),
+        "s" => Duration::from_secs(number),
+        "m" => Duration::from_secs(number.checked_mul(60)?),
+        _ => return None,
+    })
+}
+
+/// A duration in the grammar's form, in its largest exact unit.
+#[derive(Debug, Clone, Copy)]
+pub struct InGrammar(pub Duration);
+
+impl fmt::Display for InGrammar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ns = self.0.as_nanos();
+        let (scale, unit) = match ns {
+            n if n % 1_000_000_000 == 0 => (1_000_000_000, "s"),
+            n if n % 1_000_000 == 0 => (1_000_000, "ms"),
+            n if n % 1_000 == 0 => (1_000, "us"),
+            _ => (1, "ns"),
+        };
+        write!(f, "{}{unit}", ns / scale)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Affinity, InGrammar, Policy, parse_duration};
+    use core::time::Duration;
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use std::string::ToString;
+
+    #[test]
+    fn policies_keep_their_rules() {
+        for good in ["normal", "batch", "idle", "fifo:1", "rr:99"] {
+            assert_eq!(Policy::parse(good).unwrap().to_string(), good);
+        }
+        for bad in [
+            "",
+            "fifo",
+            "fifo:0",
+            "fifo:100",
+            "rr:-1",
+            "normal:1",
+            "ext",
+            "deadline:1ms",
+            "deadline:1000ns/1ms/1ms",
+            "deadline:2ms/1ms/1ms",
+            "deadline:1ms/3ms/2ms",
+            "deadline:1/2/3",
+        ] {
+            assert!(Policy::parse(bad).is_err(), "{bad}");
+        }
+        let Ok(Policy::Deadline { period_ns, .. }) =
+            Policy::parse("deadline:1ms/10ms/0")
+        else {
+            panic!("P = 0 means D");
+        };
+        assert_eq!(period_ns, 10_000_000);
+    }
+
+    #[test]
+    fn affinities_keep_their_rules() {
+        for good in [
+            "inherit",
+            "single_cpu",
+            "exact:0-3,8",
+            "random_subset:0-3/2",
+        ] {
+            assert_eq!(Affinity::parse(good).unwrap().to_string(), good);
+        }
+        for bad in ["", "exact", "exact:", "random_subset:0-3/0", "llc"] {
+            assert!(Affinity::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn durations_come_back(ns in any::<u64>()) {
+            let duration = Duration::from_nanos(ns);
+            let text = InGrammar(duration).to_string();
+            prop_assert_eq!(parse_duration(&text), Some(duration));
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            let _policy = Policy::parse(&text);
+            let _affinity = Affinity::parse(&text);
+            let _duration = parse_duration(&text);
+        }
+    }
+}
