@@ -13,6 +13,7 @@ pub mod attr;
 pub mod ctx;
 pub mod frame;
 pub mod kit;
+pub mod plan;
 pub mod probe;
 pub mod record;
 pub mod sys;

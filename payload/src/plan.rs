@@ -1,0 +1,719 @@
+//! Tokens to a plan: the grammar of every place a plan can come from.
+//!
+//! A plan is a list of `key=value` words. The ones before the first `work=`
+//! are boot keys and defaults; `work=NAME` starts a run, `with=NAME` adds a
+//! group to it. Sources of higher precedence override the defaults of lower
+//! ones, and the highest source with a run has all the runs. Nothing is
+//! stored but borrowed text: the whole plan is checked by [`Plan::parse`],
+//! and [`Plan::runs`] parses each run again when it is needed.
+
+pub mod error;
+pub mod nearest;
+pub mod token;
+
+use crate::attr::{Affinity, CloneMode, DURATION_RULE, Policy, parse_duration};
+use crate::plan::error::{PlanError, Rule};
+use crate::plan::token::{Source, Token, Tokens};
+use crate::workload::{Kind, Param, Value, Work};
+use crate::workloads;
+use core::fmt;
+use core::iter::Peekable;
+use core::time::Duration;
+use heapless::Vec;
+
+/// Most groups in one run.
+pub const MAX_GROUPS: usize = 8;
+/// Most workers in one group.
+pub const MAX_WORKERS: u32 = 4096;
+/// Seed of a plan that names none.
+pub const DEFAULT_SEED: u64 = 1;
+
+const BOOT_KEYS: &[&str] = &[
+    "plan",
+    "console",
+    "records",
+    "burst",
+    "output",
+    "end",
+    "schedstats",
+    "progress",
+];
+const RUN_KEYS: &[&str] = &[
+    "time",
+    "warmup",
+    "repeat",
+    "seed",
+    "grace",
+    "burn_clock",
+    "rd_sample",
+    "clone",
+];
+const GROUP_KEYS: &[&str] = &["workers", "policy", "nice", "affinity"];
+const STARTS: &[&str] = &["work", "with"];
+
+/// What holds for the whole boot.
+#[derive(Debug, Clone, Copy)]
+pub struct Boot<'t> {
+    /// `plan=`: a built-in or packed plan.
+    pub plan: Option<&'t str>,
+    /// `console=`: where KTAP goes.
+    pub console: Option<&'t str>,
+    /// `records=`: a device of its own for the records.
+    pub records: Option<&'t str>,
+    /// `burst=`: how often each burst of records is sent; by default twice
+    /// on the console and once on a device of its own.
+    pub burst: Option<u8>,
+    /// `output=` names `ktap`.
+    pub ktap: bool,
+    /// `output=` names `records`; `None` if `output=` is absent.
+    pub send_records: Option<bool>,
+    /// `end=`.
+    pub end: Option<End>,
+    /// `schedstats=`: turn the kernel's scheduler statistics on.
+    pub schedstats: bool,
+    /// `progress=`: signs of life during runs; by default only with
+    /// `records=`, to keep the console quiet while measuring.
+    pub progress: Option<bool>,
+}
+
+/// How the machine ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Powers off.
+    Poweroff,
+    /// Restarts.
+    Reboot,
+    /// Halts.
+    Halt,
+    /// Lets the kernel panic.
+    Panic,
+    /// Stays up, doing nothing.
+    Wait,
+}
+
+/// Settings of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct RunSettings {
+    /// Measured time.
+    pub time: Duration,
+    /// Time before it that is not counted.
+    pub warmup: Duration,
+    /// How often the run is repeated.
+    pub repeat: u16,
+    /// Seed of random numbers.
+    pub seed: u64,
+    /// Time workers have to stop.
+    pub grace: Duration,
+    /// Bursts last CPU time, not wall time.
+    pub burn_cpu: bool,
+    /// Every how many blocking steps `run_delay` is read.
+    pub rd_sample: u32,
+    /// What workers are.
+    pub clone: CloneMode,
+}
+
+/// How many workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// One instance.
+    Default,
+    /// So many.
+    Count(u32),
+    /// So many for each CPU.
+    PerCpu(u32),
+}
+
+/// Settings of a group.
+#[derive(Debug, Clone, Copy)]
+pub struct GroupSettings {
+    /// How many workers.
+    pub workers: Workers,
+    /// Scheduling policy; `None` makes no call.
+    pub policy: Option<Policy>,
+    /// Nice value; `None` makes no call.
+    pub nice: Option<i8>,
+    /// Where they may run.
+    pub affinity: Affinity,
+}
+
+/// One group of a run.
+#[derive(Debug, Clone, Copy)]
+pub struct Group<'t> {
+    /// Work type and parameters.
+    pub work: Work,
+    /// Everything else.
+    pub settings: GroupSettings,
+    /// The word that started it.
+    pub token: &'t str,
+}
+
+impl<'t> Group<'t> {
+    /// The number of workers on a machine with `cpus` CPUs.
+    ///
+    /// # Errors
+    ///
+    /// The group-size rule, or too many workers.
+    pub fn workers(&self, cpus: u32) -> Result<u32, PlanError<'t>> {
+        let size = self.work.group_size().unwrap_or(1);
+        let workers = match self.settings.workers {
+            Workers::Default => size,
+            Workers::Count(n) => n,
+            Workers::PerCpu(n) => n.saturating_mul(cpus),
+        };
+        let token = self.token;
+        if workers > MAX_WORKERS {
+            let rule = Rule::TooMany("workers", MAX_WORKERS as usize);
+            return Err(PlanError { token, rule });
+        }
+        if !workers.is_multiple_of(size) {
+            let rule = Rule::GroupSize {
+                work: self.work.row().name,
+                size,
+                next: workers.next_multiple_of(size),
+            };
+            return Err(PlanError { token, rule });
+        }
+        Ok(workers)
+    }
+}
+
+/// One run of a plan.
+#[derive(Debug, Clone)]
+pub struct Run<'t> {
+    /// Its settings.
+    pub settings: RunSettings,
+    /// Its groups, at least one.
+    pub groups: Vec<Group<'t>, MAX_GROUPS>,
+}
+
+impl fmt::Display for Run<'_> {
+    /// Names of the work types, joined by `+`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, group) in self.groups.iter().enumerate() {
+            let plus = if i > 0 { "+" } else { "" };
+            write!(f, "{plus}{}", group.work.row().name)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a plan may come from, in rising precedence.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sources<'t> {
+    /// A packed plan file, or a built-in plan.
+    pub file: Source<'t>,
+    /// Arguments.
+    pub args: Source<'t>,
+    /// Words of the kernel command line.
+    pub kernel: Source<'t>,
+}
+
+impl<'t> Sources<'t> {
+    fn rising(&self) -> [Source<'t>; 3] {
+        [self.file, self.args, self.kernel]
+    }
+
+    /// The plan these sources ask for by name, or `smoke` if they hold no
+    /// run at all. The caller loads its text into [`Sources::file`].
+    #[must_use]
+    pub fn plan_name(&self) -> Option<&'t str> {
+        let find = |key: &str| {
+            let sources = self.rising().into_iter().rev();
+            let mut tokens = sources.flat_map(|s| s.tokens());
+            tokens.find(|token| token.key == key)
+        };
+        match find("plan") {
+            Some(token) => token.value,
+            None if find("work").is_none() => Some("smoke"),
+            None => None,
+        }
+    }
+}
+
+/// Writes the text of a built-in plan. `None` if there is none of that name
+/// or it does not fit.
+pub fn builtin(name: &str, text: &mut dyn fmt::Write) -> Option<()> {
+    let (time, latency) = match name {
+        "smoke" => ("200ms", false),
+        "all" => ("1s", false),
+        "latency" => ("2s", true),
+        _ => return None,
+    };
+    write!(text, "time={time}").ok()?;
+    for row in workloads::ALL {
+        let measures = ["wake", "timer"];
+        if !latency || row.hists.iter().any(|h| measures.contains(&h.name)) {
+            write!(text, " work={}", row.name).ok()?;
+        }
+    }
+    Some(())
+}
+
+/// A checked plan.
+#[derive(Debug, Clone)]
+pub struct Plan<'t> {
+    /// What holds for the whole boot.
+    pub boot: Boot<'t>,
+    run: RunSettings,
+    group: GroupSettings,
+    runs: Source<'t>,
+    len: u16,
+}
+
+impl<'t> Plan<'t> {
+    /// Checks everything that needs no machine.
+    ///
+    /// # Errors
+    ///
+    /// The first thing wrong, in order of precedence and position.
+    pub fn parse(sources: &Sources<'t>) -> Result<Self, PlanError<'t>> {
+        let mut plan = Self {
+            boot: Boot {
+                plan: None,
+                console: None,
+                records: None,
+                burst: None,
+                ktap: true,
+                send_records: None,
+                end: None,
+                schedstats: true,
+                progress: None,
+            },
+            run: RunSettings {
+                time: Duration::from_secs(10),
+                warmup: Duration::ZERO,
+                repeat: 1,
+                seed: DEFAULT_SEED,
+                grace: Duration::from_secs(2),
+                burn_cpu: false,
+                rd_sample: 16,
+                clone: CloneMode::Fork,
+            },
+            group: GroupSettings {
+                workers: Workers::Default,
+                policy: None,
+                nice: None,
+                affinity: Affinity::Inherit,
+            },
+            runs: sources.file,
+            len: 0,
+        };
+        for source in sources.rising() {
+            plan.defaults(source)?;
+        }
+        if let Some(name) = plan.boot.plan {
+            plan.runs = sources.file;
+            if sources.file.tokens().next().is_none() {
+                let (token, rule) = (name, Rule::Plan(name));
+                return Err(PlanError { token, rule });
+            }
+        }
+        let mut len = 0_u32;
+        let mut last = "";
+        let mut runs = plan.parser();
+        while let Some(run) = runs.next_run() {
+            let run = run?;
+            len += u32::from(run.settings.repeat);
+            last = run.groups.first().map_or("", |group| group.token);
+        }
+        let most = usize::from(u16::MAX);
+        plan.len = u16::try_from(len).map_err(|_| PlanError {
+            token: last,
+            rule: Rule::TooMany("runs", most),
+        })?;
+        Ok(plan)
+    }
+
+    /// Takes the boot keys and defaults of one source.
+    fn defaults(&mut self, source: Source<'t>) -> Result<(), PlanError<'t>> {
+        let mut seen = Seen::new();
+        for token in source.tokens() {
+            if token.key == "work" {
+                if let Some(plan) = self.boot.plan.filter(|_| seen.plan) {
+                    let rule = "work= and plan= exclude each other";
+                    return Err(bad(plan, Rule::Is(rule)));
+                }
+                self.runs = source;
+                return Ok(());
+            }
+            seen.add(token)?;
+            seen.plan |= token.key == "plan";
+            let taken = self.boot.take(token)?
+                || self.run.take(token)?
+                || self.group.take(token)?;
+            if !taken {
+                return Err(unknown_default(token));
+            }
+        }
+        Ok(())
+    }
+
+    /// Number of runs, repetitions included.
+    #[must_use]
+    pub fn len(&self) -> u16 {
+        self.len
+    }
+
+    /// Whether it has no run, which only an empty plan file can do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The runs, in order, repetitions included.
+    pub fn runs(&self) -> impl Iterator<Item = Run<'t>> + '_ {
+        let mut parser = self.parser();
+        // `parse` has seen every run, so none is an error here.
+        core::iter::from_fn(move || parser.next_run()?.ok()).flat_map(|run| {
+            let repeat = usize::from(run.settings.repeat);
+            core::iter::repeat_n(run, repeat)
+        })
+    }
+
+    /// The tokens of the runs as they stand in their source.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens<'t> {
+        self.runs.tokens()
+    }
+
+    fn parser(&self) -> Runs<'t> {
+        let mut tokens = self.runs.tokens().peekable();
+        while tokens.next_if(|token| token.key != "work").is_some() {}
+        Runs {
+            tokens,
+            run: self.run,
+            group: self.group,
+        }
+    }
+}
+
+struct Runs<'t> {
+    tokens: Peekable<Tokens<'t>>,
+    run: RunSettings,
+    group: GroupSettings,
+}
+
+impl<'t> Runs<'t> {
+    fn next_run(&mut self) -> Option<Result<Run<'t>, PlanError<'t>>> {
+        let start = self.tokens.next()?;
+        Some(self.run_from(start))
+    }
+
+    fn run_from(&mut self, start: Token<'t>) -> Result<Run<'t>, PlanError<'t>> {
+        let mut run = Run {
+            settings: self.run,
+            groups: Vec::new(),
+        };
+        let mut seen_run = Seen::new();
+        let mut seen = Seen::new();
+        let mut group = self.start(start)?;
+        while let Some(token) = self.tokens.next_if(|t| t.key != "work") {
+            if token.key == "with" {
+                push(&mut run, group)?;
+                group = self.start(token)?;
+                seen = Seen::new();
+            } else if run.settings.take(token)? {
+                seen_run.add(token)?;
+            } else {
+                seen.add(token)?;
+                take_param(&mut group, token)?;
+            }
+            if token.key == "workers" {
+                group.token = token.text;
+            }
+        }
+        push(&mut run, group)?;
+        for group in &run.groups {
+            let threads = run.settings.clone == CloneMode::Thread;
+            if group.work.row().fork_only && threads {
+                let rule = "this type acts on its whole process and runs \
+                            with clone=fork only";
+                return Err(bad(group.token, Rule::Is(rule)));
+            }
+        }
+        Ok(run)
+    }
+
+    fn start(&self, token: Token<'t>) -> Result<Group<'t>, PlanError<'t>> {
+        let name = token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
+        let row =
+            workloads::find(name).ok_or_else(|| bad(token.text, Rule::Work(name)))?;
+        Ok(Group {
+            work: Work::new(row),
+            settings: self.group,
+            token: token.text,
+        })
+    }
+}
+
+fn push<'t>(run: &mut Run<'t>, group: Group<'t>) -> Result<(), PlanError<'t>> {
+    let work = &group.work;
+    (work.row().check)(work)
+        .map_err(|conflict| bad(group.token, Rule::Is(conflict.rule)))?;
+    if !matches!(group.settings.workers, Workers::PerCpu(_)) {
+        group.workers(1)?;
+    }
+    let token = group.token;
+    run.groups
+        .push(group)
+        .map_err(|_| bad(token, Rule::TooMany("groups", MAX_GROUPS)))
+}
+
+fn take_param<'t>(
+    group: &mut Group<'t>,
+    token: Token<'t>,
+) -> Result<(), PlanError<'t>> {
+    if group.settings.take(token)? {
+        return Ok(());
+    }
+    let row = group.work.row();
+    let Some(param) = row.params.iter().find(|p| p.name == token.key) else {
+        let rule = if BOOT_KEYS.contains(&token.key) {
+            Rule::Is("a boot key stands before the first work=")
+        } else {
+            let sets = &[STARTS, RUN_KEYS, GROUP_KEYS];
+            Rule::Key(token.key, sets, row.params)
+        };
+        return Err(bad(token.text, rule));
+    };
+    let text = token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
+    let value = value_of(&param.kind, text);
+    value
+        .and_then(|value| group.work.set(param.name, value).ok())
+        .ok_or_else(|| bad(token.text, Rule::Param(param)))
+}
+
+fn value_of(kind: &Kind, text: &str) -> Option<Value> {
+    Some(match kind {
+        Kind::Count { .. } => Value::Count(number(text)?),
+        Kind::CountOr { word, .. } if *word == text => Value::Word,
+        Kind::CountOr { .. } => Value::Count(number(text)?),
+        Kind::Duration { .. } => Value::Duration(parse_duration(text)?),
+        Kind::Flag { .. } => Value::Flag(flag(text)?),
+        Kind::Choice { names, .. } => {
+            Value::Choice(names.iter().position(|name| *name == text)?)
+        }
+    })
+}
+
+fn number(text: &str) -> Option<u64> {
+    let digits = text.bytes().all(|b| b.is_ascii_digit());
+    if digits { text.parse().ok() } else { None }
+}
+
+fn flag(text: &str) -> Option<bool> {
+    match text {
+        "true" | "1" | "on" | "yes" => Some(true),
+        "false" | "0" | "off" | "no" => Some(false),
+        _ => None,
+    }
+}
+
+fn bad<'t>(token: &'t str, rule: Rule<'t>) -> PlanError<'t> {
+    PlanError { token, rule }
+}
+
+fn unknown_default<'t>(token: Token<'t>) -> PlanError<'t> {
+    let owns = |p: &Param| p.name == token.key;
+    let owner = workloads::ALL
+        .iter()
+        .find(|row| row.params.iter().any(owns));
+    let sets = &[STARTS, BOOT_KEYS, RUN_KEYS, GROUP_KEYS];
+    let rule = match (token.key, owner) {
+        ("with", _) => Rule::Is("with= adds a group to a run: work= first"),
+        (_, Some(row)) => Rule::Misplaced(row.name),
+        (key, None) => Rule::Key(key, sets, &[]),
+    };
+    bad(token.text, rule)
+}
+
+/// Keys seen in one scope.
+struct Seen<'t> {
+    keys: Vec<&'t str, 48>,
+    plan: bool,
+}
+
+impl<'t> Seen<'t> {
+    fn new() -> Self {
+        Self {
+            keys: Vec::new(),
+            plan: false,
+        }
+    }
+
+    fn add(&mut self, token: Token<'t>) -> Result<(), PlanError<'t>> {
+        let twice = self.keys.contains(&token.key);
+        if twice || self.keys.push(token.key).is_err() {
+            return Err(bad(token.text, Rule::Twice));
+        }
+        Ok(())
+    }
+}
+
+/// Parses the value of a token or blames it with `rule`.
+fn value<'t, T>(
+    token: Token<'t>,
+    rule: &'static str,
+    parse: impl FnOnce(&'t str) -> Option<T>,
+) -> Result<T, PlanError<'t>> {
+    let text = token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
+    parse(text).ok_or_else(|| bad(token.text, Rule::Is(rule)))
+}
+
+const ON_OFF: &str = "the value is `on` or `off`";
+const PATH: &str = "the value is an absolute path";
+
+impl<'t> Boot<'t> {
+    fn take(&mut self, token: Token<'t>) -> Result<bool, PlanError<'t>> {
+        let path = |text: &'t str| text.starts_with('/').then_some(text);
+        match token.key {
+            "plan" => {
+                let rule = "plan= names a plan";
+                let named = |text: &'t str| {
+                    (!text.is_empty() && !text.contains('/')).then_some(text)
+                };
+                self.plan = Some(value(token, rule, named)?);
+            }
+            "console" => self.console = Some(value(token, PATH, path)?),
+            "records" => self.records = Some(value(token, PATH, path)?),
+            "burst" => {
+                let rule = "burst is 1 or 2";
+                let parse = |text| match text {
+                    "1" => Some(1),
+                    "2" => Some(2),
+                    _ => None,
+                };
+                self.burst = Some(value(token, rule, parse)?);
+            }
+            "output" => {
+                let rule = "output is a list of ktap and records";
+                let parse = |text: &'t str| {
+                    let known = ["ktap", "records"];
+                    let good = text.split(',').all(|p| known.contains(&p));
+                    let has = |name| text.split(',').any(|p| p == name);
+                    good.then(|| (has("ktap"), has("records")))
+                };
+                let (ktap, records) = value(token, rule, parse)?;
+                (self.ktap, self.send_records) = (ktap, Some(records));
+            }
+            "end" => {
+                let rule = "end is poweroff, reboot, halt, panic or wait";
+                let parse = |text| match text {
+                    "poweroff" => Some(End::Poweroff),
+                    "reboot" => Some(End::Reboot),
+                    "halt" => Some(End::Halt),
+                    "panic" => Some(End::Panic),
+                    "wait" => Some(End::Wait),
+                    _ => None,
+                };
+                self.end = Some(value(token, rule, parse)?);
+            }
+            "schedstats" => self.schedstats = value(token, ON_OFF, flag)?,
+            "progress" => self.progress = Some(value(token, ON_OFF, flag)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl RunSettings {
+    fn take<'t>(&mut self, token: Token<'t>) -> Result<bool, PlanError<'t>> {
+        // A day is far longer than any run and far inside every counter.
+        const DAY: Duration = Duration::from_secs(86_400);
+        let within = |low: u64| {
+            move |text: &str| {
+                parse_duration(text)
+                    .filter(|d| *d >= Duration::from_nanos(low) && *d <= DAY)
+            }
+        };
+        match token.key {
+            "time" => self.time = value(token, DURATION_RULE, within(1))?,
+            "warmup" => self.warmup = value(token, DURATION_RULE, within(0))?,
+            "grace" => self.grace = value(token, DURATION_RULE, within(1))?,
+            "repeat" => {
+                let rule = "repeat is 1 to 10000";
+                let parse = |text: &str| {
+                    let n = u16::try_from(number(text)?).ok()?;
+                    (1..=10_000).contains(&n).then_some(n)
+                };
+                self.repeat = value(token, rule, parse)?;
+            }
+            "seed" => {
+                let rule = "a seed is a whole number below 2^64, decimal or \
+                            0x and hexadecimal";
+                let parse = |text: &str| match text.strip_prefix("0x") {
+                    Some(hex) => u64::from_str_radix(hex, 16).ok(),
+                    None => number(text),
+                };
+                self.seed = value(token, rule, parse)?;
+            }
+            "burn_clock" => {
+                let rule = "burn_clock is wall or cpu";
+                let parse = |text: &str| match text {
+                    "wall" => Some(false),
+                    "cpu" => Some(true),
+                    _ => None,
+                };
+                self.burn_cpu = value(token, rule, parse)?;
+            }
+            "rd_sample" => {
+                let rule = "rd_sample is a whole number from 1 to 1000000";
+                let parse = |text: &str| {
+                    let n = u32::try_from(number(text)?).ok()?;
+                    (1..=1_000_000).contains(&n).then_some(n)
+                };
+                self.rd_sample = value(token, rule, parse)?;
+            }
+            "clone" => {
+                let rule = "clone is fork or thread";
+                self.clone = value(token, rule, CloneMode::parse)?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl GroupSettings {
+    fn take<'t>(&mut self, token: Token<'t>) -> Result<bool, PlanError<'t>> {
+        let text = token.value.unwrap_or("");
+        match token.key {
+            "workers" => {
+                let rule = "workers is a whole number from 1 to 4096, or so \
+                            many per CPU as in 2xcpus";
+                let parse = |text: &str| {
+                    let per_cpu = text.strip_suffix("xcpus");
+                    let n = number(per_cpu.unwrap_or(text))?;
+                    let n = u32::try_from(n).ok()?;
+                    let good = (1..=MAX_WORKERS).contains(&n);
+                    good.then_some(match per_cpu {
+                        Some(_) => Workers::PerCpu(n),
+                        None => Workers::Count(n),
+                    })
+                };
+                self.workers = value(token, rule, parse)?;
+            }
+            "policy" => {
+                let policy = Policy::parse(text)
+                    .map_err(|rule| bad(token.text, Rule::Is(rule)))?;
+                self.policy = Some(policy);
+            }
+            "nice" => {
+                let rule = "nice is -20 to 19";
+                let parse = |text: &str| {
+                    text.parse().ok().filter(|n| (-20..=19).contains(n))
+                };
+                self.nice = Some(value(token, rule, parse)?);
+            }
+            "affinity" => {
+                self.affinity = Affinity::parse(text)
+                    .map_err(|rule| bad(token.text, Rule::Is(rule)))?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests;

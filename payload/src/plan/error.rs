@@ -1,0 +1,132 @@
+//! What is wrong with a plan, in one line.
+
+use crate::attr::{DURATION_RULE, InGrammar};
+use crate::plan::nearest;
+use crate::workload::{Kind, Param};
+use crate::workloads;
+use core::fmt;
+
+/// The first thing wrong with a plan.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanError<'t> {
+    /// The word to blame.
+    pub token: &'t str,
+    /// The rule it breaks.
+    pub rule: Rule<'t>,
+}
+
+/// Rules of the grammar.
+#[derive(Debug, Clone, Copy)]
+pub enum Rule<'t> {
+    /// Every word is `key=value`.
+    KeyValue,
+    /// There is no such work type.
+    Work(&'t str),
+    /// There is no such plan.
+    Plan(&'t str),
+    /// The key is not valid here; these are.
+    Key(
+        &'t str,
+        &'static [&'static [&'static str]],
+        &'static [Param],
+    ),
+    /// The key belongs behind a `work=`.
+    Misplaced(&'static str),
+    /// One scope of one source has the key twice.
+    Twice,
+    /// In these words.
+    Is(&'static str),
+    /// A parameter's kind and range.
+    Param(&'static Param),
+    /// The number of workers does not fit the group size.
+    GroupSize {
+        /// The work type.
+        work: &'static str,
+        /// Its group size.
+        size: u32,
+        /// The next valid number.
+        next: u32,
+    },
+    /// More than the payload has room for.
+    TooMany(&'static str, usize),
+}
+
+impl fmt::Display for PlanError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bad plan: `{}`: ", self.token)?;
+        match self.rule {
+            Rule::KeyValue => f.write_str("a plan is made of key=value words"),
+            Rule::Work(name) => {
+                let names = workloads::ALL.iter().map(|row| row.name);
+                write!(f, "no work type `{name}`")?;
+                match nearest::of(name, names.clone()) {
+                    Some(near) => write!(f, "; nearest is `{near}`"),
+                    None => list(f, "; valid are ", names),
+                }
+            }
+            Rule::Plan(name) => write!(
+                f,
+                "no plan `{name}` is built in or packed; built in are \
+                 smoke, all and latency"
+            ),
+            Rule::Key(key, sets, params) => {
+                let keys = sets.iter().copied().flatten().copied();
+                let keys = keys.chain(params.iter().map(|p| p.name));
+                write!(f, "no such key here")?;
+                match nearest::of(key, keys.clone()) {
+                    Some(near) => write!(f, "; nearest is `{near}`"),
+                    None => list(f, "; valid are ", keys),
+                }
+            }
+            Rule::Misplaced(work) => write!(
+                f,
+                "a parameter of {work} stands behind its `work={work}`"
+            ),
+            Rule::Twice => f.write_str("given twice"),
+            Rule::Is(rule) => f.write_str(rule),
+            Rule::Param(param) => range(f, param),
+            Rule::GroupSize { work, size, next } => write!(
+                f,
+                "{work} works in groups of {size}; nearest is `{next}`"
+            ),
+            Rule::TooMany(what, most) => {
+                write!(f, "at most {most} {what} are possible")
+            }
+        }
+    }
+}
+
+fn list(
+    f: &mut fmt::Formatter<'_>,
+    intro: &str,
+    names: impl Iterator<Item = &'static str>,
+) -> fmt::Result {
+    f.write_str(intro)?;
+    for (i, name) in names.enumerate() {
+        let comma = if i > 0 { ", " } else { "" };
+        write!(f, "{comma}{name}")?;
+    }
+    Ok(())
+}
+
+fn range(f: &mut fmt::Formatter<'_>, param: &Param) -> fmt::Result {
+    let name = param.name;
+    match param.kind {
+        Kind::Count { min, max, .. } => {
+            write!(f, "{name} is a whole number from {min} to {max}")
+        }
+        Kind::CountOr { word, min, max } => {
+            write!(f, "{name} is `{word}` or a number from {min} to {max}")
+        }
+        Kind::Duration { min, max, .. } => write!(
+            f,
+            "{name} is {} to {}; {DURATION_RULE}",
+            InGrammar(min),
+            InGrammar(max)
+        ),
+        Kind::Flag { .. } => write!(f, "{name} is `true` or `false`"),
+        Kind::Choice { names, .. } => {
+            list(f, "valid are ", names.iter().copied())
+        }
+    }
+}
