@@ -4,6 +4,7 @@ pub mod cells;
 pub mod clock;
 pub mod cpus;
 pub mod histogram;
+pub mod pipes;
 pub mod shm;
 pub mod slot;
 pub mod task;

@@ -9,13 +9,22 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod app;
 pub mod attr;
+pub mod boot;
+pub mod collect;
+pub mod counters;
 pub mod ctx;
 pub mod frame;
 pub mod kit;
+pub mod kmsg;
+pub mod machine;
+pub mod output;
 pub mod plan;
 pub mod probe;
 pub mod record;
+pub mod supervisor;
 pub mod sys;
+pub mod worker;
 pub mod workload;
 pub mod workloads;

@@ -435,9 +435,10 @@ impl<'t> Runs<'t> {
     }
 
     fn start(&self, token: Token<'t>) -> Result<Group<'t>, PlanError<'t>> {
-        let name = token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
-        let row =
-            workloads::find(name).ok_or_else(|| bad(token.text, Rule::Work(name)))?;
+        let name =
+            token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
+        let row = workloads::find(name)
+            .ok_or_else(|| bad(token.text, Rule::Work(name)))?;
         Ok(Group {
             work: Work::new(row),
             settings: self.group,

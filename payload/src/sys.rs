@@ -17,6 +17,7 @@ use core::mem::{MaybeUninit, size_of};
 use core::ptr::null_mut;
 use core::sync::atomic::AtomicU32;
 use linux_raw_sys::general as raw;
+use rustix::fd::BorrowedFd;
 use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
@@ -332,7 +333,8 @@ pub fn wait_signal(signals: &[u32], timeout_ns: u64) -> Option<u32> {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 #[repr(C)]
 pub struct SchedAttr {
-    size: u32,
+    /// Filled in by [`sched_setattr`].
+    pub size: u32,
     /// `SCHED_*`.
     pub policy: u32,
     /// `SCHED_FLAG_*`.
@@ -460,6 +462,14 @@ pub fn close_range(first: u32, last: u32) -> Result<()> {
         )
     };
     check(ret).map(drop)
+}
+
+/// Standard output, whatever it is.
+#[must_use]
+pub fn stdout() -> BorrowedFd<'static> {
+    // SAFETY: nobody here closes descriptor 1; if it was never open, calls
+    // on it say so.
+    unsafe { BorrowedFd::borrow_raw(1) }
 }
 
 /// A stack for one thread, with an unmapped page below it.

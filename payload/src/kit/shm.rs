@@ -39,6 +39,24 @@ unsafe impl Shareable for Slot {}
 // SAFETY: as above.
 unsafe impl Shareable for Control {}
 
+/// `len` bytes of private memory for the rest of the process's life.
+#[must_use]
+pub fn private(len: usize) -> Option<&'static mut [u8]> {
+    // SAFETY: a fresh anonymous mapping, at an address of the kernel's
+    // choice.
+    let base = unsafe {
+        mmap_anonymous(
+            null_mut(),
+            len,
+            ProtFlags::READ | ProtFlags::WRITE,
+            MapFlags::PRIVATE | MapFlags::NORESERVE,
+        )
+    }
+    .ok()?;
+    // SAFETY: the mapping is zeroed, ours alone, and never unmapped.
+    Some(unsafe { slice::from_raw_parts_mut(base.cast(), len) })
+}
+
 /// A shared anonymous mapping that is given out piece by piece, never freed
 /// piece by piece.
 #[derive(Debug)]

@@ -1,0 +1,79 @@
+//! What only PID 1 does: mounts, kernel settings, the end of the machine.
+
+use crate::kit::text::{read_file, write_file};
+use crate::plan::End;
+use crate::sys;
+use rustix::fs::{CWD, Mode, mkdirat};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, mount};
+use rustix::system::{RebootCommand, reboot};
+
+/// File systems, in the order in which they are mounted.
+const MOUNTS: &[(&str, &str)] = &[
+    ("proc", "/proc"),
+    ("sysfs", "/sys"),
+    ("devtmpfs", "/dev"),
+    ("tmpfs", "/tmp"),
+];
+
+/// Mounts what is needed. Returns the kinds that could not be mounted; the
+/// nodes packed below `/dev` serve where there is no devtmpfs.
+pub fn mounts() -> impl Iterator<Item = &'static str> {
+    MOUNTS.iter().filter_map(|&(kind, target)| {
+        // It is there already, or the mount says what is wrong.
+        let _exists = mkdirat(CWD, target, Mode::from_raw_mode(0o755));
+        let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
+        match mount(kind, target, kind, flags, None) {
+            Ok(()) | Err(Errno::BUSY) => None,
+            Err(_) => Some(kind),
+        }
+    })
+}
+
+/// Kernel settings that measuring needs: scheduler statistics on if asked
+/// for, and nice values that do not depend on the session.
+pub fn settings(schedstats: bool) {
+    let schedstats = if schedstats { "1" } else { "0" };
+    // Kernels without these have nothing to set; the probe says so.
+    let _none = write_file("/proc/sys/kernel/sched_schedstats", schedstats);
+    let _none = write_file("/proc/sys/kernel/sched_autogroup_enabled", "0");
+}
+
+/// Keeps kernel messages off the console, all but the most urgent. Returns
+/// the level to go back to.
+#[must_use]
+pub fn quieten() -> Option<u8> {
+    let mut buf = [0; 64];
+    let text = read_file("/proc/sys/kernel/printk", &mut buf)?;
+    let level = text.split_ascii_whitespace().next()?.parse().ok()?;
+    sys::set_console_level(1).ok()?;
+    Some(level)
+}
+
+/// Ends the machine; never returns.
+pub fn end(how: End) -> ! {
+    sys::kill_everything();
+    rustix::fs::sync();
+    let command = match how {
+        End::Poweroff => RebootCommand::PowerOff,
+        End::Reboot => RebootCommand::Restart,
+        End::Halt => RebootCommand::Halt,
+        End::Panic => {
+            let _refused = write_file("/proc/sysrq-trigger", "c");
+            // Without sysrq, the end of PID 1 is a panic too.
+            sys::exit_group(1)
+        }
+        End::Wait => loop {
+            let _woken = sys::wait_signal(&[sys::SIGCHLD], u64::MAX >> 2);
+            while let Some(child) = sys::peek_ended() {
+                let _gone = sys::reap(child.pid, true);
+            }
+        },
+    };
+    // Where the machine cannot do it, restarting ends QEMU and hangs no CI.
+    let _refused = reboot(command);
+    let _refused = reboot(RebootCommand::Restart);
+    loop {
+        let _woken = sys::wait_signal(&[sys::SIGCHLD], u64::MAX >> 2);
+    }
+}

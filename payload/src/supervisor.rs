@@ -1,0 +1,502 @@
+//! One run: probe, create, start, watch, stop, reap, report.
+//!
+//! The supervisor never runs workload code and never blocks without a
+//! time-out. Workers are processes of their own; whatever they do, the
+//! supervisor ends the run and reports what they had counted.
+
+use crate::attr::CloneMode;
+use crate::collect;
+use crate::counters::{self, Snapshot};
+use crate::ctx::wake_all;
+use crate::kit::clock::{MILLISECOND, SECOND, now};
+use crate::kit::cpus::Cpus;
+use crate::kit::shm::Arena;
+use crate::kit::slot::{Control, Phase, Slot, State};
+use crate::kit::task;
+use crate::kit::text::Cut;
+use crate::kmsg::Kmsg;
+use crate::output::Output;
+use crate::plan::{MAX_GROUPS, Run};
+use crate::probe::Feature;
+use crate::record::{Exit, Progress, Record, Start, Verdict};
+use crate::sys::{self, Ended};
+use crate::worker::{self, Crew, Team};
+use crate::workload::What;
+use core::fmt::{self, Write};
+use core::sync::atomic::Ordering::{Relaxed, Release};
+use heapless::{String, Vec};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group, setpgid};
+
+/// How long set-up may take.
+const READY_NS: u64 = 30 * SECOND;
+/// How often the stop signal is repeated.
+const STOP_AGAIN_NS: u64 = 20 * MILLISECOND;
+/// How long a killed process may take to die.
+const DIE_NS: u64 = 3 * SECOND;
+
+/// What the supervisor knows of the machine.
+#[derive(Debug)]
+pub struct Machine {
+    /// CPUs we may use.
+    pub cpus: Cpus,
+    /// Features this kernel has.
+    pub features: Vec<Feature, 16>,
+    /// We may raise priorities.
+    pub sys_nice: bool,
+    /// The kernel's log, where it may be read.
+    pub kmsg: Option<Kmsg>,
+    /// Send signs of life.
+    pub progress: bool,
+}
+
+/// Why a run is not simply OK, and how bad that is.
+#[derive(Debug)]
+pub struct Findings {
+    /// The worst so far.
+    pub verdict: Verdict,
+    /// One reason a line.
+    pub reasons: String<1024>,
+}
+
+impl Findings {
+    /// Adds a reason; the same one is kept once.
+    pub fn add(&mut self, verdict: Verdict, reason: fmt::Arguments<'_>) {
+        self.verdict = self.verdict.max(verdict);
+        let mut text: String<256> = String::new();
+        let _cut = Cut(&mut text).write_fmt(reason);
+        if self.reasons.lines().any(|line| line == text) {
+            return;
+        }
+        let _cut = writeln!(Cut(&mut self.reasons), "{text}");
+    }
+}
+
+/// What a run gave, for the caller's counts.
+#[derive(Debug)]
+pub struct Result {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// A signal asked the whole plan to end.
+    pub interrupted: bool,
+}
+
+/// Executes one run and reports it.
+pub fn run(
+    machine: &Machine,
+    run: &Run<'_>,
+    number: u16,
+    out: &mut Output<'_>,
+) -> Result {
+    let mut findings = Findings {
+        verdict: Verdict::Ok,
+        reasons: String::new(),
+    };
+    let mut counts: Vec<u32, MAX_GROUPS> = Vec::new();
+    for group in &run.groups {
+        // Sizes were checked before the first run.
+        let workers = group.workers(machine.cpus.len()).unwrap_or(0);
+        let _room = counts.push(workers);
+        needs(machine, group, workers, &mut findings);
+    }
+    if findings.verdict == Verdict::Skip {
+        collect::skipped(run, number, &findings, out);
+        return Result {
+            verdict: Verdict::Skip,
+            interrupted: false,
+        };
+    }
+    let time = run.settings.warmup + run.settings.time;
+    out.record(&Record::Start(Start {
+        run: number,
+        name: &collect::name(run),
+        planned_ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+        workers: counts.iter().sum(),
+    }));
+    out.flush();
+    out.drain();
+    let bytes: usize = run
+        .groups
+        .iter()
+        .zip(&counts)
+        .map(|(group, &workers)| Crew::bytes(group, workers))
+        .sum();
+    let outcome = match Arena::new(bytes + 64 * 1024) {
+        Ok(arena) => {
+            execute(machine, run, number, &counts, &arena, &mut findings, out)
+        }
+        Err(errno) => Err(("mmap", errno)),
+    };
+    match outcome {
+        Ok(interrupted) => Result {
+            verdict: findings.verdict,
+            interrupted,
+        },
+        Err((call, errno)) => {
+            findings.add(
+                Verdict::Fail,
+                format_args!("FAIL({call}, {})", errno.raw_os_error()),
+            );
+            collect::skipped(run, number, &findings, out);
+            Result {
+                verdict: Verdict::Fail,
+                interrupted: false,
+            }
+        }
+    }
+}
+
+fn needs(
+    machine: &Machine,
+    group: &crate::plan::Group<'_>,
+    workers: u32,
+    findings: &mut Findings,
+) {
+    let intent = &group.settings.affinity;
+    let mask = worker::affinity(intent, &machine.cpus, 0);
+    let cpus = mask.map_or(machine.cpus.len(), |mask| mask.len());
+    for need in group.work.row().needs {
+        let verdict = match need.required {
+            true => Verdict::Skip,
+            false => Verdict::Degraded,
+        };
+        match need.what {
+            What::Feature(f) if !machine.features.contains(&f) => {
+                findings.add(verdict, format_args!("NO_CONFIG:{}", f.config()));
+            }
+            What::Cpus(n) if cpus < n => {
+                findings.add(verdict, format_args!("TOO_FEW_CPUS"));
+            }
+            What::WorkersPerCpu(n) if workers < n * cpus => {
+                findings.add(verdict, format_args!("NOT_CONTENDED"));
+            }
+            What::SysNice if !machine.sys_nice => {
+                findings.add(verdict, format_args!("NO_CAP"));
+            }
+            _ => {}
+        }
+    }
+}
+
+struct Watch<'r> {
+    crews: &'r [Crew<'r>],
+    control: &'r Control,
+    /// Processes not yet reaped: one per worker, or the host.
+    alive: u32,
+    interrupted: bool,
+}
+
+fn execute(
+    machine: &Machine,
+    run: &Run<'_>,
+    number: u16,
+    counts: &[u32],
+    arena: &Arena,
+    findings: &mut Findings,
+    out: &mut Output<'_>,
+) -> core::result::Result<bool, (&'static str, Errno)> {
+    let control: &Control = arena.one().map_err(|e| ("mmap", e))?;
+    let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();
+    for ((group, &workers), number) in run.groups.iter().zip(counts).zip(0..) {
+        let crew = Crew::new(arena, group, number, workers)?;
+        let _room = crews.push(crew);
+    }
+    let team = Team {
+        settings: &run.settings,
+        control,
+        crews: &crews,
+        cpus: &machine.cpus,
+    };
+    if let Some(kmsg) = &machine.kmsg {
+        kmsg.skip();
+    }
+    let taint = counters::taint();
+    let mut watch = Watch {
+        crews: &crews,
+        control,
+        alive: 0,
+        interrupted: false,
+    };
+    let started = watch.start(&team);
+    if started.is_ok() && watch.ready() {
+        let before = Snapshot::read();
+        let (begin, end) = watch.measure(run, number, machine, out);
+        let after = Snapshot::read();
+        watch.stop(run);
+        watch.tear_down();
+        let measured = collect::Measured {
+            run,
+            number,
+            crews: &crews,
+            begin,
+            end,
+            counters: &after.since(&before),
+            taint: counters::taint() & !taint,
+            kmsg: machine.kmsg.as_ref(),
+        };
+        if watch.interrupted {
+            findings.add(Verdict::Fail, format_args!("interrupted"));
+        }
+        collect::finished(&measured, findings, out);
+    } else {
+        watch.set_phase(Phase::Stop);
+        watch.tear_down();
+        if let Err(errno) = started {
+            let errno = errno.raw_os_error();
+            findings.add(Verdict::Fail, format_args!("FAIL(clone, {errno})"));
+        }
+        let counters = String::<512>::new();
+        let measured = collect::Measured {
+            run,
+            number,
+            crews: &crews,
+            begin: 0,
+            end: 0,
+            counters: &counters,
+            taint: counters::taint() & !taint,
+            kmsg: machine.kmsg.as_ref(),
+        };
+        findings.add(Verdict::Fail, format_args!("set-up failed"));
+        collect::finished(&measured, findings, out);
+    }
+    Ok(watch.interrupted)
+}
+
+impl<'r> Watch<'r> {
+    fn slots(&self) -> impl Iterator<Item = &'r Slot> + use<'r> {
+        self.crews.iter().flat_map(|crew| crew.slots)
+    }
+
+    fn start(&mut self, team: &Team<'_>) -> core::result::Result<(), Errno> {
+        if team.settings.clone == CloneMode::Thread {
+            let Some(host) = sys::fork()? else {
+                worker::host(team)
+            };
+            self.born(host);
+            return Ok(());
+        }
+        for crew in team.crews {
+            for (slot, index) in crew.slots.iter().zip(0..) {
+                let Some(child) = sys::fork()? else {
+                    worker::process(team, crew, index)
+                };
+                let pid = child.as_raw_nonzero().get().unsigned_abs();
+                slot.pid.store(pid, Relaxed);
+                self.born(child);
+            }
+        }
+        Ok(())
+    }
+
+    fn born(&mut self, child: Pid) {
+        self.alive += 1;
+        // The child does the same; whoever is first closes the race, and
+        // the other is told EACCES or ESRCH.
+        let _raced = setpgid(Some(child), Some(child));
+    }
+
+    /// Waits until every worker has finished its set-up; whether all
+    /// succeeded.
+    fn ready(&mut self) -> bool {
+        let deadline = now() + READY_NS;
+        let all = u32::try_from(self.slots().count()).unwrap_or(u32::MAX);
+        while self.control.ready.load(Relaxed) < all {
+            if now() > deadline || self.alive == 0 {
+                return false;
+            }
+            self.wait(2 * MILLISECOND);
+        }
+        self.slots().all(|slot| slot.state() != State::Failed)
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        self.control.phase_ns.store(now(), Relaxed);
+        self.control.phase.store(phase.number(), Release);
+        wake_all(&self.control.phase);
+    }
+
+    /// Runs warm-up and measurement; returns when the measured window began
+    /// and ended, in ns.
+    fn measure(
+        &mut self,
+        run: &Run<'_>,
+        number: u16,
+        machine: &Machine,
+        out: &mut Output<'_>,
+    ) -> (u64, u64) {
+        let nanos = |d: core::time::Duration| {
+            u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+        };
+        let warmup = nanos(run.settings.warmup);
+        let started = now();
+        if warmup > 0 {
+            self.set_phase(Phase::WarmUp);
+            self.until(started + warmup, started, number, machine, out);
+        }
+        let begin = now();
+        self.set_phase(Phase::Measure);
+        let deadline = begin.saturating_add(nanos(run.settings.time));
+        self.until(deadline, started, number, machine, out);
+        let end = now();
+        self.set_phase(Phase::Stop);
+        (begin, end)
+    }
+
+    fn until(
+        &mut self,
+        deadline: u64,
+        started: u64,
+        number: u16,
+        machine: &Machine,
+        out: &mut Output<'_>,
+    ) {
+        let mut tick = started + SECOND;
+        while self.alive > 0 && !self.interrupted {
+            let time = now();
+            if time >= deadline {
+                return;
+            }
+            if machine.progress && time >= tick {
+                tick += SECOND;
+                self.progress(time - started, number, out);
+            }
+            let next = if machine.progress { tick } else { deadline };
+            self.wait(deadline.min(next).saturating_sub(now()));
+        }
+    }
+
+    fn progress(&self, elapsed: u64, number: u16, out: &mut Output<'_>) {
+        let sum = |f: fn(&Slot) -> u64| self.slots().map(f).sum();
+        out.record(&Record::Progress(Progress {
+            run: number,
+            elapsed_ms: elapsed / MILLISECOND,
+            iterations: sum(|slot| slot.iterations.load(Relaxed)),
+            work_units: sum(|slot| slot.work_units.load(Relaxed)),
+            running: self.alive,
+        }));
+        out.flush();
+    }
+
+    /// Sleeps until a child ends, a signal comes, or the time is over.
+    fn wait(&mut self, timeout_ns: u64) {
+        let signals = [sys::SIGCHLD, sys::SIGINT, sys::SIGTERM];
+        match sys::wait_signal(&signals, timeout_ns) {
+            Some(sys::SIGINT | sys::SIGTERM) => self.interrupted = true,
+            _ => self.reap(),
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Some(ended) = sys::peek_ended() {
+            let pid = ended.pid.as_raw_nonzero().get().unsigned_abs();
+            let mut mine = self.is_host();
+            for slot in self.slots().filter(|s| s.pid.load(Relaxed) == pid) {
+                mine = true;
+                close_books(slot);
+                if slot.exit.load(Relaxed) == 0 {
+                    slot.exit.store(encode_exit(exit_of(&ended)), Relaxed);
+                }
+            }
+            if mine {
+                // The zombie still holds the group's id.
+                let _none = kill_process_group(ended.pid, Signal::KILL);
+            }
+            if sys::reap(ended.pid, true).is_ok() && mine {
+                self.alive = self.alive.saturating_sub(1);
+            }
+        }
+    }
+
+    /// A host that died before any of its threads could say whose it is.
+    fn is_host(&self) -> bool {
+        self.alive == 1 && self.slots().all(|s| s.pid.load(Relaxed) == 0)
+    }
+
+    /// Asks the workers to leave, again and again, for as long as `grace`.
+    fn stop(&mut self, run: &Run<'_>) {
+        let grace = run.settings.grace.as_nanos();
+        let grace = u64::try_from(grace).unwrap_or(u64::MAX);
+        let deadline = now().saturating_add(grace);
+        while self.alive > 0 && now() < deadline {
+            self.crews.iter().for_each(Crew::wake_all);
+            for slot in self.slots() {
+                let pid = i32::try_from(slot.pid.load(Relaxed)).unwrap_or(0);
+                let unfinished = slot.state() == State::Running
+                    && slot.exit.load(Relaxed) == 0;
+                if let (true, Some(pid)) = (unfinished, Pid::from_raw(pid)) {
+                    sys::send_stop(pid, slot.tid.load(Relaxed));
+                }
+            }
+            let left = deadline.saturating_sub(now());
+            self.wait(left.min(STOP_AGAIN_NS));
+        }
+    }
+
+    /// Kills what is left, and reaps it.
+    fn tear_down(&mut self) {
+        for slot in self.slots() {
+            let pid = i32::try_from(slot.pid.load(Relaxed)).unwrap_or(0);
+            if slot.exit.load(Relaxed) != 0 {
+                continue;
+            }
+            close_books(slot);
+            if slot.state() != State::Failed {
+                slot.exit.store(encode_exit(Exit::Timeout), Relaxed);
+            }
+            if let Some(pid) = Pid::from_raw(pid) {
+                // Already gone is as good.
+                let _gone = kill_process_group(pid, Signal::KILL);
+            }
+        }
+        let deadline = now() + DIE_NS;
+        while self.alive > 0 && now() < deadline {
+            self.wait(STOP_AGAIN_NS);
+        }
+        if self.alive > 0 {
+            for slot in self.slots() {
+                if slot.exit.load(Relaxed) == encode_exit(Exit::Timeout) {
+                    slot.exit.store(encode_exit(Exit::Stuck), Relaxed);
+                }
+            }
+        }
+    }
+}
+
+/// Takes from `/proc` what a worker did not live to report.
+fn close_books(slot: &Slot) {
+    if slot.state() == State::Done || slot.end_ns.load(Relaxed) != 0 {
+        return;
+    }
+    let (pid, tid) = (slot.pid.load(Relaxed), slot.tid.load(Relaxed));
+    if tid != 0 && slot.begin_ns.load(Relaxed) != 0 {
+        slot.kernel_end.store(&task::read(pid, tid));
+        slot.end_ns.store(now(), Relaxed);
+    }
+}
+
+fn exit_of(ended: &Ended) -> Exit {
+    match ended.signal {
+        0 => Exit::Code(ended.code),
+        signal => Exit::Signal(signal),
+    }
+}
+
+fn encode_exit(exit: Exit) -> u32 {
+    match exit {
+        Exit::Code(code) => 1 + u32::from(code),
+        Exit::Signal(signal) => 1001 + u32::from(signal),
+        Exit::Timeout => 2001,
+        Exit::Stuck => 2002,
+    }
+}
+
+/// How a worker ended, as [`Slot::exit`] holds it.
+#[must_use]
+pub fn decode_exit(number: u32) -> Exit {
+    match number {
+        2002 => Exit::Stuck,
+        0 | 2001 => Exit::Timeout,
+        n @ 1001..=2000 => Exit::Signal(u8::try_from(n - 1001).unwrap_or(0)),
+        n => Exit::Code(u8::try_from(n - 1).unwrap_or(u8::MAX)),
+    }
+}
