@@ -1,0 +1,29 @@
+//! `build`: the payload.
+
+use crate::build;
+use anyhow::{Result, bail};
+use argh::FromArgs;
+
+/// Build the payload and print where it is and how large.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "build")]
+pub struct Args {
+    /// install what is missing
+    #[argh(switch)]
+    setup: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The build fails or the payload is over its budget.
+pub fn run(args: &Args) -> Result<u8> {
+    let payload = build::payload(args.setup)?;
+    let (size, most) = (build::size(&payload)?, build::PAYLOAD_BUDGET);
+    println!("{} ({size} of {most} bytes)", payload.display());
+    if size > most {
+        bail!("the payload is over its budget");
+    }
+    Ok(super::exit::GOOD)
+}

@@ -1,0 +1,22 @@
+//! `list`: the work types.
+
+use argh::FromArgs;
+use pidone::workload::Family;
+use pidone::workloads::ALL;
+
+/// List all work types by family.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "list")]
+pub struct Args {}
+
+/// Runs the verb.
+#[must_use]
+pub fn run(_args: &Args) -> u8 {
+    for &family in Family::ALL {
+        println!("{}", family.title());
+        for row in ALL.iter().filter(|row| row.family == family) {
+            println!("  {:<16} {}", row.name, row.summary);
+        }
+    }
+    super::exit::GOOD
+}

@@ -1,0 +1,35 @@
+//! `test`: everything continuous integration checks.
+
+use crate::tools;
+use anyhow::Result;
+use argh::FromArgs;
+
+/// Check format, lints and all tests, those that boot kernels included.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "test")]
+pub struct Args {
+    /// install what is missing
+    #[argh(switch)]
+    setup: bool,
+}
+
+/// Kernels the tests boot.
+const KERNELS: [&str; 2] = ["debian:6.12-cloud", "debian:6.1-cloud"];
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The check that failed.
+pub fn run(args: &Args) -> Result<u8> {
+    tools::require(&[tools::QEMU, tools::DPKG_DEB], args.setup)?;
+    tools::require_target(crate::build::TARGET, args.setup)?;
+    for kernel in KERNELS {
+        crate::kernel::resolve(kernel, args.setup)?;
+    }
+    tools::run(&["cargo", "fmt", "--all", "--check"])?;
+    let lints = ["--workspace", "--all-targets", "--", "-D", "warnings"];
+    tools::run(&[&["cargo", "clippy", "--quiet"], &lints[..]].concat())?;
+    tools::run(&["cargo", "test", "--workspace"])?;
+    Ok(super::exit::GOOD)
+}

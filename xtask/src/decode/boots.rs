@@ -1,0 +1,145 @@
+//! Where one boot ends in a log and the next begins.
+//!
+//! A new boot begins with a kernel's first line after the boot before it had
+//! shown an end or a sign of ours, or, where no such line is in the log, with
+//! the first frame of another stream. A kernel that prints its first line
+//! twice (early console) is still one boot.
+
+use core::ops::Range;
+use pidone::frame::StreamId;
+
+/// What a kernel prints first.
+const BANNER: &str = "Linux version ";
+/// After these a banner means that the machine started again.
+const ENDS: &[&str] = &["Kernel panic - not syncing", "reboot: ", "KTAP ver"];
+
+/// One boot's place in a log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Span {
+    /// Its stream, if a frame of it was found.
+    pub stream: Option<StreamId>,
+    /// Its text.
+    pub text: Range<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    End,
+    Banner,
+    Frame(StreamId),
+}
+
+/// Divides `text` into boots, at least one. `frames` tells where frames of
+/// which stream were found, in any order.
+#[must_use]
+pub fn divide(text: &[u8], frames: &[(usize, StreamId)]) -> Vec<Span> {
+    let mut events: Vec<(usize, Event)> = frames
+        .iter()
+        .map(|&(at, stream)| (at, Event::Frame(stream)))
+        .collect();
+    let mut at = 0;
+    for line in text.split_inclusive(|&b| b == b'\n') {
+        let shown = String::from_utf8_lossy(line);
+        if shown.contains(BANNER) {
+            events.push((at, Event::Banner));
+        } else if ENDS.iter().any(|end| shown.contains(end)) {
+            events.push((at, Event::End));
+        }
+        at += line.len();
+    }
+    events.sort_unstable();
+
+    let mut boots: Vec<Span> = Vec::new();
+    let mut current = Span {
+        stream: None,
+        text: 0..text.len(),
+    };
+    let mut ended = false;
+    let mut begin = |current: &mut Span, at: usize, stream| {
+        current.text.end = at;
+        let next = Span {
+            stream,
+            text: at..text.len(),
+        };
+        boots.push(core::mem::replace(current, next));
+    };
+    for (at, event) in events {
+        match event {
+            Event::End => ended = true,
+            Event::Banner if ended || current.stream.is_some() => {
+                begin(&mut current, at, None);
+                ended = false;
+            }
+            Event::Banner => {}
+            Event::Frame(stream) => match current.stream {
+                None => current.stream = Some(stream),
+                Some(same) if same == stream => {}
+                Some(_) => {
+                    begin(&mut current, at, Some(stream));
+                    ended = false;
+                }
+            },
+        }
+    }
+    boots.push(current);
+    boots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Span, divide};
+    use pidone::frame::StreamId;
+
+    fn streams(text: &str) -> Vec<Option<StreamId>> {
+        let frames: Vec<_> = text
+            .match_indices('~')
+            .map(|(at, _)| {
+                (at, StreamId::new(u32::from(text.as_bytes()[at + 1])))
+            })
+            .collect();
+        divide(text.as_bytes(), &frames)
+            .into_iter()
+            .map(|boot| boot.stream)
+            .collect()
+    }
+
+    #[test]
+    fn boots_are_told_apart() {
+        let stream = |name: u8| Some(StreamId::new(name.into()));
+        let (a, b) = (stream(b'a'), stream(b'b'));
+        for (text, expected) in [
+            ("", vec![None]),
+            ("Linux version 6\nLinux version 6\n~a\n~a\n", vec![a]),
+            ("Linux version 6\n~a\nLinux version 6\n", vec![a, None]),
+            ("~a\n~a\n~b\n", vec![a, b]),
+            (
+                "Linux version 6\nKernel panic - not syncing: x\n\
+                 Linux version 6\n~b\n",
+                vec![None, b],
+            ),
+            ("~a\nreboot: Restarting\nLinux version 6\n~b\n", vec![a, b]),
+        ] {
+            assert_eq!(streams(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_byte_belongs_to_one_boot() {
+        let text = b"firmware\nLinux version 1\n~a\nLinux version 2\n~b\n";
+        let frames = [(25, StreamId::new(1)), (44, StreamId::new(2))];
+        let boots = divide(text, &frames);
+        assert_eq!(
+            boots,
+            [
+                Span {
+                    stream: Some(StreamId::new(1)),
+                    text: 0..28
+                },
+                Span {
+                    stream: Some(StreamId::new(2)),
+                    text: 28..text.len()
+                },
+            ]
+        );
+    }
+}

@@ -1,0 +1,382 @@
+//! A boot as data: what `--json` prints and stored runs hold.
+//!
+//! The names and nesting are documented in `docs/json.md` and stable; fields
+//! may join, none changes its meaning within one `schema`. What the kernel
+//! did not tell is `null`, never 0.
+
+use crate::decode::Boot;
+use pidone::kit::histogram::{Sparse, Summary, bucket_range, percentile};
+use pidone::record::{self, Exit, Record};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+
+/// A whole boot.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// Version of this form.
+    pub schema: u32,
+    /// The machine; absent if it never spoke.
+    pub hello: Option<Hello>,
+    /// Runs, in order.
+    pub runs: Vec<Run>,
+    /// Records known to be lost.
+    pub lost_records: usize,
+    /// `ok`, `fail`, `panic`, `hang`, `plan_error` or `no_boot`.
+    pub outcome: String,
+    /// What the outcome rests on.
+    pub reason: String,
+    /// SHA-256 over the result records; absent if any is lost.
+    pub digest: Option<String>,
+}
+
+/// The payload, the kernel and the machine.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Hello, whose docs they are")]
+pub struct Hello {
+    pub pidone: String,
+    pub kernel: String,
+    pub kernel_build: String,
+    pub machine: String,
+    pub cpus: u32,
+    pub nodes: u32,
+    pub llcs: u32,
+    pub cores: u32,
+    pub mem_kib: u64,
+    pub clock: String,
+    pub clocksource: String,
+    pub clock_ns: u32,
+    pub spin_step_ps: u32,
+    pub entered_ns: u64,
+    pub ready_ns: u64,
+    pub absent: Vec<String>,
+    pub notes: Vec<String>,
+    pub plan: Vec<String>,
+}
+
+/// One run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Run, whose docs they are")]
+pub struct Run {
+    pub name: String,
+    pub verdict: String,
+    pub reasons: Vec<String>,
+    pub wall_ns: u64,
+    pub seed: u64,
+    pub groups: Vec<Group>,
+    pub kernel: Kernel,
+}
+
+/// What the kernel counted and said.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Run, whose docs they are")]
+pub struct Kernel {
+    pub counters: BTreeMap<String, u64>,
+    pub messages: Vec<String>,
+    pub dropped_messages: u32,
+    pub taint: u64,
+}
+
+/// One group.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Group, whose docs they are")]
+pub struct Group {
+    pub work: String,
+    pub group_idx: u16,
+    pub args: Vec<String>,
+    pub iterations: u64,
+    pub work_units: u64,
+    pub nowait: u64,
+    pub hist: BTreeMap<String, Hist>,
+    pub metrics: BTreeMap<String, u64>,
+    pub workers: Vec<Worker>,
+}
+
+impl Group {
+    /// The sum over the workers of a figure the kernel may not tell; `None`
+    /// if it is absent for any.
+    #[must_use]
+    pub fn sum(&self, of: impl Fn(&Worker) -> Option<u64>) -> Option<u64> {
+        self.workers.iter().map(of).sum()
+    }
+}
+
+/// One histogram.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Hist, whose docs they are")]
+pub struct Hist {
+    pub rule: Option<String>,
+    pub count: u64,
+    pub sum_ns: u64,
+    pub min_ns: u64,
+    pub max_ns: u64,
+    pub p50_ns: u64,
+    pub p90_ns: u64,
+    pub p99_ns: u64,
+    pub p999_ns: u64,
+    /// Smallest value and count of each occupied bucket.
+    pub buckets: Vec<(u64, u64)>,
+}
+
+/// One worker.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Worker, whose docs they are")]
+pub struct Worker {
+    pub index: u32,
+    pub pos: u32,
+    pub tid: u32,
+    pub iterations: u64,
+    pub work_units: u64,
+    pub wall_ns: u64,
+    pub cpu_ns: u64,
+    pub nowait: u64,
+    pub first_ns: u64,
+    pub run_delay_ns: Option<u64>,
+    pub run_count: Option<u64>,
+    pub nvcsw: Option<u64>,
+    pub nivcsw: Option<u64>,
+    pub migrations: Option<u64>,
+    pub nr_wakeups: Option<u64>,
+    pub nr_wakeups_sync: Option<u64>,
+    pub nr_wakeups_migrate: Option<u64>,
+    pub nr_wakeups_remote: Option<u64>,
+    pub minflt: Option<u64>,
+    pub majflt: Option<u64>,
+    pub migrations_seen: u64,
+    pub cpus_used: Vec<u32>,
+    pub max_gap_ns: u64,
+    pub max_gap_cpu: u32,
+    pub max_gap_at_ns: u64,
+    pub max_cpu_gap_ns: u64,
+    pub policy: Option<u8>,
+    pub rt_priority: Option<u8>,
+    pub nice: Option<i8>,
+    pub cpus_allowed: Vec<u32>,
+    pub errors: BTreeMap<String, (u64, i32)>,
+    pub completed: bool,
+    pub exit: String,
+}
+
+impl Report {
+    /// Everything the records of a boot say; outcome and reason are for the
+    /// caller, who knows how the machine ended.
+    #[must_use]
+    pub fn new(boot: &Boot) -> Self {
+        let mut report = Self {
+            schema: 1,
+            lost_records: boot.lost.len(),
+            ..Self::default()
+        };
+        let mut digest = Sha256::new();
+        let mut runs: BTreeMap<u16, Run> = BTreeMap::new();
+        for (_, bytes, record) in boot.records() {
+            if record.result_of().is_some() {
+                digest.update(bytes.len().to_le_bytes());
+                digest.update(bytes);
+            }
+            report.take(&mut runs, &record);
+        }
+        if boot.lost.is_empty() && boot.bye().is_some() {
+            let hex = |byte: &u8| format!("{byte:02x}");
+            let hex: String = digest.finalize().iter().map(hex).collect();
+            report.digest = Some(hex);
+        }
+        if let Some((start, progress)) = boot.unfinished() {
+            let run = runs.entry(start.run).or_default();
+            start.name.clone_into(&mut run.name);
+            "fail".clone_into(&mut run.verdict);
+            let counted = match progress {
+                Some(p) => format!(
+                    "{} iterations after {} ms",
+                    p.iterations, p.elapsed_ms
+                ),
+                None => "nothing counted was sent".to_owned(),
+            };
+            let reason = format!("the machine stopped in this run: {counted}");
+            run.reasons.push(reason);
+        }
+        report.runs = runs.into_values().collect();
+        report
+    }
+
+    fn take(&mut self, runs: &mut BTreeMap<u16, Run>, record: &Record<'_>) {
+        match *record {
+            Record::Hello(h) => self.hello = Some(hello(&h)),
+            Record::Plan(plan) => {
+                if let Some(hello) = &mut self.hello {
+                    hello.plan = strings(plan.tokens);
+                }
+            }
+            Record::Run(r) => {
+                let run = runs.entry(r.run).or_default();
+                r.name.clone_into(&mut run.name);
+                r.verdict.name().clone_into(&mut run.verdict);
+                run.reasons = strings(r.reasons);
+                (run.wall_ns, run.seed) = (r.wall_ns, r.seed);
+                run.kernel.taint = r.taint;
+                run.kernel.dropped_messages = r.dropped_messages;
+            }
+            Record::Group(g) => {
+                let group = group(runs, g.run, g.group);
+                g.work.clone_into(&mut group.work);
+                group.args = strings(g.args);
+                group.iterations = g.iterations;
+                group.work_units = g.work_units;
+                group.nowait = g.nowait;
+            }
+            Record::Worker(w) => {
+                group(runs, w.run, w.group).workers.push(worker(&w));
+            }
+            Record::Error(e) => {
+                let workers = &mut group(runs, e.run, e.group).workers;
+                let mine = workers.iter_mut().find(|w| w.index == e.index);
+                if let Some(worker) = mine {
+                    let entry = (e.count, e.errno);
+                    worker.errors.insert(e.op.to_owned(), entry);
+                }
+            }
+            Record::Hist(h) => {
+                let hists = &mut group(runs, h.run, h.group).hist;
+                hists.insert(h.name.to_owned(), hist(&h));
+            }
+            Record::Metrics(m) => {
+                let metrics = &mut group(runs, m.run, m.group).metrics;
+                metrics.extend(pairs(m.values));
+            }
+            Record::Counters(c) => {
+                let run = runs.entry(c.run).or_default();
+                run.kernel.counters.extend(pairs(c.values));
+            }
+            Record::Message(m) => {
+                let run = runs.entry(m.run).or_default();
+                run.kernel.messages.push(m.text.to_owned());
+            }
+            Record::Start(_)
+            | Record::Progress(_)
+            | Record::Bye(_)
+            | Record::Expect(_) => {}
+        }
+    }
+}
+
+fn group(runs: &mut BTreeMap<u16, Run>, run: u16, index: u16) -> &mut Group {
+    let groups = &mut runs.entry(run).or_default().groups;
+    let at = match groups.iter().position(|g| g.group_idx == index) {
+        Some(at) => at,
+        None => {
+            groups.push(Group {
+                group_idx: index,
+                ..Group::default()
+            });
+            groups.len() - 1
+        }
+    };
+    &mut groups[at]
+}
+
+fn strings(lines: record::Lines<'_>) -> Vec<String> {
+    lines.iter().map(str::to_owned).collect()
+}
+
+fn pairs(pairs: record::Pairs<'_>) -> impl Iterator<Item = (String, u64)> {
+    pairs.iter().map(|(name, value)| (name.to_owned(), value))
+}
+
+fn cpus(bitmap: &[u8]) -> Vec<u32> {
+    let bits = bitmap.iter().zip(0_u32..).flat_map(|(byte, at)| {
+        (0..8)
+            .filter(move |bit| byte >> bit & 1 == 1)
+            .map(move |b| at * 8 + b)
+    });
+    bits.collect()
+}
+
+fn hello(h: &record::Hello<'_>) -> Hello {
+    Hello {
+        pidone: h.pidone.to_owned(),
+        kernel: h.kernel.to_owned(),
+        kernel_build: h.kernel_build.to_owned(),
+        machine: h.machine.to_owned(),
+        cpus: h.cpus,
+        nodes: h.nodes,
+        llcs: h.llcs,
+        cores: h.cores,
+        mem_kib: h.mem_kib,
+        clock: h.clock.to_owned(),
+        clocksource: h.clocksource.to_owned(),
+        clock_ns: h.clock_ns,
+        spin_step_ps: h.spin_step_ps,
+        entered_ns: h.entered_ns,
+        ready_ns: h.ready_ns,
+        absent: strings(h.absent),
+        notes: strings(h.notes),
+        plan: Vec::new(),
+    }
+}
+
+fn hist(h: &record::Hist<'_>) -> Hist {
+    let summary = Summary {
+        count: h.count,
+        sum_ns: h.sum_ns,
+        min_ns: h.min_ns,
+        max_ns: h.max_ns,
+    };
+    let buckets = || Sparse(h.buckets).buckets();
+    let p = |num, den| percentile(buckets(), &summary, num, den);
+    Hist {
+        rule: h.rule.map(|rule| rule.name().to_owned()),
+        count: h.count,
+        sum_ns: h.sum_ns,
+        min_ns: h.min_ns,
+        max_ns: h.max_ns,
+        p50_ns: p(50, 100),
+        p90_ns: p(90, 100),
+        p99_ns: p(99, 100),
+        p999_ns: p(999, 1000),
+        buckets: buckets().map(|(b, n)| (bucket_range(b).0, n)).collect(),
+    }
+}
+
+fn worker(w: &record::Worker<'_>) -> Worker {
+    let k = &w.kernel;
+    Worker {
+        index: w.index,
+        pos: w.pos,
+        tid: w.tid,
+        iterations: w.iterations,
+        work_units: w.work_units,
+        wall_ns: w.wall_ns,
+        cpu_ns: w.cpu_ns,
+        nowait: w.nowait,
+        first_ns: w.first_ns,
+        run_delay_ns: k.run_delay_ns,
+        run_count: k.run_count,
+        nvcsw: k.nvcsw,
+        nivcsw: k.nivcsw,
+        migrations: k.migrations,
+        nr_wakeups: k.wakeups,
+        nr_wakeups_sync: k.wakeups_sync,
+        nr_wakeups_migrate: k.wakeups_migrate,
+        nr_wakeups_remote: k.wakeups_remote,
+        minflt: k.minflt,
+        majflt: k.majflt,
+        migrations_seen: w.migrations_seen,
+        cpus_used: cpus(w.cpus_used),
+        max_gap_ns: w.max_gap_ns,
+        max_gap_cpu: w.max_gap_cpu,
+        max_gap_at_ns: w.max_gap_at_ns,
+        max_cpu_gap_ns: w.max_cpu_gap_ns,
+        policy: w.effective.map(|e| e.policy),
+        rt_priority: w.effective.map(|e| e.rt_priority),
+        nice: w.effective.map(|e| e.nice),
+        cpus_allowed: w.effective.map_or_else(Vec::new, |e| cpus(e.cpus)),
+        errors: BTreeMap::new(),
+        completed: w.completed,
+        exit: match w.exit {
+            Exit::Code(code) => format!("code {code}"),
+            Exit::Signal(signal) => format!("signal {signal}"),
+            Exit::Timeout => "timeout".to_owned(),
+            Exit::Stuck => "stuck".to_owned(),
+        },
+    }
+}

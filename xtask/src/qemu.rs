@@ -1,0 +1,198 @@
+//! The virtual machine: its options and its life.
+
+use anyhow::{Context, Result, bail};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// A machine to boot.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Kernel image.
+    pub kernel: PathBuf,
+    /// Initramfs.
+    pub initrd: PathBuf,
+    /// Virtual CPUs.
+    pub smp: u32,
+    /// NUMA nodes over which CPUs and memory are divided.
+    pub numa: u32,
+    /// Memory in MiB.
+    pub mem_mib: u32,
+    /// Words for the kernel command line, behind our own.
+    pub append: Vec<String>,
+    /// Seed of a deterministic machine.
+    pub deterministic: Option<u64>,
+    /// Where its serial ports are written to.
+    pub dir: PathBuf,
+}
+
+impl Machine {
+    /// The log of the console.
+    #[must_use]
+    pub fn console(&self) -> PathBuf {
+        self.dir.join("console.log")
+    }
+
+    /// The log of the second port.
+    #[must_use]
+    pub fn records(&self) -> PathBuf {
+        self.dir.join("records.log")
+    }
+
+    /// QEMU's arguments.
+    ///
+    /// # Errors
+    ///
+    /// CPUs or memory that cannot be divided over the nodes.
+    pub fn args(&self) -> Result<Vec<String>> {
+        let kvm = self.deterministic.is_none() && kvm_works();
+        let mut args: Vec<String> = Vec::new();
+        let mut add = |words: &[&str]| {
+            args.extend(words.iter().map(|w| (*w).to_owned()));
+        };
+        add(&["-nodefaults", "-no-user-config", "-display", "none"]);
+        add(&["-no-reboot", "-machine", "q35"]);
+        add(&["-accel", if kvm { "kvm" } else { "tcg" }]);
+        let cpu = match (kvm, self.deterministic) {
+            (true, _) => "host",
+            (false, None) => "max",
+            // The guest's random numbers must come from the seed alone.
+            (false, Some(_)) => "max,rdrand=off,rdseed=off",
+        };
+        add(&["-cpu", cpu, "-smp", &self.smp.to_string()]);
+        add(&["-m", &format!("{}M", self.mem_mib)]);
+        if self.numa > 1 {
+            let (cpus, mem) = (self.smp / self.numa, self.mem_mib / self.numa);
+            let whole =
+                cpus * self.numa == self.smp && mem * self.numa == self.mem_mib;
+            if !whole || cpus == 0 {
+                bail!(
+                    "{} CPUs and {} MiB cannot be divided over {} nodes",
+                    self.smp,
+                    self.mem_mib,
+                    self.numa
+                );
+            }
+            for node in 0..self.numa {
+                let ram = format!("memory-backend-ram,id=m{node},size={mem}M");
+                let (first, last) = (node * cpus, (node + 1) * cpus - 1);
+                let numa = format!(
+                    "node,nodeid={node},cpus={first}-{last},memdev=m{node}"
+                );
+                add(&["-object", &ram, "-numa", &numa]);
+            }
+        }
+        if let Some(seed) = self.deterministic {
+            add(&["-icount", "shift=0,sleep=off,align=off"]);
+            add(&["-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
+            add(&["-seed", &seed.to_string()]);
+        }
+        // Regular files never push back, which would leak the host's timing
+        // into the guest.
+        for (id, path) in [("con", self.console()), ("rec", self.records())] {
+            let path = path.display().to_string().replace(',', ",,");
+            add(&["-chardev", &format!("file,id={id},path={path}")]);
+            add(&["-serial", &format!("chardev:{id}")]);
+        }
+        add(&["-kernel", &self.kernel.display().to_string()]);
+        add(&["-initrd", &self.initrd.display().to_string()]);
+        let mut words = vec!["console=ttyS0".to_owned(), "panic=-1".to_owned()];
+        if self.deterministic.is_some() {
+            words.extend(["nokaslr", "norandmaps"].map(str::to_owned));
+        }
+        words.extend(self.append.iter().cloned());
+        add(&["-append", &words.join(" ")]);
+        Ok(args)
+    }
+
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// QEMU cannot be started.
+    pub fn start(&self) -> Result<Vm> {
+        let child = Command::new("qemu-system-x86_64")
+            .args(self.args()?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(self.dir.join("qemu.log"))?)
+            .spawn()
+            .context("qemu-system-x86_64 cannot be started")?;
+        Ok(Vm(child))
+    }
+}
+
+/// A running machine, killed when dropped.
+#[derive(Debug)]
+pub struct Vm(Child);
+
+impl Vm {
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    ///
+    /// The process cannot be asked.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.0.try_wait().context("qemu")
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _gone = self.0.kill();
+        let _reaped = self.0.wait();
+    }
+}
+
+/// `/dev/kvm` alone proves nothing: the CPU must offer virtualisation too.
+fn kvm_works() -> bool {
+    let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let flags = cpuinfo.lines().find(|l| l.starts_with("flags"));
+    let flags = flags.unwrap_or_default();
+    let offered = flags.split_whitespace().any(|f| f == "vmx" || f == "svm");
+    let kvm = Path::new("/dev/kvm");
+    offered && fs::File::options().read(true).write(true).open(kvm).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Machine;
+
+    fn machine() -> Machine {
+        Machine {
+            kernel: "/k".into(),
+            initrd: "/i".into(),
+            smp: 4,
+            numa: 2,
+            mem_mib: 512,
+            append: vec!["pidone.work=PipeIo".into()],
+            deterministic: Some(7),
+            dir: "/a,b".into(),
+        }
+    }
+
+    #[test]
+    fn a_deterministic_machine_with_two_nodes() {
+        let args = machine().args().unwrap().join(" ");
+        for part in [
+            "-accel tcg -cpu max,rdrand=off,rdseed=off -smp 4",
+            "-numa node,nodeid=1,cpus=2-3,memdev=m1",
+            "-icount shift=0,sleep=off,align=off",
+            "-rtc base=2026-01-01T00:00:00,clock=vm -seed 7",
+            "file,id=con,path=/a,,b/console.log",
+            "nokaslr norandmaps pidone.work=PipeIo",
+        ] {
+            assert!(args.contains(part), "{part} in {args}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_divided_is_refused() {
+        let odd = Machine {
+            smp: 3,
+            ..machine()
+        };
+        assert!(odd.args().unwrap_err().to_string().contains("2 nodes"));
+    }
+}

@@ -1,0 +1,161 @@
+//! External programs: which are needed, and how to get them.
+
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::Command;
+
+/// A program and the packages that have it.
+#[derive(Debug, Clone, Copy)]
+pub struct Tool {
+    /// Name on `PATH`.
+    pub program: &'static str,
+    /// Package on Debian and Ubuntu, Fedora, Arch and openSUSE.
+    packages: [&'static str; 4],
+}
+
+/// The virtual machine.
+pub const QEMU: Tool = Tool {
+    program: "qemu-system-x86_64",
+    packages: [
+        "qemu-system-x86",
+        "qemu-system-x86-core",
+        "qemu-system-x86",
+        "qemu-x86",
+    ],
+};
+
+/// Unpacks Debian's kernel packages.
+pub const DPKG_DEB: Tool = Tool {
+    program: "dpkg-deb",
+    packages: ["dpkg", "dpkg", "dpkg", "dpkg"],
+};
+
+/// A package manager: its program, and what installs a package.
+const MANAGERS: [(&str, &[&str]); 4] = [
+    ("apt-get", &["install", "-y", "--no-install-recommends"]),
+    ("dnf", &["install", "-y"]),
+    ("pacman", &["-S", "--noconfirm"]),
+    ("zypper", &["install", "-y"]),
+];
+
+/// Whether a program is on `PATH`.
+#[must_use]
+pub fn found(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// Makes sure that these tools are there; with `setup`, installs them.
+///
+/// # Errors
+///
+/// What is missing and the command that would install it, or the command
+/// that failed.
+pub fn require(tools: &[Tool], setup: bool) -> Result<()> {
+    let missing: Vec<Tool> = tools
+        .iter()
+        .copied()
+        .filter(|t| !found(t.program))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = missing.iter().map(|t| t.program).collect();
+    let names = names.join(", ");
+    let Some(place) = MANAGERS.iter().position(|(m, _)| found(m)) else {
+        bail!("missing: {names}; no known package manager can install it");
+    };
+    let (manager, install) = MANAGERS[place];
+    let mut command: Vec<&str> = Vec::new();
+    let root = is_root();
+    if !root && found("sudo") {
+        command.push("sudo");
+    }
+    command.push(manager);
+    let update = [command.as_slice(), &["update"]].concat();
+    command.extend(install);
+    command.extend(missing.iter().map(|t| t.packages[place]));
+    if !setup {
+        bail!(
+            "missing: {names}; install it with --setup, or by hand: {}",
+            command.join(" ")
+        );
+    }
+    if manager == "apt-get" {
+        run(&update)?;
+    }
+    run(&command)?;
+    match missing.iter().find(|t| !found(t.program)) {
+        Some(tool) => bail!("{} is still missing", tool.program),
+        None => Ok(()),
+    }
+}
+
+/// Makes sure that the payload's target is installed.
+///
+/// # Errors
+///
+/// The command that is missing or failed.
+pub fn require_target(target: &str, setup: bool) -> Result<()> {
+    let libs = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", target])
+        .output()
+        .context("rustc cannot be started")?;
+    let dir = String::from_utf8_lossy(&libs.stdout).trim().to_owned();
+    if Path::new(&dir).is_dir() {
+        return Ok(());
+    }
+    let command = ["rustup", "target", "add", target];
+    if !setup {
+        bail!(
+            "missing: the Rust target {target}; install it with --setup, or \
+             by hand: {}",
+            command.join(" ")
+        );
+    }
+    run(&command)
+}
+
+/// Runs a command after saying so.
+///
+/// # Errors
+///
+/// It cannot be started, or fails.
+pub fn run(command: &[&str]) -> Result<()> {
+    let line = command.join(" ");
+    eprintln!("+ {line}");
+    let (program, args) = command.split_first().context("no command")?;
+    let status = Command::new(program)
+        .args(args)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .stdout(std::io::stderr())
+        .status()
+        .with_context(|| format!("`{line}` cannot be started"))?;
+    if !status.success() {
+        bail!("`{line}` failed: {status}");
+    }
+    Ok(())
+}
+
+fn is_root() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status");
+    let status = status.unwrap_or_default();
+    let uid = status.lines().find_map(|l| l.strip_prefix("Uid:"));
+    uid.and_then(|l| l.split_whitespace().nth(1)) == Some("0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Tool, found, require};
+
+    #[test]
+    fn what_is_missing_is_named_with_its_command() {
+        assert!(found("sh") && !found("no-such-program"));
+        let tool = Tool {
+            program: "no-such-program",
+            packages: ["no-such-package"; 4],
+        };
+        let error = require(&[tool], false).unwrap_err().to_string();
+        assert!(error.contains("no-such-program"), "{error}");
+    }
+}
