@@ -221,8 +221,9 @@ fn execute(
     if started.is_ok() && watch.ready() {
         let before = Snapshot::read();
         let (begin, end) = watch.measure(run, number, machine, out);
-        let after = Snapshot::read();
         watch.stop(run);
+        // Behind the last iteration, which may end after the deadline.
+        let after = Snapshot::read();
         watch.tear_down();
         let measured = collect::Measured {
             run,

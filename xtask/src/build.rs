@@ -4,6 +4,7 @@ use crate::tools;
 use anyhow::{Context, Result, bail};
 use initramfs::compress::Compression;
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -69,7 +70,12 @@ pub fn pack(payload: &Path, compression: Compression) -> Result<PathBuf> {
         fs::read(payload).with_context(|| payload.display().to_string())?;
     let image = compression.compress(&initramfs::base(init)?.to_bytes()?)?;
     let path = payload.with_extension(compression.suffix());
-    fs::write(&path, image).with_context(|| path.display().to_string())?;
+    // Another process may be booting the image that is there.
+    let folder = path.parent().unwrap_or_else(|| Path::new("."));
+    let mut new = tempfile::NamedTempFile::new_in(folder)?;
+    new.write_all(&image)?;
+    new.persist(&path)
+        .with_context(|| path.display().to_string())?;
     Ok(path)
 }
 

@@ -159,20 +159,6 @@ fn a_kernel_line_inside_our_text_and_the_reverse() {
 }
 
 #[test]
-fn a_kernel_line_without_a_time_in_every_frame() {
-    let stream = Stream::sample();
-    let mut log = stream.lines().next().unwrap().1 + "\n";
-    for (number, line) in stream.lines() {
-        let at = 6 + usize::try_from(number).unwrap() % (line.len() - 6);
-        let (head, tail) = line.split_at(at);
-        log += &format!("{head}kernel: ~text:{number}\n{tail}\n");
-    }
-    let boot = decode(log.as_bytes()).newest();
-    assert_eq!(boot.lost.len(), 0);
-    assert_eq!(numbers(&boot).len(), stream.records.len());
-}
-
-#[test]
 fn terminals_and_collectors() {
     let stream = Stream::sample();
     let date = "2026-11-05T12:00:00.123456Z 00O";

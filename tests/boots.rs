@@ -1,0 +1,97 @@
+//! Properties of whole boots.
+
+use crate::machine;
+use std::fs;
+use std::process::Command;
+use xtask::build;
+use xtask::cmd::boot::{Args, boot};
+use xtask::decode::decode;
+use xtask::model::Report;
+use xtask::qemu::Machine;
+
+const KERNEL: &str = "debian:6.12-cloud";
+
+#[test]
+fn deterministic_boots_repeat_every_record() {
+    for smp in [1, 2] {
+        let digest = || {
+            let plan = ["time=100ms", "work=PipeIo", "work=FutexPingPong"];
+            let (report, code) = boot(&Args {
+                smp,
+                deterministic: Some(7),
+                plan: plan.map(str::to_owned).to_vec(),
+                ..machine(KERNEL)
+            })
+            .unwrap();
+            assert_eq!(code, 0, "{}", report.reason);
+            report.digest.unwrap()
+        };
+        assert_eq!(digest(), digest(), "with {smp} CPUs");
+    }
+}
+
+/// The console alone: no second port, no host tool beside QEMU.
+fn plain_boot(append: &[&str]) -> Vec<u8> {
+    let payload = build::payload(false).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let machine = Machine {
+        kernel: xtask::kernel::resolve(KERNEL, false).unwrap(),
+        initrd: build::pack(&payload, "gzip".parse().unwrap()).unwrap(),
+        smp: 2,
+        numa: 1,
+        mem_mib: 256,
+        append: append.iter().map(|&word| word.to_owned()).collect(),
+        deterministic: None,
+        dir: dir.path().to_path_buf(),
+    };
+    let status = Command::new("qemu-system-x86_64")
+        .args(machine.args().unwrap())
+        .status()
+        .unwrap();
+    assert!(status.success());
+    fs::read(machine.console()).unwrap()
+}
+
+#[test]
+fn a_console_is_enough_and_may_be_damaged() {
+    let mut log =
+        plain_boot(&["pidone.work=TimerLatency", "pidone.time=300ms"]);
+    let boot = decode(&log).newest();
+    let report = Report::new(&boot);
+    assert_eq!(report.lost_records, 0);
+    assert_eq!(report.runs[0].verdict, "ok");
+    let sent = boot.records().count();
+    // Every hundredth byte, as a bad line would.
+    let mut random = 1_u32;
+    let mut hits = 0;
+    for byte in &mut log {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        if random >> 16 & 0x7f == 0 {
+            *byte ^= 0x10;
+            hits += 1;
+        }
+    }
+    assert!(hits > 20, "{hits} bytes were damaged");
+    let damaged = decode(&log).newest();
+    let (left, lost) = (damaged.records().count(), damaged.lost.len());
+    assert!(left < sent || lost == 0, "{left} of {sent}, {lost} lost");
+    assert!(left > 0);
+    for (number, bytes, _) in damaged.records() {
+        let original = boot.records().find(|r| r.0 == number).unwrap();
+        assert_eq!(bytes, original.1, "record {number}");
+    }
+}
+
+#[test]
+fn payload_and_image_are_small_and_repeatable() {
+    let payload = build::payload(false).unwrap();
+    let bytes = fs::read(&payload).unwrap();
+    assert!(bytes.len() <= build::PAYLOAD_BUDGET, "{}", bytes.len());
+    let zstd = initramfs::compress::Compression::Zstd;
+    let image = || {
+        let archive = initramfs::base(bytes.clone()).unwrap();
+        zstd.compress(&archive.to_bytes().unwrap()).unwrap()
+    };
+    assert!(image().len() <= build::IMAGE_BUDGET, "{}", image().len());
+    assert_eq!(image(), image());
+}

@@ -1,0 +1,43 @@
+//! End-to-end tests: they boot real kernels in QEMU and read what came back.
+//!
+//! `cargo xtask test --setup` installs what they need. Proofs that the
+//! intended kernel path ran are in `proofs.rs`, what goes wrong is in
+//! `trouble.rs`, and properties of whole boots are in `boots.rs`.
+
+#![cfg(test)]
+
+mod boots;
+mod proofs;
+mod trouble;
+
+use xtask::cmd::boot::{Args, boot};
+use xtask::model::{Group, Report};
+
+/// Boots a plan on a kernel with 2 CPUs.
+fn booted(kernel: &str, plan: &str) -> (Report, u8) {
+    boot(&Args {
+        plan: plan.split_whitespace().map(str::to_owned).collect(),
+        ..machine(kernel)
+    })
+    .unwrap()
+}
+
+fn machine(kernel: &str) -> Args {
+    Args {
+        kernel: kernel.to_owned(),
+        smp: 2,
+        numa: 1,
+        mem: 512,
+        ..Args::default()
+    }
+}
+
+/// The first group of the named work type.
+fn group<'r>(report: &'r Report, work: &str) -> &'r Group {
+    report
+        .runs
+        .iter()
+        .flat_map(|run| &run.groups)
+        .find(|group| group.work == work)
+        .unwrap_or_else(|| panic!("no {work}"))
+}

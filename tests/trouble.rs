@@ -1,0 +1,110 @@
+//! What goes wrong is reported for what it is.
+
+use crate::machine;
+use std::fs;
+use std::process::{Command, Stdio};
+use std::thread;
+use xtask::build;
+use xtask::cmd::boot::{Args, boot};
+
+const KERNEL: &str = "debian:6.12-cloud";
+
+#[test]
+fn a_bad_plan_in_the_machine_ends_it() {
+    let (report, code) = boot(&Args {
+        append: vec!["pidone.work=FutexPingpong".to_owned()],
+        plan: vec!["work=PipeIo".to_owned()],
+        ..machine(KERNEL)
+    })
+    .unwrap();
+    assert_eq!((report.outcome.as_str(), code), ("plan_error", 255));
+    assert!(
+        report.reason.contains("nearest is `FutexPingPong`"),
+        "{}",
+        report.reason
+    );
+}
+
+#[test]
+fn a_bad_plan_on_the_host_boots_nothing() {
+    for (plan, message) in [
+        ("work=FutexPingpong", "nearest is `FutexPingPong`"),
+        ("work=PipeIo workers=3", "nearest is `4`"),
+        ("policy=fifo:100", "1 to 99"),
+        ("time=abc", "a number and a unit"),
+        ("work=PipeIo bogus=1", "no such key"),
+    ] {
+        let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["boot", "--"])
+            .args(plan.split(' '))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.code(), Some(255), "{plan}");
+        assert!(text.contains(message), "{plan}: {text}");
+    }
+    let usage = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .arg("bogus")
+        .output()
+        .unwrap();
+    assert_eq!(usage.status.code(), Some(255));
+}
+
+#[test]
+fn a_panic_is_a_panic_and_keeps_what_was_sent() {
+    let plan = ["end=panic", "time=100ms", "work=SpinWait"];
+    let (report, code) = boot(&Args {
+        plan: plan.map(str::to_owned).to_vec(),
+        ..machine(KERNEL)
+    })
+    .unwrap();
+    assert_eq!((report.outcome.as_str(), code), ("panic", 1));
+    assert_eq!(report.runs[0].verdict, "ok");
+}
+
+#[test]
+fn a_machine_that_is_stopped_was_hanging() {
+    let plan = ["time=60m", "work=SpinWait"];
+    let (report, code) = boot(&Args {
+        plan: plan.map(str::to_owned).to_vec(),
+        timeout: Some(25),
+        ..machine(KERNEL)
+    })
+    .unwrap();
+    assert_eq!((report.outcome.as_str(), code), ("hang", 1));
+    let run = &report.runs[0];
+    assert_eq!(run.verdict, "fail");
+    assert!(
+        run.reasons[0].contains("iterations after"),
+        "{:?}",
+        run.reasons
+    );
+}
+
+#[test]
+fn a_killed_worker_is_named_with_all_it_counted() {
+    let payload = build::payload(false).unwrap();
+    let mut child = Command::new(payload)
+        .args(["work=SpinWait", "workers=2", "time=1s"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    let worker = loop {
+        let text = fs::read_to_string(&children).unwrap();
+        let workers: Vec<_> = text.split_whitespace().collect();
+        if let [first, _second] = workers[..] {
+            break first.to_owned();
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        thread::yield_now();
+    };
+    let killed = Command::new("kill").args(["-9", &worker]).status();
+    assert!(killed.unwrap().success());
+    let said = child.wait_with_output().unwrap();
+    let text = String::from_utf8(said.stdout).unwrap();
+    assert_eq!(said.status.code(), Some(1), "{text}");
+    assert!(text.contains("was killed by signal 9"), "{text}");
+    assert!(text.contains("not ok 1 SpinWait"), "{text}");
+}
