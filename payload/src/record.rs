@@ -168,7 +168,7 @@ pub struct Hello<'a> {
     pub clock: &'a str,
     /// The kernel's current clock source.
     pub clocksource: &'a str,
-    /// Cost of one clock read, in ns, the median of many.
+    /// Cost of one clock read, in ns.
     pub clock_ns: u32,
     /// Cost of one spin step, in ps.
     pub spin_step_ps: u32,
@@ -548,4 +548,119 @@ pub struct Bye {
     pub failed: u16,
     /// The plan was refused: no run was started.
     pub plan_error: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        Bye, Exit, Hist, Lines, Progress, Record, Run, Start, TaskCounters,
+        Verdict, WakeRule, Worker,
+    };
+
+    /// Schema 1. If this fails, raise `SCHEMA` and write the new bytes here.
+    #[test]
+    fn golden_bytes() {
+        let run = Record::Run(Run {
+            run: 1,
+            name: "PipeIo",
+            verdict: Verdict::Degraded,
+            reasons: Lines("NO_CAP"),
+            started_ns: 300,
+            wall_ns: 2,
+            seed: 3,
+            taint: 4,
+            dropped_messages: 5,
+            groups: 6,
+            workers: 7,
+            hists: 8,
+        });
+        let worker = Record::Worker(Worker {
+            run: 1,
+            group: 2,
+            index: 3,
+            pos: 4,
+            tid: 5,
+            iterations: 6,
+            work_units: 7,
+            wall_ns: 8,
+            cpu_ns: 9,
+            nowait: 10,
+            first_ns: 11,
+            kernel: TaskCounters {
+                nvcsw: Some(12),
+                ..TaskCounters::default()
+            },
+            migrations_seen: 13,
+            cpus_used: &[3],
+            max_gap_ns: 14,
+            max_gap_cpu: 15,
+            max_gap_at_ns: 16,
+            max_cpu_gap_ns: 17,
+            effective: None,
+            completed: true,
+            exit: Exit::Signal(9),
+        });
+        let hist = Record::Hist(Hist {
+            run: 1,
+            group: 2,
+            name: "wake",
+            rule: Some(WakeRule::Pair),
+            count: 3,
+            sum_ns: 4,
+            min_ns: 5,
+            max_ns: 6,
+            buckets: &[7, 8],
+        });
+        let start = Record::Start(Start {
+            run: 1,
+            name: "a",
+            planned_ms: 2,
+            workers: 3,
+        });
+        let progress = Record::Progress(Progress {
+            run: 1,
+            elapsed_ms: 2,
+            iterations: 3,
+            work_units: 4,
+            running: 5,
+        });
+        let bye = Record::Bye(Bye {
+            records: 1,
+            crc: 2,
+            passed: 3,
+            skipped: 4,
+            failed: 5,
+            plan_error: false,
+        });
+        let golden: [(Record<'_>, &[u8]); 6] = [
+            (
+                run,
+                b"\x04\x01\x06PipeIo\x01\x06NO_CAP\xac\x02\x02\x03\x04\x05\
+                  \x06\x07\x08",
+            ),
+            (
+                worker,
+                b"\x06\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\0\0\x01\
+                  \x0c\0\0\0\0\0\0\0\0\x0d\x01\x03\x0e\x0f\x10\x11\0\x01\x01\
+                  \x09",
+            ),
+            (
+                hist,
+                b"\x08\x01\x02\x04wake\x01\0\x03\x04\x05\x06\x02\x07\x08",
+            ),
+            (start, b"\x02\x01\x01a\x02\x03"),
+            (progress, b"\x03\x01\x02\x03\x04\x05"),
+            (bye, b"\x0c\x01\x02\x03\x04\x05\0"),
+        ];
+        for (record, bytes) in golden {
+            let mut buf = [0; 256];
+            assert_eq!(record.encode(&mut buf).unwrap(), bytes, "{record:?}");
+            assert_eq!(Record::decode(bytes).unwrap(), record);
+        }
+    }
+
+    #[test]
+    fn trailing_bytes_are_refused() {
+        assert!(Record::decode(b"\x03\x01\x02\x03\x04\x05\x00").is_err());
+    }
 }

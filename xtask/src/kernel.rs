@@ -63,12 +63,11 @@ fn debian(name: &str, setup: bool) -> Result<PathBuf> {
         );
     }
     tools::require(&[DPKG_DEB], setup)?;
-    let mut packages = packages(version, flavour)?;
-    if packages.is_empty() && setup {
-        tools::run(&["apt-get", "update"])?;
-        packages = self::packages(version, flavour)?;
+    if setup {
+        // Old lists name packages that are no longer to be had.
+        tools::update()?;
     }
-    let package = packages.pop().with_context(|| {
+    let package = packages(version, flavour)?.pop().with_context(|| {
         format!(
             "apt knows no kernel package for debian:{name}; run `apt-get \
              update`, or add --setup"

@@ -66,13 +66,7 @@ pub fn require(tools: &[Tool], setup: bool) -> Result<()> {
         bail!("missing: {names}; no known package manager can install it");
     };
     let (manager, install) = MANAGERS[place];
-    let mut command: Vec<&str> = Vec::new();
-    let root = is_root();
-    if !root && found("sudo") {
-        command.push("sudo");
-    }
-    command.push(manager);
-    let update = [command.as_slice(), &["update"]].concat();
+    let mut command = as_root(manager);
     command.extend(install);
     command.extend(missing.iter().map(|t| t.packages[place]));
     if !setup {
@@ -82,7 +76,7 @@ pub fn require(tools: &[Tool], setup: bool) -> Result<()> {
         );
     }
     if manager == "apt-get" {
-        run(&update)?;
+        update()?;
     }
     run(&command)?;
     match missing.iter().find(|t| !found(t.program)) {
@@ -135,6 +129,23 @@ pub fn run(command: &[&str]) -> Result<()> {
         bail!("`{line}` failed: {status}");
     }
     Ok(())
+}
+
+/// Brings apt's lists of packages up to date.
+///
+/// # Errors
+///
+/// apt-get failed.
+pub fn update() -> Result<()> {
+    run(&[as_root("apt-get").as_slice(), &["update"]].concat())
+}
+
+/// The start of a command that needs root.
+fn as_root(program: &str) -> Vec<&str> {
+    match is_root() || !found("sudo") {
+        true => vec![program],
+        false => vec!["sudo", program],
+    }
 }
 
 fn is_root() -> bool {
