@@ -67,7 +67,7 @@ fn a_machine_that_is_stopped_was_hanging() {
     let plan = ["time=60m", "work=SpinWait"];
     let (report, code) = boot(&Args {
         plan: plan.map(str::to_owned).to_vec(),
-        timeout: Some(25),
+        timeout: Some(45),
         ..machine(KERNEL)
     })
     .unwrap();
