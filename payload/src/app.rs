@@ -9,8 +9,9 @@ use crate::kit::text::{Cut, path, read_file};
 use crate::machine::{self, Shape};
 use crate::output::{Output, Sink};
 use crate::plan::error::{PlanError, Rule};
+use crate::plan::settings::End;
 use crate::plan::token::{Source, split_dashes};
-use crate::plan::{self, End, Plan, Sources};
+use crate::plan::{self, Plan, Sources};
 use crate::probe::Feature;
 use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::supervisor::{self, Machine};
@@ -246,7 +247,7 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
     for run in plan.runs() {
         for group in &run.groups {
             group.workers(machine.cpus.len())?;
-            let there = match group.settings.affinity {
+            let there = match group.intent() {
                 Affinity::Exact(cpus) => cpus.and(&machine.cpus) == cpus,
                 Affinity::RandomSubset { from, .. } => {
                     !from.and(&machine.cpus).is_empty()
@@ -296,6 +297,7 @@ fn hello(
         clocksource: &shape.clocksource,
         clock_ns: shape.clock_ns,
         spin_step_ps: shape.spin_step_ps,
+        record_ps: shape.record_ps,
         entered_ns: entered,
         ready_ns: crate::kit::clock::now(),
         taint: counters::taint(),

@@ -1,6 +1,7 @@
 //! Attributes of a group: policy, affinity, clone mode; and durations.
 
 use crate::kit::cpus::Cpus;
+use crate::sys::{SCHED_FLAG_RESET_ON_FORK, SchedAttr};
 use core::fmt;
 use core::time::Duration;
 
@@ -54,6 +55,35 @@ impl Policy {
             _ => Err("a policy is normal, batch, idle, fifo:P, rr:P or \
                       deadline:R/D/P"),
         }
+    }
+
+    /// As `sched_setattr(2)` takes it, with a nice value for fair policies.
+    #[must_use]
+    pub fn attr(self, nice: Option<i8>) -> SchedAttr {
+        let mut attr = SchedAttr {
+            // A deadline task could not fork without it.
+            flags: SCHED_FLAG_RESET_ON_FORK,
+            nice: nice.map_or(0, i32::from),
+            ..SchedAttr::default()
+        };
+        match self {
+            Self::Normal => {}
+            Self::Batch => attr.policy = 3,
+            Self::Idle => attr.policy = 5,
+            Self::Fifo(p) => (attr.policy, attr.priority) = (1, p.into()),
+            Self::Rr(p) => (attr.policy, attr.priority) = (2, p.into()),
+            Self::Deadline {
+                runtime_ns,
+                deadline_ns,
+                period_ns,
+            } => {
+                attr.policy = 6;
+                attr.runtime_ns = runtime_ns;
+                attr.deadline_ns = deadline_ns;
+                attr.period_ns = period_ns;
+            }
+        }
+        attr
     }
 
     /// Runs before every fair task.

@@ -1,7 +1,7 @@
 //! What only PID 1 does: mounts, kernel settings, the end of the machine.
 
 use crate::kit::text::{read_file, write_file};
-use crate::plan::End;
+use crate::plan::settings::End;
 use crate::sys;
 use rustix::fs::{CWD, Mode, mkdirat};
 use rustix::io::Errno;

@@ -4,18 +4,19 @@ use crate::attr::InGrammar;
 use crate::counters::{BAD_TAINT, pieces};
 use crate::kit::histogram::{Histogram, Sparse, percentile};
 use crate::kit::shm::Arena;
-use crate::kit::slot::{CPU_WORDS, Slot, State};
+use crate::kit::slot::{CPU_WORDS, Op, Slot, State};
 use crate::kit::text::{Cut, Human};
 use crate::kmsg::{Kmsg, Next, is_incident};
 use crate::output::Output;
 use crate::plan::Run;
 use crate::record::{
-    self, CallError, Effective, Exit, Lines, Metrics, Record, Verdict,
+    self, CallError, Effective, Exit, Lines, Metrics, Record, TaskCounters,
+    Verdict,
 };
 use crate::supervisor::{Findings, decode_exit};
 use crate::worker::Crew;
-use crate::workload::{Kind, Value, Work};
-use core::fmt::Write;
+use crate::workload::{How, Kind, Value};
+use core::fmt::{Arguments, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use heapless::String;
 
@@ -34,6 +35,8 @@ pub struct Measured<'r> {
     pub number: u16,
     /// Its groups.
     pub crews: &'r [Crew<'r>],
+    /// Every worker got through its set-up, so that it was measured.
+    pub ready: bool,
     /// Start of the measured window, in ns.
     pub begin: u64,
     /// Its end, in ns.
@@ -87,7 +90,7 @@ pub fn finished(
     out: &mut Output<'_>,
 ) {
     for crew in measured.crews {
-        judge(crew, findings);
+        judge(crew, measured.ready, findings);
     }
     if measured.taint & BAD_TAINT != 0 {
         let taint = measured.taint;
@@ -100,7 +103,7 @@ pub fn finished(
     let crews = measured.crews;
     let hists: usize =
         crews.iter().map(|c| c.group.work.row().hists.len()).sum();
-    let workers: usize = crews.iter().map(|c| c.slots.len()).sum();
+    let workers = crews.iter().map(|crew| crew.workers).sum();
     out.record(&Record::Run(record::Run {
         run: measured.number,
         name: &name,
@@ -112,16 +115,14 @@ pub fn finished(
         taint: measured.taint,
         dropped_messages: total.saturating_sub(MESSAGES),
         groups: u16::try_from(crews.len()).unwrap_or(u16::MAX),
-        workers: u32::try_from(workers).unwrap_or(u32::MAX),
+        workers,
         hists: u16::try_from(hists).unwrap_or(u16::MAX),
     }));
     for crew in crews {
         group(measured, crew, out);
     }
     for crew in crews {
-        for (slot, index) in crew.slots.iter().zip(0..) {
-            worker(measured, crew, slot, index, out);
-        }
+        (0..crew.workers).for_each(|i| worker(measured, crew, i, out));
     }
     for crew in crews {
         figures(measured, crew, out);
@@ -157,40 +158,15 @@ fn result_line(number: u16, name: &str, findings: &Findings, out: &Output<'_>) {
     }
 }
 
-fn judge(crew: &Crew<'_>, findings: &mut Findings) {
+fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
     let work = crew.group.work.row().name;
-    let mut units = 0;
-    for (slot, index) in crew.slots.iter().zip(0_u32..) {
-        units += slot.work_units.load(Relaxed);
-        let exit = decode_exit(slot.exit.load(Relaxed));
-        let who = format_args!("{work} worker {index}");
-        match (slot.state(), exit) {
-            (State::Done, Exit::Code(0)) => {}
-            (State::Failed, _) => findings.add(
-                Verdict::Fail,
-                format_args!(
-                    "FAIL({}, {}): {who}",
-                    slot.op().name(),
-                    slot.step_errno.load(Relaxed)
-                ),
-            ),
-            (_, Exit::Signal(signal)) => findings.add(
-                Verdict::Fail,
-                format_args!("{who} was killed by signal {signal}"),
-            ),
-            (_, Exit::Code(code)) => findings.add(
-                Verdict::Fail,
-                format_args!("{who} left with exit code {code}"),
-            ),
-            (_, Exit::Timeout) => findings.add(
-                Verdict::Fail,
-                format_args!("{who} did not stop within grace"),
-            ),
-            (_, Exit::Stuck) => findings
-                .add(Verdict::Fail, format_args!("{who} could not be killed")),
+    for index in 0..crew.workers {
+        for slot in crew.tasks_of(index) {
+            judge_task(slot, format_args!("{work} worker {index}"), findings);
         }
     }
-    if units == 0 {
+    let progress = sum(crew.slots, |slot| &slot.work_units);
+    if ready && progress == 0 && findings.verdict < Verdict::Skip {
         findings.add(
             Verdict::Fail,
             format_args!("FAIL(no_progress): {work} did no work"),
@@ -198,8 +174,51 @@ fn judge(crew: &Crew<'_>, findings: &mut Findings) {
     }
 }
 
-fn sum(crew: &Crew<'_>, of: impl Fn(&Slot) -> &AtomicU64) -> u64 {
-    crew.slots.iter().map(|slot| of(slot).load(Relaxed)).sum()
+fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
+    let mut buf = [0; 160];
+    let note = slot.note.get(&mut buf);
+    let exit = decode_exit(slot.exit.load(Relaxed));
+    for reason in slot.reasons() {
+        findings.add(Verdict::Degraded, format_args!("{reason}"));
+    }
+    let fail = Verdict::Fail;
+    match (slot.state(), exit) {
+        (State::Done, Exit::Code(_)) => {}
+        (State::Skipped, _) => {
+            findings.add(Verdict::Skip, format_args!("{note}"));
+        }
+        (State::Failed, _) if slot.op() == Op::Run => {
+            findings.add(fail, format_args!("{who}: {note}"));
+        }
+        (State::Failed, _) => {
+            let (call, errno) = (slot.op().name(), &slot.step_errno);
+            let errno = errno.load(Relaxed);
+            findings.add(fail, format_args!("FAIL({call}, {errno}): {who}"));
+        }
+        (_, Exit::Signal(signal)) => {
+            findings
+                .add(fail, format_args!("{who} was killed by signal {signal}"));
+        }
+        (_, Exit::Code(code)) => {
+            findings
+                .add(fail, format_args!("{who} left with exit code {code}"));
+        }
+        (_, Exit::Timeout) => {
+            findings.add(fail, format_args!("{who} did not stop within grace"));
+        }
+        (_, Exit::Stuck) => {
+            findings.add(fail, format_args!("{who} could not be killed"));
+        }
+    }
+}
+
+fn sum(slots: &[Slot], of: impl Fn(&Slot) -> &AtomicU64) -> u64 {
+    slots.iter().map(|slot| of(slot).load(Relaxed)).sum()
+}
+
+fn max(slots: &[Slot], of: impl Fn(&Slot) -> &AtomicU64) -> u64 {
+    let values = slots.iter().map(|slot| of(slot).load(Relaxed));
+    values.max().unwrap_or(0)
 }
 
 fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
@@ -212,12 +231,12 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         work: row.name,
         args: Lines(args.trim_end()),
         size: crew.group.work.group_size().unwrap_or(0),
-        workers: u32::try_from(crew.slots.len()).unwrap_or(u32::MAX),
+        workers: crew.workers,
         iteration: row.iteration,
         unit: row.unit,
-        iterations: sum(crew, |slot| &slot.iterations),
-        work_units: sum(crew, |slot| &slot.work_units),
-        nowait: sum(crew, |slot| &slot.nowait),
+        iterations: sum(crew.slots, |slot| &slot.iterations),
+        work_units: sum(crew.slots, |slot| &slot.work_units),
+        nowait: sum(crew.slots, |slot| &slot.nowait),
     }));
 }
 
@@ -227,13 +246,14 @@ fn arguments(
     crew: &Crew<'_>,
     text: &mut dyn Write,
 ) -> core::fmt::Result {
-    let work: &Work = &crew.group.work;
+    let work = &crew.group.work;
     for param in work.row().params {
         write!(text, "{}=", param.name)?;
         match (work.value(param), param.kind) {
             (Value::Count(n), _) => writeln!(text, "{n}")?,
             (Value::Duration(d), _) => writeln!(text, "{}", InGrammar(d))?,
             (Value::Flag(flag), _) => writeln!(text, "{flag}")?,
+            (Value::Text(value), _) => writeln!(text, "{value}")?,
             (Value::Choice(i), Kind::Choice { names, .. }) => {
                 writeln!(text, "{}", names[i])?;
             }
@@ -248,8 +268,20 @@ fn arguments(
     if let Some(nice) = settings.nice {
         writeln!(text, "nice={nice}")?;
     }
-    writeln!(text, "affinity={}", settings.affinity)?;
+    writeln!(text, "affinity={}", crew.affinity)?;
     writeln!(text, "clone={}", run.settings.clone)
+}
+
+/// The CPUs that any of the tasks was seen on.
+fn bitmap_of_all<'b>(
+    tasks: &[Slot],
+    buf: &'b mut [u8; CPU_WORDS * 8],
+) -> &'b [u8] {
+    let all: [AtomicU64; CPU_WORDS] = core::array::from_fn(|word| {
+        let words = tasks.iter().filter_map(|slot| slot.cpus_used.get(word));
+        words.fold(0, |all, w| all | w.load(Relaxed)).into()
+    });
+    bitmap(&all, buf)
 }
 
 /// Little-endian bytes of a CPU bitmap without trailing zero bytes.
@@ -267,70 +299,105 @@ fn bitmap<'b>(
 fn worker(
     measured: &Measured<'_>,
     crew: &Crew<'_>,
-    slot: &Slot,
     index: u32,
     out: &mut Output<'_>,
 ) {
     let load = |cell: &AtomicU64| cell.load(Relaxed);
+    let tasks = crew.tasks_of(index);
+    let Some(own) = tasks.first() else {
+        return;
+    };
+    // Gaps are the longest of any task, with where and when it ended.
+    let gap = tasks.iter().max_by_key(|slot| load(&slot.max_gap_ns));
+    let gap = gap.unwrap_or(own);
+    let gap_at = load(&gap.max_gap_at_ns).saturating_sub(measured.begin);
+    let cpu = |slot: &Slot| {
+        load(&slot.cpu_end_ns).saturating_sub(load(&slot.cpu_begin_ns))
+    };
     let (mut used, mut allowed) = ([0; CPU_WORDS * 8], [0; CPU_WORDS * 8]);
-    let effective =
-        slot.policy
-            .load(Relaxed)
-            .checked_sub(1)
-            .map(|policy| Effective {
-                policy: u8::try_from(policy).unwrap_or(u8::MAX),
-                rt_priority: u8::try_from(slot.rt_priority.load(Relaxed))
-                    .unwrap_or(u8::MAX),
-                nice: i8::try_from(slot.nice.load(Relaxed)).unwrap_or(0),
-                cpus: bitmap(&slot.allowed, &mut allowed),
-            });
-    let begin = load(&slot.begin_ns);
-    let gap_at = load(&slot.max_gap_at_ns);
+    let mut pages: String<256> = String::new();
+    for (node, pages_there) in own.numa_pages.iter().map(load).enumerate() {
+        if pages_there > 0 {
+            let _fits = writeln!(Cut(&mut pages), "{node}={pages_there}");
+        }
+    }
+    let policy = own.policy.load(Relaxed).checked_sub(1);
+    let effective = policy.map(|policy| Effective {
+        policy: u8::try_from(policy).unwrap_or(u8::MAX),
+        rt_priority: u8::try_from(own.rt_priority.load(Relaxed))
+            .unwrap_or(u8::MAX),
+        nice: i8::try_from(own.nice.load(Relaxed)).unwrap_or(0),
+        cpus: bitmap(&own.allowed, &mut allowed),
+        mempolicy: None,
+        ext_enabled: match own.ext_enabled.load(Relaxed) {
+            0 => None,
+            told => Some(told == 2),
+        },
+    });
+    let pos = index % crew.size;
+    let begin = load(&own.begin_ns);
     out.record(&Record::Worker(record::Worker {
         run: measured.number,
         group: crew.number,
         index,
-        pos: index % crew.size,
-        tid: slot.tid.load(Relaxed),
-        iterations: load(&slot.iterations),
-        work_units: load(&slot.work_units),
-        wall_ns: load(&slot.end_ns).saturating_sub(begin),
-        cpu_ns: load(&slot.cpu_end_ns).saturating_sub(load(&slot.cpu_begin_ns)),
-        nowait: load(&slot.nowait),
-        first_ns: load(&slot.first_ns),
-        kernel: slot.kernel_begin.until(&slot.kernel_end),
-        migrations_seen: load(&slot.migrations_seen),
-        cpus_used: bitmap(&slot.cpus_used, &mut used),
-        max_gap_ns: load(&slot.max_gap_ns),
-        max_gap_cpu: slot.max_gap_cpu.load(Relaxed),
-        max_gap_at_ns: gap_at.saturating_sub(measured.begin),
-        max_cpu_gap_ns: load(&slot.max_cpu_gap_ns),
+        pos,
+        role: (crew.group.work.row().role)(&crew.group.work, pos),
+        tid: own.tid.load(Relaxed),
+        tasks: crew.lanes,
+        iterations: sum(tasks, |slot| &slot.iterations),
+        work_units: sum(tasks, |slot| &slot.work_units),
+        wall_ns: max(tasks, |slot| &slot.end_ns).saturating_sub(begin),
+        cpu_ns: tasks.iter().map(cpu).sum(),
+        nowait: sum(tasks, |slot| &slot.nowait),
+        first_ns: load(&own.first_ns),
+        kernel: kernel(tasks),
+        migrations_seen: sum(tasks, |slot| &slot.migrations_seen),
+        cpus_used: bitmap_of_all(tasks, &mut used),
+        max_gap_ns: load(&gap.max_gap_ns),
+        max_gap_cpu: gap.max_gap_cpu.load(Relaxed),
+        max_gap_at_ns: gap_at,
+        max_cpu_gap_ns: max(tasks, |slot| &slot.max_cpu_gap_ns),
         effective,
-        completed: slot.state() == State::Done,
-        exit: decode_exit(slot.exit.load(Relaxed)),
+        numa_pages: record::Pairs(pages.trim_end()),
+        completed: tasks.iter().all(|slot| slot.state() == State::Done),
+        exit: decode_exit(own.exit.load(Relaxed)),
     }));
-    for (op, count, errno) in slot.failures() {
-        out.record(&Record::Error(CallError {
-            run: measured.number,
-            group: crew.number,
-            index,
-            op: op.name(),
-            count,
-            errno,
-        }));
+    for (op, name) in Op::ALL {
+        let failures = tasks.iter().map(|slot| slot.failures_of(*op));
+        let of_all = |a: (u64, i32), b: (u64, i32)| match b.0 {
+            0 => a,
+            more => (a.0 + more, b.1),
+        };
+        let (count, errno) = failures.fold((0, 0), of_all);
+        if count > 0 {
+            out.record(&Record::Error(CallError {
+                run: measured.number,
+                group: crew.number,
+                index,
+                op: name,
+                count,
+                errno,
+            }));
+        }
     }
+}
+
+/// The sum over the tasks of a worker of what the kernel counted.
+fn kernel(tasks: &[Slot]) -> TaskCounters {
+    let mut each = tasks.iter().map(|s| s.kernel_begin.until(&s.kernel_end));
+    let first = each.next().unwrap_or_default();
+    each.fold(first, |sum, more| sum.plus(&more))
 }
 
 /// Histograms and metrics of a group, and its headline on the console.
 fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     let row = crew.group.work.row();
     let wall_ms = (measured.end - measured.begin) / 1_000_000;
-    let iterations = sum(crew, |slot| &slot.iterations);
+    let iterations = sum(crew.slots, |slot| &slot.iterations);
     let rate = iterations * 1000 / wall_ms.max(1);
     out.line(format_args!(
         "# {}: {} workers, {iterations} iterations, {rate}/s",
-        row.name,
-        crew.slots.len(),
+        row.name, crew.workers,
     ));
     let Ok(arena) = Arena::new(size_of::<Histogram>()) else {
         return;
@@ -350,6 +417,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             group: crew.number,
             name: hist.name,
             rule: hist.rule,
+            unit: hist.unit,
             count: summary.count,
             sum_ns: summary.sum_ns,
             min_ns: summary.min_ns,
@@ -370,9 +438,11 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     }
     let mut text: String<512> = String::new();
     for metric in row.metrics {
-        let value = match crew.gauges.is_empty() || metric.index > 0 {
-            true => sum(crew, |slot| &slot.metrics[metric.index]),
-            false => crew.gauges.iter().map(|gauge| gauge.get()).sum(),
+        let of = |slot: &Slot| slot.metrics[metric.index].load(Relaxed);
+        let value = match metric.how {
+            How::Sum => crew.slots.iter().map(of).sum(),
+            How::Max => crew.slots.iter().map(of).max().unwrap_or(0),
+            How::Gauge(index) => crew.gauge_sum(index),
         };
         let _fits = writeln!(Cut(&mut text), "{}={value}", metric.name);
     }

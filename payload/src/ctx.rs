@@ -4,19 +4,32 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+use crate::attr::Policy;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
+use crate::kit::cpus::Cpus;
 use crate::kit::histogram::Histogram;
-use crate::kit::slot::{Control, Op, Phase, Slot, add};
+use crate::kit::memory::Region;
+use crate::kit::slot::{
+    CPU_WORDS, Control, Op, Phase, Reason, Slot, State, add,
+};
 use crate::kit::task;
 use crate::sys;
-use crate::workload::{Hist, Metric, Stop, Work};
+use crate::workload::{CallExt, Hist, Instance, Metric, Stop, Work};
 use core::hint::{black_box, spin_loop};
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::ops::Range;
+use core::sync::atomic::{
+    AtomicU32, AtomicU64,
+    Ordering::{Acquire, Relaxed},
+};
+use rand_core::SeedableRng;
+use rand_xoshiro::SplitMix64;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
-use rustix::thread::{futex, sched_getcpu, sched_yield};
+use rustix::thread::{
+    futex, sched_getaffinity, sched_getcpu, sched_setaffinity, sched_yield,
+};
 
 /// Spin steps between two checkpoints.
 const CHECKPOINT_STEPS: u64 = 1024;
@@ -25,38 +38,33 @@ const BURN_STEPS: u64 = 256;
 /// No blocking call lasts longer, so that a lost stop signal costs little.
 const MAX_BLOCK_NS: u64 = 100 * MILLISECOND;
 
-/// The part of an instance that its workers share.
-#[derive(Debug, Clone, Copy)]
-pub struct Instance<'r> {
-    /// Futex words.
-    pub words: &'r [Word],
-    /// Stamp slots.
-    pub stamps: &'r [Stamp],
-    /// Generation rings.
-    pub rings: &'r [Ring],
-    /// Guarded counters.
-    pub gauges: &'r [Gauge],
-}
-
 /// Everything a worker is given.
 #[derive(Debug, Clone, Copy)]
 pub struct Given<'r> {
     /// The work type and its parameters.
-    pub work: &'r Work,
+    pub work: &'r Work<'r>,
     /// Shared by all workers of the run.
     pub control: &'r Control,
-    /// Where this worker reports.
+    /// Where this worker, or this task of it, reports.
     pub slot: &'r Slot,
     /// Its histograms, in the order of the row.
     pub hists: &'r [Histogram],
     /// What it shares with its partners.
     pub instance: Instance<'r>,
+    /// Number of the group in the run.
+    pub group: u16,
     /// Index in the group.
     pub index: u32,
     /// Position in the instance.
     pub pos: u32,
     /// Workers per instance, at least 1.
     pub size: u32,
+    /// Which task of the worker it is: 0 for the worker itself.
+    pub lane: u32,
+    /// Tasks per worker.
+    pub lanes: u32,
+    /// Seed of random numbers, different for every task.
+    pub seed: u64,
     /// Futexes are private to the process (thread mode).
     pub private: bool,
     /// `burn` counts CPU time instead of wall time.
@@ -73,12 +81,15 @@ pub struct Given<'r> {
 #[derive(Debug)]
 pub struct Ctx<'r> {
     given: Given<'r>,
+    started: bool,
     phase: u32,
     last_ns: u64,
     last_cpu: usize,
     cpu_read_ns: u64,
     cpu_read_at: u64,
     delay_steps: u32,
+    /// Where the type's own memory is, for `numa_maps`.
+    region: Range<usize>,
 }
 
 /// What a blocking wait found.
@@ -91,20 +102,49 @@ pub struct Wakeup {
 }
 
 impl<'r> Ctx<'r> {
-    /// Starts the books; to be called when the run has started.
+    /// The view of a worker that is still setting itself up.
     #[must_use]
     pub fn new(given: Given<'r>) -> Self {
-        let mut ctx = Self {
+        Self {
             given,
-            phase: given.control.phase.load(Relaxed),
+            started: false,
+            phase: Phase::Wait.number(),
             last_ns: 0,
             last_cpu: usize::MAX,
             cpu_read_ns: 0,
             cpu_read_at: 0,
             delay_steps: 0,
-        };
-        ctx.begin();
-        ctx
+            region: 0..0,
+        }
+    }
+
+    /// Ends the set-up: reads back what the kernel made of the worker's
+    /// attributes, waits for all the others, and starts counting.
+    pub fn start(&mut self) {
+        let slot = self.given.slot;
+        effective(slot);
+        slot.set_state(State::Running);
+        self.started = true;
+        arrive(self.given.control);
+        let phase = &self.given.control.phase;
+        let tenth = clock::timespec(clock::SECOND / 10);
+        while phase.load(Acquire) == Phase::Wait.number() {
+            // Any outcome leads back to the test.
+            let _again = futex::wait(
+                phase,
+                futex::Flags::empty(),
+                Phase::Wait.number(),
+                Some(&tenth),
+            );
+        }
+        self.phase = phase.load(Relaxed);
+        self.begin();
+    }
+
+    /// Whether the worker got through its set-up.
+    #[must_use]
+    pub fn started(&self) -> bool {
+        self.started
     }
 
     fn begin(&mut self) {
@@ -118,6 +158,7 @@ impl<'r> Ctx<'r> {
         }
         self.last_ns = now;
         (self.cpu_read_at, self.cpu_read_ns) = (now, cpu);
+        self.last_cpu = usize::MAX;
         self.sample_cpu();
         if slot.first_ns.load(Relaxed) == 0 {
             slot.first_ns.store(now, Relaxed);
@@ -130,11 +171,120 @@ impl<'r> Ctx<'r> {
         slot.end_ns.store(now(), Relaxed);
         slot.cpu_end_ns.store(clock::thread_cpu(), Relaxed);
         slot.kernel_end.store(&task::read_own());
+        if self.given.lane == 0 {
+            task::own_numa_pages(&self.region, &slot.numa_pages);
+        }
+    }
+
+    /// Memory of this worker's own; the report says on which nodes it is.
+    ///
+    /// # Errors
+    ///
+    /// `mmap` failed.
+    pub fn memory(&mut self, bytes: usize) -> Result<Region, Stop> {
+        let region = Region::new(bytes).call(Op::Mmap.name())?;
+        let start = region.address();
+        self.region = start..start + bytes;
+        Ok(region)
+    }
+
+    /// The type's own memory is at these addresses.
+    pub fn report_region(&mut self, addresses: Range<usize>) {
+        self.region = addresses;
+    }
+
+    /// Notes that the run says less than it could.
+    pub fn degrade(&self, reason: Reason) {
+        self.given.slot.degrade(reason);
+    }
+
+    /// Random numbers of this task's own, from the plan's seed.
+    #[must_use]
+    pub fn random(&self) -> SplitMix64 {
+        SplitMix64::seed_from_u64(self.given.seed)
+    }
+
+    /// Which task of the worker this is: 0 is the worker itself.
+    #[must_use]
+    pub fn lane(&self) -> u32 {
+        self.given.lane
+    }
+
+    /// Tasks per worker.
+    #[must_use]
+    pub fn lanes(&self) -> u32 {
+        self.given.lanes
+    }
+
+    /// Index of the worker in its group.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.given.index
+    }
+
+    /// What the workers of the instance share.
+    #[must_use]
+    pub fn instance(&self) -> &Instance<'r> {
+        &self.given.instance
+    }
+
+    /// A 64-bit cell of the instance.
+    #[must_use]
+    pub fn cell(&self, index: u32) -> &'r AtomicU64 {
+        &self.given.instance.cells[index as usize]
+    }
+
+    /// A file of the instance.
+    ///
+    /// # Errors
+    ///
+    /// The row's `create` did not open it.
+    pub fn file(&self, index: usize) -> Result<BorrowedFd<'r>, Stop> {
+        let file = self.given.instance.files.get(index);
+        file.ok_or(Stop::Fail("the type's row opens no such file"))
+    }
+
+    /// Thread id of the worker at position `pos` of this instance; known
+    /// from [`Ctx::start`] on.
+    #[must_use]
+    pub fn tid_of(&self, pos: u32) -> u32 {
+        let at = (pos * self.given.lanes) as usize;
+        let slot = self.given.instance.slots.get(at);
+        slot.map_or(0, |slot| slot.tid.load(Relaxed))
+    }
+
+    /// CPUs this task may run on.
+    #[must_use]
+    pub fn allowed(&self) -> Cpus {
+        let words = &self.given.slot.allowed;
+        let mut set = [0; CPU_WORDS];
+        for (to, from) in set.iter_mut().zip(words) {
+            *to = from.load(Relaxed);
+        }
+        Cpus::from_words(set)
+    }
+
+    /// `sched_setaffinity` of this task.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: none of the CPUs is allowed; `EPERM`: a deadline task.
+    pub fn sched_setaffinity(&self, cpus: &Cpus) -> Result<(), Errno> {
+        sched_setaffinity(None, &cpus.to_set())
+    }
+
+    /// `sched_setattr` of this task.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM`, `EBUSY` (deadline admission).
+    pub fn sched_setattr(&self, policy: Policy) -> Result<(), Errno> {
+        sys::sched_setattr(policy.attr(None))
     }
 
     /// The work type and its parameters.
     #[must_use]
-    pub fn work(&self) -> &'r Work {
+    pub fn work(&self) -> &'r Work<'r> {
         self.given.work
     }
 
@@ -211,6 +361,15 @@ impl<'r> Ctx<'r> {
     #[inline]
     pub fn metric(&self, metric: &Metric, n: u64) {
         add(&self.given.slot.metrics[metric.index], n);
+    }
+
+    /// Raises one of the type's own figures to `n`, if that is more.
+    #[inline]
+    pub fn metric_max(&self, metric: &Metric, n: u64) {
+        let cell = &self.given.slot.metrics[metric.index];
+        if n > cell.load(Relaxed) {
+            cell.store(n, Relaxed);
+        }
     }
 
     /// Records a sample.
@@ -531,6 +690,33 @@ pub fn spin_steps(n: u64) {
         sink = black_box(sink.wrapping_add(1));
         spin_loop();
     }
+}
+
+/// Tells the supervisor that this task has finished its set-up, or failed.
+pub fn arrive(control: &Control) {
+    control.ready.fetch_add(1, Relaxed);
+    wake_all(&control.ready);
+}
+
+/// Reads back what the kernel made of the calling task's attributes.
+pub fn effective(slot: &Slot) {
+    if let Ok(attr) = sys::sched_getattr() {
+        slot.policy.store(attr.policy + 1, Relaxed);
+        slot.rt_priority.store(attr.priority, Relaxed);
+        slot.nice.store(attr.nice, Relaxed);
+    }
+    if let Ok(set) = sched_getaffinity(None) {
+        let cpus = Cpus::from_set(&set);
+        for (to, from) in slot.allowed.iter().zip(cpus.words()) {
+            to.store(*from, Relaxed);
+        }
+    }
+    let ext = match task::own_ext_enabled() {
+        None => 0,
+        Some(false) => 1,
+        Some(true) => 2,
+    };
+    slot.ext_enabled.store(ext, Relaxed);
 }
 
 /// Wakes everyone who waits on a word shared between processes.

@@ -3,7 +3,9 @@
 pub mod cells;
 pub mod clock;
 pub mod cpus;
+pub mod files;
 pub mod histogram;
+pub mod memory;
 pub mod pipes;
 pub mod shm;
 pub mod slot;

@@ -3,6 +3,8 @@
 use crate::ctx::spin_steps;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
+use crate::kit::histogram::Histogram;
+use crate::kit::shm::Arena;
 use crate::kit::text::{path, read_file};
 use crate::supervisor::Machine;
 use crate::{kmsg::Kmsg, probe::Feature};
@@ -28,6 +30,9 @@ pub struct Shape {
     pub clock_ns: u32,
     /// Cost of a spin step in ps.
     pub spin_step_ps: u32,
+    /// Cost of recording a sample beyond the clock read, in ps; 0 if there
+    /// was no memory to try.
+    pub record_ps: u32,
 }
 
 impl Shape {
@@ -70,6 +75,7 @@ impl Shape {
                 black_box(now());
             }) / 1000,
             spin_step_ps: cost_ps(1, || spin_steps(8192)) / 8192,
+            record_ps: record_ps(),
         }
     }
 
@@ -99,6 +105,18 @@ fn cost_ps(times: u32, f: impl Fn()) -> u32 {
         (now() - begin) * 1000 / u64::from(times)
     });
     u32::try_from(tries.min().unwrap_or(0)).unwrap_or(u32::MAX)
+}
+
+/// Cost of one [`Histogram::record`] in ps.
+fn record_ps() -> u32 {
+    let arena = Arena::new(size_of::<Histogram>());
+    let arena = arena.as_ref().ok();
+    let Some(hist) = arena.and_then(|a| a.one::<Histogram>().ok()) else {
+        return 0;
+    };
+    let samples = 0..256_u64;
+    let trial = || samples.clone().for_each(|n| hist.record(black_box(n << 9)));
+    cost_ps(1, trial) / 256
 }
 
 /// Probes what a supervisor needs to know.

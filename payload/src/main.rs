@@ -11,7 +11,7 @@ use core::ffi::{CStr, c_char};
 use core::fmt::Write;
 use core::panic::PanicInfo;
 use heapless::String;
-use pidone::plan::End;
+use pidone::plan::settings::End;
 use pidone::{app, boot, sys};
 use rustix::process::getpid;
 

@@ -21,7 +21,7 @@ pub const MAX_RECORD: usize = 16 * 1024;
 ///
 /// Records of one run come in the order `Start`, `Progress`*, then after the
 /// measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*, `Metrics`*,
-/// `Counters`*, `Message`*.
+/// `Counters`*, `Message`*, `Expect`*. `Interval`* come where they were taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record<'a> {
     /// The machine and the payload; first record of a boot.
@@ -53,6 +53,8 @@ pub enum Record<'a> {
     Bye(Bye),
     /// A condition of `expect=` and whether it held.
     Expect(Expect<'a>),
+    /// Figures of a part of a run.
+    Interval(Interval<'a>),
 }
 
 impl Record<'_> {
@@ -75,6 +77,7 @@ impl Record<'_> {
             Self::Counters(r) => Some(r.run),
             Self::Message(r) => Some(r.run),
             Self::Expect(r) => Some(r.run),
+            Self::Interval(r) => Some(r.run),
         }
     }
 
@@ -172,6 +175,8 @@ pub struct Hello<'a> {
     pub clock_ns: u32,
     /// Cost of one spin step, in ps.
     pub spin_step_ps: u32,
+    /// Cost of recording one latency sample beyond the clock read, in ps.
+    pub record_ps: u32,
     /// `CLOCK_MONOTONIC` at the first instruction of the payload, in ns.
     pub entered_ns: u64,
     /// `CLOCK_MONOTONIC` when the plan was ready to run, in ns.
@@ -352,6 +357,54 @@ pub struct TaskCounters {
     pub majflt: Option<u64>,
 }
 
+impl TaskCounters {
+    /// The sum of both, where both are known.
+    #[must_use]
+    pub fn plus(&self, more: &Self) -> Self {
+        let mut sum = self.fields();
+        for (sum, more) in sum.iter_mut().zip(more.fields()) {
+            *sum = sum.zip(more).map(|(a, b)| a.saturating_add(b));
+        }
+        Self::from_fields(sum)
+    }
+
+    /// All, in order.
+    #[must_use]
+    pub fn fields(&self) -> [Option<u64>; 11] {
+        [
+            self.run_delay_ns,
+            self.run_count,
+            self.nvcsw,
+            self.nivcsw,
+            self.migrations,
+            self.wakeups,
+            self.wakeups_sync,
+            self.wakeups_migrate,
+            self.wakeups_remote,
+            self.minflt,
+            self.majflt,
+        ]
+    }
+
+    /// From all, in order.
+    #[must_use]
+    pub fn from_fields(f: [Option<u64>; 11]) -> Self {
+        Self {
+            run_delay_ns: f[0],
+            run_count: f[1],
+            nvcsw: f[2],
+            nivcsw: f[3],
+            migrations: f[4],
+            wakeups: f[5],
+            wakeups_sync: f[6],
+            wakeups_migrate: f[7],
+            wakeups_remote: f[8],
+            minflt: f[9],
+            majflt: f[10],
+        }
+    }
+}
+
 /// Scheduling attributes as read back from the kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Effective<'a> {
@@ -363,6 +416,11 @@ pub struct Effective<'a> {
     pub nice: i8,
     /// Allowed CPUs, a little-endian bitmap without trailing zero bytes.
     pub cpus: &'a [u8],
+    /// Memory policy as in the plan (`default`, `bind:0`); absent where the
+    /// kernel does not tell.
+    pub mempolicy: Option<&'a str>,
+    /// Runs in the sched_ext class; absent on kernels that do not have it.
+    pub ext_enabled: Option<bool>,
 }
 
 /// One worker.
@@ -376,8 +434,12 @@ pub struct Worker<'a> {
     pub index: u32,
     /// Position in its instance.
     pub pos: u32,
+    /// What this position does, where positions differ; else empty.
+    pub role: &'a str,
     /// Thread id.
     pub tid: u32,
+    /// Tasks it is made of, itself included; their counters are summed.
+    pub tasks: u32,
     /// Throughput.
     pub iterations: u64,
     /// Progress.
@@ -407,6 +469,9 @@ pub struct Worker<'a> {
     /// Attributes read back before the start; absent if it never got there.
     #[serde(borrow)]
     pub effective: Option<Effective<'a>>,
+    /// Pages of its memory on each node, `node=pages` each: those of the
+    /// type's own region if it has one, else of the whole process.
+    pub numa_pages: Pairs<'a>,
     /// Left its loop and filled its slot.
     pub completed: bool,
     /// How it ended.
@@ -470,6 +535,8 @@ pub struct Hist<'a> {
     pub name: &'a str,
     /// How its samples were taken, for `wake`.
     pub rule: Option<WakeRule>,
+    /// What a value counts: `ns` for all but a few.
+    pub unit: &'a str,
     /// Samples.
     pub count: u64,
     /// Sum of all samples, in ns.
@@ -533,6 +600,20 @@ pub struct Expect<'a> {
     pub milli: Option<u64>,
 }
 
+/// Figures of a part of a run, for types that report at intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Interval<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// Index of the group.
+    pub group: u16,
+    /// End of the interval, in ms since the start of the measured window.
+    pub end_ms: u64,
+    /// `name=value` each.
+    #[serde(borrow)]
+    pub values: Pairs<'a>,
+}
+
 /// The end of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {
@@ -553,8 +634,8 @@ pub struct Bye {
 #[cfg(test)]
 mod tests {
     use super::{
-        Bye, Exit, Hist, Lines, Progress, Record, Run, Start, TaskCounters,
-        Verdict, WakeRule, Worker,
+        Bye, Exit, Hist, Lines, Pairs, Progress, Record, Run, Start,
+        TaskCounters, Verdict, WakeRule, Worker,
     };
 
     /// Schema 1. If this fails, raise `SCHEMA` and write the new bytes here.
@@ -579,7 +660,9 @@ mod tests {
             group: 2,
             index: 3,
             pos: 4,
+            role: "w",
             tid: 5,
+            tasks: 1,
             iterations: 6,
             work_units: 7,
             wall_ns: 8,
@@ -597,6 +680,7 @@ mod tests {
             max_gap_at_ns: 16,
             max_cpu_gap_ns: 17,
             effective: None,
+            numa_pages: Pairs("0=9"),
             completed: true,
             exit: Exit::Signal(9),
         });
@@ -605,6 +689,7 @@ mod tests {
             group: 2,
             name: "wake",
             rule: Some(WakeRule::Pair),
+            unit: "ns",
             count: 3,
             sum_ns: 4,
             min_ns: 5,
@@ -640,13 +725,13 @@ mod tests {
             ),
             (
                 worker,
-                b"\x06\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b\0\0\x01\
-                  \x0c\0\0\0\0\0\0\0\0\x0d\x01\x03\x0e\x0f\x10\x11\0\x01\x01\
-                  \x09",
+                b"\x06\x01\x02\x03\x04\x01w\x05\x01\x06\x07\x08\x09\x0a\x0b\0\
+                  \0\x01\x0c\0\0\0\0\0\0\0\0\x0d\x01\x03\x0e\x0f\x10\x11\0\
+                  \x030=9\x01\x01\x09",
             ),
             (
                 hist,
-                b"\x08\x01\x02\x04wake\x01\0\x03\x04\x05\x06\x02\x07\x08",
+                b"\x08\x01\x02\x04wake\x01\0\x02ns\x03\x04\x05\x06\x02\x07\x08",
             ),
             (start, b"\x02\x01\x01a\x02\x03"),
             (progress, b"\x03\x01\x02\x03\x04\x05"),

@@ -8,7 +8,7 @@ use crate::attr::CloneMode;
 use crate::collect;
 use crate::counters::{self, Snapshot};
 use crate::ctx::wake_all;
-use crate::kit::clock::{MILLISECOND, SECOND, now};
+use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::cpus::Cpus;
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Phase, Slot, State};
@@ -21,12 +21,13 @@ use crate::probe::Feature;
 use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sys::{self, Ended};
 use crate::worker::{self, Crew, Team};
-use crate::workload::What;
+use crate::workload::{CallExt, Stop, What};
 use core::fmt::{self, Write};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use heapless::{String, Vec};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process_group, setpgid};
+use rustix::thread::futex;
 
 /// How long set-up may take.
 const READY_NS: u64 = 30 * SECOND;
@@ -119,27 +120,40 @@ pub fn run(
         .groups
         .iter()
         .zip(&counts)
-        .map(|(group, &workers)| Crew::bytes(group, workers))
+        .map(|(group, &workers)| {
+            Crew::bytes(group, workers, machine.cpus.len())
+        })
         .sum();
     let outcome = match Arena::new(bytes + 64 * 1024) {
         Ok(arena) => {
             execute(machine, run, number, &counts, &arena, &mut findings, out)
         }
-        Err(errno) => Err(("mmap", errno)),
+        Err(errno) => Err(Stop::Broken {
+            call: "mmap",
+            errno,
+        }),
     };
     match outcome {
         Ok(interrupted) => Result {
             verdict: findings.verdict,
             interrupted,
         },
-        Err((call, errno)) => {
-            findings.add(
-                Verdict::Fail,
-                format_args!("FAIL({call}, {})", errno.raw_os_error()),
-            );
+        Err(stop) => {
+            match stop {
+                Stop::Skip(why) => {
+                    findings.add(Verdict::Skip, format_args!("{why}"));
+                }
+                Stop::Fail(why) => {
+                    findings.add(Verdict::Fail, format_args!("{why}"));
+                }
+                Stop::Broken { call, errno } => findings.add(
+                    Verdict::Fail,
+                    format_args!("FAIL({call}, {})", errno.raw_os_error()),
+                ),
+            }
             collect::skipped(run, number, &findings, out);
             Result {
-                verdict: Verdict::Fail,
+                verdict: findings.verdict,
                 interrupted: false,
             }
         }
@@ -152,10 +166,10 @@ fn needs(
     workers: u32,
     findings: &mut Findings,
 ) {
-    let intent = &group.settings.affinity;
-    let mask = worker::affinity(intent, &machine.cpus, 0);
+    let mask = worker::affinity(&group.intent(), &machine.cpus, 0);
     let cpus = mask.map_or(machine.cpus.len(), |mask| mask.len());
-    for need in group.work.row().needs {
+    let needs = group.work.row().needs.iter();
+    for need in needs.filter(|need| (need.when)(&group.work)) {
         let verdict = match need.required {
             true => Verdict::Skip,
             false => Verdict::Degraded,
@@ -184,6 +198,8 @@ struct Watch<'r> {
     /// Processes not yet reaped: one per worker, or the host.
     alive: u32,
     interrupted: bool,
+    /// The set-up took too long.
+    late: bool,
 }
 
 fn execute(
@@ -194,11 +210,11 @@ fn execute(
     arena: &Arena,
     findings: &mut Findings,
     out: &mut Output<'_>,
-) -> core::result::Result<bool, (&'static str, Errno)> {
-    let control: &Control = arena.one().map_err(|e| ("mmap", e))?;
+) -> core::result::Result<bool, Stop> {
+    let control: &Control = arena.one().call("mmap")?;
     let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();
     for ((group, &workers), number) in run.groups.iter().zip(counts).zip(0..) {
-        let crew = Crew::new(arena, group, number, workers)?;
+        let crew = Crew::new(arena, group, number, workers, &machine.cpus)?;
         let _room = crews.push(crew);
     }
     let team = Team {
@@ -216,50 +232,46 @@ fn execute(
         control,
         alive: 0,
         interrupted: false,
+        late: false,
     };
     let started = watch.start(&team);
-    if started.is_ok() && watch.ready() {
-        let before = Snapshot::read();
-        let (begin, end) = watch.measure(run, number, machine, out);
-        watch.stop(run);
-        // Behind the last iteration, which may end after the deadline.
-        let after = Snapshot::read();
-        watch.tear_down();
-        let measured = collect::Measured {
-            run,
-            number,
-            crews: &crews,
-            begin,
-            end,
-            counters: &after.since(&before),
-            taint: counters::taint() & !taint,
-            kmsg: machine.kmsg.as_ref(),
-        };
-        if watch.interrupted {
-            findings.add(Verdict::Fail, format_args!("interrupted"));
-        }
-        collect::finished(&measured, findings, out);
-    } else {
-        watch.set_phase(Phase::Stop);
-        watch.tear_down();
-        if let Err(errno) = started {
-            let errno = errno.raw_os_error();
-            findings.add(Verdict::Fail, format_args!("FAIL(clone, {errno})"));
-        }
-        let counters = String::<512>::new();
-        let measured = collect::Measured {
-            run,
-            number,
-            crews: &crews,
-            begin: 0,
-            end: 0,
-            counters: &counters,
-            taint: counters::taint() & !taint,
-            kmsg: machine.kmsg.as_ref(),
-        };
-        findings.add(Verdict::Fail, format_args!("set-up failed"));
-        collect::finished(&measured, findings, out);
+    let ready = started.is_ok() && watch.ready();
+    let before = Snapshot::read();
+    let (begin, end) = match ready {
+        true => watch.measure(run, number, machine, out),
+        false => (0, 0),
+    };
+    watch.set_phase(Phase::Stop);
+    watch.stop(run);
+    // Behind the last iteration, which may end after the deadline.
+    let after = Snapshot::read();
+    watch.tear_down();
+    if let Err(errno) = started {
+        let errno = errno.raw_os_error();
+        findings.add(Verdict::Fail, format_args!("FAIL(clone, {errno})"));
     }
+    if watch.late {
+        let seconds = READY_NS / SECOND;
+        findings.add(
+            Verdict::Fail,
+            format_args!("set-up took more than {seconds} s"),
+        );
+    }
+    if watch.interrupted {
+        findings.add(Verdict::Fail, format_args!("interrupted"));
+    }
+    let measured = collect::Measured {
+        run,
+        number,
+        crews: &crews,
+        ready,
+        begin,
+        end,
+        counters: &after.since(&before),
+        taint: counters::taint() & !taint,
+        kmsg: machine.kmsg.as_ref(),
+    };
+    collect::finished(&measured, findings, out);
     Ok(watch.interrupted)
 }
 
@@ -277,12 +289,14 @@ impl<'r> Watch<'r> {
             return Ok(());
         }
         for crew in team.crews {
-            for (slot, index) in crew.slots.iter().zip(0..) {
+            for index in 0..crew.workers {
                 let Some(child) = sys::fork()? else {
                     worker::process(team, crew, index)
                 };
                 let pid = child.as_raw_nonzero().get().unsigned_abs();
-                slot.pid.store(pid, Relaxed);
+                for slot in crew.tasks_of(index) {
+                    slot.pid.store(pid, Relaxed);
+                }
                 self.born(child);
             }
         }
@@ -301,13 +315,26 @@ impl<'r> Watch<'r> {
     fn ready(&mut self) -> bool {
         let deadline = now() + READY_NS;
         let all = u32::try_from(self.slots().count()).unwrap_or(u32::MAX);
-        while self.control.ready.load(Relaxed) < all {
-            if now() > deadline || self.alive == 0 {
+        loop {
+            let ready = self.control.ready.load(Relaxed);
+            if ready >= all {
+                break;
+            }
+            self.reap();
+            if self.alive == 0 || self.interrupted {
                 return false;
             }
-            self.wait(2 * MILLISECOND);
+            if now() > deadline {
+                self.late = true;
+                return false;
+            }
+            // A worker that dies in its set-up wakes nobody.
+            let timeout = clock::timespec(10 * MILLISECOND);
+            let shared = futex::Flags::empty();
+            let word = &self.control.ready;
+            let _again = futex::wait(word, shared, ready, Some(&timeout));
         }
-        self.slots().all(|slot| slot.state() != State::Failed)
+        self.slots().all(|slot| slot.state() == State::Running)
     }
 
     fn set_phase(&self, phase: Phase) {
@@ -338,9 +365,7 @@ impl<'r> Watch<'r> {
         self.set_phase(Phase::Measure);
         let deadline = begin.saturating_add(nanos(run.settings.time));
         self.until(deadline, started, number, machine, out);
-        let end = now();
-        self.set_phase(Phase::Stop);
-        (begin, end)
+        (begin, now())
     }
 
     fn until(
@@ -422,8 +447,9 @@ impl<'r> Watch<'r> {
             self.crews.iter().for_each(Crew::wake_all);
             for slot in self.slots() {
                 let pid = i32::try_from(slot.pid.load(Relaxed)).unwrap_or(0);
-                let unfinished = slot.state() == State::Running
-                    && slot.exit.load(Relaxed) == 0;
+                let unfinished =
+                    matches!(slot.state(), State::Setup | State::Running)
+                        && slot.exit.load(Relaxed) == 0;
                 if let (true, Some(pid)) = (unfinished, Pid::from_raw(pid)) {
                     sys::send_stop(pid, slot.tid.load(Relaxed));
                 }
@@ -441,7 +467,7 @@ impl<'r> Watch<'r> {
                 continue;
             }
             close_books(slot);
-            if slot.state() != State::Failed {
+            if !matches!(slot.state(), State::Failed | State::Skipped) {
                 slot.exit.store(encode_exit(Exit::Timeout), Relaxed);
             }
             if let Some(pid) = Pid::from_raw(pid) {

@@ -511,10 +511,17 @@ impl Stack {
         })
     }
 
-    /// Where the stack starts; it grows down from here.
+    /// Puts `value` at its upper end. Returns where the stack now starts,
+    /// growing down, and the address of the value.
     #[must_use]
-    pub fn top(&self) -> *mut u8 {
-        // SAFETY: one past the end of the mapping.
-        unsafe { self.base.add(self.len) }
+    pub fn with<T: Copy>(&self, value: T) -> (*mut u8, usize) {
+        const { assert!(align_of::<T>() <= 16 && size_of::<T>() < 4096) };
+        let room = size_of::<T>().next_multiple_of(16);
+        // SAFETY: below the end of the mapping, which is page-aligned and
+        // far larger than `T`.
+        let top = unsafe { self.base.add(self.len - room) };
+        // SAFETY: writable, aligned, and nobody else's.
+        unsafe { top.cast::<T>().write(value) };
+        (top, top.expose_provenance())
     }
 }

@@ -5,25 +5,30 @@
 
 #![expect(unsafe_code, reason = "a thread gets its team as an address")]
 
-use crate::attr::{Affinity, CloneMode, Policy};
-use crate::ctx::{Ctx, Given, Instance, wake_all};
+use crate::attr::{Affinity, CloneMode};
+use crate::ctx::{Ctx, Given, arrive, wake_all};
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock;
 use crate::kit::cpus::Cpus;
+use crate::kit::files::Files;
 use crate::kit::histogram::Histogram;
 use crate::kit::pipes::Pipes;
 use crate::kit::shm::Arena;
-use crate::kit::slot::{Control, Op, Phase, Slot, State};
-use crate::plan::{Group, RunSettings};
-use crate::sys::{self, Disposition, SchedAttr};
-use crate::workload::{Shared, Stop};
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::kit::slot::{Control, Op, Slot, State};
+use crate::plan::Group;
+use crate::plan::settings::RunSettings;
+use crate::sys::{self, Disposition};
+use crate::workload::{CallExt, Instance, Place, Shared, Stop};
+use core::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed},
+};
 use rand_core::Rng;
 use rand_core::SeedableRng;
 use rand_xoshiro::SplitMix64;
 use rustix::io::Errno;
 use rustix::process::{getpid, setpgid, setpriority_process};
-use rustix::thread::{futex, gettid, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{futex, gettid, sched_setaffinity};
 
 /// Stack of a worker thread.
 const STACK: usize = 256 * 1024;
@@ -35,32 +40,49 @@ pub struct Crew<'r> {
     pub group: &'r Group<'r>,
     /// Number of the group in the run.
     pub number: u16,
+    /// Workers.
+    pub workers: u32,
     /// Workers per instance, at least 1.
     pub size: u32,
-    /// Report slots, one per worker.
+    /// Tasks per worker, at least 1.
+    pub lanes: u32,
+    /// Where they run.
+    pub affinity: Affinity,
+    /// CPUs they may use.
+    pub cpus: Cpus,
+    /// Report slots, those of each worker's tasks together.
     pub slots: &'r [Slot],
-    /// Histograms, a row of them per worker.
+    /// Histograms, a row of them per task.
     pub hists: &'r [Histogram],
     /// Guarded counters of all instances.
-    pub gauges: &'r [Gauge],
+    gauges: &'r [Gauge],
     words: &'r [Word],
     stamps: &'r [Stamp],
     rings: &'r [Ring],
+    cells: &'r [AtomicU64],
+    files: Files<'r>,
     pipes: Option<Pipes<'r>>,
     shared: Shared,
 }
 
 impl<'r> Crew<'r> {
-    /// Bytes of shared memory that `workers` of this group take, at most.
+    /// Bytes of shared memory that `workers` of this group take, at most,
+    /// on `cpus` CPUs.
     #[must_use]
-    pub fn bytes(group: &Group<'_>, workers: u32) -> usize {
-        let shared = (group.work.row().shared)(&group.work);
-        let cells = shared.words + shared.stamps + shared.gauges + 2;
-        let hists = group.work.row().hists.len() * size_of::<Histogram>();
-        let each = size_of::<Slot>()
-            + hists
-            + cells as usize * size_of::<Word>()
-            + shared.rings as usize * size_of::<Ring>();
+    pub fn bytes(group: &Group<'_>, workers: u32, cpus: u32) -> usize {
+        let work = &group.work;
+        let row = work.row();
+        let shared = (row.shared)(work, cpus);
+        let lines = shared.words
+            + shared.stamps
+            + shared.gauges
+            + shared.files
+            + if shared.pipes { 2 } else { 0 };
+        let task = size_of::<Slot>() + row.hists.len() * size_of::<Histogram>();
+        let each = (row.tasks)(work, cpus) as usize * task
+            + lines as usize * size_of::<Word>()
+            + shared.rings as usize * size_of::<Ring>()
+            + shared.cells as usize * size_of::<u64>();
         workers as usize * each + 4096
     }
 
@@ -68,39 +90,91 @@ impl<'r> Crew<'r> {
     ///
     /// # Errors
     ///
-    /// The call that failed: `ENOMEM`, `EMFILE`.
+    /// The call that failed: `ENOMEM`, `EMFILE`; or what the type's own
+    /// `create` said.
     pub fn new(
         arena: &'r Arena,
         group: &'r Group<'r>,
         number: u16,
         workers: u32,
-    ) -> Result<Self, (&'static str, Errno)> {
-        let mmap = |errno| ("mmap", errno);
-        let size = group.work.group_size().unwrap_or(1);
-        let instances = workers / size;
-        let shared = (group.work.row().shared)(&group.work);
-        let n = |each: u32| (instances * each) as usize;
-        let workers = workers as usize;
+        usable: &Cpus,
+    ) -> Result<Self, Stop> {
+        let mmap = |errno| Stop::Broken {
+            call: Op::Mmap.name(),
+            errno,
+        };
+        let work = &group.work;
+        let row = work.row();
+        let intent = group.intent();
+        let cpus = affinity(&intent, usable, 0).unwrap_or(*usable);
+        let size = work.group_size().unwrap_or(1);
+        let lanes = (row.tasks)(work, cpus.len()).max(1);
+        let shared = (row.shared)(work, cpus.len());
+        let n = |each: u32| (workers / size * each) as usize;
+        let tasks = (workers * lanes) as usize;
         let ends = if shared.pipes { 2 * workers } else { 0 };
-        let ends = arena.slice(ends).map_err(mmap)?;
-        Ok(Self {
+        let ends = arena.slice(ends as usize).map_err(mmap)?;
+        let pipes = match shared.pipes {
+            true => Some(Pipes::new(ends).call("pipe2")?),
+            false => None,
+        };
+        let hists = tasks * row.hists.len();
+        let crew = Self {
             group,
             number,
+            workers,
             size,
-            slots: arena.slice(workers).map_err(mmap)?,
-            hists: arena
-                .slice(workers * group.work.row().hists.len())
-                .map_err(mmap)?,
+            lanes,
+            affinity: intent,
+            cpus,
+            slots: arena.slice(tasks).map_err(mmap)?,
+            hists: arena.slice(hists).map_err(mmap)?,
             gauges: arena.slice(n(shared.gauges)).map_err(mmap)?,
             words: arena.slice(n(shared.words)).map_err(mmap)?,
             stamps: arena.slice(n(shared.stamps)).map_err(mmap)?,
             rings: arena.slice(n(shared.rings)).map_err(mmap)?,
-            pipes: match shared.pipes {
-                true => Some(Pipes::new(ends).map_err(|e| ("pipe2", e))?),
-                false => None,
-            },
+            cells: arena.slice(n(shared.cells)).map_err(mmap)?,
+            files: Files::new(arena.slice(n(shared.files)).map_err(mmap)?),
+            pipes,
             shared,
-        })
+        };
+        for number in 0..workers / size {
+            (row.create)(&crew.instance(number), &crew.place(number))?;
+        }
+        Ok(crew)
+    }
+
+    /// The slots of one worker's tasks, its own first.
+    #[must_use]
+    pub fn tasks_of(&self, index: u32) -> &'r [Slot] {
+        let first = (index * self.lanes) as usize;
+        &self.slots[first..first + self.lanes as usize]
+    }
+
+    /// What the workers of one instance share.
+    fn instance(&self, number: u32) -> Instance<'r> {
+        let of = |each: u32| {
+            let first = (number * each) as usize;
+            first..first + each as usize
+        };
+        Instance {
+            words: &self.words[of(self.shared.words)],
+            stamps: &self.stamps[of(self.shared.stamps)],
+            rings: &self.rings[of(self.shared.rings)],
+            gauges: &self.gauges[of(self.shared.gauges)],
+            cells: &self.cells[of(self.shared.cells)],
+            files: self.files.range(of(self.shared.files)),
+            slots: &self.slots[of(self.size * self.lanes)],
+        }
+    }
+
+    fn place(&self, number: u32) -> Place<'_> {
+        Place {
+            work: &self.group.work,
+            group: self.number,
+            number,
+            cpus: &self.cpus,
+        }
     }
 
     /// Wakes everyone who waits on a futex of the group.
@@ -108,10 +182,65 @@ impl<'r> Crew<'r> {
         self.words.iter().for_each(|word| wake_all(&word.0));
     }
 
+    /// The sum over the instances of one of their guarded counters.
+    #[must_use]
+    pub fn gauge_sum(&self, index: usize) -> u64 {
+        let each = (self.shared.gauges as usize).max(1);
+        let mine = self.gauges.iter().skip(index).step_by(each);
+        mine.map(Gauge::get).sum()
+    }
+
     /// Where worker `index` writes in the ring of pipes.
     fn next(&self, index: u32) -> u32 {
         let pos = index % self.size;
         index - pos + (pos + 1) % self.size
+    }
+
+    /// What one task of a worker is given.
+    fn given(
+        &'r self,
+        settings: &RunSettings,
+        control: &'r Control,
+        (index, lane): (u32, u32),
+    ) -> Given<'r> {
+        let row = self.group.work.row();
+        let task = (index * self.lanes + lane) as usize;
+        let hists = row.hists.len();
+        let pipes = self.pipes.as_ref();
+        let next = self.next(index) as usize;
+        Given {
+            work: &self.group.work,
+            control,
+            slot: &self.slots[task],
+            hists: &self.hists[task * hists..(task + 1) * hists],
+            instance: self.instance(index / self.size),
+            group: self.number,
+            index,
+            pos: index % self.size,
+            size: self.size,
+            lane,
+            lanes: self.lanes,
+            seed: self.seed(settings, index) ^ u64::from(lane) << 52,
+            private: settings.clone == CloneMode::Thread,
+            burn_cpu: settings.burn_cpu,
+            rd_sample: settings.rd_sample,
+            pipe_in: pipes.and_then(|p| p.read_end(index as usize)),
+            pipe_out: pipes.and_then(|p| p.write_end(next)),
+        }
+    }
+
+    fn seed(&self, settings: &RunSettings, index: u32) -> u64 {
+        settings.seed ^ u64::from(self.number) << 32 ^ u64::from(index) << 40
+    }
+}
+
+impl Drop for Crew<'_> {
+    fn drop(&mut self) {
+        for number in 0..self.workers / self.size {
+            let (instance, place) = (self.instance(number), self.place(number));
+            (self.group.work.row().destroy)(&instance, &place);
+        }
+        self.files.close_all();
     }
 }
 
@@ -128,17 +257,18 @@ pub struct Team<'r> {
     pub cpus: &'r Cpus,
 }
 
+/// A step of the set-up that failed.
+type Step = (Op, Errno);
+
 /// The whole life of a forked worker.
 pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
-    let slot = &crew.slots[index as usize];
-    begin(slot);
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
         .and_then(|()| signals());
     if let Some(pipes) = &crew.pipes {
         pipes.keep(index as usize, crew.next(index) as usize);
     }
-    let code = live(team, crew, index, life);
+    let code = with_lanes(team, crew, index, life);
     sys::exit_group(code)
 }
 
@@ -148,77 +278,105 @@ pub fn host(team: &Team<'_>) -> ! {
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
         .and_then(|()| signals());
-    let threads = Threads {
+    let workers = || {
+        let crews = team.crews.iter();
+        crews.flat_map(|crew| (0..crew.workers).map(move |index| (crew, index)))
+    };
+    let threads = |run: &dyn Fn(Thread<'_>)| {
+        workers().for_each(|(crew, index)| {
+            let (team, lane) = (*team, 0);
+            run(Thread {
+                team,
+                crew,
+                index,
+                lane,
+                life,
+            });
+        });
+    };
+    threads(&|thread| thread.spawn());
+    threads(&|thread| thread.join());
+    sys::exit_group(0)
+}
+
+/// Starts the other tasks of a worker, is the first of them, and waits for
+/// the end of the others. Returns the exit code.
+fn with_lanes(
+    team: &Team<'_>,
+    crew: &Crew<'_>,
+    index: u32,
+    life: Result<(), Step>,
+) -> u8 {
+    let thread = |lane| Thread {
         team: *team,
-        next: AtomicU32::new(0),
+        crew,
+        index,
+        lane,
         life,
     };
-    let arg = (&raw const threads).expose_provenance();
-    let slots = || team.crews.iter().flat_map(|crew| crew.slots);
-    for slot in slots() {
+    (1..crew.lanes).for_each(|lane| thread(lane).spawn());
+    let code = live(&thread(0));
+    (1..crew.lanes).for_each(|lane| thread(lane).join());
+    code
+}
+
+/// A task that is a thread of its worker or host.
+#[derive(Clone, Copy)]
+struct Thread<'r> {
+    team: Team<'r>,
+    crew: &'r Crew<'r>,
+    index: u32,
+    lane: u32,
+    /// How the set-up of the whole process went.
+    life: Result<(), Step>,
+}
+
+impl<'r> Thread<'r> {
+    fn slot(&self) -> &'r Slot {
+        &self.crew.tasks_of(self.index)[self.lane as usize]
+    }
+
+    /// Starts it on a stack of its own, which also carries what it is told.
+    fn spawn(self) {
+        let slot = self.slot();
         slot.clear_tid.store(1, Relaxed);
         let spawned = sys::Stack::new(STACK).and_then(|stack| {
-            // SAFETY: a fresh stack of its own that is never unmapped;
-            // `threads` outlives all threads, since this function leaves
-            // only by ending the process. Workloads have no thread-locals.
-            unsafe {
-                sys::spawn_thread(stack.top(), thread, arg, &slot.clear_tid)
-            }
+            let (top, arg) = stack.with(self);
+            // SAFETY: a fresh stack that is never unmapped; what `self`
+            // refers to outlives the thread, since whoever spawns it joins
+            // it or ends the process. Workloads have no thread-locals.
+            unsafe { sys::spawn_thread(top, thread, arg, &slot.clear_tid) }
         });
         if let Err(errno) = spawned {
             slot.clear_tid.store(0, Relaxed);
-            slot.enter(Op::Clone);
-            slot.step_errno.store(errno.raw_os_error(), Relaxed);
-            slot.set_state(State::Failed);
-            ready(team.control);
+            fail(slot, Op::Clone, errno);
+            arrive(self.team.control);
         }
     }
-    for slot in slots() {
-        while slot.clear_tid.load(Relaxed) != 0 {
-            let word = &slot.clear_tid;
+
+    /// Waits until it has ended.
+    fn join(self) {
+        let word = &self.slot().clear_tid;
+        while word.load(Acquire) != 0 {
             let second = clock::timespec(clock::SECOND);
             // Any outcome leads back to the test.
             let _again =
                 futex::wait(word, futex::Flags::empty(), 1, Some(&second));
         }
     }
-    sys::exit_group(0)
-}
-
-struct Threads<'r> {
-    team: Team<'r>,
-    /// Number of the next worker over all groups.
-    next: AtomicU32,
-    life: Result<(), (Op, Errno)>,
 }
 
 extern "C" fn thread(arg: usize) -> ! {
-    // SAFETY: `host` passes its `Threads`, which it keeps for the life of
-    // the process.
-    let threads =
-        unsafe { &*core::ptr::with_exposed_provenance::<Threads<'_>>(arg) };
-    let mut index = threads.next.fetch_add(1, Relaxed);
-    for crew in threads.team.crews {
-        let workers = u32::try_from(crew.slots.len()).unwrap_or(u32::MAX);
-        if index < workers {
-            begin(&crew.slots[index as usize]);
-            let _code = live(&threads.team, crew, index, threads.life);
-            break;
-        }
-        index -= workers;
-    }
+    // SAFETY: `spawn` passes a `Thread` that lies on this thread's stack.
+    let it = unsafe { *core::ptr::with_exposed_provenance::<Thread<'_>>(arg) };
+    let _code = match it.lane {
+        0 => with_lanes(&it.team, it.crew, it.index, it.life),
+        _ => live(&it),
+    };
     sys::exit_thread()
 }
 
-fn begin(slot: &Slot) {
-    let id =
-        |pid: rustix::process::Pid| pid.as_raw_nonzero().get().unsigned_abs();
-    slot.pid.store(id(getpid()), Relaxed);
-    slot.tid.store(id(gettid()), Relaxed);
-    slot.set_state(State::Setup);
-}
-
-fn signals() -> Result<(), (Op, Errno)> {
+fn signals() -> Result<(), Step> {
     let set = |signal, what| {
         sys::set_signal(signal, what).map_err(|e| (Op::Sigaction, e))
     };
@@ -230,106 +388,74 @@ fn signals() -> Result<(), (Op, Errno)> {
     Ok(())
 }
 
-fn ready(control: &Control) {
-    control.ready.fetch_add(1, Relaxed);
-    wake_all(&control.ready);
-}
-
-/// Set-up, barrier, loop, report. Returns the exit code.
-fn live(
-    team: &Team<'_>,
-    crew: &Crew<'_>,
-    index: u32,
-    life: Result<(), (Op, Errno)>,
-) -> u8 {
-    let slot = &crew.slots[index as usize];
-    if let Err((op, errno)) = life.and_then(|()| attributes(team, crew, index))
-    {
-        return fail(slot, team.control, op, errno, true);
+/// Set-up, barrier, loop, report of one task. Returns the exit code of its
+/// process.
+fn live(it: &Thread<'_>) -> u8 {
+    let (team, crew, slot) = (&it.team, it.crew, it.slot());
+    let id =
+        |pid: rustix::process::Pid| pid.as_raw_nonzero().get().unsigned_abs();
+    slot.pid.store(id(getpid()), Relaxed);
+    slot.tid.store(id(gettid()), Relaxed);
+    slot.set_state(State::Setup);
+    let attributes = || attributes(team, crew, it.index);
+    if let Err((op, errno)) = it.life.and_then(|()| attributes()) {
+        fail(slot, op, errno);
+        arrive(team.control);
+        return 1;
     }
-    slot.set_state(State::Running);
-    ready(team.control);
-    let phase = &team.control.phase;
-    let tenth = clock::timespec(clock::SECOND / 10);
-    while phase.load(Relaxed) == Phase::Wait.number() {
-        // Any outcome leads back to the test.
-        let _again = futex::wait(
-            phase,
-            futex::Flags::empty(),
-            Phase::Wait.number(),
-            Some(&tenth),
-        );
-    }
-    if phase.load(Relaxed) == Phase::Stop.number() {
-        slot.set_state(State::Done);
-        return 0;
-    }
-    let mut ctx = Ctx::new(given(team, crew, index));
+    let place = (it.index, it.lane);
+    let mut ctx = Ctx::new(crew.given(team.settings, team.control, place));
     let outcome = (crew.group.work.row().run)(&mut ctx);
-    ctx.finish();
+    match ctx.started() {
+        true => ctx.finish(),
+        false => arrive(team.control),
+    }
     match outcome {
         Ok(()) => {
             slot.set_state(State::Done);
-            0
+            return 0;
         }
         Err(Stop::Broken { call, errno }) => {
-            let named = Op::ALL.iter().find(|op| op.name() == call);
-            let op = named.copied().unwrap_or(Op::Run);
-            fail(slot, team.control, op, errno, false)
+            slot.note.set(call);
+            fail(slot, Op::named(call).unwrap_or(Op::Run), errno);
         }
-        Err(Stop::Fail(_)) => {
-            fail(slot, team.control, Op::Run, Errno::IO, false)
+        Err(Stop::Fail(why)) => {
+            slot.note.set(why);
+            fail(slot, Op::Run, Errno::IO);
         }
-    }
-}
-
-fn fail(
-    slot: &Slot,
-    control: &Control,
-    op: Op,
-    errno: Errno,
-    in_setup: bool,
-) -> u8 {
-    slot.enter(op);
-    slot.step_errno.store(errno.raw_os_error(), Relaxed);
-    slot.set_state(State::Failed);
-    if in_setup {
-        ready(control);
+        Err(Stop::Skip(why)) => {
+            slot.note.set(why);
+            slot.set_state(State::Skipped);
+        }
     }
     1
 }
 
-/// Affinity, policy and nice, in this order, and what the kernel made of
-/// them.
+fn fail(slot: &Slot, op: Op, errno: Errno) {
+    slot.enter(op);
+    slot.step_errno.store(errno.raw_os_error(), Relaxed);
+    slot.set_state(State::Failed);
+}
+
+/// Affinity, policy and nice, in this order.
 fn attributes(
     team: &Team<'_>,
     crew: &Crew<'_>,
     index: u32,
-) -> Result<(), (Op, Errno)> {
-    let slot = &crew.slots[index as usize];
+) -> Result<(), Step> {
     let settings = &crew.group.settings;
-    let seed = team.settings.seed
-        ^ u64::from(crew.number) << 32
-        ^ u64::from(index) << 40;
-    if let Some(cpus) = affinity(&settings.affinity, team.cpus, seed) {
+    let seed = crew.seed(team.settings, index);
+    if let Some(cpus) = affinity(&crew.affinity, team.cpus, seed) {
         sched_setaffinity(None, &cpus.to_set())
             .map_err(|e| (Op::SchedSetaffinity, e))?;
     }
     if let Some(policy) = settings.policy {
-        sys::sched_setattr(attr(policy, settings.nice))
+        sys::sched_setattr(policy.attr(settings.nice))
             .map_err(|e| (Op::SchedSetattr, e))?;
     }
     if let Some(nice) = settings.nice {
         setpriority_process(None, i32::from(nice))
             .map_err(|e| (Op::Setpriority, e))?;
-    }
-    let attr = sys::sched_getattr().map_err(|e| (Op::SchedSetattr, e))?;
-    slot.policy.store(attr.policy + 1, Relaxed);
-    slot.rt_priority.store(attr.priority, Relaxed);
-    slot.nice.store(attr.nice, Relaxed);
-    let set = sched_getaffinity(None).map_err(|e| (Op::SchedSetaffinity, e))?;
-    for (to, from) in slot.allowed.iter().zip(Cpus::from_set(&set).words()) {
-        to.store(*from, Relaxed);
     }
     Ok(())
 }
@@ -362,69 +488,6 @@ pub fn affinity(intent: &Affinity, usable: &Cpus, seed: u64) -> Option<Cpus> {
             }
             Some(drawn)
         }
-    }
-}
-
-fn attr(policy: Policy, nice: Option<i8>) -> SchedAttr {
-    let number = match policy {
-        Policy::Normal => 0,
-        Policy::Fifo(_) => 1,
-        Policy::Rr(_) => 2,
-        Policy::Batch => 3,
-        Policy::Idle => 5,
-        Policy::Deadline { .. } => 6,
-    };
-    let mut attr = SchedAttr {
-        policy: number,
-        // A deadline task could not fork without it.
-        flags: sys::SCHED_FLAG_RESET_ON_FORK,
-        nice: nice.map_or(0, i32::from),
-        ..SchedAttr::default()
-    };
-    match policy {
-        Policy::Fifo(p) | Policy::Rr(p) => attr.priority = p.into(),
-        Policy::Deadline {
-            runtime_ns,
-            deadline_ns,
-            period_ns,
-        } => {
-            attr.runtime_ns = runtime_ns;
-            attr.deadline_ns = deadline_ns;
-            attr.period_ns = period_ns;
-        }
-        Policy::Normal | Policy::Batch | Policy::Idle => {}
-    }
-    attr
-}
-
-fn given<'r>(team: &Team<'r>, crew: &'r Crew<'r>, index: u32) -> Given<'r> {
-    let instance = index / crew.size;
-    let hists = crew.group.work.row().hists.len();
-    let of = |each: u32| {
-        let first = (instance * each) as usize;
-        first..first + each as usize
-    };
-    let at = index as usize;
-    let pipes = crew.pipes.as_ref();
-    Given {
-        work: &crew.group.work,
-        control: team.control,
-        slot: &crew.slots[at],
-        hists: &crew.hists[at * hists..(at + 1) * hists],
-        instance: Instance {
-            words: &crew.words[of(crew.shared.words)],
-            stamps: &crew.stamps[of(crew.shared.stamps)],
-            rings: &crew.rings[of(crew.shared.rings)],
-            gauges: &crew.gauges[of(crew.shared.gauges)],
-        },
-        index,
-        pos: index % crew.size,
-        size: crew.size,
-        private: team.settings.clone == CloneMode::Thread,
-        burn_cpu: team.settings.burn_cpu,
-        rd_sample: team.settings.rd_sample,
-        pipe_in: pipes.and_then(|p| p.read_end(at)),
-        pipe_out: pipes.and_then(|p| p.write_end(crew.next(index) as usize)),
     }
 }
 

@@ -5,19 +5,25 @@
 //! help, the catalogue, KTAP names, needs, and the kernel-config check.
 //! [`Work`] is a row with values for its parameters.
 
+use crate::attr::Affinity;
 use crate::ctx::Ctx;
+use crate::kit::cells::{Gauge, Ring, Stamp, Word};
+use crate::kit::cpus::Cpus;
+use crate::kit::files::Files;
+use crate::kit::slot::Slot;
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use core::fmt;
+use core::sync::atomic::AtomicU64;
 use core::time::Duration;
 use rustix::io::Errno;
 
 /// Most parameters one work type has.
-pub const MAX_PARAMS: usize = 20;
+pub const MAX_PARAMS: usize = 40;
 /// Most histograms one work type has.
-pub const MAX_HISTS: usize = 8;
+pub const MAX_HISTS: usize = 32;
 /// Most metrics one work type has.
-pub const MAX_METRICS: usize = 8;
+pub const MAX_METRICS: usize = 16;
 
 /// One work type. Rows are `const` and end in `..Workload::BASE`.
 #[derive(Clone, Copy)]
@@ -35,7 +41,14 @@ pub struct Workload {
     /// Its own parameters, in order of their indices.
     pub params: &'static [Param],
     /// Workers per instance; `None` where any number will do.
-    pub group: fn(&Work) -> Option<u32>,
+    pub group: fn(&Work<'_>) -> Option<u32>,
+    /// Tasks one worker is made of, on so many CPUs; all but the first are
+    /// threads that the worker starts ([`Ctx::lane`] tells them apart).
+    pub tasks: fn(&Work<'_>, u32) -> u32,
+    /// What a position does, in one word, where positions differ.
+    pub role: fn(&Work<'_>, u32) -> &'static str,
+    /// Where its workers run when the plan does not say.
+    pub affinity: fn(&Work<'_>) -> Affinity,
     /// What one iteration is.
     pub iteration: &'static str,
     /// What one work unit is.
@@ -48,13 +61,20 @@ pub struct Workload {
     pub needs: &'static [Need],
     /// How kernel counters prove that the intended path ran.
     pub proof: &'static str,
-    /// Memory and descriptors an instance shares.
-    pub shared: fn(&Work) -> Shared,
+    /// Memory and descriptors an instance shares, on so many CPUs.
+    pub shared: fn(&Work<'_>, u32) -> Shared,
     /// Refuses values that are each fine but not together.
-    pub check: fn(&Work) -> Result<(), Conflict>,
+    pub check: fn(&Work<'_>) -> Result<(), Conflict>,
     /// Acts on its whole process, so that threads cannot run it.
     pub fork_only: bool,
-    /// The loop; runs in the worker until [`Ctx::stop`].
+    /// Runs in the supervisor for each instance before the first worker is
+    /// cloned: opens what the instance shares, changes kernel settings.
+    pub create: fn(&Instance<'_>, &Place<'_>) -> Result<(), Stop>,
+    /// Runs in the supervisor for each instance after the last worker is
+    /// gone, however it went, and undoes what `create` changed.
+    pub destroy: fn(&Instance<'_>, &Place<'_>),
+    /// The worker: sets itself up, meets the others at [`Ctx::start`], and
+    /// loops until [`Ctx::stop`].
     pub run: fn(&mut Ctx<'_>) -> Result<(), Stop>,
 }
 
@@ -68,15 +88,20 @@ impl Workload {
         path: "",
         params: &[],
         group: |_| None,
+        tasks: |_, _| 1,
+        role: |_, _| "",
+        affinity: |_| Affinity::Inherit,
         iteration: "pass of the loop",
         unit: "spin step",
         hists: &[],
         metrics: &[],
         needs: &[],
         proof: "",
-        shared: |_| Shared::NONE,
+        shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
         fork_only: false,
+        create: |_, _| Ok(()),
+        destroy: |_, _| {},
         run: |_| Ok(()),
     };
 }
@@ -87,32 +112,80 @@ impl fmt::Debug for Workload {
     }
 }
 
+/// The part of an instance that all its workers share.
+#[derive(Debug, Clone, Copy)]
+pub struct Instance<'r> {
+    /// Futex words.
+    pub words: &'r [Word],
+    /// Stamp slots.
+    pub stamps: &'r [Stamp],
+    /// Generation rings.
+    pub rings: &'r [Ring],
+    /// Guarded counters.
+    pub gauges: &'r [Gauge],
+    /// Plain memory.
+    pub cells: &'r [AtomicU64],
+    /// Open files.
+    pub files: Files<'r>,
+    /// Report slots of its workers and their further tasks: position times
+    /// tasks per worker, plus the task.
+    pub slots: &'r [Slot],
+}
+
+/// Where an instance is.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'r> {
+    /// The work type and its parameters.
+    pub work: &'r Work<'r>,
+    /// Number of the group in the run.
+    pub group: u16,
+    /// Number of the instance in the group.
+    pub number: u32,
+    /// CPUs its workers may use.
+    pub cpus: &'r Cpus,
+}
+
 /// Families, in the order in which they are listed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Family {
     /// CPU primitives.
     Cpu,
+    /// Block devices.
+    Block,
     /// Bursts and sleeps.
     BurstSleep,
+    /// Caches.
+    Cache,
     /// Wake placement.
     Wake,
     /// Timers and interrupts.
     Timer,
     /// Life cycle and class churn.
     LifeCycle,
+    /// Memory and NUMA.
+    Memory,
     /// Locks.
     Lock,
+    /// Signals and preemption.
+    Signal,
+    /// Compound.
+    Compound,
 }
 
 impl Family {
     /// All, in order.
     pub const ALL: &'static [Self] = &[
         Self::Cpu,
+        Self::Block,
         Self::BurstSleep,
+        Self::Cache,
         Self::Wake,
         Self::Timer,
         Self::LifeCycle,
+        Self::Memory,
         Self::Lock,
+        Self::Signal,
+        Self::Compound,
     ];
 
     /// Heading in lists.
@@ -120,11 +193,16 @@ impl Family {
     pub fn title(self) -> &'static str {
         match self {
             Self::Cpu => "CPU primitives",
+            Self::Block => "Block I/O",
             Self::BurstSleep => "Burst and sleep",
+            Self::Cache => "Cache pressure",
             Self::Wake => "Wake placement",
             Self::Timer => "Timer and IRQ",
             Self::LifeCycle => "Life cycle and class churn",
+            Self::Memory => "Memory and NUMA",
             Self::Lock => "Locks",
+            Self::Signal => "Signals and preemption",
+            Self::Compound => "Compound",
         }
     }
 }
@@ -140,6 +218,98 @@ pub struct Param {
     pub kind: Kind,
     /// One line, lower case.
     pub summary: &'static str,
+}
+
+impl Param {
+    /// A whole number from `min` to `max`.
+    #[must_use]
+    pub const fn count(
+        index: usize,
+        name: &'static str,
+        default: u64,
+        (min, max): (u64, u64),
+        summary: &'static str,
+    ) -> Self {
+        let kind = Kind::Count { default, min, max };
+        Self::new(index, name, kind, summary)
+    }
+
+    /// Spin steps or other work of a loop, 0 to 10⁹.
+    #[must_use]
+    pub const fn steps(
+        index: usize,
+        name: &'static str,
+        default: u64,
+        summary: &'static str,
+    ) -> Self {
+        Self::count(index, name, default, (0, 1_000_000_000), summary)
+    }
+
+    /// A duration of up to an hour; the default is in µs.
+    #[must_use]
+    pub const fn duration(
+        index: usize,
+        name: &'static str,
+        default_us: u64,
+        min: Duration,
+        summary: &'static str,
+    ) -> Self {
+        let kind = Kind::Duration {
+            default: Duration::from_micros(default_us),
+            min,
+            max: Duration::from_secs(3600),
+        };
+        Self::new(index, name, kind, summary)
+    }
+
+    /// A switch, off by default.
+    #[must_use]
+    pub const fn flag(
+        index: usize,
+        name: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self::new(index, name, Kind::Flag { default: false }, summary)
+    }
+
+    /// One of a list of words, the first by default.
+    #[must_use]
+    pub const fn choice(
+        index: usize,
+        name: &'static str,
+        names: &'static [&'static str],
+        summary: &'static str,
+    ) -> Self {
+        Self::new(index, name, Kind::Choice { default: 0, names }, summary)
+    }
+
+    /// Text that `check` accepts; empty by default.
+    #[must_use]
+    pub const fn text(
+        index: usize,
+        name: &'static str,
+        rule: &'static str,
+        check: fn(&str) -> bool,
+        summary: &'static str,
+    ) -> Self {
+        Self::new(index, name, Kind::Text { rule, check }, summary)
+    }
+
+    /// Any kind.
+    #[must_use]
+    pub const fn new(
+        index: usize,
+        name: &'static str,
+        kind: Kind,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            index,
+            name,
+            kind,
+            summary,
+        }
+    }
 }
 
 /// What values a parameter takes.
@@ -184,25 +354,34 @@ pub enum Kind {
         /// The words.
         names: &'static [&'static str],
     },
+    /// Text in a form of its own: a list of CPUs, a path, phases. Empty when
+    /// the plan is silent.
+    Text {
+        /// The form, for messages and help.
+        rule: &'static str,
+        /// Whether a text has it.
+        check: fn(&str) -> bool,
+    },
 }
 
 impl Kind {
     /// The default as a value.
     #[must_use]
-    pub const fn default(&self) -> Value {
+    pub const fn default(&self) -> Value<'static> {
         match *self {
             Self::Count { default, .. } => Value::Count(default),
             Self::CountOr { .. } => Value::Word,
             Self::Duration { default, .. } => Value::Duration(default),
             Self::Flag { default } => Value::Flag(default),
             Self::Choice { default, .. } => Value::Choice(default),
+            Self::Text { .. } => Value::Text(""),
         }
     }
 }
 
 /// The value of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Value {
+pub enum Value<'t> {
     /// Of [`Kind::Count`], or a number for [`Kind::CountOr`].
     Count(u64),
     /// The word of [`Kind::CountOr`].
@@ -213,6 +392,8 @@ pub enum Value {
     Flag(bool),
     /// Index into the names of [`Kind::Choice`].
     Choice(usize),
+    /// Of [`Kind::Text`].
+    Text(&'t str),
 }
 
 /// A histogram: its place, name and meaning.
@@ -224,19 +405,103 @@ pub struct Hist {
     pub name: &'static str,
     /// How its samples are taken, for `wake`.
     pub rule: Option<WakeRule>,
+    /// What a value counts: `ns`, or something else for a few.
+    pub unit: &'static str,
     /// What one sample measures, from when to when.
     pub meaning: &'static str,
 }
 
-/// A figure of its own that a work type reports, summed over the workers.
+impl Hist {
+    /// A histogram of durations.
+    #[must_use]
+    pub const fn new(
+        index: usize,
+        name: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            index,
+            name,
+            rule: None,
+            unit: "ns",
+            meaning,
+        }
+    }
+
+    /// The `wake` histogram.
+    #[must_use]
+    pub const fn wake(
+        index: usize,
+        rule: WakeRule,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            rule: Some(rule),
+            ..Self::new(index, "wake", meaning)
+        }
+    }
+}
+
+/// A figure of its own that a work type reports for a group.
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     /// Its index in the row's `metrics`.
     pub index: usize,
     /// Name in JSON.
     pub name: &'static str,
+    /// How it comes about.
+    pub how: How,
     /// What it counts.
     pub meaning: &'static str,
+}
+
+/// How the figure of a group comes about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum How {
+    /// The sum over the workers of what [`Ctx::metric`] added.
+    Sum,
+    /// The largest of what [`Ctx::metric_max`] gave.
+    Max,
+    /// The sum over the instances of a guarded counter.
+    Gauge(usize),
+}
+
+impl Metric {
+    /// A sum over the workers.
+    #[must_use]
+    pub const fn sum(
+        index: usize,
+        name: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self::new(index, name, How::Sum, meaning)
+    }
+
+    /// The largest of all workers'.
+    #[must_use]
+    pub const fn max(
+        index: usize,
+        name: &'static str,
+        meaning: &'static str,
+    ) -> Self {
+        Self::new(index, name, How::Max, meaning)
+    }
+
+    /// Any kind.
+    #[must_use]
+    pub const fn new(
+        index: usize,
+        name: &'static str,
+        how: How,
+        meaning: &'static str,
+    ) -> Self {
+        Self {
+            index,
+            name,
+            how,
+            meaning,
+        }
+    }
 }
 
 /// Something a work type needs, and what happens without it.
@@ -247,6 +512,8 @@ pub struct Need {
     /// Whether the work type is meaningless without it (SKIP) or only says
     /// less (DEGRADED).
     pub required: bool,
+    /// With which parameters it is needed.
+    pub when: fn(&Work<'_>) -> bool,
 }
 
 /// A thing that kernel or machine may lack.
@@ -267,15 +534,26 @@ impl Need {
     /// SKIP without it.
     #[must_use]
     pub const fn required(what: What) -> Self {
-        let required = true;
-        Self { what, required }
+        Self {
+            what,
+            required: true,
+            when: |_| true,
+        }
     }
 
     /// DEGRADED without it.
     #[must_use]
     pub const fn wanted(what: What) -> Self {
-        let required = false;
-        Self { what, required }
+        Self {
+            required: false,
+            ..Self::required(what)
+        }
+    }
+
+    /// Only with these parameters.
+    #[must_use]
+    pub const fn when(self, when: fn(&Work<'_>) -> bool) -> Self {
+        Self { when, ..self }
     }
 }
 
@@ -288,9 +566,12 @@ pub struct Shared {
     pub stamps: u32,
     /// Rings of generations and stamps (W2).
     pub rings: u32,
-    /// Plain 64-bit values that the supervisor may read at the end; the row's
-    /// first metrics take the sums over all instances.
+    /// Guarded counters; a metric of [`How::Gauge`] reports them.
     pub gauges: u32,
+    /// Plain 64-bit cells, packed.
+    pub cells: u32,
+    /// Places for open files, which [`Workload::create`] fills.
+    pub files: u32,
     /// A ring of pipes: position `p` reads pipe `p` and writes the pipe of
     /// the position after it.
     pub pipes: bool,
@@ -303,6 +584,8 @@ impl Shared {
         stamps: 0,
         rings: 0,
         gauges: 0,
+        cells: 0,
+        files: 0,
         pipes: false,
     };
 }
@@ -316,9 +599,11 @@ pub struct Conflict {
     pub rule: &'static str,
 }
 
-/// Why a loop ended before it was asked to.
+/// Why a worker ended before it was asked to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
+    /// It could not be meaningful, for this reason: `NO_ECHO`.
+    Skip(&'static str),
     /// The kernel gave a wrong answer.
     Fail(&'static str),
     /// A call that must work did not.
@@ -348,12 +633,12 @@ impl<T> CallExt<T> for Result<T, Errno> {
 
 /// A work type with a value for each of its parameters.
 #[derive(Debug, Clone, Copy)]
-pub struct Work {
+pub struct Work<'t> {
     row: &'static Workload,
-    values: [Value; MAX_PARAMS],
+    values: [Value<'t>; MAX_PARAMS],
 }
 
-impl Work {
+impl<'t> Work<'t> {
     /// The instance with default parameters.
     #[must_use]
     pub fn new(row: &'static Workload) -> Self {
@@ -376,7 +661,11 @@ impl Work {
     ///
     /// [`BadValue`] if the type has no such parameter, or the value is of
     /// another kind or outside its range.
-    pub fn set(&mut self, name: &str, value: Value) -> Result<(), BadValue> {
+    pub fn set(
+        &mut self,
+        name: &str,
+        value: Value<'t>,
+    ) -> Result<(), BadValue> {
         let param = self
             .row
             .params
@@ -392,6 +681,7 @@ impl Work {
                 (min..=max).contains(&d)
             }
             (Kind::Choice { names, .. }, Value::Choice(i)) => i < names.len(),
+            (Kind::Text { check, .. }, Value::Text(text)) => check(text),
             (Kind::CountOr { .. }, Value::Word)
             | (Kind::Flag { .. }, Value::Flag(_)) => true,
             _ => return Err(BadValue::WrongKind(param)),
@@ -411,7 +701,7 @@ impl Work {
 
     /// The value of one of the row's parameters.
     #[must_use]
-    pub fn value(&self, param: &Param) -> Value {
+    pub fn value(&self, param: &Param) -> Value<'t> {
         self.values[param.index]
     }
 
@@ -447,6 +737,15 @@ impl Work {
     #[must_use]
     pub fn flag(&self, param: &Param) -> bool {
         matches!(self.value(param), Value::Flag(true))
+    }
+
+    /// The value of a [`Kind::Text`] parameter; empty for any other.
+    #[must_use]
+    pub fn text(&self, param: &Param) -> &'t str {
+        match self.value(param) {
+            Value::Text(text) => text,
+            _ => "",
+        }
     }
 
     /// The index of a [`Kind::Choice`] parameter; 0 for any other.

@@ -104,6 +104,10 @@ mod tests {
             for (i, metric) in row.metrics.iter().enumerate() {
                 assert_eq!(metric.index, i, "{name}.{}", metric.name);
             }
+            for hist in row.hists {
+                let twice = row.hists.iter().filter(|h| h.name == hist.name);
+                assert_eq!(twice.count(), 1, "{name}.{}", hist.name);
+            }
             let mut names = BTreeSet::new();
             assert!(row.params.iter().all(|p| names.insert(p.name)), "{name}");
         }
@@ -137,7 +141,7 @@ mod tests {
                     }
                     Kind::Duration { max, .. } => Value::Duration(max * 2),
                     Kind::Choice { names, .. } => Value::Choice(names.len()),
-                    Kind::Flag { .. } => Value::Count(1),
+                    Kind::Flag { .. } | Kind::Text { .. } => Value::Count(1),
                 };
                 let refused = Work::new(row).set(param.name, bad).is_err();
                 assert!(refused, "{}.{}", row.name, param.name);

@@ -47,6 +47,7 @@ pub struct Hello {
     pub clocksource: String,
     pub clock_ns: u32,
     pub spin_step_ps: u32,
+    pub record_ps: u32,
     pub entered_ns: u64,
     pub ready_ns: u64,
     pub absent: Vec<String>,
@@ -106,6 +107,8 @@ impl Group {
 #[expect(missing_docs, reason = "as record::Hist, whose docs they are")]
 pub struct Hist {
     pub rule: Option<String>,
+    /// What a value counts; the `_ns` of the names holds for `ns` only.
+    pub unit: String,
     pub count: u64,
     pub sum_ns: u64,
     pub min_ns: u64,
@@ -124,7 +127,9 @@ pub struct Hist {
 pub struct Worker {
     pub index: u32,
     pub pos: u32,
+    pub role: String,
     pub tid: u32,
+    pub tasks: u32,
     pub iterations: u64,
     pub work_units: u64,
     pub wall_ns: u64,
@@ -152,6 +157,10 @@ pub struct Worker {
     pub rt_priority: Option<u8>,
     pub nice: Option<i8>,
     pub cpus_allowed: Vec<u32>,
+    pub mempolicy: Option<String>,
+    pub ext_enabled: Option<bool>,
+    /// Pages of its memory by node.
+    pub numa_pages: BTreeMap<String, u64>,
     pub errors: BTreeMap<String, (u64, i32)>,
     pub completed: bool,
     pub exit: String,
@@ -254,7 +263,8 @@ impl Report {
             Record::Start(_)
             | Record::Progress(_)
             | Record::Bye(_)
-            | Record::Expect(_) => {}
+            | Record::Expect(_)
+            | Record::Interval(_) => {}
         }
     }
 }
@@ -306,6 +316,7 @@ fn hello(h: &record::Hello<'_>) -> Hello {
         clocksource: h.clocksource.to_owned(),
         clock_ns: h.clock_ns,
         spin_step_ps: h.spin_step_ps,
+        record_ps: h.record_ps,
         entered_ns: h.entered_ns,
         ready_ns: h.ready_ns,
         absent: strings(h.absent),
@@ -325,6 +336,7 @@ fn hist(h: &record::Hist<'_>) -> Hist {
     let p = |num, den| percentile(buckets(), &summary, num, den);
     Hist {
         rule: h.rule.map(|rule| rule.name().to_owned()),
+        unit: h.unit.to_owned(),
         count: h.count,
         sum_ns: h.sum_ns,
         min_ns: h.min_ns,
@@ -342,7 +354,9 @@ fn worker(w: &record::Worker<'_>) -> Worker {
     Worker {
         index: w.index,
         pos: w.pos,
+        role: w.role.to_owned(),
         tid: w.tid,
+        tasks: w.tasks,
         iterations: w.iterations,
         work_units: w.work_units,
         wall_ns: w.wall_ns,
@@ -370,6 +384,9 @@ fn worker(w: &record::Worker<'_>) -> Worker {
         rt_priority: w.effective.map(|e| e.rt_priority),
         nice: w.effective.map(|e| e.nice),
         cpus_allowed: w.effective.map_or_else(Vec::new, |e| cpus(e.cpus)),
+        mempolicy: w.effective.and_then(|e| e.mempolicy).map(str::to_owned),
+        ext_enabled: w.effective.and_then(|e| e.ext_enabled),
+        numa_pages: pairs(w.numa_pages).collect(),
         errors: BTreeMap::new(),
         completed: w.completed,
         exit: match w.exit {

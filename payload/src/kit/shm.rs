@@ -13,6 +13,7 @@ use crate::kit::slot::{Control, Slot};
 use core::cell::Cell;
 use core::ptr::{NonNull, null_mut};
 use core::slice;
+use core::sync::atomic::AtomicU64;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
@@ -34,6 +35,8 @@ unsafe impl Shareable for Ring {}
 unsafe impl Shareable for Gauge {}
 // SAFETY: as above.
 unsafe impl Shareable for Histogram {}
+// SAFETY: as above.
+unsafe impl Shareable for AtomicU64 {}
 // SAFETY: as above.
 unsafe impl Shareable for Slot {}
 // SAFETY: as above.

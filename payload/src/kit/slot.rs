@@ -7,10 +7,12 @@
 use crate::record::TaskCounters;
 use crate::workload::MAX_METRICS;
 use core::sync::atomic::{
-    AtomicI32, AtomicU32, AtomicU64,
+    AtomicI32, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
+/// NUMA nodes that are told apart.
+pub const MAX_NODES: usize = 16;
 /// Words of a CPU bitmap.
 pub const CPU_WORDS: usize = 16;
 
@@ -66,6 +68,8 @@ pub enum State {
     /// A step of set-up or loop failed; [`Slot::step`] and
     /// [`Slot::step_errno`] say which and why.
     Failed,
+    /// It could not be meaningful; [`Slot::note`] says why.
+    Skipped,
 }
 
 /// Steps that can fail, and operations whose failures are counted.
@@ -97,58 +101,155 @@ pub enum Op {
     ClockNanosleep,
     /// `prctl(2)`.
     Prctl,
+    /// `mmap(2)`.
+    Mmap,
+    /// `madvise(2)`.
+    Madvise,
+    /// `set_mempolicy(2)`.
+    SetMempolicy,
+    /// `mbind(2)`.
+    Mbind,
+    /// `setresuid(2)`.
+    Setresuid,
+    /// `setresgid(2)`.
+    Setresgid,
+    /// `execve(2)`.
+    Execve,
+    /// `open(2)`.
+    Open,
+    /// `epoll_wait(2)`.
+    EpollWait,
+    /// `tgkill(2)`.
+    Tgkill,
+    /// `ppoll(2)`.
+    Ppoll,
+    /// `futex(2)`, locking with priority inheritance.
+    FutexLockPi,
+    /// `futex(2)`, unlocking such a lock.
+    FutexUnlockPi,
+    /// Writing to `cgroup.procs` or `cgroup.threads`.
+    CgroupAttach,
+    /// `pread64(2)`.
+    Pread,
+    /// `pwrite64(2)`.
+    Pwrite,
+    /// `fdatasync(2)`.
+    Fdatasync,
+    /// `sendto(2)`.
+    Sendto,
+    /// `recvmsg(2)`.
+    Recvmsg,
     /// Opening or reading `/proc`.
     Proc,
-    /// The loop itself; the reason is in the run's verdict.
+    /// The loop itself; the slot's note says why.
     Run,
 }
 
 impl Op {
-    /// All, in the order of their numbers.
-    pub const ALL: &'static [Self] = &[
-        Self::Setpgid,
-        Self::Sigaction,
-        Self::SchedSetaffinity,
-        Self::SchedSetattr,
-        Self::Setpriority,
-        Self::Clone,
-        Self::Wait4,
-        Self::Read,
-        Self::Write,
-        Self::FutexWait,
-        Self::FutexWake,
-        Self::ClockNanosleep,
-        Self::Prctl,
-        Self::Proc,
-        Self::Run,
+    /// All with their names on the wire, in the order of their numbers.
+    pub const ALL: &'static [(Self, &'static str)] = &[
+        (Self::Setpgid, "setpgid"),
+        (Self::Sigaction, "rt_sigaction"),
+        (Self::SchedSetaffinity, "sched_setaffinity"),
+        (Self::SchedSetattr, "sched_setattr"),
+        (Self::Setpriority, "setpriority"),
+        (Self::Clone, "clone"),
+        (Self::Wait4, "wait4"),
+        (Self::Read, "read"),
+        (Self::Write, "write"),
+        (Self::FutexWait, "futex_wait"),
+        (Self::FutexWake, "futex_wake"),
+        (Self::ClockNanosleep, "clock_nanosleep"),
+        (Self::Prctl, "prctl"),
+        (Self::Mmap, "mmap"),
+        (Self::Madvise, "madvise"),
+        (Self::SetMempolicy, "set_mempolicy"),
+        (Self::Mbind, "mbind"),
+        (Self::Setresuid, "setresuid"),
+        (Self::Setresgid, "setresgid"),
+        (Self::Execve, "execve"),
+        (Self::Open, "open"),
+        (Self::EpollWait, "epoll_wait"),
+        (Self::Tgkill, "tgkill"),
+        (Self::Ppoll, "ppoll"),
+        (Self::FutexLockPi, "futex_lock_pi"),
+        (Self::FutexUnlockPi, "futex_unlock_pi"),
+        (Self::CgroupAttach, "cgroup_attach"),
+        (Self::Pread, "pread"),
+        (Self::Pwrite, "pwrite"),
+        (Self::Fdatasync, "fdatasync"),
+        (Self::Sendto, "sendto"),
+        (Self::Recvmsg, "recvmsg"),
+        (Self::Proc, "proc"),
+        (Self::Run, "run"),
     ];
 
     /// The name on the wire.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Setpgid => "setpgid",
-            Self::Sigaction => "rt_sigaction",
-            Self::SchedSetaffinity => "sched_setaffinity",
-            Self::SchedSetattr => "sched_setattr",
-            Self::Setpriority => "setpriority",
-            Self::Clone => "clone",
-            Self::Wait4 => "wait4",
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::FutexWait => "futex_wait",
-            Self::FutexWake => "futex_wake",
-            Self::ClockNanosleep => "clock_nanosleep",
-            Self::Prctl => "prctl",
-            Self::Proc => "proc",
-            Self::Run => "run",
-        }
+        Self::ALL.get(self.index()).map_or("", |&(_, name)| name)
+    }
+
+    /// The operation of that name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|op| op.1 == name).map(|op| op.0)
     }
 
     /// Its place in [`Op::ALL`].
     #[must_use]
     pub const fn index(self) -> usize {
         self as usize
+    }
+}
+
+/// What may be missing of the meaning of a run, found by a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// A narrower register than asked for.
+    Width,
+    /// A privilege.
+    NoCap,
+    /// A kernel counter.
+    NoCounter,
+}
+
+impl Reason {
+    /// All with their names in verdicts, in the order of their numbers.
+    pub const ALL: &'static [(Self, &'static str)] = &[
+        (Self::Width, "WIDTH"),
+        (Self::NoCap, "NO_CAP"),
+        (Self::NoCounter, "NO_COUNTER"),
+    ];
+}
+
+/// A short text in shared memory.
+#[derive(Debug)]
+#[repr(C)]
+pub struct Note([AtomicU8; 160]);
+
+impl Note {
+    /// Writes it; what does not fit is left out.
+    pub fn set(&self, text: &str) {
+        let bytes = text.bytes().chain(core::iter::repeat(0));
+        for (to, byte) in self.0.iter().zip(bytes) {
+            to.store(byte, Relaxed);
+        }
+    }
+
+    /// Reads it into `buf`.
+    pub fn get<'b>(&self, buf: &'b mut [u8; 160]) -> &'b str {
+        for (to, from) in buf.iter_mut().zip(&self.0) {
+            *to = from.load(Relaxed);
+        }
+        let end = buf.iter().position(|&b| b == 0).unwrap_or(buf.len());
+        let text = &buf[..end];
+        match core::str::from_utf8(text) {
+            Ok(text) => text,
+            Err(e) => {
+                core::str::from_utf8(&text[..e.valid_up_to()]).unwrap_or("")
+            }
+        }
     }
 }
 
@@ -169,7 +270,7 @@ pub struct KernelCounters([AtomicU64; 11]);
 impl KernelCounters {
     /// Stores a reading.
     pub fn store(&self, c: &TaskCounters) {
-        for (to, from) in self.0.iter().zip(fields(c)) {
+        for (to, from) in self.0.iter().zip(c.fields()) {
             to.store(from.map_or(0, |value| value.wrapping_add(1)), Relaxed);
         }
     }
@@ -184,45 +285,13 @@ impl KernelCounters {
                 *out = Some(to.saturating_sub(from));
             }
         }
-        from_fields(delta)
+        TaskCounters::from_fields(delta)
     }
 
     /// Whether nothing was stored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.iter().all(|value| value.load(Relaxed) == 0)
-    }
-}
-
-fn fields(c: &TaskCounters) -> [Option<u64>; 11] {
-    [
-        c.run_delay_ns,
-        c.run_count,
-        c.nvcsw,
-        c.nivcsw,
-        c.migrations,
-        c.wakeups,
-        c.wakeups_sync,
-        c.wakeups_migrate,
-        c.wakeups_remote,
-        c.minflt,
-        c.majflt,
-    ]
-}
-
-fn from_fields(f: [Option<u64>; 11]) -> TaskCounters {
-    TaskCounters {
-        run_delay_ns: f[0],
-        run_count: f[1],
-        nvcsw: f[2],
-        nivcsw: f[3],
-        migrations: f[4],
-        wakeups: f[5],
-        wakeups_sync: f[6],
-        wakeups_migrate: f[7],
-        wakeups_remote: f[8],
-        minflt: f[9],
-        majflt: f[10],
     }
 }
 
@@ -264,7 +333,7 @@ pub struct Slot {
     pub kernel_begin: KernelCounters,
     /// Kernel counters at the end.
     pub kernel_end: KernelCounters,
-    failures: [Failures; 16],
+    failures: [Failures; 40],
     state: AtomicU32,
     /// Number of the [`Op`] in progress or failed.
     pub step: AtomicU32,
@@ -286,6 +355,14 @@ pub struct Slot {
     pub allowed: [AtomicU64; CPU_WORDS],
     /// How it ended: an encoded [`crate::record::Exit`], plus one.
     pub exit: AtomicU32,
+    /// Runs in the sched_ext class: 0 is "not told", 1 no, 2 yes.
+    pub ext_enabled: AtomicU32,
+    /// Pages of its memory on each node.
+    pub numa_pages: [AtomicU64; MAX_NODES],
+    /// Reasons for which the run says less, a bit each.
+    reasons: AtomicU32,
+    /// Why it failed or skipped.
+    pub note: Note,
 }
 
 impl Slot {
@@ -297,6 +374,7 @@ impl Slot {
             1 => State::Setup,
             2 => State::Running,
             3 => State::Done,
+            5 => State::Skipped,
             _ => State::Failed,
         }
     }
@@ -309,6 +387,7 @@ impl Slot {
             State::Running => 2,
             State::Done => 3,
             State::Failed => 4,
+            State::Skipped => 5,
         };
         self.state.store(number, Release);
     }
@@ -317,7 +396,7 @@ impl Slot {
     #[must_use]
     pub fn op(&self) -> Op {
         let index = self.step.load(Relaxed) as usize;
-        Op::ALL.get(index).copied().unwrap_or(Op::Run)
+        Op::ALL.get(index).map_or(Op::Run, |&(op, _)| op)
     }
 
     /// Enters a step.
@@ -334,15 +413,26 @@ impl Slot {
         }
     }
 
-    /// Failed calls, with their count and last errno.
-    pub fn failures(&self) -> impl Iterator<Item = (Op, u64, i32)> + '_ {
-        Op::ALL
+    /// How often this call failed, and its last errno.
+    #[must_use]
+    pub fn failures_of(&self, op: Op) -> (u64, i32) {
+        self.failures.get(op.index()).map_or((0, 0), |entry| {
+            (entry.count.load(Relaxed), entry.errno.load(Relaxed))
+        })
+    }
+
+    /// Notes that the run says less.
+    pub fn degrade(&self, reason: Reason) {
+        self.reasons.fetch_or(1 << reason as u32, Relaxed);
+    }
+
+    /// The reasons noted.
+    pub fn reasons(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let noted = self.reasons.load(Relaxed);
+        Reason::ALL
             .iter()
-            .zip(&self.failures)
-            .filter_map(|(&op, entry)| {
-                let count = entry.count.load(Relaxed);
-                (count > 0).then(|| (op, count, entry.errno.load(Relaxed)))
-            })
+            .filter(move |(reason, _)| noted >> *reason as u32 & 1 == 1)
+            .map(|&(_, name)| name)
     }
 
     /// Starts counting anew at `now`, for the end of a warm-up.
@@ -358,7 +448,7 @@ impl Slot {
         ] {
             counter.store(0, Relaxed);
         }
-        for word in &self.cpus_used {
+        for word in self.cpus_used.iter().chain(&self.metrics) {
             word.store(0, Relaxed);
         }
         self.begin_ns.store(now, Relaxed);
@@ -375,13 +465,17 @@ pub fn add(counter: &AtomicU64, more: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failures, Op, Slot};
+    use super::{Failures, Op, Reason, Slot};
     use core::mem::offset_of;
 
     #[test]
     fn ops_stand_at_their_number() {
-        for (index, op) in Op::ALL.iter().enumerate() {
+        for (index, (op, name)) in Op::ALL.iter().enumerate() {
             assert_eq!(op.index(), index, "{op:?}");
+            assert_eq!(Op::named(name), Some(*op));
+        }
+        for (index, (reason, _)) in Reason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, index, "{reason:?}");
         }
     }
 

@@ -2,6 +2,8 @@
 
 use crate::kit::text::{path, read_file};
 use crate::record::TaskCounters;
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::process::getpid;
 use rustix::thread::gettid;
 
@@ -50,6 +52,45 @@ pub fn read(pid: u32, tid: u32) -> TaskCounters {
     c
 }
 
+/// Whether the calling thread runs in the sched_ext class; `None` on kernels
+/// that do not have it.
+#[must_use]
+pub fn own_ext_enabled() -> Option<bool> {
+    let mut buf = [0; 8192];
+    let text = read_file("/proc/thread-self/sched", &mut buf)?;
+    after(text, "ext.enabled").map(|enabled| enabled != 0)
+}
+
+/// Adds up the calling thread's pages on each node: those mapped in `range`
+/// of its addresses, or all if it is empty. Left as they were where the
+/// kernel has no `numa_maps`.
+pub fn own_numa_pages(range: &Range<usize>, nodes: &[AtomicU64]) {
+    let mut buf = [0; 16 * 1024];
+    let Some(text) = read_file("/proc/thread-self/numa_maps", &mut buf) else {
+        return;
+    };
+    for line in text.lines() {
+        let (start, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let Ok(start) = usize::from_str_radix(start, 16) else {
+            continue;
+        };
+        if !range.is_empty() && !range.contains(&start) {
+            continue;
+        }
+        for (node, pages) in rest.split(' ').filter_map(node_pages) {
+            if let Some(sum) = nodes.get(node) {
+                sum.fetch_add(pages, Relaxed);
+            }
+        }
+    }
+}
+
+/// `N0=12`.
+fn node_pages(word: &str) -> Option<(usize, u64)> {
+    let (node, pages) = word.strip_prefix('N')?.split_once('=')?;
+    Some((node.parse().ok()?, pages.parse().ok()?))
+}
+
 /// `run_delay` of the calling thread, in ns.
 #[must_use]
 pub fn own_run_delay() -> Option<u64> {
@@ -79,7 +120,7 @@ fn after_either(text: &str, key: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{after, after_either, read_own};
+    use super::{after, after_either, node_pages, read_own};
 
     #[test]
     fn own_counters_grow() {
@@ -88,6 +129,12 @@ mod tests {
         let after = read_own();
         assert!(before.nvcsw.is_some() && before.minflt.is_some());
         assert!(after.minflt >= before.minflt);
+    }
+
+    #[test]
+    fn pages_of_a_node() {
+        assert_eq!(node_pages("N3=70"), Some((3, 70)));
+        assert_eq!(node_pages("anon=70"), None);
     }
 
     #[test]

@@ -128,5 +128,6 @@ fn range(f: &mut fmt::Formatter<'_>, param: &Param) -> fmt::Result {
         Kind::Choice { names, .. } => {
             list(f, "valid are ", names.iter().copied())
         }
+        Kind::Text { rule, .. } => write!(f, "{name} is {rule}"),
     }
 }

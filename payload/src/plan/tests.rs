@@ -101,6 +101,7 @@ fn every_parameter_refuses_what_is_outside_its_range() {
                 Kind::Flag { .. } | Kind::Choice { .. } => {
                     String::from("perhaps")
                 }
+                Kind::Text { .. } => String::from("\u{7}"),
             };
             let text = format!("work={} {name}={bad}", row.name);
             let message = error(&text);

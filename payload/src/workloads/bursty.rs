@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::probe::Feature;
-use crate::workload::{Family, Hist, Kind, Need, Param, Stop, What, Workload};
+use crate::workload::{Family, Hist, Need, Param, Stop, What, Workload};
 use core::time::Duration;
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -21,36 +21,21 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const BURST: Param = Param {
-    index: 0,
-    name: "burst_duration",
-    kind: duration(50),
-    summary: "length of a burst",
-};
+const BURST: Param =
+    Param::duration(0, "burst_duration", 50_000, MIN, "length of a burst");
+const SLEEP: Param = Param::duration(
+    1,
+    "sleep_duration",
+    100_000,
+    MIN,
+    "length of the sleep after it",
+);
+const MIN: Duration = Duration::from_nanos(1);
 
-const SLEEP: Param = Param {
-    index: 1,
-    name: "sleep_duration",
-    kind: duration(100),
-    summary: "length of the sleep after it",
-};
-
-const TIMER: Hist = Hist {
-    index: 0,
-    name: "timer",
-    rule: None,
-    meaning: "deadline of the sleep to running",
-};
-
-const fn duration(default_ms: u64) -> Kind {
-    Kind::Duration {
-        default: Duration::from_millis(default_ms),
-        min: Duration::from_nanos(1),
-        max: Duration::from_secs(3600),
-    }
-}
+const TIMER: Hist = Hist::new(0, "timer", "deadline of the sleep to running");
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     let burst = c.work().duration_ns(&BURST);
     let sleep = c.work().duration_ns(&SLEEP);
     while !c.stop() {

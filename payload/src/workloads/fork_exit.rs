@@ -19,7 +19,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
     proof: "processes of /proc/stat grows by at least work_units",
     group: |_| Some(1),
-    shared: |_| Shared {
+    shared: |_, _| Shared {
         stamps: 1,
         ..Shared::NONE
     },
@@ -28,26 +28,20 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const NEWTASK: Hist = Hist {
-    index: 0,
-    name: "newtask",
-    rule: None,
-    meaning: "before clone to the child's first instruction",
-};
-const BLOCK: Hist = Hist {
-    index: 1,
-    name: "block",
-    rule: None,
-    meaning: "call of wait4 to its return",
-};
-const WAKE: Hist = Hist {
-    index: 2,
-    name: "wake",
-    rule: Some(WakeRule::KernelWaker),
-    meaning: "growth of run_delay over one wait4",
-};
+const NEWTASK: Hist = Hist::new(
+    0,
+    "newtask",
+    "before clone to the child's first instruction",
+);
+const BLOCK: Hist = Hist::new(1, "block", "call of wait4 to its return");
+const WAKE: Hist = Hist::wake(
+    2,
+    WakeRule::KernelWaker,
+    "growth of run_delay over one wait4",
+);
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     let born = c.stamp(0);
     while !c.stop() {
         let begin = now();

@@ -5,7 +5,7 @@ use crate::kit::clock::{MILLISECOND, now};
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
-    Family, Hist, Kind, Metric, Need, Param, Shared, Stop, What, Work, Workload,
+    Family, Hist, Metric, Need, Param, Shared, Stop, What, Work, Workload,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -21,7 +21,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     metrics: &[CALLS, WOKEN, MISSED, STALE],
     needs: &[Need::required(What::Feature(Feature::Futex))],
     proof: "woken / calls = fan_out; nvcsw of the receivers",
-    shared: |_| Shared {
+    shared: |_, _| Shared {
         words: 2,
         rings: 1,
         ..Shared::NONE
@@ -30,84 +30,48 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const FAN_OUT: Param = Param {
-    index: 0,
-    name: "fan_out",
-    kind: Kind::Count {
-        default: 4,
-        min: 1,
-        max: 1024,
-    },
-    summary: "receivers per messenger",
-};
+const FAN_OUT: Param =
+    Param::count(0, "fan_out", 4, (1, 1024), "receivers per messenger");
 
-const SPIN: Param = Param {
-    index: 1,
-    name: "spin_iters",
-    kind: Kind::Count {
-        default: 1024,
-        min: 0,
-        max: 1_000_000_000,
-    },
-    summary: "spin steps between two generations",
-};
+const SPIN: Param =
+    Param::steps(1, "spin_iters", 1024, "spin steps between two generations");
 
-const PACE: Param = Param {
-    index: 2,
-    name: "pace",
-    kind: Kind::Choice {
-        default: 0,
-        names: &["parked", "free"],
-    },
-    summary: "wait for all receivers to park before a wake, or do not",
-};
+const PACE: Param = Param::choice(
+    2,
+    "pace",
+    &["parked", "free"],
+    "wait for all receivers to park before a wake, or do not",
+);
 const PACE_PARKED: usize = 0;
 
-const WAKE: Hist = Hist {
-    index: 0,
-    name: "wake",
-    rule: Some(WakeRule::Broadcast),
-    meaning: "before FUTEX_WAKE of this generation to running",
-};
+const WAKE: Hist = Hist::wake(
+    0,
+    WakeRule::Broadcast,
+    "before FUTEX_WAKE of this generation to running",
+);
 
-const WAKE_CALL: Hist = Hist {
-    index: 1,
-    name: "wake_call",
-    rule: None,
-    meaning: "duration of FUTEX_WAKE over all receivers",
-};
+const WAKE_CALL: Hist =
+    Hist::new(1, "wake_call", "duration of FUTEX_WAKE over all receivers");
 
-const CALLS: Metric = Metric {
-    index: 0,
-    name: "wake_calls",
-    meaning: "FUTEX_WAKE calls",
-};
-const WOKEN: Metric = Metric {
-    index: 1,
-    name: "woken",
-    meaning: "sum of what these calls returned",
-};
-const MISSED: Metric = Metric {
-    index: 2,
-    name: "missed",
-    meaning: "generations a receiver never saw",
-};
-const STALE: Metric = Metric {
-    index: 3,
-    name: "stale",
-    meaning: "wakes whose stamp had been overwritten",
-};
+const CALLS: Metric = Metric::sum(0, "wake_calls", "FUTEX_WAKE calls");
+const WOKEN: Metric =
+    Metric::sum(1, "woken", "sum of what these calls returned");
+const MISSED: Metric =
+    Metric::sum(2, "missed", "generations a receiver never saw");
+const STALE: Metric =
+    Metric::sum(3, "stale", "wakes whose stamp had been overwritten");
 
 /// The word that holds the generation.
 const GENERATION: u32 = 0;
 /// The word that counts parked receivers.
 const PARKED: u32 = 1;
 
-fn fan_out(work: &Work) -> u32 {
+fn fan_out(work: &Work<'_>) -> u32 {
     u32::try_from(work.count(&FAN_OUT)).unwrap_or(u32::MAX)
 }
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     match c.pos() {
         0 => messenger(c),
         _ => receiver(c),

@@ -8,7 +8,7 @@ use crate::kit::clock::now;
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
-    Family, Hist, Kind, Need, Param, Shared, Stop, What, Workload,
+    Family, Hist, Need, Param, Shared, Stop, What, Workload,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -24,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     needs: &[Need::required(What::Feature(Feature::Futex))],
     proof: "nr_wakeups_sync = 0; nvcsw = iterations; partners' iterations \
             differ by at most 1",
-    shared: |_| Shared {
+    shared: |_, _| Shared {
         words: 1,
         stamps: 2,
         ..Shared::NONE
@@ -33,32 +33,19 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const SPIN: Param = Param {
-    index: 0,
-    name: "spin_iters",
-    kind: Kind::Count {
-        default: 1024,
-        min: 0,
-        max: 1_000_000_000,
-    },
-    summary: "spin steps in each turn",
-};
+const SPIN: Param =
+    Param::steps(0, "spin_iters", 1024, "spin steps in each turn");
 
-const WAKE: Hist = Hist {
-    index: 0,
-    name: "wake",
-    rule: Some(WakeRule::Pair),
-    meaning: "before the partner's FUTEX_WAKE to running",
-};
+const WAKE: Hist = Hist::wake(
+    0,
+    WakeRule::Pair,
+    "before the partner's FUTEX_WAKE to running",
+);
 
-const WAKE_CALL: Hist = Hist {
-    index: 1,
-    name: "wake_call",
-    rule: None,
-    meaning: "duration of FUTEX_WAKE",
-};
+const WAKE_CALL: Hist = Hist::new(1, "wake_call", "duration of FUTEX_WAKE");
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     let spin = c.work().count(&SPIN);
     let pos = c.pos();
     let turn = c.word(0);

@@ -18,21 +18,13 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const CALL: Hist = Hist {
-    index: 0,
-    name: "call",
-    rule: None,
-    meaning: "duration of sched_yield, with time off the CPU",
-};
+const CALL: Hist =
+    Hist::new(0, "call", "duration of sched_yield, with time off the CPU");
 
-const COST: Hist = Hist {
-    index: 1,
-    name: "cost",
-    rule: None,
-    meaning: "wall time of 1024 spin steps",
-};
+const COST: Hist = Hist::new(1, "cost", "wall time of 1024 spin steps");
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     while !c.stop() {
         let begin = now();
         c.spin(1024);

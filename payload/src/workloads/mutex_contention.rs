@@ -8,7 +8,7 @@ use crate::kit::clock::now;
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
-    Family, Hist, Kind, Metric, Need, Param, Shared, Stop, What, Workload,
+    Family, Hist, How, Metric, Need, Param, Shared, Stop, What, Workload,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -24,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     metrics: &[GUARDED, ACQUIRED, CONTENDED, WAITS],
     needs: &[Need::required(What::Feature(Feature::Futex))],
     proof: "guarded = acquired; contended > 0; waits = nvcsw",
-    shared: |_| Shared {
+    shared: |_, _| Shared {
         words: 1,
         stamps: 1,
         gauges: 1,
@@ -34,87 +34,42 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const CONTENDERS: Param = Param {
-    index: 0,
-    name: "contenders",
-    kind: Kind::Count {
-        default: 4,
-        min: 2,
-        max: 1024,
-    },
-    summary: "tasks per mutex",
-};
+const CONTENDERS: Param =
+    Param::count(0, "contenders", 4, (2, 1024), "tasks per mutex");
 
-const HOLD_ITERS: Param = Param {
-    index: 1,
-    name: "hold_iters",
-    kind: STEPS_256,
-    summary: "spin steps with the mutex held",
-};
+const HOLD_ITERS: Param =
+    Param::steps(1, "hold_iters", 256, "spin steps with the mutex held");
 
-const WORK_ITERS: Param = Param {
-    index: 2,
-    name: "work_iters",
-    kind: Kind::Count {
-        default: 1024,
-        min: 0,
-        max: 1_000_000_000,
-    },
-    summary: "spin steps without it",
-};
+const WORK_ITERS: Param =
+    Param::steps(2, "work_iters", 1024, "spin steps without it");
 
-const STEPS_256: Kind = Kind::Count {
-    default: 256,
-    min: 0,
-    max: 1_000_000_000,
-};
+const LOCK: Hist = Hist::new(0, "lock", "asking for the mutex to having it");
+const HOLD: Hist =
+    Hist::new(1, "hold", "having the mutex to having released it");
+const WAKE: Hist = Hist::wake(
+    2,
+    WakeRule::ManyWakers,
+    "before the releaser's FUTEX_WAKE to running",
+);
 
-const LOCK: Hist = Hist {
-    index: 0,
-    name: "lock",
-    rule: None,
-    meaning: "asking for the mutex to having it",
-};
-const HOLD: Hist = Hist {
-    index: 1,
-    name: "hold",
-    rule: None,
-    meaning: "having the mutex to having released it",
-};
-const WAKE: Hist = Hist {
-    index: 2,
-    name: "wake",
-    rule: Some(WakeRule::ManyWakers),
-    meaning: "before the releaser's FUTEX_WAKE to running",
-};
-
-/// Takes the sum of the guarded counters (the first gauge).
-const GUARDED: Metric = Metric {
-    index: 0,
-    name: "guarded",
-    meaning: "the plain counters that the mutexes guard",
-};
-const ACQUIRED: Metric = Metric {
-    index: 1,
-    name: "acquired",
-    meaning: "acquisitions, warm-up included",
-};
-const CONTENDED: Metric = Metric {
-    index: 2,
-    name: "contended",
-    meaning: "acquisitions that had to wait",
-};
-const WAITS: Metric = Metric {
-    index: 3,
-    name: "waits",
-    meaning: "calls of FUTEX_WAIT",
-};
+const GUARDED: Metric = Metric::new(
+    0,
+    "guarded",
+    How::Gauge(0),
+    "the plain counters that the mutexes guard",
+);
+const ACQUIRED: Metric =
+    Metric::sum(1, "acquired", "acquisitions, warm-up included");
+const CONTENDED: Metric =
+    Metric::sum(2, "contended", "acquisitions that had to wait");
+const WAITS: Metric = Metric::sum(3, "waits", "calls of FUTEX_WAIT");
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
 const CONTESTED: u32 = 2;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     let hold = c.work().count(&HOLD_ITERS);
     let work = c.work().count(&WORK_ITERS);
     let mutex = c.word(0);

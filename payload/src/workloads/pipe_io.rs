@@ -7,7 +7,7 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::record::WakeRule;
-use crate::workload::{Family, Hist, Kind, Param, Shared, Stop, Workload};
+use crate::workload::{Family, Hist, Param, Shared, Stop, Workload};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "PipeIo",
@@ -22,7 +22,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     hists: &[WAKE, WAKE_CALL, BLOCK],
     proof: "nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
             iterations",
-    shared: |_| Shared {
+    shared: |_, _| Shared {
         stamps: 2,
         pipes: true,
         ..Shared::NONE
@@ -31,39 +31,18 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const BURST: Param = Param {
-    index: 0,
-    name: "burst_iters",
-    kind: Kind::Count {
-        default: 1024,
-        min: 0,
-        max: 1_000_000_000,
-    },
-    summary: "spin steps before each exchange",
-};
+const BURST: Param =
+    Param::steps(0, "burst_iters", 1024, "spin steps before each exchange");
 
-const WAKE: Hist = Hist {
-    index: 0,
-    name: "wake",
-    rule: Some(WakeRule::Pair),
-    meaning: "before the partner's write to running",
-};
+const WAKE: Hist =
+    Hist::wake(0, WakeRule::Pair, "before the partner's write to running");
 
-const WAKE_CALL: Hist = Hist {
-    index: 1,
-    name: "wake_call",
-    rule: None,
-    meaning: "duration of the write",
-};
+const WAKE_CALL: Hist = Hist::new(1, "wake_call", "duration of the write");
 
-const BLOCK: Hist = Hist {
-    index: 2,
-    name: "block",
-    rule: None,
-    meaning: "call of read to its return",
-};
+const BLOCK: Hist = Hist::new(2, "block", "call of read to its return");
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     let burst = c.work().count(&BURST);
     let partner = c.stamp(1 - c.pos());
     let own = c.stamp(c.pos());

@@ -20,14 +20,10 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const COST: Hist = Hist {
-    index: 0,
-    name: "cost",
-    rule: None,
-    meaning: "wall time of one burst",
-};
+const COST: Hist = Hist::new(0, "cost", "wall time of one burst");
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     let mut begin = now();
     while !c.stop() {
         c.spin(1024);

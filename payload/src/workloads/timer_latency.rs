@@ -34,16 +34,13 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const INTERVAL: Param = Param {
-    index: 0,
-    name: "interval_us",
-    kind: Kind::Count {
-        default: 1000,
-        min: 1,
-        max: 10_000_000,
-    },
-    summary: "microseconds between two deadlines",
-};
+const INTERVAL: Param = Param::count(
+    0,
+    "interval_us",
+    1000,
+    (1, 10_000_000),
+    "microseconds between two deadlines",
+);
 
 const SLACK: Param = Param {
     index: 1,
@@ -56,20 +53,13 @@ const SLACK: Param = Param {
     summary: "timer slack in nanoseconds",
 };
 
-const TIMER: Hist = Hist {
-    index: 0,
-    name: "timer",
-    rule: None,
-    meaning: "deadline to running",
-};
+const TIMER: Hist = Hist::new(0, "timer", "deadline to running");
 
-const OVERRUNS: Metric = Metric {
-    index: 0,
-    name: "overruns",
-    meaning: "deadlines already past when the sleep began",
-};
+const OVERRUNS: Metric =
+    Metric::sum(0, "overruns", "deadlines already past when the sleep began");
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     let interval = c.work().count(&INTERVAL) * 1000;
     if let Some(slack) = c.work().count_or_word(&SLACK) {
         set_current_timer_slack(NonZeroU64::new(slack)).map_err(|errno| {

@@ -22,14 +22,11 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const CALL: Hist = Hist {
-    index: 0,
-    name: "call",
-    rule: None,
-    meaning: "duration of sched_yield, with time off the CPU",
-};
+const CALL: Hist =
+    Hist::new(0, "call", "duration of sched_yield, with time off the CPU");
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    c.start();
     while !c.stop() {
         c.units(1);
         let begin = now();

@@ -51,6 +51,7 @@ pub fn run(args: &Args) -> Result<u8> {
                 InGrammar(max)
             ),
             Kind::Flag { default } => format!("{default} [true, false]"),
+            Kind::Text { rule, .. } => rule.to_owned(),
             Kind::Choice { default, names } => {
                 format!("{} [{}]", names[default], names.join(", "))
             }

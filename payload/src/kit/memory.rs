@@ -1,0 +1,186 @@
+//! Memory of one worker's own, and the arithmetic done in it.
+
+#![expect(unsafe_code, reason = "maps memory and hands out references to it")]
+
+use core::hint::black_box;
+use core::ptr::{NonNull, null_mut};
+use core::slice;
+use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use rustix::io::Errno;
+use rustix::mm::{Advice, MapFlags, ProtFlags};
+use rustix::mm::{madvise, mmap_anonymous, munmap};
+
+/// A private anonymous mapping, zeroed, freed when dropped.
+///
+/// Its bytes are seen as atomics that are loaded and stored without ordering:
+/// that costs what plain accesses cost, the compiler keeps every one of
+/// them, and the threads of one worker may share it.
+#[derive(Debug)]
+pub struct Region {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+impl Region {
+    /// Maps `bytes`, rounded up to whole 64-bit words.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `EINVAL` for no bytes.
+    pub fn new(bytes: usize) -> Result<Self, Errno> {
+        let len = bytes.next_multiple_of(size_of::<u64>());
+        // SAFETY: a fresh anonymous mapping, at an address of the kernel's
+        // choice.
+        let base = unsafe {
+            mmap_anonymous(
+                null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )
+        }?;
+        let base = NonNull::new(base.cast()).ok_or(Errno::NOMEM)?;
+        Ok(Self { base, len })
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[AtomicU8] {
+        let first = self.base.cast::<AtomicU8>().as_ptr();
+        // SAFETY: the mapping is `len` bytes, lives as long as self, and is
+        // only ever used through atomics.
+        unsafe { slice::from_raw_parts(first, self.len) }
+    }
+
+    /// Its 64-bit words.
+    #[must_use]
+    pub fn words(&self) -> &[AtomicU64] {
+        let first = self.base.cast::<AtomicU64>().as_ptr();
+        // SAFETY: as in `bytes`; mappings are page-aligned, and `len` is a
+        // multiple of the word's size.
+        unsafe { slice::from_raw_parts(first, self.len / size_of::<u64>()) }
+    }
+
+    /// Where it is, for `numa_maps`.
+    #[must_use]
+    pub fn address(&self) -> usize {
+        self.base.as_ptr().addr()
+    }
+
+    /// `madvise`: `DontNeed` drops all pages, `LinuxNoHugepage` keeps them
+    /// small.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL` where the kernel does not know the advice.
+    pub fn advise(&self, advice: Advice) -> Result<(), Errno> {
+        // SAFETY: a mapping of our own; whatever is dropped reads as zero,
+        // which is valid for atomics.
+        unsafe { madvise(self.base.as_ptr().cast(), self.len, advice) }
+    }
+}
+
+impl Drop for Region {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made in `new`; all references into it have
+        // ended with the borrow of self. munmap of it cannot fail.
+        let _unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
+    }
+}
+
+// SAFETY: it is memory used through atomics only.
+unsafe impl Sync for Region {}
+
+/// Walks a buffer in strides, going on where it left off.
+#[derive(Debug, Default)]
+pub struct Walk {
+    cursor: usize,
+}
+
+impl Walk {
+    /// Increments `n` bytes of `bytes`, one every `stride`.
+    #[inline]
+    pub fn rmw(&mut self, bytes: &[AtomicU8], stride: usize, n: u64) {
+        let mut cursor = self.cursor;
+        for _ in 0..n {
+            if let Some(byte) = bytes.get(cursor) {
+                let old = byte.load(Relaxed);
+                byte.store(old.wrapping_add(1), Relaxed);
+            }
+            cursor += stride;
+            if cursor >= bytes.len() {
+                // Not to zero: a stride that does not divide the length
+                // would never visit what lies between.
+                cursor %= bytes.len().max(1);
+            }
+        }
+        self.cursor = cursor;
+    }
+}
+
+/// The dimension of three square matrices of 64-bit numbers in `kib` KiB.
+#[must_use]
+pub fn matrix_dimension(kib: u64) -> usize {
+    usize::try_from((kib * 1024 / 24).isqrt()).unwrap_or(0)
+}
+
+/// One naive product of the two `n` by `n` matrices at the start of `words`
+/// into the third.
+pub fn matmul(words: &[AtomicU64], n: usize) {
+    let (a, rest) = words.split_at(words.len().min(n * n));
+    let (b, c) = rest.split_at(rest.len().min(n * n));
+    for i in 0..n {
+        for j in 0..n {
+            let mut sum = 0_u64;
+            let column = b.iter().skip(j).step_by(n);
+            for (x, y) in a.iter().skip(i * n).take(n).zip(column) {
+                let product = x.load(Relaxed).wrapping_mul(y.load(Relaxed));
+                sum = sum.wrapping_add(product);
+            }
+            if let Some(cell) = c.get(i * n + j) {
+                cell.store(black_box(sum), Relaxed);
+            }
+        }
+    }
+}
+
+/// Fills matrices with numbers that are not zero.
+pub fn fill_matrices(words: &[AtomicU64]) {
+    for (word, i) in words.iter().zip(1..) {
+        word.store(i, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Region, Walk, fill_matrices, matmul, matrix_dimension};
+    use core::sync::atomic::Ordering::Relaxed;
+    use rustix::mm::Advice;
+
+    #[test]
+    fn a_walk_visits_the_whole_buffer() {
+        let region = Region::new(4096).unwrap();
+        let mut walk = Walk::default();
+        for _ in 0..4096 {
+            walk.rmw(region.bytes(), 3, 1);
+        }
+        assert!(region.bytes().iter().all(|b| b.load(Relaxed) == 1));
+        region.advise(Advice::LinuxDontNeed).unwrap();
+        assert!(region.bytes().iter().all(|b| b.load(Relaxed) == 0));
+    }
+
+    #[test]
+    fn products_are_right() {
+        assert_eq!(matrix_dimension(256), 104);
+        let region = Region::new(12 * 8).unwrap();
+        fill_matrices(region.words());
+        matmul(region.words(), 2);
+        let c: std::vec::Vec<_> = region.words()[8..]
+            .iter()
+            .map(|w| w.load(Relaxed))
+            .collect();
+        // 1 2   5 6
+        // 3 4   7 8
+        assert_eq!(c, [19, 22, 43, 50]);
+    }
+}
