@@ -4,6 +4,7 @@
 //! This package knows nothing of the payload but that it is `/init`.
 
 pub mod compress;
+pub mod list;
 pub mod newc;
 
 use anyhow::Result;
