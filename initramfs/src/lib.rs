@@ -4,8 +4,12 @@
 //! This package knows nothing of the payload but that it is `/init`.
 
 pub mod compress;
+pub mod elf;
 pub mod list;
 pub mod newc;
+
+#[cfg(test)]
+mod testing;
 
 use anyhow::Result;
 use newc::Archive;
