@@ -118,6 +118,11 @@ impl Archive {
         self.entries.is_empty()
     }
 
+    /// All entries, sorted by path.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
     /// What is at a path, links followed.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<&Entry> {

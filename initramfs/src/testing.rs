@@ -1,6 +1,18 @@
-//! Small ELF files for tests: enough of one for a loader to say what it needs.
+//! Files for tests, among them small ELF files: enough of one for a loader to
+//! see what it needs.
 
 use object::elf;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// Writes a file, and makes the directories it is in.
+pub(crate) fn write(path: &Path, mode: u32, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, bytes).unwrap();
+    let mode = fs::Permissions::from_mode(mode);
+    fs::set_permissions(path, mode).unwrap();
+}
 
 /// An ELF file to be; empty texts are left out.
 #[derive(Debug, Clone, Copy)]
