@@ -126,13 +126,13 @@ struct Adder<'a> {
 
 impl Adder<'_> {
     fn one(&mut self, addition: &Addition) -> Result<()> {
-        let host =
-            fs::canonicalize(&addition.file).with_context(|| match addition
-                .path
-            {
-                Some(_) => "FILE of FILE:PATH",
-                None => "FILE (and PATH of FILE:PATH begins with /)",
-            })?;
+        let host = fs::canonicalize(&addition.file).with_context(|| {
+            let file = addition.file.display().to_string();
+            match file.contains(':') {
+                true => "PATH in FILE:PATH begins with /".to_owned(),
+                false => file,
+            }
+        })?;
         if host.is_dir() {
             return self.tree(&host, &addition.place(false)?);
         }
@@ -295,7 +295,10 @@ mod tests {
             (vec!["".to_owned()], "FILE is empty"),
             (vec![":/a".to_owned()], "FILE is empty"),
             (vec![format!("{one}:/a/../b")], "`..` in PATH"),
-            (vec!["/no/such".to_owned()], "cannot add `/no/such`: FILE"),
+            (
+                vec!["/no/such:/a".to_owned()],
+                "`/no/such:/a`: /no/such: No",
+            ),
             (vec![format!("{one}:a")], "begins with /"),
             (vec!["/dev/null".to_owned()], "no file, directory or link"),
             (vec!["..".to_owned()], "give it one with FILE:PATH"),

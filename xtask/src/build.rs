@@ -187,3 +187,43 @@ pub fn size(path: &Path) -> Result<usize> {
         fs::metadata(path).with_context(|| path.display().to_string())?;
     Ok(usize::try_from(meta.len())?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{additions, pack_for_boot, packed_plan};
+    use initramfs::newc::Archive;
+    use std::fs;
+
+    #[test]
+    fn boots_with_additions_have_images_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let payload = dir.path().join("pidone");
+        fs::write(&payload, "payload").unwrap();
+        let image = |name: &str| {
+            let own = dir.path().join(name);
+            fs::create_dir(&own).unwrap();
+            let mut added = Archive::default();
+            added.file(name, 0o644, Vec::new()).unwrap();
+            pack_for_boot(&payload, added, &own).unwrap()
+        };
+        let (one, two) = (image("one"), image("two"));
+        assert_ne!(fs::read(one).unwrap(), fs::read(two).unwrap());
+        let bare = pack_for_boot(&payload, Archive::default(), dir.path());
+        assert_eq!(bare.unwrap(), payload.with_extension("cpio.zst"));
+    }
+
+    #[test]
+    fn a_packed_plan_is_found_and_not_too_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("plan");
+        let spec = format!("{}:/plans/mine", file.display());
+        let added = || additions(&[spec.parse().unwrap()]);
+        fs::write(&file, "work=PipeIo").unwrap();
+        let archive = added().unwrap();
+        assert_eq!(packed_plan(&archive, "mine"), Some("work=PipeIo"));
+        assert_eq!(packed_plan(&archive, "other"), None);
+        fs::write(&file, " ".repeat(20_000)).unwrap();
+        let error = added().unwrap_err().to_string();
+        assert!(error.contains("/plans/mine has 20000 bytes"), "{error}");
+    }
+}
