@@ -118,7 +118,8 @@ pub fn pack(payload: &Path, compression: Compression) -> Result<PathBuf> {
 }
 
 /// Packs the payload and `added` for one boot: into `dir`, where no other
-/// boot overwrites it, or as [`pack`] does if nothing is added.
+/// boot overwrites it, or as [`pack`] does if nothing is added. Compressing
+/// what is added would take longer than it saves.
 ///
 /// # Errors
 ///
@@ -128,12 +129,12 @@ pub fn pack_for_boot(
     added: Archive,
     dir: &Path,
 ) -> Result<PathBuf> {
-    let zstd = Compression::Zstd;
     if added.is_empty() {
-        return pack(payload, zstd);
+        return pack(payload, Compression::Zstd);
     }
-    let path = dir.join("initramfs").with_extension(zstd.suffix());
-    write(&path, &image(payload, added, zstd)?)?;
+    let none = Compression::None;
+    let path = dir.join("initramfs").with_extension(none.suffix());
+    write(&path, &image(payload, added, none)?)?;
     Ok(path)
 }
 
