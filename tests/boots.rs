@@ -81,17 +81,3 @@ fn a_console_is_enough_and_may_be_damaged() {
         assert_eq!(bytes, original.1, "record {number}");
     }
 }
-
-#[test]
-fn payload_and_image_are_small_and_repeatable() {
-    let payload = build::payload(false).unwrap();
-    let bytes = fs::read(&payload).unwrap();
-    assert!(bytes.len() <= build::PAYLOAD_BUDGET, "{}", bytes.len());
-    let zstd = initramfs::compress::Compression::Zstd;
-    let image = || {
-        let archive = initramfs::base(bytes.clone()).unwrap();
-        zstd.compress(&archive.to_bytes().unwrap()).unwrap()
-    };
-    assert!(image().len() <= build::IMAGE_BUDGET, "{}", image().len());
-    assert_eq!(image(), image());
-}

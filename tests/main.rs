@@ -2,12 +2,17 @@
 //!
 //! `cargo xtask test --setup` installs what they need. Proofs that the
 //! intended kernel path ran are in `proofs.rs`, what goes wrong is in
-//! `trouble.rs`, and properties of whole boots are in `boots.rs`.
+//! `trouble.rs`, properties of whole boots are in `boots.rs`, and additions to
+//! images are in `packing.rs`. Without a kernel, `budgets.rs` looks at what is
+//! built and `tidy.rs` at the sources.
 
 #![cfg(test)]
 
 mod boots;
+mod budgets;
+mod packing;
 mod proofs;
+mod tidy;
 mod trouble;
 
 use xtask::cmd::boot::{Args, boot};

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use core::fmt;
 use core::str::FromStr;
-use std::io::Write;
+use std::io::{Read, Write};
 
 /// A form of compression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +51,64 @@ impl Compression {
             Self::Xz => "cpio.xz",
             Self::Lz4 => "cpio.lz4",
         }
+    }
+
+    /// The compression whose suffix a file name has.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|how| {
+            let stem = name.strip_suffix(how.suffix());
+            stem.is_some_and(|stem| stem.ends_with('.'))
+        })
+    }
+
+    /// The compression that these bytes begin as. `None` is never found: it
+    /// has no beginning of its own.
+    #[must_use]
+    pub fn detect(bytes: &[u8]) -> Option<Self> {
+        let lz4 = LZ4_MAGIC.to_le_bytes();
+        let magics: [(Self, &[u8]); 4] = [
+            (Self::Gzip, &[0x1f, 0x8b, 8]),
+            (Self::Zstd, &[0x28, 0xb5, 0x2f, 0xfd]),
+            (Self::Xz, b"\xfd7zXZ\0"),
+            (Self::Lz4, &lz4),
+        ];
+        let found = magics.iter().find(|(_, magic)| bytes.starts_with(magic));
+        found.map(|&(how, _)| how)
+    }
+
+    /// Decompresses one stream, and returns with it the number of bytes it
+    /// took; others may follow.
+    ///
+    /// # Errors
+    ///
+    /// What the library said of a damaged stream.
+    pub fn decompress(self, bytes: &[u8]) -> Result<(Vec<u8>, usize)> {
+        let mut out = Vec::new();
+        let rest = match self {
+            Self::None => {
+                out.extend_from_slice(bytes);
+                &[]
+            }
+            Self::Gzip => {
+                let mut gzip = flate2::bufread::GzDecoder::new(bytes);
+                gzip.read_to_end(&mut out).context("gzip")?;
+                gzip.into_inner()
+            }
+            Self::Zstd => {
+                let zstd = zstd::stream::read::Decoder::with_buffer(bytes);
+                let mut zstd = zstd.context("zstd")?.single_frame();
+                zstd.read_to_end(&mut out).context("zstd")?;
+                zstd.finish()
+            }
+            Self::Xz => {
+                let mut xz = liblzma::bufread::XzDecoder::new(bytes);
+                xz.read_to_end(&mut out).context("xz")?;
+                xz.into_inner()
+            }
+            Self::Lz4 => unpack_lz4(bytes, &mut out).context("lz4")?,
+        };
+        Ok((out, bytes.len() - rest.len()))
     }
 
     /// Compresses, always to the same bytes.
@@ -112,40 +170,29 @@ impl FromStr for Compression {
     }
 }
 
+/// The legacy frame has no end mark: it ends where the bytes do, or where
+/// something else begins.
+fn unpack_lz4<'b>(bytes: &'b [u8], out: &mut Vec<u8>) -> Result<&'b [u8]> {
+    let magic = LZ4_MAGIC.to_le_bytes();
+    let mut rest = bytes.strip_prefix(&magic).context("no frame")?;
+    while let Some((len, tail)) = rest.split_first_chunk::<4>() {
+        let len = usize::try_from(u32::from_le_bytes(*len))?;
+        let other = len == 0
+            || Compression::detect(rest).is_some()
+            || crate::newc::starts(rest);
+        if other {
+            break;
+        }
+        let block = tail.get(..len).context("the last block is cut short")?;
+        out.extend(lz4_flex::block::decompress(block, LZ4_BLOCK)?);
+        rest = &tail[len..];
+    }
+    Ok(rest)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Compression, LZ4_BLOCK};
-    use std::io::Read;
-
-    fn unpack(how: Compression, packed: &[u8]) -> Vec<u8> {
-        let mut out = Vec::new();
-        match how {
-            Compression::None => out.extend_from_slice(packed),
-            Compression::Gzip => {
-                flate2::read::GzDecoder::new(packed)
-                    .read_to_end(&mut out)
-                    .unwrap();
-            }
-            Compression::Zstd => out = zstd::decode_all(packed).unwrap(),
-            Compression::Xz => {
-                liblzma::read::XzDecoder::new(packed)
-                    .read_to_end(&mut out)
-                    .unwrap();
-            }
-            Compression::Lz4 => {
-                let mut rest = &packed[4..];
-                while let Some((len, tail)) = rest.split_first_chunk::<4>() {
-                    let len = u32::from_le_bytes(*len) as usize;
-                    let block = &tail[..len];
-                    out.extend(
-                        lz4_flex::block::decompress(block, LZ4_BLOCK).unwrap(),
-                    );
-                    rest = &tail[len..];
-                }
-            }
-        }
-        out
-    }
+    use super::Compression;
 
     #[test]
     fn everything_comes_back_and_is_repeatable() {
@@ -153,9 +200,28 @@ mod tests {
         for &how in Compression::ALL {
             let packed = how.compress(&text).unwrap();
             assert_eq!(packed, how.compress(&text).unwrap(), "{how}");
-            assert_eq!(unpack(how, &packed), text, "{how}");
+            let (unpacked, used) = how.decompress(&packed).unwrap();
+            assert!(unpacked == text, "{how}");
+            assert_eq!(used, packed.len(), "{how}");
+            let name = format!("a.{}", how.suffix());
+            assert_eq!(Compression::of_name(&name), Some(how));
             assert_eq!(how.name().parse::<Compression>().unwrap(), how);
         }
         assert!("lzma".parse::<Compression>().is_err());
+    }
+
+    #[test]
+    fn a_stream_ends_where_the_next_begins() {
+        for &how in &Compression::ALL[1..] {
+            let packed = how.compress(b"one").unwrap();
+            assert_eq!(Compression::detect(&packed), Some(how));
+            for next in [&packed[..], b"070701", &[0; 512]] {
+                let both = [&packed, next].concat();
+                let (one, used) = how.decompress(&both).unwrap();
+                assert_eq!((&one[..], used), (&b"one"[..], packed.len()));
+            }
+            let cut = &packed[..packed.len() - 1];
+            assert!(how.decompress(cut).is_err(), "{how}");
+        }
     }
 }

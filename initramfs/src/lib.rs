@@ -3,8 +3,15 @@
 //! The same content gives the same bytes, wherever and whenever it is packed.
 //! This package knows nothing of the payload but that it is `/init`.
 
+pub mod add;
 pub mod compress;
+pub mod elf;
+mod libraries;
+pub mod list;
 pub mod newc;
+
+#[cfg(test)]
+mod testing;
 
 use anyhow::Result;
 use newc::Archive;

@@ -1,4 +1,4 @@
-//! Writing and listing newc cpio archives, the form the kernel unpacks.
+//! Writing and reading newc cpio archives, the form the kernel unpacks.
 //!
 //! Owner, times and inode numbers are fixed and entries are sorted by path,
 //! so the bytes depend on the content alone.
@@ -9,8 +9,14 @@ use std::collections::BTreeMap;
 const DIR: u32 = 0o040_000;
 const FILE: u32 = 0o100_000;
 const CHAR: u32 = 0o020_000;
+const LINK: u32 = 0o120_000;
+const TYPE: u32 = 0o170_000;
 const TRAILER: &str = "TRAILER!!!";
 const HEADER: usize = 110;
+/// Without and with a checksum, which the kernel does not look at.
+const MAGICS: [&[u8; 6]; 2] = [b"070701", b"070702"];
+/// Most symbolic links on the way of one path, as in the kernel.
+const MAX_LINKS: usize = 40;
 
 /// One entry of an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,8 +27,23 @@ pub struct Entry {
     pub mode: u32,
     /// Major and minor number of a device.
     pub device: (u32, u32),
-    /// Content of a file.
+    /// Content of a file, or where a symbolic link points to.
     pub data: Vec<u8>,
+}
+
+impl Entry {
+    /// Whether it is a regular file.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        self.mode & TYPE == FILE
+    }
+
+    /// Where it points to, if it is a symbolic link.
+    #[must_use]
+    pub fn target(&self) -> Option<&str> {
+        let link = self.mode & TYPE == LINK;
+        link.then(|| core::str::from_utf8(&self.data).ok())?
+    }
 }
 
 /// An archive to be written.
@@ -62,6 +83,81 @@ impl Archive {
         device: (u32, u32),
     ) -> Result<()> {
         self.add(path, CHAR | mode, device, Vec::new())
+    }
+
+    /// Adds a symbolic link, and the directories it is in.
+    ///
+    /// # Errors
+    ///
+    /// A path that is not plain, or taken by something else.
+    pub fn symlink(&mut self, path: &str, target: &str) -> Result<()> {
+        let target = target.as_bytes().to_vec();
+        self.add(path, LINK | 0o777, (0, 0), target)
+    }
+
+    /// Adds all entries of another archive.
+    ///
+    /// # Errors
+    ///
+    /// A path that both have, with different things there.
+    pub fn merge(&mut self, other: Self) -> Result<()> {
+        other.entries.into_values().try_for_each(|entry| {
+            let Entry {
+                path,
+                mode,
+                device,
+                data,
+            } = entry;
+            self.add(&path, mode, device, data)
+        })
+    }
+
+    /// Whether nothing was added.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// All entries, sorted by path.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.values()
+    }
+
+    /// What is at a path, links followed.
+    #[must_use]
+    pub fn get(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(&self.real(path)?)
+    }
+
+    /// A path from the root with `.` and `..` resolved and the links of this
+    /// archive followed; what the archive does not have is taken for plain.
+    /// `None` if links lead in a circle.
+    #[must_use]
+    pub fn real(&self, path: &str) -> Option<String> {
+        let mut todo: Vec<String> = parts(path).rev().collect();
+        let mut done: Vec<String> = Vec::new();
+        let mut links = 0;
+        while let Some(part) = todo.pop() {
+            if part == ".." {
+                done.pop();
+                continue;
+            }
+            done.push(part);
+            let entry = self.entries.get(&done.join("/"));
+            if let Some(target) = entry.and_then(Entry::target) {
+                links += 1;
+                if links > MAX_LINKS {
+                    return None;
+                }
+                if target.starts_with('/') {
+                    done.clear();
+                } else {
+                    done.pop();
+                }
+                todo.extend(parts(target).rev());
+            }
+        }
+        Some(done.join("/"))
     }
 
     fn add(
@@ -123,6 +219,12 @@ impl Archive {
     }
 }
 
+/// The parts of a path that are neither empty nor `.`.
+fn parts(path: &str) -> impl DoubleEndedIterator<Item = String> {
+    let parts = path.split('/').filter(|p| !p.is_empty() && *p != ".");
+    parts.map(str::to_owned)
+}
+
 fn write_entry(out: &mut Vec<u8>, entry: &Entry, inode: u32) -> Result<()> {
     let size = u32::try_from(entry.data.len())
         .with_context(|| format!("`{}` is 4 GiB or larger", entry.path))?;
@@ -144,19 +246,26 @@ fn write_entry(out: &mut Vec<u8>, entry: &Entry, inode: u32) -> Result<()> {
     Ok(())
 }
 
-/// Lists an archive, or several in a row.
+/// Whether these bytes begin as an archive does.
+#[must_use]
+pub fn starts(bytes: &[u8]) -> bool {
+    MAGICS.iter().any(|magic| bytes.starts_with(*magic))
+}
+
+/// Reads an archive, or several in a row, and returns their entries with the
+/// number of bytes they take: up to the end, or to what is neither padding
+/// nor an archive.
 ///
 /// # Errors
 ///
 /// What is malformed, and at which byte.
-pub fn read(bytes: &[u8]) -> Result<Vec<Entry>> {
+pub fn read(bytes: &[u8]) -> Result<(Vec<Entry>, usize)> {
     let mut entries = Vec::new();
     let mut at = 0;
     loop {
-        let zeroes = bytes[at..].iter().take_while(|&&b| b == 0).count();
-        at += zeroes;
-        if at == bytes.len() {
-            return Ok(entries);
+        at += bytes[at..].iter().take_while(|&&b| b == 0).count();
+        if !starts(&bytes[at..]) {
+            return Ok((entries, at));
         }
         let (entry, next) = read_entry(bytes, at)
             .with_context(|| format!("no newc entry at byte {at}"))?;
@@ -168,7 +277,7 @@ pub fn read(bytes: &[u8]) -> Result<Vec<Entry>> {
 }
 
 fn read_entry(bytes: &[u8], at: usize) -> Option<(Entry, usize)> {
-    let header = bytes.get(at..at + HEADER)?.strip_prefix(b"070701")?;
+    let header = &bytes.get(at..at + HEADER)?[MAGICS[0].len()..];
     let field = |n: usize| {
         let text = core::str::from_utf8(header.get(n * 8..n * 8 + 8)?).ok()?;
         u32::from_str_radix(text, 16).ok()
@@ -205,8 +314,9 @@ mod tests {
         let bytes = one.to_bytes().unwrap();
         assert_eq!(bytes, two.to_bytes().unwrap());
         assert_eq!(bytes.len() % 512, 0);
-        let paths: Vec<_> =
-            read(&bytes).unwrap().into_iter().map(|e| e.path).collect();
+        let (entries, used) = read(&bytes).unwrap();
+        assert_eq!(used, bytes.len());
+        let paths: Vec<_> = entries.into_iter().map(|e| e.path).collect();
         assert_eq!(paths, ["bin", "bin/a", "dev", "dev/null"]);
     }
 
@@ -221,6 +331,35 @@ mod tests {
         assert!(twice.to_string().contains("`a`"), "{twice}");
     }
 
+    #[test]
+    fn links_are_followed_inside_the_archive() {
+        let mut archive = Archive::default();
+        archive.symlink("lib", "usr/lib").unwrap();
+        archive.symlink("usr/lib/a.so", "/lib/./a.so.1").unwrap();
+        archive.file("usr/lib/a.so.1", 0o644, vec![7]).unwrap();
+        archive.symlink("round", "../round").unwrap();
+        let real = |path| archive.real(path);
+        assert_eq!(real("/lib/a.so").as_deref(), Some("usr/lib/a.so.1"));
+        assert_eq!(archive.get("/bin/../lib/a.so").unwrap().data, [7]);
+        assert_eq!(real("/lib/b/c").as_deref(), Some("usr/lib/b/c"));
+        assert_eq!(real("round"), None);
+        let (entries, _) = read(&archive.to_bytes().unwrap()).unwrap();
+        assert_eq!(entries[0].target(), Some("usr/lib"));
+        assert!(!entries[0].is_file());
+    }
+
+    #[test]
+    fn archives_are_merged_unless_they_disagree() {
+        let one = |data| {
+            let mut archive = Archive::default();
+            archive.file("a/b", 0o644, vec![data]).unwrap();
+            archive
+        };
+        let mut both = one(1);
+        both.merge(one(1)).unwrap();
+        assert!(both.merge(one(2)).is_err());
+    }
+
     proptest! {
         #[test]
         fn archives_in_a_row_are_all_listed(
@@ -230,7 +369,7 @@ mod tests {
             archive.file("init", 0o755, data.clone()).unwrap();
             let mut bytes = archive.to_bytes().unwrap();
             bytes.extend(bytes.clone());
-            let entries = read(&bytes).unwrap();
+            let (entries, _) = read(&bytes).unwrap();
             prop_assert_eq!(entries.len(), 2);
             prop_assert_eq!(&entries[1].data, &data);
         }

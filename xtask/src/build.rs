@@ -2,9 +2,12 @@
 
 use crate::tools;
 use anyhow::{Context, Result, bail};
+use initramfs::add::Addition;
 use initramfs::compress::Compression;
+use initramfs::newc::Archive;
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -14,6 +17,8 @@ pub const TARGET: &str = "x86_64-unknown-linux-musl";
 pub const PAYLOAD_BUDGET: usize = 256 * 1024;
 /// Most bytes its image may have, with zstd.
 pub const IMAGE_BUDGET: usize = 96 * 1024;
+/// Most bytes of a packed plan that the payload reads.
+const PLAN_LIMIT: usize = 16 * 1024;
 
 /// The workspace this program was built from.
 #[must_use]
@@ -29,7 +34,19 @@ pub fn workspace() -> PathBuf {
 /// The target is missing, or cargo failed.
 pub fn payload(setup: bool) -> Result<PathBuf> {
     tools::require_target(TARGET, setup)?;
-    let workspace = workspace();
+    payload_of(&workspace())
+}
+
+/// Builds the payload of the workspace in this directory; returns where it
+/// is. The bytes are the same wherever the directory is.
+///
+/// # Errors
+///
+/// There is no such directory, or cargo failed.
+pub fn payload_of(workspace: &Path) -> Result<PathBuf> {
+    // Compilers see the real path, whatever links led here.
+    let workspace = fs::canonicalize(workspace)
+        .with_context(|| workspace.display().to_string())?;
     // Its own target directory: cargo holds a lock on the one that this
     // program may be running from.
     let target = workspace.join("target/payload");
@@ -60,23 +77,105 @@ pub fn payload(setup: bool) -> Result<PathBuf> {
     Ok(target.join(TARGET).join("payload/pidone"))
 }
 
-/// Packs the payload into an image beside it; returns where it is.
+/// Files to add to an image, with what they need.
+///
+/// # Errors
+///
+/// A file that cannot be added, a library that is nowhere to be found, or a
+/// packed plan that the payload could not read as a whole.
+pub fn additions(additions: &[Addition]) -> Result<Archive> {
+    let mut archive = Archive::default();
+    initramfs::add::add(&mut archive, additions, Path::new("/"))?;
+    for entry in archive.entries() {
+        let size = entry.data.len();
+        if entry.path.starts_with("plans/") && size > PLAN_LIMIT {
+            bail!(
+                "the plan /{} has {size} bytes; the most are {PLAN_LIMIT}",
+                entry.path
+            );
+        }
+    }
+    Ok(archive)
+}
+
+/// The text of a plan among additions.
+#[must_use]
+pub fn packed_plan<'a>(added: &'a Archive, name: &str) -> Option<&'a str> {
+    let entry = added.get(&format!("/plans/{name}"))?;
+    core::str::from_utf8(&entry.data).ok()
+}
+
+/// Packs the payload alone into an image beside it; returns where it is.
 ///
 /// # Errors
 ///
 /// The payload cannot be read, or the image not be written.
 pub fn pack(payload: &Path, compression: Compression) -> Result<PathBuf> {
+    let image = image(payload, Archive::default(), compression)?;
+    let path = payload.with_extension(compression.suffix());
+    write(&path, &image)?;
+    Ok(path)
+}
+
+/// Packs the payload and `added` for one boot: into `dir`, where no other
+/// boot overwrites it, or as [`pack`] does if nothing is added. Compressing
+/// what is added would take longer than it saves.
+///
+/// # Errors
+///
+/// As those of [`image`] and [`write`].
+pub fn pack_for_boot(
+    payload: &Path,
+    added: Archive,
+    dir: &Path,
+) -> Result<PathBuf> {
+    if added.is_empty() {
+        return pack(payload, Compression::Zstd);
+    }
+    let none = Compression::None;
+    let path = dir.join("initramfs").with_extension(none.suffix());
+    write(&path, &image(payload, added, none)?)?;
+    Ok(path)
+}
+
+/// The image of a payload and what is added to it.
+///
+/// # Errors
+///
+/// The payload cannot be read, or an addition takes its place.
+pub fn image(
+    payload: &Path,
+    added: Archive,
+    compression: Compression,
+) -> Result<Vec<u8>> {
     let init =
         fs::read(payload).with_context(|| payload.display().to_string())?;
-    let image = compression.compress(&initramfs::base(init)?.to_bytes()?)?;
-    let path = payload.with_extension(compression.suffix());
-    // Another process may be booting the image that is there.
-    let folder = path.parent().unwrap_or_else(|| Path::new("."));
-    let mut new = tempfile::NamedTempFile::new_in(folder)?;
-    new.write_all(&image)?;
-    new.persist(&path)
-        .with_context(|| path.display().to_string())?;
-    Ok(path)
+    let mut archive = initramfs::base(init)?;
+    archive.merge(added)?;
+    compression.compress(&archive.to_bytes()?)
+}
+
+/// Writes an image, all of it or nothing: another process may be booting
+/// what is there.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn write(path: &Path, image: &[u8]) -> Result<()> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let what = || path.display().to_string();
+    // A temporary file is its owner's alone, as an image need not be.
+    let mode = fs::Permissions::from_mode(0o644);
+    let mut new = tempfile::Builder::new()
+        .permissions(mode)
+        .tempfile_in(folder)
+        .with_context(what)?;
+    new.write_all(image).with_context(what)?;
+    new.persist(path).with_context(what)?;
+    Ok(())
 }
 
 /// Size of a file in bytes.
@@ -88,4 +187,44 @@ pub fn size(path: &Path) -> Result<usize> {
     let meta =
         fs::metadata(path).with_context(|| path.display().to_string())?;
     Ok(usize::try_from(meta.len())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{additions, pack_for_boot, packed_plan};
+    use initramfs::newc::Archive;
+    use std::fs;
+
+    #[test]
+    fn boots_with_additions_have_images_of_their_own() {
+        let dir = tempfile::tempdir().unwrap();
+        let payload = dir.path().join("pidone");
+        fs::write(&payload, "payload").unwrap();
+        let image = |name: &str| {
+            let own = dir.path().join(name);
+            fs::create_dir(&own).unwrap();
+            let mut added = Archive::default();
+            added.file(name, 0o644, Vec::new()).unwrap();
+            pack_for_boot(&payload, added, &own).unwrap()
+        };
+        let (one, two) = (image("one"), image("two"));
+        assert_ne!(fs::read(one).unwrap(), fs::read(two).unwrap());
+        let bare = pack_for_boot(&payload, Archive::default(), dir.path());
+        assert_eq!(bare.unwrap(), payload.with_extension("cpio.zst"));
+    }
+
+    #[test]
+    fn a_packed_plan_is_found_and_not_too_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("plan");
+        let spec = format!("{}:/plans/mine", file.display());
+        let added = || additions(&[spec.parse().unwrap()]);
+        fs::write(&file, "work=PipeIo").unwrap();
+        let archive = added().unwrap();
+        assert_eq!(packed_plan(&archive, "mine"), Some("work=PipeIo"));
+        assert_eq!(packed_plan(&archive, "other"), None);
+        fs::write(&file, " ".repeat(20_000)).unwrap();
+        let error = added().unwrap_err().to_string();
+        assert!(error.contains("/plans/mine has 20000 bytes"), "{error}");
+    }
 }

@@ -1,3 +1,5 @@
+//! Tests of the plan: its grammar, its sources, and what it refuses.
+
 use super::{Plan, Sources, Workers, builtin};
 use crate::plan::token::Source;
 use crate::workload::Kind;

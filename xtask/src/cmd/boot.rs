@@ -8,7 +8,8 @@ use crate::{build, kernel, outcome, tools};
 use anyhow::{Context, Result, bail};
 use argh::FromArgs;
 use core::time::Duration;
-use initramfs::compress::Compression;
+use initramfs::add::Addition;
+use initramfs::newc::Archive;
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, Sources, builtin};
 use std::path::{Path, PathBuf};
@@ -50,6 +51,10 @@ pub struct Args {
     /// keep the serial logs in this directory
     #[argh(option)]
     pub logs: Option<PathBuf>,
+    /// a file or directory to add to the initramfs, as FILE or FILE:PATH,
+    /// with the libraries that it needs; may be repeated
+    #[argh(option)]
+    pub add: Vec<Addition>,
     /// install what is missing
     #[argh(switch)]
     pub setup: bool,
@@ -89,15 +94,16 @@ pub fn boot(args: &Args) -> Result<(Report, u8)> {
         .map(String::as_str)
         .filter(|word| *word != "--")
         .collect();
-    let planned = check(&tokens.join(" "))?;
+    let added = build::additions(&args.add)?;
+    let planned = check(&tokens.join(" "), &added)?;
     tools::require(&[tools::QEMU], args.setup)?;
     let payload = build::payload(args.setup)?;
-    let initrd = build::pack(&payload, Compression::Zstd)?;
     let kernel = kernel::resolve(&args.kernel, args.setup)?;
     let temporary = tempfile::tempdir()?;
     let dir = args.logs.clone();
     let dir = dir.unwrap_or_else(|| temporary.path().to_path_buf());
     fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    let initrd = build::pack_for_boot(&payload, added, &dir)?;
     let seed = args.deterministic;
     let mut append = args.append.clone();
     append.push("pidone.records=/dev/ttyS1".to_owned());
@@ -126,16 +132,18 @@ pub fn boot(args: &Args) -> Result<(Report, u8)> {
 }
 
 /// Checks a plan before anything is built; returns how long its runs take.
-fn check(tokens: &str) -> Result<Duration> {
+fn check(tokens: &str, added: &Archive) -> Result<Duration> {
     let mut text = String::new();
     let mut sources = Sources {
         args: Source::args(tokens),
         ..Sources::default()
     };
-    if let Some(name) = sources.plan_name()
-        && builtin(name, &mut text).is_some()
-    {
-        sources.file = Source::file(&text);
+    if let Some(name) = sources.plan_name() {
+        if let Some(plan) = build::packed_plan(added, name) {
+            sources.file = Source::file(plan);
+        } else if builtin(name, &mut text).is_some() {
+            sources.file = Source::file(&text);
+        }
     }
     let plan = match Plan::parse(&sources) {
         Ok(plan) => plan,

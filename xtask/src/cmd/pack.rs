@@ -1,34 +1,144 @@
 //! `pack`: the payload as an initramfs.
 
 use crate::build;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use argh::FromArgs;
+use initramfs::add::Addition;
 use initramfs::compress::Compression;
+use initramfs::list::{self, Part};
+use initramfs::newc::Entry;
+use std::fs;
+use std::path::PathBuf;
 
-/// Build the payload and pack it into an initramfs.
+/// Build the payload and pack it into an initramfs, or list one.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "pack")]
 pub struct Args {
-    /// none, gzip, zstd (the default), xz or lz4
-    #[argh(option, default = "Compression::Zstd")]
-    compression: Compression,
+    /// none, gzip, zstd (the default), xz or lz4; by default what the name
+    /// of --output says
+    #[argh(option)]
+    compression: Option<Compression>,
+    /// a file or directory to add, as FILE or FILE:PATH, with the libraries
+    /// that it needs; may be repeated
+    #[argh(option)]
+    add: Vec<Addition>,
+    /// the file to write; by default one beside the payload
+    #[argh(option)]
+    output: Option<PathBuf>,
+    /// list what was packed, or what is in FILE
+    #[argh(switch)]
+    list: bool,
     /// install what is missing
     #[argh(switch)]
     setup: bool,
+    /// an initramfs to list instead of packing one
+    #[argh(positional)]
+    file: Option<PathBuf>,
 }
 
 /// Runs the verb.
 ///
 /// # Errors
 ///
-/// The build fails or the image is over its budget.
+/// The build fails, something cannot be added, or the image without additions
+/// is over its budget.
 pub fn run(args: &Args) -> Result<u8> {
+    if let Some(file) = &args.file {
+        if !args.list || !args.add.is_empty() || args.output.is_some() {
+            bail!("FILE goes with --list, and not with --add or --output");
+        }
+        let what = || file.display().to_string();
+        let image = fs::read(file).with_context(what)?;
+        print(&list::read(&image).with_context(what)?);
+        return Ok(super::exit::GOOD);
+    }
+    let name = args.output.as_ref().and_then(|output| output.to_str());
+    let compression = args
+        .compression
+        .or_else(|| Compression::of_name(name?))
+        .unwrap_or(Compression::Zstd);
+    let added = build::additions(&args.add)?;
+    let bare = added.is_empty();
     let payload = build::payload(args.setup)?;
-    let image = build::pack(&payload, args.compression)?;
-    let (size, most) = (build::size(&image)?, build::IMAGE_BUDGET);
-    println!("{} ({size} bytes)", image.display());
-    if args.compression == Compression::Zstd && size > most {
+    let path = args.output.clone().unwrap_or_else(|| {
+        let name = if bare { "pidone" } else { "pidone-added" };
+        payload
+            .with_file_name(name)
+            .with_extension(compression.suffix())
+    });
+    let image = build::image(&payload, added, compression)?;
+    build::write(&path, &image)?;
+    let (size, most) = (image.len(), build::IMAGE_BUDGET);
+    println!("{} ({size} bytes)", path.display());
+    if args.list {
+        print(&list::read(&image)?);
+    }
+    if bare && compression == Compression::Zstd && size > most {
         bail!("the image is over its budget of {most} bytes");
     }
     Ok(super::exit::GOOD)
+}
+
+fn print(parts: &[Part]) {
+    for part in parts {
+        let (size, how) = (part.size, part.compression);
+        println!("{size} bytes, compression {how}:");
+        for entry in &part.entries {
+            println!("{}", line(entry));
+        }
+    }
+}
+
+/// An entry as `ls -l` would show it, without what is always the same.
+fn line(entry: &Entry) -> String {
+    let kind = match entry.mode >> 12 {
+        0o01 => 'p',
+        0o02 => 'c',
+        0o04 => 'd',
+        0o06 => 'b',
+        0o10 => '-',
+        0o12 => 'l',
+        0o14 => 's',
+        _ => '?',
+    };
+    let rights = |(letter, bit): (char, u32)| match entry.mode >> bit & 1 {
+        1 => letter,
+        _ => '-',
+    };
+    let mode: String =
+        "rwxrwxrwx".chars().zip((0..9).rev()).map(rights).collect();
+    let size = match (kind, entry.device) {
+        ('b' | 'c', (major, minor)) => format!("{major}, {minor}"),
+        _ => entry.data.len().to_string(),
+    };
+    let path = &entry.path;
+    let target = entry.target().map(|to| format!(" -> {to}"));
+    format!(
+        "{kind}{mode} {size:>9} {path}{}",
+        target.unwrap_or_default()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::line;
+    use initramfs::newc::Archive;
+
+    #[test]
+    fn entries_are_shown_as_ls_does() {
+        let mut archive = Archive::default();
+        archive.char_device("dev/null", 0o666, (1, 3)).unwrap();
+        archive.file("init", 0o755, vec![0; 1234]).unwrap();
+        archive.symlink("lib", "usr/lib").unwrap();
+        let lines: Vec<String> = archive.entries().map(line).collect();
+        assert_eq!(
+            lines,
+            [
+                "drwxr-xr-x         0 dev",
+                "crw-rw-rw-      1, 3 dev/null",
+                "-rwxr-xr-x      1234 init",
+                "lrwxrwxrwx         7 lib -> usr/lib",
+            ]
+        );
+    }
 }

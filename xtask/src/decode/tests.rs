@@ -220,7 +220,8 @@ proptest! {
 
     #[test]
     fn marks_and_any_bytes(
-        log in "(~p1:|# |[0-9a-f]{1,3}|:|/|~|\\[ 1\\.000000\\] |\n|\r|\x1b\\[){0,200}",
+        log in "(~p1:|# |[0-9a-f]{1,3}|:|/|~|\
+            \\[ 1\\.000000\\] |\n|\r|\x1b\\[){0,200}",
         at in 0..2000_usize,
     ) {
         // Text inside a frame may look like a part of it, so one copy is

@@ -1,0 +1,219 @@
+//! What a loader reads of an ELF file. No I/O.
+
+use anyhow::{Context, Result};
+use object::elf::{
+    DT_NEEDED, DT_RPATH, DT_RUNPATH, DT_SONAME, DT_STRTAB, FileHeader32,
+    FileHeader64, Machine,
+};
+use object::read::StringTable;
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use object::{Endian, Endianness};
+
+/// What must agree between a program and its libraries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kind {
+    /// The machine.
+    pub machine: Machine,
+    /// 64 bits, not 32.
+    pub wide: bool,
+    /// Little-endian.
+    pub little: bool,
+}
+
+impl Kind {
+    /// The name of this machine in the multiarch directories of Debian and
+    /// in `/usr/NAME/lib` of cross compilers, for use with the GNU C library.
+    #[must_use]
+    pub fn triplet(self) -> Option<&'static str> {
+        use object::elf;
+        Some(match (self.machine, self.wide, self.little) {
+            (elf::EM_X86_64, true, _) => "x86_64-linux-gnu",
+            (elf::EM_X86_64, false, _) => "x86_64-linux-gnux32",
+            (elf::EM_386, ..) => "i386-linux-gnu",
+            (elf::EM_AARCH64, true, true) => "aarch64-linux-gnu",
+            (elf::EM_ARM, _, true) => "arm-linux-gnueabihf",
+            (elf::EM_RISCV, true, _) => "riscv64-linux-gnu",
+            (elf::EM_PPC64, _, true) => "powerpc64le-linux-gnu",
+            (elf::EM_S390, true, _) => "s390x-linux-gnu",
+            (elf::EM_LOONGARCH, true, _) => "loongarch64-linux-gnu",
+            _ => return None,
+        })
+    }
+}
+
+/// What a loader reads of an ELF file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Elf {
+    /// What it runs on.
+    pub kind: Kind,
+    /// The loader it asks for.
+    pub interpreter: Option<String>,
+    /// Its name as a library.
+    pub soname: Option<String>,
+    /// Libraries it needs, in order.
+    pub needed: Vec<String>,
+    /// Directories in which what it needs is looked for, as `DT_RUNPATH`
+    /// gives them.
+    pub runpath: Option<Vec<String>>,
+    /// The same as `DT_RPATH` gives them, which hold for what its libraries
+    /// need too.
+    pub rpath: Vec<String>,
+}
+
+impl Elf {
+    /// Parses a file. `None` if it is no ELF file at all.
+    ///
+    /// # Errors
+    ///
+    /// It begins as one but is damaged.
+    pub fn parse(bytes: &[u8]) -> Result<Option<Self>> {
+        // The magic number, then the class.
+        let [0x7f, b'E', b'L', b'F', class, ..] = bytes else {
+            return Ok(None);
+        };
+        let parsed = match class {
+            1 => parse::<FileHeader32<Endianness>>(bytes),
+            _ => parse::<FileHeader64<Endianness>>(bytes),
+        };
+        parsed.context("a damaged ELF file").map(Some)
+    }
+}
+
+fn parse<H>(bytes: &[u8]) -> Result<Elf>
+where
+    H: FileHeader<Endian = Endianness>,
+{
+    let header = H::parse(bytes)?;
+    let endian = header.endian()?;
+    let mut elf = Elf {
+        kind: Kind {
+            machine: header.e_machine(endian),
+            wide: header.is_class_64(),
+            little: endian.is_little_endian(),
+        },
+        interpreter: None,
+        soname: None,
+        needed: Vec::new(),
+        runpath: None,
+        rpath: Vec::new(),
+    };
+    let segments = header.program_headers(endian, bytes)?;
+    let mut dynamic: &[H::Dyn] = &[];
+    for segment in segments {
+        if let Some(path) = segment.interpreter(endian, bytes)? {
+            elf.interpreter = Some(text(path)?);
+        }
+        if let Some(entries) = segment.dynamic(endian, bytes)? {
+            dynamic = entries;
+        }
+    }
+    let pairs = || {
+        let end = object::elf::DT_NULL;
+        let pairs = dynamic.iter().map(|d| (d.tag(endian), d.val(endian)));
+        pairs.take_while(move |(tag, _)| *tag != end)
+    };
+    let Some((_, address)) = pairs().find(|(tag, _)| *tag == DT_STRTAB) else {
+        return Ok(elf);
+    };
+    let offset = segments.iter().find_map(|segment| {
+        if segment.p_type(endian) != object::elf::PT_LOAD {
+            return None;
+        }
+        let inside = address.checked_sub(segment.p_vaddr(endian).into())?;
+        let (offset, size) = segment.file_range(endian);
+        (inside < size).then(|| offset.checked_add(inside))?
+    });
+    let offset = offset.context("its string table is in no segment")?;
+    let strings = StringTable::new(bytes, offset, u64::try_from(bytes.len())?);
+    for (tag, value) in pairs() {
+        let string = || {
+            let at = u32::try_from(value).ok();
+            let found = at.and_then(|at| strings.get(at).ok());
+            text(found.context("a name outside of its string table")?)
+        };
+        match tag {
+            DT_NEEDED => elf.needed.push(string()?),
+            DT_SONAME => elf.soname = Some(string()?),
+            DT_RPATH => elf.rpath = directories(&string()?),
+            DT_RUNPATH => elf.runpath = Some(directories(&string()?)),
+            _ => {}
+        }
+    }
+    // It is not looked at where there is the other.
+    if elf.runpath.is_some() {
+        elf.rpath.clear();
+    }
+    Ok(elf)
+}
+
+fn text(bytes: &[u8]) -> Result<String> {
+    String::from_utf8(bytes.to_vec()).context("a name that is not UTF-8")
+}
+
+fn directories(path: &str) -> Vec<String> {
+    path.split(':').map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Elf;
+    use crate::testing::Build;
+    use object::elf;
+    use proptest::prelude::{any, proptest};
+
+    #[test]
+    fn a_program_tells_what_it_needs() {
+        let bytes = Build {
+            interpreter: "/lib/ld.so",
+            needed: &["liba.so", "libb.so"],
+            rpath: "/a:$ORIGIN/b",
+            ..Build::default()
+        }
+        .bytes();
+        let parsed = Elf::parse(&bytes).unwrap().unwrap();
+        assert_eq!(parsed.kind.machine, elf::EM_X86_64);
+        assert!(parsed.kind.wide && parsed.kind.little);
+        assert_eq!(parsed.interpreter.as_deref(), Some("/lib/ld.so"));
+        assert_eq!(parsed.needed, ["liba.so", "libb.so"]);
+        assert_eq!(parsed.rpath, ["/a", "$ORIGIN/b"]);
+        assert_eq!(parsed.runpath, None);
+        let both = Build {
+            rpath: "/a",
+            runpath: "/b",
+            soname: "libc.so",
+            ..Build::default()
+        }
+        .bytes();
+        let both = Elf::parse(&both).unwrap().unwrap();
+        assert_eq!(both.soname.as_deref(), Some("libc.so"));
+        assert!(both.rpath.is_empty() && both.runpath.is_some());
+    }
+
+    #[test]
+    fn other_files_are_no_elf_and_damaged_ones_say_so() {
+        assert_eq!(Elf::parse(b"#!/bin/sh\n").unwrap(), None);
+        let mut bytes = Build::default().bytes();
+        bytes.truncate(100);
+        let error = Elf::parse(&bytes).unwrap_err();
+        assert!(error.to_string().contains("damaged"), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(
+            at in 0..1000_usize,
+            byte in any::<u8>(),
+            len in 0..1000_usize,
+        ) {
+            let mut bytes = Build {
+                needed: &["liba.so"],
+                ..Build::default()
+            }
+            .bytes();
+            let (at, len) = (at % bytes.len(), len % bytes.len());
+            bytes[at] = byte;
+            let _parsed = Elf::parse(&bytes);
+            let _parsed = Elf::parse(&bytes[..len]);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! What is added to an image is there in the machine, and works.
+
+use crate::machine;
+use std::fs;
+use xtask::cmd::boot::{Args, boot};
+
+const KERNEL: &str = "debian:6.12-cloud";
+
+#[test]
+fn a_packed_plan_is_carried_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("my.plan");
+    fs::write(&file, "time=100ms\nwork=PipeIo\nwork=YieldHeavy\n").unwrap();
+    let add = format!("{}:/plans/mine", file.display());
+    let (report, code) = boot(&Args {
+        add: vec![add.parse().unwrap()],
+        plan: vec!["plan=mine".to_owned()],
+        ..machine(KERNEL)
+    })
+    .unwrap();
+    assert_eq!((report.outcome.as_str(), code), ("ok", 0));
+    let names: Vec<_> = report.runs.iter().map(|run| &run.name).collect();
+    assert_eq!(names, ["PipeIo", "YieldHeavy"]);
+}
+
+#[test]
+fn a_dynamic_program_finds_its_libraries() {
+    let dir = tempfile::tempdir().unwrap();
+    let (_, code) = boot(&Args {
+        add: vec!["/bin/ls".parse().unwrap()],
+        // The kernel starts it in place of the payload, and says how it
+        // ended as it panics.
+        append: vec!["rdinit=/bin/ls".to_owned()],
+        logs: Some(dir.path().to_path_buf()),
+        ..machine(KERNEL)
+    })
+    .unwrap();
+    assert_ne!(code, 0);
+    let console = fs::read(dir.path().join("console.log")).unwrap();
+    let console = String::from_utf8_lossy(&console).into_owned();
+    for part in ["Run /bin/ls as init", "proc", "exitcode=0x00000000"] {
+        assert!(console.contains(part), "{part} in {console}");
+    }
+}

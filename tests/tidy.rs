@@ -1,0 +1,162 @@
+//! Rules of style that no other tool checks, over all files of a commit.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use xtask::build;
+
+const WIDTH: usize = 80;
+const WORKLOAD_LINES: usize = 300;
+/// Endings of files that people write.
+const TEXTS: [&str; 7] =
+    [".config", ".json", ".md", ".rs", ".sh", ".toml", ".yml"];
+
+/// A text file of the workspace, by its path there.
+struct File {
+    path: String,
+    text: String,
+}
+
+/// All of them, new ones that are not in a commit yet included.
+fn files() -> Vec<File> {
+    let root = build::workspace();
+    let listed = Command::new("git")
+        .args(["ls-files", "-z", "--cached", "--others"])
+        .arg("--exclude-standard")
+        .current_dir(&root)
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "the workspace is no git checkout");
+    let names = String::from_utf8(listed.stdout).unwrap();
+    let names: BTreeSet<&str> = names.split_terminator('\0').collect();
+    names
+        .into_iter()
+        .filter(|path| TEXTS.iter().any(|end| path.ends_with(end)))
+        // Recorded consoles are what they are.
+        .filter(|path| !path.starts_with("tests/data/"))
+        .filter(|path| root.join(path).is_file())
+        .map(|path| File {
+            path: path.to_owned(),
+            text: fs::read_to_string(root.join(path)).unwrap(),
+        })
+        .collect()
+}
+
+/// Fails with all that is wrong at once.
+#[track_caller]
+fn none(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn lines_have_no_tab_no_space_at_their_end_and_are_short() {
+    let mut wrong = Vec::new();
+    for file in files() {
+        let mut fenced = false;
+        for (line, number) in file.text.lines().zip(1..) {
+            let mut say = |what: &str| {
+                wrong.push(format!("{}:{number}: {what}", file.path));
+            };
+            if line.contains('\t') {
+                say("a tab");
+            }
+            if line.ends_with(' ') {
+                say("a space at the end");
+            }
+            fenced ^= line.trim_start().starts_with("```");
+            let exempt = fenced || is_whole(&file.path, line);
+            if line.chars().count() > WIDTH && !exempt {
+                say("over 80 columns");
+            }
+        }
+        if !file.text.is_empty() && !file.text.ends_with('\n') {
+            wrong.push(format!("{}: no end of its last line", file.path));
+        }
+        if file.text.ends_with("\n\n") {
+            wrong.push(format!("{}: an empty last line", file.path));
+        }
+    }
+    none(&wrong);
+}
+
+/// Whether a line cannot be broken: one with an address, a row of a table, an
+/// inline table, and data.
+fn is_whole(path: &str, line: &str) -> bool {
+    line.contains("://")
+        || path.ends_with(".md") && line.trim_start().starts_with('|')
+        || path.ends_with(".toml") && line.contains(" = {")
+        || path.ends_with(".toml") && line.trim_start().starts_with('{')
+        || path.ends_with(".json")
+}
+
+#[test]
+fn every_source_says_what_it_is() {
+    let sources = files().into_iter().filter(|f| f.path.ends_with(".rs"));
+    let silent = sources.filter(|file| !file.text.starts_with("//! "));
+    none(&silent.map(|file| file.path).collect::<Vec<_>>());
+}
+
+#[test]
+fn workloads_are_short() {
+    let folder = "payload/src/workloads/";
+    let long = files().into_iter().filter(|file| {
+        file.path.starts_with(folder)
+            && file.text.lines().count() > WORKLOAD_LINES
+    });
+    none(&long.map(|file| file.path).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_fragment_sets_an_option_once() {
+    let mut wrong = Vec::new();
+    for file in files() {
+        if !file.path.starts_with("kernel-configs/") {
+            continue;
+        }
+        let mut seen = BTreeSet::new();
+        for line in file.text.lines() {
+            let line = line.strip_prefix("# ").unwrap_or(line);
+            let option = line.split(['=', ' ']).next().unwrap_or_default();
+            let set = line.contains('=') || line.ends_with(" is not set");
+            let is = option.starts_with("CONFIG_") && set;
+            if is && !seen.insert(option.to_owned()) {
+                wrong.push(format!("{}: {option} twice", file.path));
+            }
+        }
+    }
+    none(&wrong);
+}
+
+#[test]
+fn every_verb_is_listed() {
+    let files = files();
+    let text = |path: &str| {
+        let file = files.iter().find(|file| file.path == path);
+        &file.unwrap_or_else(|| panic!("no {path}")).text
+    };
+    let (modules, main) = (text("xtask/src/cmd.rs"), text("xtask/src/main.rs"));
+    let mut wrong = Vec::new();
+    let mut verbs = 0;
+    for file in &files {
+        let path = Path::new(&file.path);
+        let in_folder = path.parent() == Some(Path::new("xtask/src/cmd"));
+        let Some(verb) = path.file_stem().and_then(|stem| stem.to_str()) else {
+            continue;
+        };
+        if !in_folder || !file.path.ends_with(".rs") {
+            continue;
+        }
+        verbs += 1;
+        if !modules.contains(&format!("mod {verb};")) {
+            wrong.push(format!("{}: not in xtask/src/cmd.rs", file.path));
+        }
+        // What has no `Args` helps the verbs.
+        let is_verb = file.text.contains("#[argh(subcommand, name = ");
+        if is_verb && !main.contains(&format!("{verb}::run(")) {
+            wrong.push(format!("{}: not in xtask/src/main.rs", file.path));
+        }
+    }
+    assert!(verbs > 5, "{verbs} verbs were found");
+    none(&wrong);
+}
