@@ -332,7 +332,6 @@ impl<'r> Ctx<'r> {
     }
 
     /// Counts an iteration that ended at `now`, which is a checkpoint.
-    #[inline]
     pub fn iteration_at(&mut self, now: u64) {
         add(&self.given.slot.iterations, 1);
         self.checkpoint_at(now);
@@ -380,7 +379,6 @@ impl<'r> Ctx<'r> {
 
     /// Records a wake: from `stamp` to running, if the task had blocked by
     /// then; otherwise it counts as a wake without waiting.
-    #[inline]
     pub fn record_wake(&self, hist: &Hist, wakeup: &Wakeup, stamp: u64) {
         match wakeup.block_ns {
             Some(block) if stamp >= block => {
@@ -402,7 +400,6 @@ impl<'r> Ctx<'r> {
     }
 
     /// The books of a moment in which the task runs: gaps and CPUs.
-    #[inline]
     pub fn checkpoint_at(&mut self, now: u64) {
         let gap = now.saturating_sub(self.last_ns);
         self.last_ns = now;
@@ -556,7 +553,6 @@ impl<'r> Ctx<'r> {
     }
 
     /// Wakes up to `n` waiters of `word`; returns how many.
-    #[inline]
     pub fn wake(&self, word: &Word, n: u32) -> u64 {
         // The kernel takes a signed count.
         let n = n.min(i32::MAX.unsigned_abs());

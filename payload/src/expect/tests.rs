@@ -1,7 +1,7 @@
 use super::figure::{FIGURES, Figures, Stat, Totals};
 use super::{Expect, Judged, Kind};
 use crate::kit::histogram::{Summary, bucket_of};
-use crate::record::{Exit, TaskCounters, Worker};
+use crate::record::{Exit, Pairs, TaskCounters, Worker};
 use crate::workload::Workload;
 use crate::workloads;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
@@ -374,7 +374,9 @@ fn worker(index: u32, nvcsw: Option<u64>) -> Worker<'static> {
         group: 0,
         index,
         pos: 0,
+        role: "",
         tid: 1,
+        tasks: 1,
         iterations: 5 + u64::from(index),
         work_units: u64::MAX,
         wall_ns: 8,
@@ -393,6 +395,7 @@ fn worker(index: u32, nvcsw: Option<u64>) -> Worker<'static> {
         max_gap_at_ns: 0,
         max_cpu_gap_ns: 17,
         effective: None,
+        numa_pages: Pairs(""),
         completed: true,
         exit: Exit::Code(0),
     }
