@@ -2,23 +2,25 @@
 
 use crate::attr::InGrammar;
 use crate::counters::{BAD_TAINT, pieces};
+use crate::expect::figure::{Figures, Stat, Totals};
+use crate::expect::{self, Judged};
 use crate::kit::histogram::{Histogram, Sparse, percentile};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{CPU_WORDS, Op, Slot, State};
 use crate::kit::text::{Cut, Human};
 use crate::kmsg::{Kmsg, Next, is_incident};
 use crate::output::Output;
-use crate::plan::Run;
+use crate::plan::{MAX_CONDITIONS, MAX_GROUPS, Run};
 use crate::record::{
     self, CallError, Effective, Exit, Lines, Metrics, Record, TaskCounters,
     Verdict,
 };
 use crate::supervisor::{Findings, decode_exit};
 use crate::worker::Crew;
-use crate::workload::{How, Kind, Value};
-use core::fmt::{Arguments, Write};
+use crate::workload::{Hist, How, Kind, Metric, Value};
+use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use heapless::String;
+use heapless::{String, Vec};
 
 /// Kernel messages attached to one run, at most; incidents come first in
 /// importance but lines come in order, so the rest is counted as dropped.
@@ -99,6 +101,7 @@ pub fn finished(
     // The log is read before the verdict is sent, for an incident fails the
     // run, and its lines are sent behind it: hence two readers.
     let (incidents, total) = scan(measured.kmsg, findings);
+    let judgements = judge_expects(measured, findings);
     let name = name(measured.run);
     let crews = measured.crews;
     let hists: usize =
@@ -118,6 +121,18 @@ pub fn finished(
         workers,
         hists: u16::try_from(hists).unwrap_or(u16::MAX),
     }));
+    for (expect, judged) in measured.run.expects().zip(&judgements) {
+        out.record(&Record::Expect(record::Expect {
+            run: measured.number,
+            text: expect.text,
+            held: judged.held,
+            milli: judged.milli,
+        }));
+        if judged.held {
+            let found = Found(expect.kind(), judged.milli);
+            out.line(format_args!("# expect {}: {found}", expect.text));
+        }
+    }
     for crew in crews {
         group(measured, crew, out);
     }
@@ -245,7 +260,7 @@ fn arguments(
     run: &Run<'_>,
     crew: &Crew<'_>,
     text: &mut dyn Write,
-) -> core::fmt::Result {
+) -> fmt::Result {
     let work = &crew.group.work;
     for param in work.row().params {
         write!(text, "{}=", param.name)?;
@@ -296,11 +311,12 @@ fn bitmap<'b>(
     &buf[..used]
 }
 
-fn worker(
+/// Hands over the report of one worker.
+fn with_worker(
     measured: &Measured<'_>,
     crew: &Crew<'_>,
     index: u32,
-    out: &mut Output<'_>,
+    take: &mut dyn FnMut(&record::Worker<'_>),
 ) {
     let load = |cell: &AtomicU64| cell.load(Relaxed);
     let tasks = crew.tasks_of(index);
@@ -336,7 +352,7 @@ fn worker(
     });
     let pos = index % crew.size;
     let begin = load(&own.begin_ns);
-    out.record(&Record::Worker(record::Worker {
+    take(&record::Worker {
         run: measured.number,
         group: crew.number,
         index,
@@ -361,7 +377,19 @@ fn worker(
         numa_pages: record::Pairs(pages.trim_end()),
         completed: tasks.iter().all(|slot| slot.state() == State::Done),
         exit: decode_exit(own.exit.load(Relaxed)),
-    }));
+    });
+}
+
+fn worker(
+    measured: &Measured<'_>,
+    crew: &Crew<'_>,
+    index: u32,
+    out: &mut Output<'_>,
+) {
+    with_worker(measured, crew, index, &mut |worker| {
+        out.record(&Record::Worker(*worker));
+    });
+    let tasks = crew.tasks_of(index);
     for (op, name) in Op::ALL {
         let failures = tasks.iter().map(|slot| slot.failures_of(*op));
         let of_all = |a: (u64, i32), b: (u64, i32)| match b.0 {
@@ -406,9 +434,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         return;
     };
     for hist in row.hists {
-        total.clear();
-        let mine = crew.hists.iter().skip(hist.index);
-        mine.step_by(row.hists.len()).for_each(|h| h.add_to(total));
+        merge(crew, hist, total);
         let summary = total.summary();
         let mut buf = [0; 8192];
         let len = Sparse::encode(total.occupied(), &mut buf).unwrap_or(0);
@@ -438,17 +464,124 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     }
     let mut text: String<512> = String::new();
     for metric in row.metrics {
-        let of = |slot: &Slot| slot.metrics[metric.index].load(Relaxed);
-        let value = match metric.how {
-            How::Sum => crew.slots.iter().map(of).sum(),
-            How::Max => crew.slots.iter().map(of).max().unwrap_or(0),
-            How::Gauge(index) => crew.gauge_sum(index),
-        };
+        let value = metric_of(crew, metric);
         let _fits = writeln!(Cut(&mut text), "{}={value}", metric.name);
     }
     for values in pieces(&text, PIECE) {
         let (run, group) = (measured.number, crew.number);
         out.record(&Record::Metrics(Metrics { run, group, values }));
+    }
+}
+
+/// A histogram of all tasks of a group.
+fn merge(crew: &Crew<'_>, hist: &Hist, total: &Histogram) {
+    total.clear();
+    let each = crew.group.work.row().hists.len();
+    let mine = crew.hists.iter().skip(hist.index).step_by(each);
+    mine.for_each(|h| h.add_to(total));
+}
+
+fn metric_of(crew: &Crew<'_>, metric: &Metric) -> u64 {
+    let of = |slot: &Slot| slot.metrics[metric.index].load(Relaxed);
+    match metric.how {
+        How::Sum => crew.slots.iter().map(of).sum(),
+        How::Max => crew.slots.iter().map(of).max().unwrap_or(0),
+        How::Gauge(index) => crew.gauge_sum(index),
+    }
+}
+
+/// The figures of a run, for its conditions.
+struct RunFigures<'r> {
+    measured: &'r Measured<'r>,
+    totals: Vec<Totals, MAX_GROUPS>,
+    scratch: &'r Histogram,
+}
+
+impl Figures for RunFigures<'_> {
+    fn work(&self, group: usize) -> Option<&str> {
+        Some(self.measured.crews.get(group)?.group.work.row().name)
+    }
+
+    fn hist(&self, group: usize, name: &str, stat: Stat) -> Option<u64> {
+        let crew = self.measured.crews.get(group)?;
+        let mut hists = crew.group.work.row().hists.iter();
+        merge(crew, hists.find(|hist| hist.name == name)?, self.scratch);
+        stat.of(&self.scratch.summary(), self.scratch.occupied())
+    }
+
+    fn figure(&self, group: usize, name: &str) -> Option<u64> {
+        let crew = self.measured.crews.get(group)?;
+        let mut metrics = crew.group.work.row().metrics.iter();
+        self.totals.get(group)?.get(name).or_else(|| {
+            Some(metric_of(crew, metrics.find(|m| m.name == name)?))
+        })
+    }
+
+    fn counter(&self, name: &str) -> Option<u64> {
+        let mut counters = record::Pairs(self.measured.counters).iter();
+        Some(counters.find(|counter| counter.0 == name)?.1)
+    }
+}
+
+/// Judges every condition of a run; one that does not hold fails it.
+fn judge_expects(
+    measured: &Measured<'_>,
+    findings: &mut Findings,
+) -> Vec<Judged, MAX_CONDITIONS> {
+    let mut judgements = Vec::new();
+    if measured.run.expects().next().is_none() || !measured.ready {
+        return judgements;
+    }
+    let arena = Arena::new(size_of::<Histogram>());
+    let scratch = arena.as_ref().ok().and_then(|arena| arena.one().ok());
+    let Some(scratch) = scratch else {
+        findings.add(Verdict::Fail, format_args!("no memory to judge expect="));
+        return judgements;
+    };
+    let mut totals = Vec::new();
+    for crew in measured.crews {
+        let mut total = Totals::new(measured.end - measured.begin);
+        for index in 0..crew.workers {
+            with_worker(measured, crew, index, &mut |w| total.add(w));
+        }
+        // A run has no more crews than groups.
+        let _room = totals.push(total);
+    }
+    let figures = RunFigures {
+        measured,
+        totals,
+        scratch,
+    };
+    for expect in measured.run.expects() {
+        let judged = expect.evaluate(&figures);
+        if !judged.held {
+            let found = Found(expect.kind(), judged.milli);
+            let text = expect.text;
+            findings.add(
+                Verdict::Fail,
+                format_args!("expect {text} does not hold: {found}"),
+            );
+        }
+        // The plan was refused if it had more.
+        let _room = judgements.push(judged);
+    }
+    judgements
+}
+
+/// What a condition found, for people.
+struct Found(expect::Kind, Option<u64>);
+
+impl fmt::Display for Found {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(milli) = self.1 else {
+            return f.write_str("the run has no such figure");
+        };
+        match self.0 {
+            expect::Kind::Duration => write!(f, "{}", Human(milli / 1000)),
+            expect::Kind::Rate => write!(f, "{}/s", milli / 1000),
+            _ if milli.is_multiple_of(1000) => write!(f, "{}", milli / 1000),
+            _ => write!(f, "{}.{:03}", milli / 1000, milli % 1000),
+        }
     }
 }
 

@@ -51,6 +51,12 @@ const fn counter(
     Counter { name, file, find }
 }
 
+/// The name of a counter; `None` behind the last.
+#[must_use]
+pub fn name(index: usize) -> Option<&'static str> {
+    COUNTERS.get(index).map(|counter| counter.name)
+}
+
 /// All counters at one moment; absent where the kernel does not tell.
 #[derive(Debug, Clone, Copy)]
 pub struct Snapshot([Option<u64>; COUNTERS.len()]);

@@ -13,9 +13,11 @@ pub mod settings;
 pub mod token;
 
 use crate::attr::{Affinity, CloneMode, parse_duration};
+use crate::counters;
+use crate::expect::Expect;
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::{
-    BOOT_KEYS, Boot, GROUP_KEYS, GroupSettings, MAX_WORKERS, RUN_KEYS,
+    BOOT_KEYS, Boot, EXPECT, GROUP_KEYS, GroupSettings, MAX_WORKERS, RUN_KEYS,
     RunSettings, Workers, bad, flag, number,
 };
 use crate::plan::token::{Source, Token, Tokens};
@@ -27,6 +29,10 @@ use heapless::Vec;
 
 /// Most groups in one run.
 pub const MAX_GROUPS: usize = 8;
+/// Most conditions that one run has.
+pub const MAX_CONDITIONS: usize = 64;
+/// Most `expect=` words that hold for one run.
+pub const MAX_EXPECTS: usize = 16;
 
 const STARTS: &[&str] = &["work", "with"];
 
@@ -85,6 +91,32 @@ pub struct Run<'t> {
     pub settings: RunSettings,
     /// Its groups, at least one.
     pub groups: Vec<Group<'t>, MAX_GROUPS>,
+    expects: Vec<&'t str, MAX_EXPECTS>,
+}
+
+impl<'t> Run<'t> {
+    /// The conditions it must meet.
+    pub fn expects(&self) -> impl Iterator<Item = Expect<'t>> + '_ {
+        let all = self.expects.iter().flat_map(|text| Expect::list(text));
+        // The parser has checked each of them.
+        all.flatten()
+    }
+
+    /// Checks that the run has all the figures its conditions name.
+    fn check_expects(&self) -> Result<(), PlanError<'t>> {
+        let row = |at: usize| Some(self.groups.get(at)?.work.row());
+        let mut left = MAX_CONDITIONS;
+        for token in &self.expects {
+            for expect in Expect::list(token) {
+                let most = Rule::TooMany("conditions", MAX_CONDITIONS);
+                left = left.checked_sub(1).ok_or_else(|| bad(token, most))?;
+                expect
+                    .and_then(|e| e.check(&row, counters::name))
+                    .map_err(|error| bad(token, Rule::Expect(error)))?;
+            }
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for Run<'_> {
@@ -157,6 +189,7 @@ pub struct Plan<'t> {
     pub boot: Boot<'t>,
     run: RunSettings,
     group: GroupSettings,
+    expects: Vec<&'t str, MAX_EXPECTS>,
     runs: Source<'t>,
     len: u16,
 }
@@ -172,6 +205,7 @@ impl<'t> Plan<'t> {
             boot: Boot::DEFAULT,
             run: RunSettings::DEFAULT,
             group: GroupSettings::DEFAULT,
+            expects: Vec::new(),
             runs: sources.file,
             len: 0,
         };
@@ -212,6 +246,9 @@ impl<'t> Plan<'t> {
                 }
                 self.runs = source;
                 return Ok(());
+            }
+            if take_expect(&mut self.expects, token)? {
+                continue;
             }
             seen.add(token)?;
             seen.plan |= token.key == "plan";
@@ -260,6 +297,7 @@ impl<'t> Plan<'t> {
             tokens,
             run: self.run,
             group: self.group,
+            expects: self.expects.clone(),
         }
     }
 }
@@ -268,6 +306,7 @@ struct Runs<'t> {
     tokens: Peekable<Tokens<'t>>,
     run: RunSettings,
     group: GroupSettings,
+    expects: Vec<&'t str, MAX_EXPECTS>,
 }
 
 impl<'t> Runs<'t> {
@@ -280,6 +319,7 @@ impl<'t> Runs<'t> {
         let mut run = Run {
             settings: self.run,
             groups: Vec::new(),
+            expects: self.expects.clone(),
         };
         let mut seen_run = Seen::new();
         let mut seen = Seen::new();
@@ -289,6 +329,8 @@ impl<'t> Runs<'t> {
                 push(&mut run, group)?;
                 group = self.start(token)?;
                 seen = Seen::new();
+            } else if take_expect(&mut run.expects, token)? {
+                // It may be repeated.
             } else if run.settings.take(token)? {
                 seen_run.add(token)?;
             } else {
@@ -308,6 +350,7 @@ impl<'t> Runs<'t> {
                 return Err(bad(group.token, Rule::Is(rule)));
             }
         }
+        run.check_expects()?;
         Ok(run)
     }
 
@@ -322,6 +365,23 @@ impl<'t> Runs<'t> {
             token: token.text,
         })
     }
+}
+
+/// Takes an `expect=` word; whether it is one.
+fn take_expect<'t>(
+    expects: &mut Vec<&'t str, MAX_EXPECTS>,
+    token: Token<'t>,
+) -> Result<bool, PlanError<'t>> {
+    if token.key != EXPECT {
+        return Ok(false);
+    }
+    let text = token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
+    for expect in Expect::list(text) {
+        expect.map_err(|error| bad(token.text, Rule::Expect(error)))?;
+    }
+    let most = Rule::TooMany("expect= words", MAX_EXPECTS);
+    expects.push(text).map_err(|_| bad(token.text, most))?;
+    Ok(true)
 }
 
 fn push<'t>(run: &mut Run<'t>, group: Group<'t>) -> Result<(), PlanError<'t>> {

@@ -1,6 +1,7 @@
 //! What is wrong with a plan, in one line.
 
 use crate::attr::{DURATION_RULE, InGrammar};
+use crate::expect::error::ExpectError;
 use crate::plan::nearest;
 use crate::workload::{Kind, Param};
 use crate::workloads;
@@ -36,6 +37,8 @@ pub enum Rule<'t> {
     Twice,
     /// In these words.
     Is(&'static str),
+    /// A condition of `expect=`.
+    Expect(ExpectError<'t>),
     /// A parameter's kind and range.
     Param(&'static Param),
     /// The number of workers does not fit the group size.
@@ -84,6 +87,7 @@ impl fmt::Display for PlanError<'_> {
             ),
             Rule::Twice => f.write_str("given twice"),
             Rule::Is(rule) => f.write_str(rule),
+            Rule::Expect(error) => error.fmt(f),
             Rule::Param(param) => range(f, param),
             Rule::GroupSize { work, size, next } => write!(
                 f,

@@ -28,7 +28,10 @@ pub(super) const RUN_KEYS: &[&str] = &[
     "burn_clock",
     "rd_sample",
     "clone",
+    EXPECT,
 ];
+/// The only key that may be repeated.
+pub(super) const EXPECT: &str = "expect";
 pub(super) const GROUP_KEYS: &[&str] =
     &["workers", "policy", "nice", "affinity"];
 /// What holds for the whole boot.

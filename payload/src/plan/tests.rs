@@ -113,6 +113,36 @@ fn every_parameter_refuses_what_is_outside_its_range() {
 }
 
 #[test]
+fn conditions_are_checked_against_their_run() {
+    let plan = parse(
+        "expect=iterations>0 work=PipeIo expect=wake.p99<1s,rate>1 \
+         expect=nowait<5% work=SpinWait",
+    );
+    let message = plan.expect_err("nowait is no ratio");
+    assert!(message.contains("`nowait<5%`"), "{message}");
+    let plan = parse(
+        "expect=iterations>0 work=PipeIo expect=wake.p99<1s,rate>1 \
+         work=SpinWait with=PipeIo expect=g1.iterations/g0.iterations<1",
+    )
+    .unwrap();
+    let counts: Vec<_> = plan.runs().map(|run| run.expects().count()).collect();
+    assert_eq!(counts, [3, 2]);
+    for (plan, part) in [
+        ("work=SpinWait expect=wake.p99<1s", "wake"),
+        ("work=PipeIo expect=wake.p99<5", "duration"),
+        ("work=PipeIo expect=iteration>5", "nearest is `iterations`"),
+        ("work=PipeIo expect=g1.rate>5", "group"),
+        ("expect= work=PipeIo", "wake.p99<500us"),
+    ] {
+        let message = error(plan);
+        assert!(message.contains(part), "{plan}: {message}");
+    }
+    let many = "iterations>0,".repeat(64);
+    let message = error(&format!("work=PipeIo expect={many}rate>1"));
+    assert!(message.contains("at most 64 conditions"), "{message}");
+}
+
+#[test]
 fn higher_sources_override_defaults_and_runs() {
     let sources = Sources {
         file: Source::file("time=1s nice=3 work=SpinWait # all\nwork=Mixed"),
