@@ -10,6 +10,7 @@
 
 mod boots;
 mod budgets;
+mod expects;
 mod packing;
 mod proofs;
 mod tidy;

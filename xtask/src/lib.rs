@@ -1,6 +1,7 @@
 //! The host's side of pidone.
 
 pub mod build;
+pub mod catalogue;
 pub mod cmd;
 pub mod decode;
 pub mod kernel;

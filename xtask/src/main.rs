@@ -53,7 +53,7 @@ fn real_main() -> u8 {
         Verb::Pack(args) => pack::run(args),
         Verb::Boot(args) => boot::run(args),
         Verb::Decode(args) => decode::run(args),
-        Verb::List(args) => Ok(list::run(args)),
+        Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Test(args) => test::run(args),
     };

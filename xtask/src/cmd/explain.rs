@@ -1,13 +1,13 @@
 //! `explain`: one work type in full.
 
+use crate::catalogue::{group, need_line, range};
 use anyhow::{Result, anyhow};
 use argh::FromArgs;
-use pidone::attr::InGrammar;
 use pidone::plan::nearest;
-use pidone::workload::{Kind, What};
 use pidone::workloads::{ALL, find};
 
-/// Explain a work type: kernel path, parameters, needs, histograms, proof.
+/// Explain a work type: kernel path, parameters with ranges and defaults,
+/// needs, what each histogram means, and how its path is proven.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "explain")]
 pub struct Args {
@@ -33,52 +33,36 @@ pub fn run(args: &Args) -> Result<u8> {
     })?;
     println!("{}: {}\n", row.name, row.summary);
     println!("  path       {}", row.path);
+    println!("  workers    {}", group(row));
     println!("  iteration  {}", row.iteration);
-    println!("  unit       {}", row.unit);
+    println!("  work unit  {}", row.unit);
     println!("  proof      {}", row.proof);
-    for param in row.params {
-        let range = match param.kind {
-            Kind::Count { default, min, max } => {
-                format!("{default} [{min}..{max}]")
-            }
-            Kind::CountOr { word, min, max } => {
-                format!("{word} [{word}, {min}..{max}]")
-            }
-            Kind::Duration { default, min, max } => format!(
-                "{} [{}..{}]",
-                InGrammar(default),
-                InGrammar(min),
-                InGrammar(max)
-            ),
-            Kind::Flag { default } => format!("{default} [true, false]"),
-            Kind::Text { rule, .. } => rule.to_owned(),
-            Kind::Choice { default, names } => {
-                format!("{} [{}]", names[default], names.join(", "))
-            }
-        };
-        println!("\n  {} = {range}\n    {}", param.name, param.summary);
-    }
     for need in row.needs {
-        let what = match need.what {
-            What::Feature(feature) => feature.config().to_owned(),
-            What::Cpus(n) => format!("{n} CPUs"),
-            What::WorkersPerCpu(n) => format!("{n} workers per CPU"),
-            What::SysNice => "CAP_SYS_NICE".to_owned(),
-        };
-        let without = if need.required {
-            "skips"
-        } else {
-            "is degraded"
-        };
-        println!("\n  needs {what}, or {without}");
+        println!("  needs      {}", need_line(need, row));
+    }
+    if row.fork_only {
+        println!("  clone      fork only");
+    }
+    if !row.params.is_empty() {
+        println!("\nParameters: default [range]");
+    }
+    for param in row.params {
+        println!("  {} = {}", param.name, range(&param.kind));
+        println!("      {}", param.summary);
+    }
+    if !row.hists.is_empty() {
+        println!("\nHistograms");
     }
     for hist in row.hists {
         let rule = hist.rule.map(|rule| format!(" ({})", rule.name()));
         let rule = rule.unwrap_or_default();
-        println!("\n  {}{rule}: {}", hist.name, hist.meaning);
+        println!("  {}{rule}: {}", hist.name, hist.meaning);
+    }
+    if !row.metrics.is_empty() {
+        println!("\nMetrics");
     }
     for metric in row.metrics {
-        println!("\n  {}: {}", metric.name, metric.meaning);
+        println!("  {}: {}", metric.name, metric.meaning);
     }
     Ok(super::exit::GOOD)
 }

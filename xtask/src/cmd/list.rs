@@ -1,22 +1,67 @@
 //! `list`: the work types.
 
+use crate::catalogue::need;
+use anyhow::{Result, bail};
 use argh::FromArgs;
-use pidone::workload::Family;
+use pidone::workload::{Family, Workload};
 use pidone::workloads::ALL;
+use std::collections::BTreeSet;
 
 /// List all work types by family.
 #[derive(Debug, FromArgs)]
 #[argh(subcommand, name = "list")]
-pub struct Args {}
+pub struct Args {
+    /// only those that need this: a kernel option (CONFIG_FUTEX), a
+    /// capability (CAP_SYS_NICE), or a part of such a word
+    #[argh(option)]
+    need: Option<String>,
+    /// only those whose kernel path names this function, or a part of it
+    #[argh(option)]
+    path: Option<String>,
+}
 
 /// Runs the verb.
-#[must_use]
-pub fn run(_args: &Args) -> u8 {
+///
+/// # Errors
+///
+/// Nothing needs that, or takes that path.
+pub fn run(args: &Args) -> Result<u8> {
+    let found: Vec<_> = ALL
+        .iter()
+        .copied()
+        .filter(|row| wanted(row, args))
+        .collect();
+    if found.is_empty() {
+        let all: BTreeSet<_> = ALL
+            .iter()
+            .flat_map(|row| row.needs)
+            .map(|n| need(&n.what))
+            .collect();
+        let all: Vec<_> = all.into_iter().collect();
+        bail!(
+            "no work type is left; needs are {}; paths are in docs/paths.md",
+            all.join(", ")
+        );
+    }
     for &family in Family::ALL {
-        println!("{}", family.title());
-        for row in ALL.iter().filter(|row| row.family == family) {
-            println!("  {:<16} {}", row.name, row.summary);
+        let rows: Vec<_> =
+            found.iter().filter(|row| row.family == family).collect();
+        if !rows.is_empty() {
+            println!("{}", family.title());
+        }
+        for row in rows {
+            println!("  {:<26} {}", row.name, row.summary);
         }
     }
-    super::exit::GOOD
+    Ok(super::exit::GOOD)
+}
+
+fn wanted(row: &Workload, args: &Args) -> bool {
+    let holds = |text: &str, part: &str| {
+        text.to_lowercase().contains(&part.to_lowercase())
+    };
+    let needs =
+        |part: &String| row.needs.iter().any(|n| holds(&need(&n.what), part));
+    let path = |part: &String| holds(row.path, part);
+    args.need.as_ref().is_none_or(needs) && args.path.as_ref().is_none_or(path)
 }

@@ -1,0 +1,224 @@
+//! What there is to say of a work type, and the pages that say it of all.
+//!
+//! Everything comes from the rows of `pidone::workloads::ALL`. The pages are
+//! checked in; a test holds them current, and rewrites them when the
+//! environment variable `PIDONE_OVERWRITE` is set.
+
+use core::fmt::Write;
+use pidone::attr::InGrammar;
+use pidone::workload::{Family, Kind, Need, What, Work, Workload};
+use pidone::workloads::ALL;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A default and its range: `1024 [0..1000000000]`.
+#[must_use]
+pub fn range(kind: &Kind) -> String {
+    match *kind {
+        Kind::Count { default, min, max } => {
+            format!("{default} [{min}..{max}]")
+        }
+        Kind::CountOr { word, min, max } => {
+            format!("{word} [{word}, {min}..{max}]")
+        }
+        Kind::Duration { default, min, max } => format!(
+            "{} [{}..{}]",
+            InGrammar(default),
+            InGrammar(min),
+            InGrammar(max)
+        ),
+        Kind::Flag { default } => format!("{default} [true, false]"),
+        Kind::Choice { default, names } => {
+            format!("{} [{}]", names[default], names.join(", "))
+        }
+        Kind::Text { rule, .. } => rule.to_owned(),
+    }
+}
+
+/// What is needed, in one word or two.
+#[must_use]
+pub fn need(what: &What) -> String {
+    match what {
+        What::Feature(feature) => feature.config().to_owned(),
+        What::Cpus(n) => format!("{n} CPUs"),
+        What::WorkersPerCpu(n) => format!("{n} workers per CPU"),
+        What::SysNice => "CAP_SYS_NICE".to_owned(),
+    }
+}
+
+/// A need with what happens without it.
+#[must_use]
+pub fn need_line(need_: &Need, row: &'static Workload) -> String {
+    let without = match need_.required {
+        true => "skips",
+        false => "is degraded",
+    };
+    let always = (need_.when)(&Work::new(row));
+    let when = if always { "" } else { " with some parameters" };
+    format!("{}{when}, or {without}", need(&need_.what))
+}
+
+/// How many workers make an instance.
+#[must_use]
+pub fn group(row: &'static Workload) -> String {
+    let work = Work::new(row);
+    let Some(size) = work.group_size() else {
+        return "any number".to_owned();
+    };
+    let roles: Vec<_> = (0..size).map(|pos| (row.role)(&work, pos)).collect();
+    let mut named: Vec<(&str, u32)> = Vec::new();
+    for role in roles.into_iter().filter(|role| !role.is_empty()) {
+        match named.last_mut() {
+            Some((last, n)) if *last == role => *n += 1,
+            _ => named.push((role, 1)),
+        }
+    }
+    let named: Vec<_> = named
+        .iter()
+        .map(|(role, n)| format!("{n} {role}"))
+        .collect();
+    match named.is_empty() {
+        true => format!("groups of {size}"),
+        false => format!("groups of {size}: {}", named.join(", ")),
+    }
+}
+
+/// The page of all work types.
+#[must_use]
+pub fn page() -> String {
+    let mut text = String::from(
+        "# Work types\n\nThis page is generated from the rows of \
+         `payload/src/workloads/`; `cargo xtask\nexplain NAME` prints the \
+         same of one type. Defaults stand in front of their\nrange. The \
+         numbers of a default instance are meant; parameters may change \
+         them.\n",
+    );
+    for &family in Family::ALL {
+        let rows: Vec<_> =
+            ALL.iter().filter(|row| row.family == family).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        // Writing to a String cannot fail.
+        let _ok = write!(text, "\n## {}\n", family.title());
+        for row in rows {
+            let _ok = section(row, &mut text);
+        }
+    }
+    text
+}
+
+fn section(row: &'static Workload, text: &mut String) -> core::fmt::Result {
+    write!(text, "\n### {}\n\n{}.\n\n", row.name, sentence(row.summary))?;
+    writeln!(text, "| | |\n|---|---|")?;
+    writeln!(text, "| path | {} |", cell(row.path))?;
+    writeln!(text, "| workers | {} |", group(row))?;
+    writeln!(text, "| iteration | {} |", cell(row.iteration))?;
+    writeln!(text, "| work unit | {} |", cell(row.unit))?;
+    for need in row.needs {
+        writeln!(text, "| needs | {} |", need_line(need, row))?;
+    }
+    if row.fork_only {
+        writeln!(text, "| clone | `fork` only |")?;
+    }
+    for param in row.params {
+        writeln!(
+            text,
+            "| `{}` | {}: {} |",
+            param.name,
+            cell(param.summary),
+            cell(&range(&param.kind))
+        )?;
+    }
+    for hist in row.hists {
+        let rule = hist.rule.map(|rule| format!(" ({})", rule.name()));
+        let rule = rule.unwrap_or_default();
+        writeln!(
+            text,
+            "| histogram `{}`{rule} | {} |",
+            hist.name,
+            cell(hist.meaning)
+        )?;
+    }
+    for metric in row.metrics {
+        writeln!(
+            text,
+            "| metric `{}` | {} |",
+            metric.name,
+            cell(metric.meaning)
+        )?;
+    }
+    writeln!(text, "| proof | {} |", cell(row.proof))
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|c| c.to_uppercase().to_string());
+    first.unwrap_or_default() + chars.as_str()
+}
+
+/// Text for a cell of a Markdown table.
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|").replace('<', "\\<")
+}
+
+/// The page that leads from a kernel function to the types that take it.
+#[must_use]
+pub fn paths_page() -> String {
+    let mut types: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for row in ALL {
+        for name in functions(row.path) {
+            types.entry(name).or_default().insert(row.name);
+        }
+    }
+    let mut text = String::from(
+        "# Which path did I change?\n\nThis page is generated from the rows \
+         of `payload/src/workloads/`. Find the\nkernel function you touched, \
+         or the one that calls it, and run the types beside\nit. Names are \
+         those of Linux 6.12.\n\n| Kernel function | Work types |\n|---|---|\n",
+    );
+    for (name, types) in types {
+        let types: Vec<_> = types.into_iter().collect();
+        let _ok = writeln!(text, "| `{name}` | {} |", types.join(", "));
+    }
+    text
+}
+
+/// The kernel functions that a path names: words with an underscore.
+fn functions(path: &'static str) -> impl Iterator<Item = &'static str> {
+    path.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
+        .filter(|word| word.contains('_'))
+        .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{functions, page, paths_page};
+    use crate::build;
+    use std::fs;
+
+    #[test]
+    fn the_pages_are_current() {
+        for (name, text) in
+            [("workloads.md", page()), ("paths.md", paths_page())]
+        {
+            let file = build::workspace().join("docs").join(name);
+            if std::env::var_os("PIDONE_OVERWRITE").is_some() {
+                fs::write(&file, &text).unwrap();
+            }
+            let there = fs::read_to_string(&file).unwrap_or_default();
+            let differs = text.lines().zip(there.lines()).find(|(a, b)| a != b);
+            assert!(
+                there == text,
+                "docs/{name} is stale ({differs:?}); rewrite it with \
+                 PIDONE_OVERWRITE=1 cargo test -p xtask --lib catalogue"
+            );
+        }
+    }
+
+    #[test]
+    fn functions_of_a_path() {
+        let path = "pipe_write -> try_to_wake_up(WF_SYNC); read";
+        let names: Vec<_> = functions(path).collect();
+        assert_eq!(names, ["pipe_write", "try_to_wake_up"]);
+    }
+}
