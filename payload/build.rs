@@ -1,17 +1,19 @@
 //! Link arguments of the binary, nothing else.
+//!
+//! They are the linker's own: the payload needs no C compiler, since the
+//! toolchain's rust-lld links it for every target (`.cargo/config.toml` and
+//! `cargo xtask build` say so).
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=discard.ld");
     let folder = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
-    println!("cargo:rustc-link-arg-bins=-Wl,-T,{folder}/discard.ld");
     for arg in [
-        "-nostartfiles",
-        "-nostdlib",
+        &format!("-T{folder}/discard.ld"),
         "-static",
-        "-no-pie",
-        "-Wl,--build-id=none",
-        "-Wl,-z,noexecstack",
+        "--no-pie",
+        "--build-id=none",
+        "-znoexecstack",
     ] {
         println!("cargo:rustc-link-arg-bins={arg}");
     }

@@ -31,7 +31,7 @@ fn another_checkout_gives_the_same_image() {
         build::image(payload, added, zstd).unwrap()
     };
     let one = image(&build::payload(false).unwrap());
-    let two = image(&build::payload_of(&there).unwrap());
+    let two = image(&build::payload_of(&there, build::TARGET).unwrap());
     // Their bytes are no help in a message.
     assert!(one == two, "{} and {} bytes differ", one.len(), two.len());
 }

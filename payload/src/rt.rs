@@ -131,3 +131,8 @@ fn opaque(at: *const u8) -> *const u8 {
     }
     out
 }
+
+/// Named by the tables of precompiled code; nothing unwinds, so it is never
+/// called.
+#[unsafe(no_mangle)]
+extern "C" fn rust_eh_personality() {}

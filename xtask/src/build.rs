@@ -13,6 +13,9 @@ use std::process::Command;
 
 /// The payload's target.
 pub const TARGET: &str = "x86_64-unknown-linux-musl";
+/// The host's own target, which builds the same payload where the other
+/// cannot be had.
+const FALLBACK: &str = "x86_64-unknown-linux-gnu";
 /// Most bytes the payload may have.
 pub const PAYLOAD_BUDGET: usize = 256 * 1024;
 /// Most bytes its image may have, with zstd.
@@ -33,29 +36,39 @@ pub fn workspace() -> PathBuf {
 ///
 /// The target is missing, or cargo failed.
 pub fn payload(setup: bool) -> Result<PathBuf> {
-    tools::require_target(TARGET, setup)?;
-    payload_of(&workspace())
+    match tools::require_target(TARGET, setup) {
+        Ok(()) => payload_of(&workspace(), TARGET),
+        Err(why) if setup => {
+            eprintln!(
+                "note: {TARGET} cannot be had ({why:#}); the payload is \
+                 built for {FALLBACK}"
+            );
+            payload_of(&workspace(), FALLBACK)
+        }
+        Err(why) => Err(why),
+    }
 }
 
-/// Builds the payload of the workspace in this directory; returns where it
-/// is. The bytes are the same wherever the directory is.
+/// Builds the payload of the workspace in this directory for a target;
+/// returns where it is. The bytes are the same wherever the directory is.
 ///
 /// # Errors
 ///
 /// There is no such directory, or cargo failed.
-pub fn payload_of(workspace: &Path) -> Result<PathBuf> {
+pub fn payload_of(workspace: &Path, target: &str) -> Result<PathBuf> {
     // Compilers see the real path, whatever links led here.
     let workspace = fs::canonicalize(workspace)
         .with_context(|| workspace.display().to_string())?;
     // Its own target directory: cargo holds a lock on the one that this
     // program may be running from.
-    let target = workspace.join("target/payload");
+    let folder = workspace.join("target/payload");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let home = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))
         .unwrap_or_default();
     // Panic messages name source files: by what they are, not where.
     let flags = [
+        "-Clinker=rust-lld".to_owned(),
         "-Clink-self-contained=no".to_owned(),
         "-Crelocation-model=static".to_owned(),
         format!("--remap-path-prefix={home}=cargo"),
@@ -67,14 +80,14 @@ pub fn payload_of(workspace: &Path) -> Result<PathBuf> {
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
         .args(["build", "--quiet", "--package", "pidone", "--bin", "pidone"])
         .args(["--features", "init", "--profile", "payload"])
-        .args(["--target", TARGET, "--target-dir"])
-        .arg(&target)
+        .args(["--target", target, "--target-dir"])
+        .arg(&folder)
         .status()
         .context("cargo cannot be started")?;
     if !status.success() {
         bail!("the payload does not build: {status}");
     }
-    Ok(target.join(TARGET).join("payload/pidone"))
+    Ok(folder.join(target).join("payload/pidone"))
 }
 
 /// Files to add to an image, with what they need.
