@@ -256,7 +256,7 @@ impl fmt::Display for CloneMode {
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at(digits);
+    let (number, unit) = text.split_at_checked(digits)?;
     let number: u64 = number.parse().ok()?;
     Some(match unit {
         "ns" => Duration::from_nanos(number),
@@ -274,7 +274,8 @@ pub struct InGrammar(pub Duration);
 
 impl fmt::Display for InGrammar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ns = self.0.as_nanos();
+        // 584 years are longer than any duration of a plan.
+        let ns = u64::try_from(self.0.as_nanos()).unwrap_or(u64::MAX);
         let (scale, unit) = match ns {
             n if n % 1_000_000_000 == 0 => (1_000_000_000, "s"),
             n if n % 1_000_000 == 0 => (1_000_000, "ms"),

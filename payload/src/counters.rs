@@ -144,9 +144,10 @@ pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = Pairs<'_>> {
     core::iter::from_fn(move || {
         let mut end = rest.len();
         while end > most {
-            end = rest[..end - 1].rfind('\n')? + 1;
+            let shorter = rest.as_bytes().get(..end - 1)?;
+            end = shorter.iter().rposition(|&b| b == b'\n')? + 1;
         }
-        let (piece, tail) = rest.split_at(end);
+        let (piece, tail) = rest.split_at_checked(end)?;
         rest = tail;
         (!piece.is_empty()).then_some(Pairs(piece.trim_end()))
     })

@@ -46,9 +46,9 @@ impl<'t> Expect<'t> {
         let compares = |b: u8| matches!(b, b'<' | b'>' | b'=' | b'!');
         let bad = is(text, COMPARES);
         let start = text.bytes().position(compares).ok_or(bad)?;
-        let (left, rest) = text.split_at(start);
+        let (left, rest) = text.split_at_checked(start).ok_or(bad)?;
         let end = rest.bytes().position(|b| !compares(b)).ok_or(bad)?;
-        let (op, right) = rest.split_at(end);
+        let (op, right) = rest.split_at_checked(end).ok_or(bad)?;
         let holds = match op {
             "<" => Ordering::is_lt,
             "<=" => Ordering::is_le,
@@ -301,8 +301,8 @@ impl<'t> Iterator for Terms<'t> {
         let rest = self.rest?;
         let divides = self.divides;
         let end = rest.bytes().position(|b| matches!(b, b'*' | b'/'));
-        let term = &rest[..end.unwrap_or(rest.len())];
-        self.rest = end.map(|end| &rest[end + 1..]);
+        let term = rest.get(..end.unwrap_or(rest.len()))?;
+        self.rest = end.and_then(|end| rest.get(end + 1..));
         self.divides = rest.as_bytes().get(term.len()) == Some(&b'/');
         Some((divides, term))
     }
@@ -334,7 +334,8 @@ impl<'t> Term<'t> {
 
 fn constant<'t>(text: &str) -> Option<Term<'t>> {
     let end = text.bytes().position(|b| !in_number(b));
-    let (digits, unit) = text.split_at(end.unwrap_or(text.len()));
+    let end = end.unwrap_or(text.len());
+    let (digits, unit) = text.split_at_checked(end)?;
     let (number, over) = match split_dot(digits) {
         (_, Some("")) => return None,
         (whole, decimals) => decimal(whole, decimals.unwrap_or(""))?,

@@ -7,7 +7,7 @@ use crate::frame::{CRC, StreamId, frames};
 use crate::kit::text::Cut;
 use crate::record::{MAX_RECORD, Record};
 use core::fmt::{self, Write};
-use crc::{Crc, Digest, Table};
+use crc::{Crc, Digest, NoTable};
 use heapless::String;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
@@ -96,13 +96,13 @@ pub struct Output<'b> {
     pub burst: u8,
     stream: StreamId,
     count: u32,
-    digest: Digest<'static, u32, Table<1>>,
+    digest: Digest<'static, u32, NoTable>,
     /// Records of the burst: two bytes of length, then the record.
     log: &'b mut [u8],
     used: usize,
 }
 
-static STREAM_CRC: Crc<u32, Table<1>> = CRC;
+static STREAM_CRC: Crc<u32, NoTable> = CRC;
 
 impl fmt::Debug for Output<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,12 +25,19 @@ pub const MAX_HISTS: usize = 32;
 /// Most metrics one work type has.
 pub const MAX_METRICS: usize = 16;
 
+/// A text for the host alone: help, catalogue, tests. The payload leaves it
+/// out, where it would only cost space.
+#[must_use]
+pub const fn doc(text: &'static str) -> &'static str {
+    if cfg!(feature = "init") { "" } else { text }
+}
+
 /// One work type. Rows are `const` and end in `..Workload::BASE`.
 #[derive(Clone, Copy)]
 pub struct Workload {
     /// Exact PascalCase name.
     pub name: &'static str,
-    /// `file!()` of the row.
+    /// `file!()` of the row, in [`doc`] like all texts that are not sent.
     pub file: &'static str,
     /// Where it is listed.
     pub family: Family,
@@ -307,7 +314,7 @@ impl Param {
             index,
             name,
             kind,
-            summary,
+            summary: doc(summary),
         }
     }
 }
@@ -424,7 +431,7 @@ impl Hist {
             name,
             rule: None,
             unit: "ns",
-            meaning,
+            meaning: doc(meaning),
         }
     }
 
@@ -499,7 +506,7 @@ impl Metric {
             index,
             name,
             how,
-            meaning,
+            meaning: doc(meaning),
         }
     }
 }

@@ -76,8 +76,11 @@ pub fn split_dashes(cmdline: &str) -> (&str, &str) {
         match c {
             '"' => quoted = !quoted,
             c if c.is_ascii_whitespace() && !quoted => {
-                if &cmdline[word..at] == "--" {
-                    return (&cmdline[..word], &cmdline[at..]);
+                if let Some((before, rest)) = cmdline.split_at_checked(at)
+                    && let Some(first) = before.strip_suffix("--")
+                    && first.len() == word
+                {
+                    return (first, rest);
                 }
                 word = at + 1;
             }
@@ -103,14 +106,15 @@ impl<'t> Tokens<'t> {
                 break;
             }
             let end = self.rest.find('\n').unwrap_or(self.rest.len());
-            self.rest = &self.rest[end..];
+            self.rest = self.rest.get(end..)?;
         }
         let mut quoted = false;
         let end = self.rest.find(|c: char| {
             quoted ^= c == '"';
             c.is_ascii_whitespace() && !quoted
         });
-        let (word, rest) = self.rest.split_at(end.unwrap_or(self.rest.len()));
+        let end = end.unwrap_or(self.rest.len());
+        let (word, rest) = self.rest.split_at_checked(end)?;
         self.rest = rest;
         (!word.is_empty()).then_some(word)
     }

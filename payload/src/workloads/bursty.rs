@@ -3,20 +3,20 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::probe::Feature;
-use crate::workload::{Family, Hist, Need, Param, Stop, What, Workload};
+use crate::workload::{Family, Hist, Need, Param, Stop, What, Workload, doc};
 use core::time::Duration;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "Bursty",
-    file: file!(),
+    file: doc(file!()),
     family: Family::BurstSleep,
-    summary: "CPU bursts with idle gaps",
-    path: "clock_nanosleep -> schedule; hrtimer_wakeup -> try_to_wake_up",
+    summary: doc("CPU bursts with idle gaps"),
+    path: doc("clock_nanosleep -> schedule; hrtimer_wakeup -> try_to_wake_up"),
     params: &[BURST, SLEEP],
     iteration: "burst and sleep",
     hists: &[TIMER],
     needs: &[Need::required(What::Feature(Feature::PosixTimers))],
-    proof: "nvcsw = iterations; cpu/wall = burst/(burst+sleep)",
+    proof: doc("nvcsw = iterations; cpu/wall = burst/(burst+sleep)"),
     run,
     ..Workload::BASE
 };

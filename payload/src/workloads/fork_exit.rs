@@ -4,20 +4,20 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::probe::Feature;
 use crate::record::WakeRule;
-use crate::workload::{Family, Hist, Need, Shared, Stop, What, Workload};
+use crate::workload::{Family, Hist, Need, Shared, Stop, What, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "ForkExit",
-    file: file!(),
+    file: doc(file!()),
     family: Family::LifeCycle,
-    summary: "forks a child that exits, and reaps it",
-    path: "copy_process -> wake_up_new_task; do_group_exit; \
-           wait_task_zombie",
+    summary: doc("forks a child that exits, and reaps it"),
+    path: doc("copy_process -> wake_up_new_task; do_group_exit; \
+           wait_task_zombie"),
     iteration: "fork attempted",
     unit: "child reaped",
     hists: &[NEWTASK, BLOCK, WAKE],
     needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
-    proof: "processes of /proc/stat grows by at least work_units",
+    proof: doc("processes of /proc/stat grows by at least work_units"),
     group: |_| Some(1),
     shared: |_, _| Shared {
         stamps: 1,

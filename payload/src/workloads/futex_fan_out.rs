@@ -5,22 +5,22 @@ use crate::kit::clock::{MILLISECOND, now};
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
-    Family, Hist, Metric, Need, Param, Shared, Stop, What, Work, Workload,
+    Family, Hist, Metric, Need, Param, Shared, Stop, What, Work, Workload, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "FutexFanOut",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Wake,
-    summary: "one messenger wakes many receivers",
-    path: "futex_wake over the hash bucket -> wake_up_q, serial",
+    summary: doc("one messenger wakes many receivers"),
+    path: doc("futex_wake over the hash bucket -> wake_up_q, serial"),
     params: &[FAN_OUT, SPIN, PACE],
     group: |work| Some(fan_out(work) + 1),
     iteration: "generation seen or sent",
     hists: &[WAKE, WAKE_CALL],
     metrics: &[CALLS, WOKEN, MISSED, STALE],
     needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: "woken / calls = fan_out; nvcsw of the receivers",
+    proof: doc("woken / calls = fan_out; nvcsw of the receivers"),
     shared: |_, _| Shared {
         words: 2,
         rings: 1,

@@ -8,22 +8,24 @@ use crate::kit::clock::now;
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
-    Family, Hist, Need, Param, Shared, Stop, What, Workload,
+    Family, Hist, Need, Param, Shared, Stop, What, Workload, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "FutexPingPong",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Wake,
-    summary: "two tasks pass a futex word back and forth",
-    path: "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue",
+    summary: doc("two tasks pass a futex word back and forth"),
+    path: doc("futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue"),
     params: &[SPIN],
     group: |_| Some(2),
     iteration: "turn",
     hists: &[WAKE, WAKE_CALL],
     needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: "nr_wakeups_sync = 0; nvcsw = iterations; partners' iterations \
+    proof: doc(
+        "nr_wakeups_sync = 0; nvcsw = iterations; partners' iterations \
             differ by at most 1",
+    ),
     shared: |_, _| Shared {
         words: 1,
         stamps: 2,

@@ -2,18 +2,18 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::workload::{Family, Hist, Need, Stop, What, Workload};
+use crate::workload::{Family, Hist, Need, Stop, What, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "Mixed",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Cpu,
-    summary: "spins, then yields",
-    path: "do_sched_yield -> class yield_task -> schedule",
+    summary: doc("spins, then yields"),
+    path: doc("do_sched_yield -> class yield_task -> schedule"),
     iteration: "pass of spin and yield",
     hists: &[CALL, COST],
     needs: &[Need::wanted(What::WorkersPerCpu(2))],
-    proof: "yld_count of /proc/schedstat >= 0.95 x iterations",
+    proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations"),
     run,
     ..Workload::BASE
 };

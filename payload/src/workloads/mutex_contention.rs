@@ -8,22 +8,22 @@ use crate::kit::clock::now;
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
-    Family, Hist, How, Metric, Need, Param, Shared, Stop, What, Workload,
+    Family, Hist, How, Metric, Need, Param, Shared, Stop, What, Workload, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "MutexContention",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Lock,
-    summary: "many tasks take turns at one futex mutex",
-    path: "futex_wait_queue / futex_wake",
+    summary: doc("many tasks take turns at one futex mutex"),
+    path: doc("futex_wait_queue / futex_wake"),
     params: &[CONTENDERS, HOLD_ITERS, WORK_ITERS],
     group: |work| u32::try_from(work.count(&CONTENDERS)).ok(),
     iteration: "acquisition",
     hists: &[LOCK, HOLD, WAKE],
     metrics: &[GUARDED, ACQUIRED, CONTENDED, WAITS],
     needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: "guarded = acquired; contended > 0; waits = nvcsw",
+    proof: doc("guarded = acquired; contended > 0; waits = nvcsw"),
     shared: |_, _| Shared {
         words: 1,
         stamps: 1,

@@ -7,21 +7,21 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::record::WakeRule;
-use crate::workload::{Family, Hist, Param, Shared, Stop, Workload};
+use crate::workload::{Family, Hist, Param, Shared, Stop, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "PipeIo",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Wake,
-    summary: "two tasks exchange bytes through pipes",
-    path: "pipe_write -> wake_up_interruptible_sync_poll \
-           -> try_to_wake_up(WF_SYNC)",
+    summary: doc("two tasks exchange bytes through pipes"),
+    path: doc("pipe_write -> wake_up_interruptible_sync_poll \
+           -> try_to_wake_up(WF_SYNC)"),
     params: &[BURST],
     group: |_| Some(2),
     iteration: "exchange",
     hists: &[WAKE, WAKE_CALL, BLOCK],
-    proof: "nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
-            iterations",
+    proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
+            iterations"),
     shared: |_, _| Shared {
         stamps: 2,
         pipes: true,

@@ -4,18 +4,18 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::workload::{Family, Hist, Stop, Workload};
+use crate::workload::{Family, Hist, Stop, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "SpinWait",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Cpu,
-    summary: "pure CPU load, for fairness and load balancing",
-    path: "tick -> update_curr -> resched_curr; load balancing",
+    summary: doc("pure CPU load, for fairness and load balancing"),
+    path: doc("tick -> update_curr -> resched_curr; load balancing"),
     iteration: "burst of 1024 spin steps",
     hists: &[COST],
-    proof: "sum of cpu_ns / wall = min(workers, CPUs); \
-            oversubscribed: nivcsw > 0",
+    proof: doc("sum of cpu_ns / wall = min(workers, CPUs); \
+            oversubscribed: nivcsw > 0"),
     run,
     ..Workload::BASE
 };

@@ -8,18 +8,18 @@ use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::probe::Feature;
 use crate::workload::{
-    Family, Hist, Kind, Metric, Need, Param, Stop, What, Workload,
+    Family, Hist, Kind, Metric, Need, Param, Stop, What, Workload, doc,
 };
 use core::num::NonZeroU64;
 use rustix::thread::set_current_timer_slack;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "TimerLatency",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Timer,
-    summary: "wake latency at absolute deadlines, as cyclictest",
-    path: "clock_nanosleep(TIMER_ABSTIME) -> hrtimer_nanosleep; \
-           hrtimer_wakeup -> try_to_wake_up",
+    summary: doc("wake latency at absolute deadlines, as cyclictest"),
+    path: doc("clock_nanosleep(TIMER_ABSTIME) -> hrtimer_nanosleep; \
+           hrtimer_wakeup -> try_to_wake_up"),
     params: &[INTERVAL, SLACK],
     iteration: "expiry",
     unit: "expiry",
@@ -29,7 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         Need::required(What::Feature(Feature::PosixTimers)),
         Need::wanted(What::Feature(Feature::HighResTimers)),
     ],
-    proof: "nvcsw and the local timer's interrupts = iterations",
+    proof: doc("nvcsw and the local timer's interrupts = iterations"),
     run,
     ..Workload::BASE
 };
@@ -50,7 +50,7 @@ const SLACK: Param = Param {
         min: 1,
         max: 1_000_000_000,
     },
-    summary: "timer slack in nanoseconds",
+    summary: doc("timer slack in nanoseconds"),
 };
 
 const TIMER: Hist = Hist::new(0, "timer", "deadline to running");

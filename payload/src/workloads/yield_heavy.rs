@@ -5,19 +5,19 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::workload::{Family, Hist, Need, Stop, What, Workload};
+use crate::workload::{Family, Hist, Need, Stop, What, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "YieldHeavy",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Cpu,
-    summary: "yields all the time",
-    path: "do_sched_yield -> class yield_task -> schedule",
+    summary: doc("yields all the time"),
+    path: doc("do_sched_yield -> class yield_task -> schedule"),
     iteration: "yield",
     unit: "yield",
     hists: &[CALL],
     needs: &[Need::wanted(What::WorkersPerCpu(2))],
-    proof: "yld_count of /proc/schedstat >= 0.95 x iterations",
+    proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations"),
     run,
     ..Workload::BASE
 };
