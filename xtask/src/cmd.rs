@@ -4,6 +4,7 @@ pub mod boot;
 pub mod build;
 pub mod decode;
 pub mod explain;
+pub mod kernel;
 pub mod list;
 pub mod pack;
 pub mod setup;

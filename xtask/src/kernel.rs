@@ -1,5 +1,6 @@
 //! Kernels to boot: a file, the host's own, or Debian's packages.
 
+use crate::kernel_build;
 use crate::tools::{self, DPKG_DEB};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -7,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Finds or fetches a kernel image: `FILE`, `host`, or
-/// `debian:6.12-cloud` / `debian:6.1-cloud`.
+/// `debian:6.12-cloud` / `debian:6.1-cloud`, or `built:6.12`.
 ///
 /// # Errors
 ///
@@ -25,13 +26,16 @@ pub fn resolve(spec: &str, setup: bool) -> Result<PathBuf> {
     if let Some(name) = spec.strip_prefix("debian:") {
         return debian(name, setup);
     }
+    if let Some(name) = spec.strip_prefix("built:") {
+        return kernel_build::find(name);
+    }
     let image = PathBuf::from(spec);
     if image.is_file() {
         return Ok(image);
     }
     bail!(
-        "no kernel `{spec}`; valid are a file, `host`, `debian:6.12-cloud` \
-         and `debian:6.1-cloud`"
+        "no kernel `{spec}`; valid are a file, `host`, `debian:6.12-cloud`, \
+         `debian:6.1-cloud`, and what `kernel build` made, as `built:6.12`"
     )
 }
 
@@ -77,20 +81,7 @@ fn debian(name: &str, setup: bool) -> Result<PathBuf> {
     // whole.
     fs::create_dir_all(cache_dir()?)?;
     let work = tempfile::tempdir_in(cache_dir()?)?;
-    eprintln!("+ apt-get download {package}");
-    let fetched = Command::new("apt-get")
-        .args(["-qq", "download", &package])
-        .current_dir(work.path())
-        .output()
-        .context("apt-get cannot be started")?;
-    if !fetched.status.success() {
-        let said = String::from_utf8_lossy(&fetched.stderr).into_owned();
-        bail!("`apt-get download {package}` failed: {}", said.trim());
-    }
-    let deb = fs::read_dir(work.path())?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|e| e == "deb"))
-        .context("apt-get fetched no package")?;
+    let deb = download(&package, work.path())?;
     let root = work.path().join("root");
     let status = Command::new("dpkg-deb")
         .arg("-x")
@@ -109,6 +100,28 @@ fn debian(name: &str, setup: bool) -> Result<PathBuf> {
         }
     }
     image_in(&dir).with_context(|| format!("{package} holds no kernel image"))
+}
+
+/// Fetches a Debian package into a directory; needs no root.
+///
+/// # Errors
+///
+/// apt-get failed.
+pub fn download(package: &str, dir: &Path) -> Result<PathBuf> {
+    eprintln!("+ apt-get download {package}");
+    let fetched = Command::new("apt-get")
+        .args(["-qq", "download", package])
+        .current_dir(dir)
+        .output()
+        .context("apt-get cannot be started")?;
+    if !fetched.status.success() {
+        let said = String::from_utf8_lossy(&fetched.stderr).into_owned();
+        bail!("`apt-get download {package}` failed: {}", said.trim());
+    }
+    fs::read_dir(dir)?
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .find(|path| path.extension().is_some_and(|e| e == "deb"))
+        .context("apt-get fetched no package")
 }
 
 fn image_in(dir: &Path) -> Option<PathBuf> {

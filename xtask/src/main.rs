@@ -2,6 +2,7 @@
 
 use argh::FromArgs;
 use std::process::ExitCode;
+use xtask::cmd::kernel;
 use xtask::cmd::{boot, build, decode, exit, explain, list, pack, setup, test};
 
 /// Build, pack and boot pidone, and decode what it says.
@@ -24,6 +25,7 @@ enum Verb {
     Decode(decode::Args),
     List(list::Args),
     Explain(explain::Args),
+    Kernel(kernel::Args),
     Test(test::Args),
 }
 
@@ -55,6 +57,7 @@ fn real_main() -> u8 {
         Verb::Decode(args) => decode::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
+        Verb::Kernel(args) => kernel::run(args),
         Verb::Test(args) => test::run(args),
     };
     match result {

@@ -7,10 +7,27 @@ use std::process::Command;
 /// A program and the packages that have it.
 #[derive(Debug, Clone, Copy)]
 pub struct Tool {
-    /// Name on `PATH`.
+    /// Name on `PATH`, or the whole path of a file.
     pub program: &'static str,
     /// Package on Debian and Ubuntu, Fedora, Arch and openSUSE.
     packages: [&'static str; 4],
+}
+
+impl Tool {
+    /// In packages of these names.
+    #[must_use]
+    pub const fn new(
+        program: &'static str,
+        packages: [&'static str; 4],
+    ) -> Self {
+        Self { program, packages }
+    }
+
+    /// In a package of one name everywhere.
+    #[must_use]
+    pub const fn same(program: &'static str, package: &'static str) -> Self {
+        Self::new(program, [package; 4])
+    }
 }
 
 /// The virtual machine.
@@ -38,7 +55,7 @@ const MANAGERS: [(&str, &[&str]); 4] = [
     ("zypper", &["install", "-y"]),
 ];
 
-/// Whether a program is on `PATH`.
+/// Whether a program is on `PATH`, or a file at its whole path.
 #[must_use]
 pub fn found(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -1,0 +1,159 @@
+//! `kernel`: building kernels, and looking into them.
+
+use super::exit;
+use crate::kernel;
+use crate::kernel_build::{self, Arch, DoesNotBuild, Order};
+use crate::kernel_check::{self, Finding, Helps, Verdict};
+use anyhow::Result;
+use argh::FromArgs;
+use pidone::workloads::ALL;
+use std::time::Instant;
+
+/// Build kernels, and say which work types one lets run.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "kernel")]
+pub struct Args {
+    #[argh(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, FromArgs)]
+#[argh(subcommand)]
+enum Verb {
+    Build(Build),
+    Check(Check),
+    Fetch(Fetch),
+}
+
+/// Build a kernel from fragments of kernel-configs/ and print where its image
+/// is; boot it with --kernel built:NAME.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "build")]
+struct Build {
+    /// a directory with sources, or debian:6.12
+    #[argh(option)]
+    tree: String,
+    /// a fragment, or a file of that kind; may be repeated; by default all but
+    /// debug, kcsan and preempt-rt
+    #[argh(option)]
+    fragment: Vec<String>,
+    /// what they are merged into: tinyconfig (the default), defconfig or a file
+    #[argh(option, default = "String::from(\"tinyconfig\")")]
+    base: String,
+    /// x86_64 or arm64; by default the host's
+    #[argh(option)]
+    arch: Option<String>,
+    /// compilers at once, by default one per CPU
+    #[argh(option)]
+    jobs: Option<usize>,
+    /// install what is missing
+    #[argh(switch)]
+    setup: bool,
+}
+
+/// Say which work types run on a kernel, which skip, and what would help.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "check")]
+struct Check {
+    /// a .config, an image, `host`, or what --kernel of `boot` takes
+    #[argh(positional)]
+    of: String,
+    /// install what is missing
+    #[argh(switch)]
+    setup: bool,
+}
+
+/// Fetch a kernel and print where its image is.
+#[derive(Debug, FromArgs)]
+#[argh(subcommand, name = "fetch")]
+struct Fetch {
+    /// what --kernel of `boot` takes, such as debian:6.12-cloud
+    #[argh(positional)]
+    kernel: String,
+    /// install what is missing
+    #[argh(switch)]
+    setup: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// A symbol that cannot be had, a kernel that is not there, or what is
+/// missing.
+pub fn run(args: &Args) -> Result<u8> {
+    match &args.verb {
+        Verb::Build(args) => build(args),
+        Verb::Check(args) => check(args),
+        Verb::Fetch(args) => {
+            let image = kernel::resolve(&args.kernel, args.setup)?;
+            println!("{}", image.display());
+            Ok(exit::GOOD)
+        }
+    }
+}
+
+fn build(args: &Build) -> Result<u8> {
+    let cpus = std::thread::available_parallelism();
+    let begin = Instant::now();
+    let built = kernel_build::build(&Order {
+        tree: args.tree.clone(),
+        fragments: args.fragment.clone(),
+        base: args.base.clone(),
+        arch: Arch::find(args.arch.as_deref())?,
+        jobs: args.jobs.unwrap_or_else(|| cpus.map_or(1, usize::from)),
+        setup: args.setup,
+    });
+    match built {
+        Ok(built) => {
+            let how = if built.cached { "cached" } else { "built" };
+            eprintln!("{how} in {:.1} s", begin.elapsed().as_secs_f64());
+            println!("{}", built.image.display());
+            Ok(exit::GOOD)
+        }
+        // A bisection goes on with the next commit.
+        Err(error) if error.is::<DoesNotBuild>() => {
+            eprintln!("error: {error:#}");
+            Ok(exit::CANNOT_TELL)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn check(args: &Check) -> Result<u8> {
+    let helps = Helps::read()?;
+    let (config, place) = kernel_check::config(&args.of, args.setup)?;
+    let kernel = config.kernel.as_deref().unwrap_or("of an unknown version");
+    println!("Linux {kernel}, by {place}");
+    for missing in kernel_check::boot(&config, &helps) {
+        println!("does not boot our image: {missing}");
+    }
+    let findings = kernel_check::check(&config, ALL, &helps);
+    let of = |verdict| findings.iter().filter(move |f| f.verdict == verdict);
+    for verdict in [Verdict::Skip, Verdict::Degraded, Verdict::Module] {
+        for finding in of(verdict) {
+            println!("{verdict:<9} {:<26} {}", finding.name, why(finding));
+        }
+    }
+    let (noted, plain): (Vec<_>, Vec<_>) =
+        of(Verdict::Runs).partition(|f| !f.reasons.is_empty());
+    for finding in noted {
+        println!("{:<9} {:<26} {}", Verdict::Runs, finding.name, why(finding));
+    }
+    let names: Vec<_> = plain.iter().map(|f| f.name).collect();
+    if !names.is_empty() {
+        println!("{:<9} {}", Verdict::Runs, names.join(", "));
+    }
+    println!("what the machine must have:");
+    for (need, works) in kernel_check::of_the_machine(ALL) {
+        println!("  {need}: {}", works.join(", "));
+    }
+    match of(Verdict::Skip).next() {
+        Some(_) => Ok(exit::CANNOT_TELL),
+        None => Ok(exit::GOOD),
+    }
+}
+
+fn why(finding: &Finding) -> String {
+    finding.reasons.join("; ")
+}

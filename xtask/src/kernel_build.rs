@@ -1,0 +1,480 @@
+//! Kernels built from a source tree and the fragments of `kernel-configs/`.
+//!
+//! A build is kept in the cache under a hash of everything it depends on:
+//! sources, merged configuration and compiler. Object files are kept per tree
+//! and architecture, outside the tree, so that the next build compiles only
+//! what changed.
+
+pub mod image;
+mod make;
+mod source;
+
+use crate::kconfig::{self, Config, Request, lang::Kconfig};
+use crate::{build, kernel, tools};
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use source::Source;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Fragments that are merged unless some are named, in this order.
+pub const DEFAULT: [&str; 8] = [
+    "base",
+    "sched-ext",
+    "numa",
+    "cgroup",
+    "block",
+    "net",
+    "rt",
+    "guest",
+];
+
+/// All others: each makes another kind of kernel.
+pub const OTHERS: [&str; 3] = ["debug", "kcsan", "preempt-rt"];
+
+/// Hexadecimal digits of a build's key.
+const KEY: usize = 16;
+
+/// An architecture that kernels are built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arch {
+    /// `ARCH` of the kernel's build, and the name of our fragment.
+    pub name: &'static str,
+    /// Its directory under `arch/`.
+    srcarch: &'static str,
+    /// As Rust and the compiler call it.
+    machine: &'static str,
+    /// The image: make's target and its place.
+    image: (&'static str, &'static str),
+}
+
+/// All of them.
+pub const ARCHES: [Arch; 2] = [
+    Arch {
+        name: "x86_64",
+        srcarch: "x86",
+        machine: "x86_64",
+        image: ("bzImage", "arch/x86/boot/bzImage"),
+    },
+    Arch {
+        name: "arm64",
+        srcarch: "arm64",
+        machine: "aarch64",
+        image: ("Image", "arch/arm64/boot/Image"),
+    },
+];
+
+impl Arch {
+    /// By its name; without one, the host's.
+    ///
+    /// # Errors
+    ///
+    /// There is no such architecture here.
+    pub fn find(name: Option<&str>) -> Result<Self> {
+        let is = |a: &&Self| match name {
+            Some(name) => a.name == name || a.machine == name,
+            None => a.machine == std::env::consts::ARCH,
+        };
+        ARCHES.iter().find(is).copied().with_context(|| {
+            let name = name.unwrap_or(std::env::consts::ARCH);
+            format!("no architecture `{name}`; valid are x86_64 and arm64")
+        })
+    }
+
+    /// Prefix of its compiler's programs, if it is not the host's own.
+    fn cross(self) -> Option<String> {
+        let own = self.machine == std::env::consts::ARCH;
+        (!own).then(|| format!("{}-linux-gnu-", self.machine))
+    }
+}
+
+/// What is to be built.
+#[derive(Debug)]
+pub struct Order {
+    /// A directory, or `debian:VERSION`.
+    pub tree: String,
+    /// Names or files; none stands for [`DEFAULT`].
+    pub fragments: Vec<String>,
+    /// `tinyconfig`, `defconfig`, or a file.
+    pub base: String,
+    /// The architecture.
+    pub arch: Arch,
+    /// Compilers at once.
+    pub jobs: usize,
+    /// Install what is missing.
+    pub setup: bool,
+}
+
+/// A kernel that is there.
+#[derive(Debug)]
+pub struct Built {
+    /// The image.
+    pub image: PathBuf,
+    /// Whether it was there before.
+    pub cached: bool,
+}
+
+/// What is kept beside an image.
+#[derive(Debug, Serialize, Deserialize)]
+struct About {
+    /// What it is found by: `built:NAME`.
+    name: String,
+    /// Version as the kernel says it.
+    release: String,
+    arch: String,
+    source: String,
+    base: String,
+    fragments: Vec<String>,
+    compiler: String,
+}
+
+/// The kernel does not build, though its configuration is in order.
+#[derive(Debug)]
+pub struct DoesNotBuild(String);
+
+impl core::fmt::Display for DoesNotBuild {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for DoesNotBuild {}
+
+/// Builds, or finds what was built before.
+///
+/// # Errors
+///
+/// A symbol that cannot be had, with what it needs; what is missing to build;
+/// or [`DoesNotBuild`].
+pub fn build(order: &Order) -> Result<Built> {
+    let base = match order.base.as_str() {
+        name @ ("tinyconfig" | "defconfig") => Base::Target(name.to_owned()),
+        file => Base::Text(fs::read_to_string(file).with_context(|| {
+            format!("--base {file} is no tinyconfig, defconfig or file")
+        })?),
+    };
+    let names = match order.fragments.is_empty() {
+        true => DEFAULT.map(str::to_owned).to_vec(),
+        false => order.fragments.clone(),
+    };
+    let requests = requests(&names, order.arch)?;
+    tools::require(make::TOOLS, order.setup)?;
+    let cross = order.arch.cross().unwrap_or_default();
+    let gcc = format!("{cross}gcc");
+    if !tools::found(&gcc) {
+        bail!("missing: {gcc}, to build for {}", order.arch.name);
+    }
+    let compiler = make::versions(&gcc);
+    let source = Source::find(&order.tree, order.setup)?;
+    let key = key(&[
+        order.arch.name,
+        &source.identity,
+        base.text(),
+        &requests_text(&requests),
+        &compiler,
+    ]);
+    let dir = cache()?.join(&key);
+    if let Some(image) = image_in(&dir) {
+        // The last one that was asked for is what a name finds.
+        touch(&dir)?;
+        return Ok(Built {
+            image,
+            cached: true,
+        });
+    }
+    let objects = objects(&source, order.arch)?;
+    // Another process may be building the same.
+    let lock = fs::File::create(objects.join("pidone.lock"))?;
+    lock.lock().context("lock of the build directory")?;
+    if let Some(image) = image_in(&dir) {
+        return Ok(Built {
+            image,
+            cached: true,
+        });
+    }
+    let make = make::Make {
+        source: &source.dir,
+        objects: &objects,
+        arch: order.arch,
+        cross,
+        jobs: order.jobs,
+    };
+    configure(&make, &base, &requests, &names)?;
+    make.build()?;
+    let about = About {
+        name: source.name.clone(),
+        release: make.release()?,
+        arch: order.arch.name.to_owned(),
+        source: source.identity.clone(),
+        base: order.base.clone(),
+        fragments: names,
+        compiler,
+    };
+    let image = keep(&make, &about, &dir)?;
+    Ok(Built {
+        image,
+        cached: false,
+    })
+}
+
+/// What a configuration begins as.
+enum Base {
+    Target(String),
+    Text(String),
+}
+
+impl Base {
+    fn text(&self) -> &str {
+        match self {
+            Self::Target(text) | Self::Text(text) => text,
+        }
+    }
+}
+
+/// Our own fragments.
+#[must_use]
+pub fn folder() -> PathBuf {
+    build::workspace().join("kernel-configs")
+}
+
+/// Reads fragments by their names or files. `base` brings the architecture's.
+///
+/// # Errors
+///
+/// A fragment that is not there, or a line of it that says nothing.
+pub fn requests(names: &[String], arch: Arch) -> Result<Vec<Request>> {
+    let mut fragments = Vec::new();
+    for name in names {
+        let ours = folder().join(format!("{name}.config"));
+        let file = if ours.is_file() {
+            ours
+        } else {
+            PathBuf::from(name)
+        };
+        let text = fs::read_to_string(&file).with_context(|| {
+            let all: Vec<_> = DEFAULT.iter().chain(&OTHERS).copied().collect();
+            format!(
+                "no fragment `{name}`; valid are {}, and files",
+                all.join(", ")
+            )
+        })?;
+        fragments.push(kconfig::fragment(name, &text)?);
+        if name == "base" {
+            let file = folder().join(format!("{}.config", arch.name));
+            let text = fs::read_to_string(&file)
+                .with_context(|| file.display().to_string())?;
+            fragments.push(kconfig::fragment(arch.name, &text)?);
+        }
+    }
+    Ok(kconfig::merge(fragments))
+}
+
+fn requests_text(requests: &[Request]) -> String {
+    let lines = requests.iter().map(|r| format!("{r} {}\n", r.optional));
+    lines.collect()
+}
+
+fn key(parts: &[&str]) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(u64::try_from(part.len()).unwrap_or(0).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hex(&hash.finalize())[..KEY].to_owned()
+}
+
+/// Bytes in hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Where finished kernels are.
+fn cache() -> Result<PathBuf> {
+    Ok(kernel::cache_dir()?.join("built"))
+}
+
+/// The directory of a tree's object files.
+fn objects(source: &Source, arch: Arch) -> Result<PathBuf> {
+    let place = source.dir.to_string_lossy();
+    let name = format!("{}-{}", source.name, key(&[arch.name, &place]));
+    let dir = kernel::cache_dir()?.join("objects").join(name);
+    fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    Ok(dir)
+}
+
+fn image_in(dir: &Path) -> Option<PathBuf> {
+    let image = dir.join("image");
+    image.is_file().then_some(image)
+}
+
+/// Makes the configuration, and sees to it that it is what was asked for.
+fn configure(
+    make: &make::Make<'_>,
+    base: &Base,
+    requests: &[Request],
+    names: &[String],
+) -> Result<()> {
+    let file = make.objects.join(".config");
+    let base = match base {
+        Base::Target(target) => {
+            make.config(target)?;
+            let text = fs::read_to_string(&file);
+            text.with_context(|| file.display().to_string())?
+        }
+        Base::Text(text) => text.clone(),
+    };
+    let merged = Config::parse(&base).merged(requests);
+    fs::write(&file, merged)?;
+    make.config("olddefconfig")?;
+    let text = fs::read_to_string(&file)?;
+    let config = Config::parse(&text);
+    let mut unmet = kconfig::unmet(requests, &config);
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    let mut read = |path: &str| {
+        let bytes = fs::read(make.source.join(path)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let kconfig = Kconfig::parse(&mut read, make.arch.srcarch);
+    unmet.retain(|r| !r.optional || kconfig.knows(&r.symbol));
+    if unmet.is_empty() {
+        return Ok(());
+    }
+    let count = unmet.len();
+    let unknown = unmet.iter().filter(|r| !kconfig.knows(&r.symbol));
+    let mut old: Vec<_> = unknown.map(|r| r.fragment.as_str()).collect();
+    old.dedup();
+    let hint = match old.is_empty() {
+        true => String::new(),
+        false => {
+            let left: Vec<_> = names
+                .iter()
+                .filter(|name| !old.contains(&name.as_str()))
+                .map(|name| format!("--fragment {name}"))
+                .collect();
+            format!(
+                "\nthis tree may be too old for {}; the others are {}",
+                old.join(", "),
+                left.join(" ")
+            )
+        }
+    };
+    bail!(
+        "{count} of {} symbols cannot be had{}{hint}",
+        requests.len(),
+        kconfig::complaint(&unmet, &config, &kconfig)
+    )
+}
+
+/// Puts what was built into its place in the cache.
+fn keep(make: &make::Make<'_>, about: &About, dir: &Path) -> Result<PathBuf> {
+    fs::create_dir_all(cache()?)?;
+    let work = tempfile::tempdir_in(cache()?)?;
+    let copy = |from: &str, to: &str| {
+        let from = make.objects.join(from);
+        fs::copy(&from, work.path().join(to))
+            .with_context(|| from.display().to_string())
+    };
+    copy(make.arch.image.1, "image")?;
+    copy(".config", "config")?;
+    make.install_modules(work.path())?;
+    let about = serde_json::to_string_pretty(about)?;
+    fs::write(work.path().join("about.json"), about)?;
+    // What is there is whole.
+    fs::rename(work.path(), dir).with_context(|| dir.display().to_string())?;
+    image_in(dir).context("the image vanished")
+}
+
+/// Notes that a build was asked for.
+fn touch(dir: &Path) -> Result<()> {
+    let file = dir.join("about.json");
+    let open = fs::File::options().write(true).open(&file);
+    let set = open.and_then(|file| file.set_modified(SystemTime::now()));
+    set.with_context(|| file.display().to_string())
+}
+
+/// The image of `built:NAME`: of those whose name, version or key begins so,
+/// the one that was last asked for.
+///
+/// # Errors
+///
+/// Nothing of that name was built.
+pub fn find(name: &str) -> Result<PathBuf> {
+    let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
+    let mut all = Vec::new();
+    for entry in fs::read_dir(cache()?).into_iter().flatten() {
+        let dir = entry?.path();
+        let file = dir.join("about.json");
+        let Ok(text) = fs::read_to_string(&file) else {
+            continue;
+        };
+        let about: About = serde_json::from_str(&text)
+            .with_context(|| file.display().to_string())?;
+        let key = dir.file_name().unwrap_or_default().to_string_lossy();
+        all.push(format!("built:{} ({}, {key})", about.name, about.release));
+        let fits = about.name == name
+            || about.release.starts_with(name)
+            || key.starts_with(name);
+        if let (true, Some(image)) = (fits, image_in(&dir)) {
+            found.push((fs::metadata(&file)?.modified()?, image));
+        }
+    }
+    all.sort();
+    match found.into_iter().max() {
+        Some((_, image)) => Ok(image),
+        None if all.is_empty() => bail!(
+            "no kernel `built:{name}`: none was built; see cargo xtask kernel \
+             build --help"
+        ),
+        None => {
+            bail!("no kernel `built:{name}`; there are {}", all.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Arch, DEFAULT, OTHERS, folder, key, requests};
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    #[test]
+    fn every_fragment_is_listed() {
+        let there: BTreeSet<String> = fs::read_dir(folder())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        let arches = super::ARCHES.map(|arch| arch.name);
+        let names = DEFAULT.iter().chain(&OTHERS).chain(&arches);
+        let listed: BTreeSet<String> =
+            names.map(|name| format!("{name}.config")).collect();
+        assert_eq!(there, listed);
+    }
+
+    #[test]
+    fn base_brings_its_architecture() {
+        for (name, symbol) in
+            [("x86_64", "64BIT"), ("aarch64", "SERIAL_AMBA_PL011")]
+        {
+            let arch = Arch::find(Some(name)).unwrap();
+            let all = requests(&["base".to_owned()], arch).unwrap();
+            let found = all.iter().find(|r| r.symbol == symbol);
+            let found = found.unwrap_or_else(|| panic!("no {symbol}"));
+            assert_eq!(found.fragment, arch.name);
+        }
+        let arch = Arch::find(None).unwrap();
+        let error = requests(&["no-such".to_owned()], arch).unwrap_err();
+        assert!(format!("{error:#}").contains("valid are base, sched-ext"));
+        assert!(Arch::find(Some("vax")).is_err());
+    }
+
+    #[test]
+    fn parts_of_a_key_do_not_run_together() {
+        assert_ne!(key(&["ab", "c"]), key(&["a", "bc"]));
+        assert_eq!(key(&["a"]), key(&["a"]));
+        assert_eq!(key(&["a"]).len(), super::KEY);
+    }
+}

@@ -1,0 +1,217 @@
+//! The configuration inside a kernel image (`CONFIG_IKCONFIG`).
+//!
+//! It lies in the kernel proper, gzipped, behind a mark. Most images have the
+//! kernel proper compressed: where it is, two kinds of header say, and in all
+//! others it is looked for.
+
+use anyhow::{Context, Result, bail};
+use initramfs::compress::Compression;
+use liblzma::read::XzDecoder;
+use liblzma::stream::Stream;
+use std::io::Read;
+
+/// What stands in front of the gzipped configuration.
+const MARK: &[u8] = b"IKCFG_ST";
+
+/// Compressions of kernels which are known and not read.
+const UNREAD: [(&str, &[u8]); 2] = [("bzip2", b"BZh9"), ("lzo", b"\x89LZO")];
+
+/// LZMA as the kernel's build makes it: properties, and a dictionary of a
+/// whole number of MiB.
+const LZMA: &[u8] = &[0x5d, 0, 0];
+
+/// The configuration in an image.
+///
+/// # Errors
+///
+/// It has none, or is compressed in a way that is not read.
+pub fn config(image: &[u8]) -> Result<String> {
+    if let Some(text) = marked(image)? {
+        return Ok(text);
+    }
+    let payload = bzimage(image).or_else(|| zboot(image));
+    if let Some(payload) = payload {
+        let kernel = unpack(payload)?;
+        return marked(&kernel)?.context(
+            "the kernel in it has no configuration (CONFIG_IKCONFIG is off)",
+        );
+    }
+    // A kernel for a board: its decompressor, and the rest somewhere in it.
+    for at in 0..image.len() {
+        let Some(rest) = image.get(at..) else { break };
+        let Some(how) = Compression::detect(rest) else {
+            continue;
+        };
+        // What merely looks like a beginning ends soon.
+        if let Ok((kernel, _)) = how.decompress(rest)
+            && let Some(text) = marked(&kernel)?
+        {
+            return Ok(text);
+        }
+    }
+    bail!(
+        "no configuration found (CONFIG_IKCONFIG is off, or the kernel is \
+         compressed with bzip2, lzo or lzma behind an unknown header)"
+    )
+}
+
+/// The configuration behind the mark, if it is there.
+fn marked(kernel: &[u8]) -> Result<Option<String>> {
+    let mut rest = kernel;
+    // The mark may be in other places by chance, as in a tool's own text.
+    while let Some(at) = rest.windows(MARK.len()).position(|w| w == MARK) {
+        rest = &rest[at + MARK.len()..];
+        if Compression::detect(rest) == Some(Compression::Gzip) {
+            let (text, _) = Compression::Gzip
+                .decompress(rest)
+                .context("its configuration is damaged")?;
+            return Ok(Some(String::from_utf8(text)?));
+        }
+    }
+    Ok(None)
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
+    let field = bytes.get(at..)?.first_chunk::<4>()?;
+    usize::try_from(u32::from_le_bytes(*field)).ok()
+}
+
+/// The compressed kernel in an image for x86: its boot protocol (2.08) says
+/// where.
+fn bzimage(image: &[u8]) -> Option<&[u8]> {
+    if image.get(0x202..0x206)? != b"HdrS" {
+        return None;
+    }
+    let sectors = match image.get(0x1f1)? {
+        0 => 4,
+        &n => usize::from(n),
+    };
+    let begin = (sectors + 1) * 512 + u32_at(image, 0x248)?;
+    image.get(begin..)?.get(..u32_at(image, 0x24c)?)
+}
+
+/// The compressed kernel in an EFI image of other architectures.
+fn zboot(image: &[u8]) -> Option<&[u8]> {
+    if image.get(4..8)? != b"zimg" {
+        return None;
+    }
+    image.get(u32_at(image, 8)?..)?.get(..u32_at(image, 12)?)
+}
+
+/// Decompresses a kernel; its size may follow in four bytes.
+fn unpack(payload: &[u8]) -> Result<Vec<u8>> {
+    if let Some((name, _)) =
+        UNREAD.iter().find(|(_, magic)| payload.starts_with(magic))
+    {
+        bail!(
+            "the kernel in it is compressed with {name}, which is not read; \
+             gzip, zstd, xz, lzma and lz4 are"
+        );
+    }
+    let sized = payload.len().saturating_sub(4);
+    match Compression::detect(payload) {
+        // The frame ends where the bytes do: the size is not part of it.
+        Some(Compression::Lz4) => {
+            let whole = Compression::Lz4.decompress(payload);
+            let whole = whole
+                .or_else(|_| Compression::Lz4.decompress(&payload[..sized]));
+            Ok(whole?.0)
+        }
+        Some(how) => Ok(how.decompress(payload)?.0),
+        None if payload.starts_with(LZMA) => {
+            let stream = Stream::new_lzma_decoder(u64::MAX)?;
+            let mut kernel = Vec::new();
+            XzDecoder::new_stream(payload, stream)
+                .read_to_end(&mut kernel)
+                .context("lzma")?;
+            Ok(kernel)
+        }
+        None => Ok(payload.to_vec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{MARK, config};
+    use initramfs::compress::Compression;
+    use liblzma::stream::{LzmaOptions, Stream};
+    use liblzma::write::XzEncoder;
+    use proptest::prelude::{any, proptest};
+    use std::io::Write;
+
+    const TEXT: &str = "CONFIG_IKCONFIG=y\n";
+
+    fn kernel() -> Vec<u8> {
+        let packed = Compression::Gzip.compress(TEXT.as_bytes()).unwrap();
+        let noise = b"text IKCFG_ST and more ".repeat(2000);
+        [&noise, MARK, &packed, b"IKCFG_ED", &noise].concat()
+    }
+
+    fn bzimage(payload: &[u8]) -> Vec<u8> {
+        let mut image = vec![0; 1024];
+        image[0x1f1] = 1;
+        image[0x202..0x206].copy_from_slice(b"HdrS");
+        image[0x248..0x24c].copy_from_slice(&16_u32.to_le_bytes());
+        let len = u32::try_from(payload.len()).unwrap();
+        image[0x24c..0x250].copy_from_slice(&len.to_le_bytes());
+        [&image, &[7; 16][..], payload, &[9; 100]].concat()
+    }
+
+    fn zboot(payload: &[u8]) -> Vec<u8> {
+        let len = u32::try_from(payload.len()).unwrap().to_le_bytes();
+        let head = [b"MZ\0\0zimg", &[16, 0, 0, 0][..], &len].concat();
+        [&head, payload, &[9; 100]].concat()
+    }
+
+    fn lzma(bytes: &[u8]) -> Vec<u8> {
+        let options = LzmaOptions::new_preset(6).unwrap();
+        let stream = Stream::new_lzma_encoder(&options).unwrap();
+        let mut encoder = XzEncoder::new_stream(Vec::new(), stream);
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn every_compression_is_read_behind_every_header() {
+        let kernel = kernel();
+        let size = u32::try_from(kernel.len()).unwrap().to_le_bytes();
+        for &how in Compression::ALL {
+            let packed = how.compress(&kernel).unwrap();
+            let sized = [&packed, &size[..]].concat();
+            for image in [
+                bzimage(&packed),
+                bzimage(&sized),
+                zboot(&packed),
+                [&[1; 5000], &packed[..]].concat(),
+            ] {
+                assert_eq!(config(&image).unwrap(), TEXT, "{how}");
+            }
+        }
+        let image = bzimage(&[&lzma(&kernel), &size[..]].concat());
+        assert_eq!(config(&image).unwrap(), TEXT);
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let said = |image: &[u8]| config(image).unwrap_err().to_string();
+        let empty = Compression::Zstd.compress(b"no kernel").unwrap();
+        assert!(said(&bzimage(&empty)).contains("CONFIG_IKCONFIG is off"));
+        let bzip2 = bzimage(b"BZh9and so on");
+        assert!(said(&bzip2).contains("bzip2, which is not read"));
+        assert!(said(b"no image").contains("no configuration found"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_image_panics(
+            head in 0..3_usize,
+            bytes in proptest::collection::vec(any::<u8>(), 0..600),
+        ) {
+            let _any = match head {
+                0 => config(&bytes),
+                1 => config(&bzimage(&bytes)),
+                _ => config(&zboot(&bytes)),
+            };
+        }
+    }
+}

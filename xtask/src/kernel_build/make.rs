@@ -1,0 +1,222 @@
+//! The kernel's own build, with a view of how far it is.
+
+use super::{Arch, DoesNotBuild};
+use crate::kconfig::Config;
+use crate::tools::Tool;
+use anyhow::{Context, Result, bail};
+use core::time::Duration;
+use indicatif::ProgressBar;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a build needs: programs, and headers by their paths.
+pub(super) const TOOLS: &[Tool] = &[
+    Tool::same("make", "make"),
+    Tool::same("gcc", "gcc"),
+    Tool::same("flex", "flex"),
+    Tool::same("bison", "bison"),
+    Tool::same("bc", "bc"),
+    Tool::same("tar", "tar"),
+    Tool::same("cpio", "cpio"),
+    Tool::same("zstd", "zstd"),
+    Tool::new("xz", ["xz-utils", "xz", "xz", "xz"]),
+    Tool::new("pahole", ["dwarves", "dwarves", "pahole", "dwarves"]),
+    Tool::new(
+        "/usr/include/stdio.h",
+        ["libc6-dev", "glibc-devel", "glibc", "glibc-devel"],
+    ),
+    Tool::new(
+        "/usr/include/gelf.h",
+        [
+            "libelf-dev",
+            "elfutils-libelf-devel",
+            "libelf",
+            "libelf-devel",
+        ],
+    ),
+    Tool::new(
+        "/usr/include/openssl/ssl.h",
+        ["libssl-dev", "openssl-devel", "openssl", "libopenssl-devel"],
+    ),
+];
+
+/// Lines of a failed build that are shown.
+const TAIL: usize = 15;
+/// Steps between two lines where no bar can be shown.
+const STEPS: usize = 250;
+
+/// Versions of the programs that make a kernel what it is.
+pub(super) fn versions(gcc: &str) -> String {
+    let version = |program: &str| {
+        let out = Command::new(program).arg("--version").output();
+        let out = out.map(|o| o.stdout).unwrap_or_default();
+        let text = String::from_utf8_lossy(&out).into_owned();
+        text.lines().next().unwrap_or_default().to_owned()
+    };
+    format!("{}; pahole {}", version(gcc), version("pahole"))
+}
+
+/// A build directory.
+#[derive(Debug)]
+pub(super) struct Make<'a> {
+    pub(super) source: &'a Path,
+    pub(super) objects: &'a Path,
+    pub(super) arch: Arch,
+    /// Prefix of the compiler.
+    pub(super) cross: String,
+    pub(super) jobs: usize,
+}
+
+impl Make<'_> {
+    fn command(&self) -> Command {
+        let mut make = Command::new("make");
+        make.arg("-C")
+            .arg(self.source)
+            .arg(format!("O={}", self.objects.display()))
+            .arg(format!("ARCH={}", self.arch.name))
+            .arg(format!("CROSS_COMPILE={}", self.cross))
+            .arg(format!("-j{}", self.jobs))
+            .env("LC_ALL", "C")
+            // Same sources, same bytes.
+            .env("KBUILD_BUILD_USER", "pidone")
+            .env("KBUILD_BUILD_HOST", "pidone")
+            .env("KBUILD_BUILD_VERSION", "1")
+            .env("KBUILD_BUILD_TIMESTAMP", "Thu Jan  1 00:00:00 UTC 2026")
+            // A make, or a kernel's build, may be what started us.
+            .env_remove("MAKEFLAGS")
+            .env_remove("MAKELEVEL")
+            .env_remove("KBUILD_OUTPUT")
+            .env_remove("KCONFIG_CONFIG")
+            .stdin(Stdio::null());
+        make
+    }
+
+    /// Runs one of the targets that make a configuration.
+    pub(super) fn config(&self, target: &str) -> Result<()> {
+        let out = self
+            .command()
+            .args(["-s", target])
+            .output()
+            .context("make cannot be started")?;
+        if !out.status.success() {
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            bail!("make {target} failed: {}", said.trim());
+        }
+        Ok(())
+    }
+
+    /// Builds the image, and modules if there are any.
+    pub(super) fn build(&self) -> Result<()> {
+        let log = self.objects.join("pidone.log");
+        eprintln!(
+            "+ make -C {} O={} ARCH={} {}",
+            self.source.display(),
+            self.objects.display(),
+            self.arch.name,
+            self.arch.image.0
+        );
+        let mut make = self.command();
+        make.arg(self.arch.image.0);
+        if self.has_modules()? {
+            make.arg("modules");
+        }
+        let mut child = make
+            .stdout(Stdio::piped())
+            .stderr(fs::File::create(&log)?)
+            .spawn()
+            .context("make cannot be started")?;
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(200));
+        let out = child.stdout.take().context("make")?;
+        let mut steps = 0;
+        for line in BufReader::new(out).split(b'\n') {
+            let line = line.context("make")?;
+            let line = String::from_utf8_lossy(&line).into_owned();
+            let Some((what, file)) = step(&line) else {
+                continue;
+            };
+            steps += 1;
+            let elapsed = bar.elapsed().as_secs();
+            let (minutes, seconds) = (elapsed / 60, elapsed % 60);
+            let text = format!(
+                "{steps} steps in {minutes}:{seconds:02}: {what} {file}"
+            );
+            if bar.is_hidden() && steps % STEPS == 0 {
+                eprintln!("{text}");
+            }
+            bar.set_message(text);
+        }
+        bar.finish_and_clear();
+        let status = child.wait().context("make")?;
+        if status.success() {
+            return Ok(());
+        }
+        let said = fs::read(&log).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let lines: Vec<_> = said.lines().collect();
+        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
+        let message = format!(
+            "the kernel does not build ({status}); all it said is in {}:\n\
+             {tail}",
+            log.display()
+        );
+        Err(DoesNotBuild(message).into())
+    }
+
+    /// Its version, as `uname -r` will say it.
+    pub(super) fn release(&self) -> Result<String> {
+        let file = self.objects.join("include/config/kernel.release");
+        let text = fs::read_to_string(&file);
+        let text = text.with_context(|| file.display().to_string())?;
+        Ok(text.trim().to_owned())
+    }
+
+    /// Installs modules, if there are any, under `lib/modules` in `dir`.
+    pub(super) fn install_modules(&self, dir: &Path) -> Result<()> {
+        if !self.has_modules()? {
+            return Ok(());
+        }
+        let out = self
+            .command()
+            .arg(format!("INSTALL_MOD_PATH={}", dir.display()))
+            .args(["INSTALL_MOD_STRIP=1", "-s", "modules_install"])
+            .output()
+            .context("make cannot be started")?;
+        if !out.status.success() {
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            bail!("make modules_install failed: {}", said.trim());
+        }
+        Ok(())
+    }
+
+    fn has_modules(&self) -> Result<bool> {
+        let text = fs::read_to_string(self.objects.join(".config"))?;
+        Ok(Config::parse(&text).is_y("MODULES"))
+    }
+}
+
+/// What make says of a step: `  CC      kernel/fork.o`.
+fn step(line: &str) -> Option<(&str, &str)> {
+    let (what, file) = line.strip_prefix("  ")?.split_once(' ')?;
+    let upper = |c: char| c.is_ascii_uppercase() || "-_".contains(c);
+    let named = !what.is_empty() && what.chars().all(upper);
+    let file = file.trim_start();
+    (named && !file.is_empty()).then_some((what, file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::step;
+
+    #[test]
+    fn steps_are_told_from_other_lines() {
+        let line = "  CC      kernel/sched/core.o";
+        assert_eq!(step(line), Some(("CC", "kernel/sched/core.o")));
+        assert_eq!(step("  HOSTCC  x.o"), Some(("HOSTCC", "x.o")));
+        assert_eq!(step("make[1]: Entering directory"), None);
+        assert_eq!(step("  warning: text"), None);
+        assert_eq!(step(""), None);
+    }
+}

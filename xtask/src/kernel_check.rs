@@ -1,0 +1,350 @@
+//! What a kernel's configuration means for the work types.
+//!
+//! The payload itself never reads a configuration: it tries. What is said here
+//! is a forecast, for a kernel that is not running.
+
+use crate::catalogue::need;
+use crate::kconfig::{Config, bare};
+use crate::kernel_build::{ARCHES, DEFAULT, folder, image};
+use crate::{kconfig, kernel};
+use anyhow::{Context, Result, bail};
+use initramfs::compress::Compression;
+use pidone::workload::{What, Work, Workload};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+
+/// Without one of these no work type runs.
+const BOOT: [&str; 4] = [
+    "CONFIG_BLK_DEV_INITRD",
+    "CONFIG_BINFMT_ELF",
+    "CONFIG_PROC_FS",
+    "CONFIG_SYSFS",
+];
+
+/// One of these has to unpack what `boot` packs.
+const UNPACK: [&str; 2] = ["CONFIG_RD_ZSTD", "CONFIG_RD_GZIP"];
+
+/// Symbols that went away while what they switched stayed, and the version
+/// that did it.
+const ALWAYS: [(&str, [u32; 2]); 1] = [("CONFIG_SCHED_DEBUG", [6, 15])];
+
+/// How a work type fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verdict {
+    /// It runs.
+    Runs,
+    /// It runs when a module is loaded.
+    Module,
+    /// It runs and says less.
+    Degraded,
+    /// It does not run.
+    Skip,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Runs => "runs",
+            Self::Module => "module",
+            Self::Degraded => "degraded",
+            Self::Skip => "skip",
+        })
+    }
+}
+
+/// What is said of one work type.
+#[derive(Debug)]
+pub struct Finding {
+    /// The work type.
+    pub name: &'static str,
+    /// How it fares with default parameters.
+    pub verdict: Verdict,
+    /// What is missing, and what would help.
+    pub reasons: Vec<String>,
+}
+
+/// What keeps a kernel from booting our image at all.
+#[must_use]
+pub fn boot(config: &Config, helps: &Helps) -> Vec<String> {
+    let mut missing: Vec<String> = BOOT
+        .iter()
+        .filter(|symbol| !config.is_y(symbol))
+        .map(|symbol| helps.missing(symbol))
+        .collect();
+    if !UNPACK.iter().any(|symbol| config.is_y(symbol)) {
+        missing.extend(UNPACK.iter().map(|symbol| helps.missing(symbol)));
+    }
+    missing
+}
+
+/// Goes through the needs of the rows.
+#[must_use]
+pub fn check(
+    config: &Config,
+    rows: &[&'static Workload],
+    helps: &Helps,
+) -> Vec<Finding> {
+    let unbootable = !boot(config, helps).is_empty();
+    rows.iter()
+        .map(|row| {
+            let mut finding = of_row(row, config, helps);
+            if unbootable {
+                finding.verdict = Verdict::Skip;
+            }
+            finding
+        })
+        .collect()
+}
+
+fn of_row(row: &'static Workload, config: &Config, helps: &Helps) -> Finding {
+    let mut finding = Finding {
+        name: row.name,
+        verdict: Verdict::Runs,
+        reasons: Vec::new(),
+    };
+    for need in row.needs {
+        let What::Feature(feature) = need.what else {
+            continue;
+        };
+        let symbol = feature.config();
+        let (verdict, mut reason) = match state(symbol, config) {
+            "n" if need.required => (Verdict::Skip, helps.missing(symbol)),
+            "n" => (Verdict::Degraded, helps.missing(symbol)),
+            "m" => (Verdict::Module, format!("{symbol} is a module")),
+            _ => continue,
+        };
+        if (need.when)(&Work::new(row)) {
+            finding.verdict = finding.verdict.max(verdict);
+        } else {
+            reason = format!("with some parameters: {reason}");
+        }
+        finding.reasons.push(reason);
+    }
+    finding
+}
+
+/// What a symbol is set to, or would be if it had not become a matter of
+/// course.
+fn state<'c>(symbol: &str, config: &'c Config) -> &'c str {
+    let version = config.kernel.as_deref().map(|version| {
+        let mut numbers = version.split(['.', '-', '+']);
+        let mut next = || numbers.next().and_then(|n| n.parse::<u32>().ok());
+        [next().unwrap_or(0), next().unwrap_or(0)]
+    });
+    let always = ALWAYS.iter().any(|&(name, since)| {
+        name == symbol && version.is_some_and(|version| version >= since)
+    });
+    match always {
+        true => "y",
+        false => config.get(symbol),
+    }
+}
+
+/// Needs of the rows that no configuration can tell.
+#[must_use]
+pub fn of_the_machine(
+    rows: &[&'static Workload],
+) -> BTreeMap<String, Vec<&'static str>> {
+    let mut needs: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
+    for row in rows {
+        for what in row.needs.iter().map(|need| &need.what) {
+            if !matches!(what, What::Feature(_)) {
+                needs.entry(need(what)).or_default().push(row.name);
+            }
+        }
+    }
+    needs
+}
+
+/// Which fragment switches what on.
+#[derive(Debug)]
+pub struct Helps(BTreeMap<String, String>);
+
+impl Helps {
+    /// Reads our fragments.
+    ///
+    /// # Errors
+    ///
+    /// A fragment that cannot be read.
+    pub fn read() -> Result<Self> {
+        let mut helps = BTreeMap::new();
+        let arches = ARCHES.iter().map(|arch| arch.name);
+        for name in DEFAULT.into_iter().chain(arches) {
+            let file = folder().join(format!("{name}.config"));
+            let text = fs::read_to_string(&file)
+                .with_context(|| file.display().to_string())?;
+            for request in kconfig::fragment(name, &text)? {
+                if request.value != "n" {
+                    helps.entry(request.symbol).or_insert(request.fragment);
+                }
+            }
+        }
+        Ok(Self(helps))
+    }
+
+    /// The fragment that switches a symbol on.
+    #[must_use]
+    pub fn fragment(&self, symbol: &str) -> Option<&str> {
+        self.0.get(bare(symbol)).map(String::as_str)
+    }
+
+    fn missing(&self, symbol: &str) -> String {
+        match self.fragment(symbol) {
+            Some(name) => format!("{symbol} is off; fragment {name} sets it"),
+            None => format!("{symbol} is off"),
+        }
+    }
+}
+
+/// The configuration of `host`, a `.config`, an image, or a kernel as
+/// `--kernel` names it; and where it was found.
+///
+/// # Errors
+///
+/// There is none, and where it was looked for.
+pub fn config(of: &str, setup: bool) -> Result<(Config, String)> {
+    if of == "host" {
+        return host();
+    }
+    let mut path = Path::new(of).to_path_buf();
+    if !path.is_file() {
+        path = kernel::resolve(of, setup)?;
+    }
+    let place = path.display().to_string();
+    let bytes = fs::read(&path).with_context(|| place.clone())?;
+    if let Some(config) = plain(&bytes) {
+        return Ok((config, place));
+    }
+    let said = match image::config(&bytes) {
+        Ok(text) => return Ok((Config::parse(&text), place)),
+        Err(error) => error,
+    };
+    // Distributions keep it beside the image instead.
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = match name.strip_prefix("vmlinuz-") {
+        Some(release) => format!("config-{release}"),
+        None => "config".to_owned(),
+    };
+    let beside = path.with_file_name(beside);
+    match fs::read(&beside).ok().as_deref().and_then(plain) {
+        Some(config) => Ok((config, beside.display().to_string())),
+        None => Err(said.context(format!(
+            "{place} has no configuration, nor is there {}",
+            beside.display()
+        ))),
+    }
+}
+
+fn host() -> Result<(Config, String)> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")
+        .context("/proc/sys/kernel/osrelease")?;
+    let release = release.trim();
+    let places = [
+        "/proc/config.gz".to_owned(),
+        format!("/boot/config-{release}"),
+        format!("/lib/modules/{release}/config"),
+    ];
+    for place in &places {
+        let bytes = fs::read(place).ok();
+        if let Some(config) = bytes.as_deref().and_then(plain) {
+            return Ok((config, place.clone()));
+        }
+    }
+    bail!(
+        "the host's kernel shows no configuration in {}",
+        places.join(", ")
+    )
+}
+
+/// A `.config`, gzipped or not.
+fn plain(bytes: &[u8]) -> Option<Config> {
+    let unpacked = match Compression::detect(bytes) {
+        Some(Compression::Gzip) => Compression::Gzip.decompress(bytes).ok()?.0,
+        _ => bytes.to_vec(),
+    };
+    let config = Config::parse(core::str::from_utf8(&unpacked).ok()?);
+    (!config.is_empty()).then_some(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Helps, Verdict, boot, check, config, state};
+    use crate::kconfig::Config;
+    use pidone::workloads::ALL;
+    use std::fs;
+
+    const BOOTS: &str = "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\n\
+        CONFIG_PROC_FS=y\nCONFIG_SYSFS=y\nCONFIG_RD_GZIP=y\n";
+
+    fn verdict(text: &str, work: &str) -> (Verdict, String) {
+        let helps = Helps::read().unwrap();
+        let config = Config::parse(text);
+        let findings = check(&config, ALL, &helps);
+        let found = findings.iter().find(|f| f.name == work).unwrap();
+        (found.verdict, found.reasons.join("\n"))
+    }
+
+    #[test]
+    fn what_is_missing_is_named_with_its_fragment() {
+        let (skipped, why) = verdict(BOOTS, "TimerLatency");
+        assert_eq!(skipped, Verdict::Skip);
+        assert!(
+            why.contains("CONFIG_POSIX_TIMERS is off; fragment base sets it"),
+            "{why}"
+        );
+        let timers = format!("{BOOTS}CONFIG_POSIX_TIMERS=y\n");
+        let (degraded, why) = verdict(&timers, "TimerLatency");
+        assert_eq!(degraded, Verdict::Degraded, "{why}");
+        let all = format!("{timers}CONFIG_HIGH_RES_TIMERS=y\n");
+        let (runs, why) = verdict(&all, "TimerLatency");
+        assert_eq!((runs, why.as_str()), (Verdict::Runs, ""));
+        let module = BOOTS.to_owned() + "CONFIG_FUTEX=m\n";
+        let (module, _) = verdict(&module, "FutexFanOut");
+        assert_eq!(module, Verdict::Module);
+    }
+
+    #[test]
+    fn nothing_runs_on_what_does_not_boot() {
+        let (skipped, _) = verdict("CONFIG_FUTEX=y\n", "SpinWait");
+        assert_eq!(skipped, Verdict::Skip);
+        let helps = Helps::read().unwrap();
+        let missing = boot(&Config::parse("CONFIG_FUTEX=y"), &helps);
+        assert!(missing[0].contains("BLK_DEV_INITRD"), "{missing:?}");
+        assert!(boot(&Config::parse(BOOTS), &helps).is_empty());
+    }
+
+    #[test]
+    fn an_option_that_went_away_is_no_loss() {
+        let of = |version: &str| {
+            let text = format!("# Linux/x86 {version} Kernel Configuration");
+            state("CONFIG_SCHED_DEBUG", &Config::parse(&text)).to_owned()
+        };
+        assert_eq!(
+            [of("6.14.3"), of("6.15.0-rc1"), of("7.0.1")],
+            ["n", "y", "y"]
+        );
+    }
+
+    #[test]
+    fn a_configuration_is_read_plain_packed_and_from_beside() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            path.display().to_string()
+        };
+        let gzip: initramfs::compress::Compression = "gzip".parse().unwrap();
+        let packed = gzip.compress(BOOTS.as_bytes()).unwrap();
+        let image = file("vmlinuz-1", b"an image without");
+        assert!(config(&image, false).is_err());
+        let beside = file("config-1", BOOTS.as_bytes());
+        for name in [file("x", BOOTS.as_bytes()), file("x.gz", &packed), image]
+        {
+            let (found, place) = config(&name, false).unwrap();
+            assert_eq!(found, Config::parse(BOOTS));
+            assert!(place == name || place == beside, "{place}");
+        }
+    }
+}
