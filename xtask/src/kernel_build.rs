@@ -107,6 +107,24 @@ pub struct Order {
     pub setup: bool,
 }
 
+impl Order {
+    /// The kernel that tests boot: Debian's 6.12 with all default fragments.
+    ///
+    /// # Errors
+    ///
+    /// The number of CPUs cannot be found.
+    pub fn of_tests(setup: bool) -> Result<Self> {
+        Ok(Self {
+            tree: "debian:6.12".to_owned(),
+            fragments: Vec::new(),
+            base: "tinyconfig".to_owned(),
+            arch: Arch::find(Some("x86_64"))?,
+            jobs: std::thread::available_parallelism()?.get(),
+            setup,
+        })
+    }
+}
+
 /// A kernel that is there.
 #[derive(Debug)]
 pub struct Built {

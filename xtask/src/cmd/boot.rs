@@ -23,7 +23,7 @@ use std::{fs, thread};
 #[derive(Debug, Default, FromArgs)]
 #[argh(subcommand, name = "boot")]
 pub struct Args {
-    /// a file, `host`, debian:6.12-cloud (the default) or debian:6.1-cloud
+    /// a file, `host`, debian:6.12-cloud (the default) or built:6.12
     #[argh(option, default = "String::from(\"debian:6.12-cloud\")")]
     pub kernel: String,
     /// virtual CPUs, 2 by default

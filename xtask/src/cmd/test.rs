@@ -1,6 +1,6 @@
 //! `test`: everything continuous integration checks.
 
-use crate::tools;
+use crate::{kernel_build, tools};
 use anyhow::Result;
 use argh::FromArgs;
 
@@ -27,6 +27,7 @@ pub fn run(args: &Args) -> Result<u8> {
     for kernel in KERNELS {
         crate::kernel::resolve(kernel, args.setup)?;
     }
+    kernel_build::build(&kernel_build::Order::of_tests(args.setup)?)?;
     tools::run(&["cargo", "fmt", "--all", "--check"])?;
     let lints = ["--workspace", "--all-targets", "--", "-D", "warnings"];
     tools::run(&[&["cargo", "clippy", "--quiet"], &lints[..]].concat())?;
