@@ -1,12 +1,17 @@
 //! All work types, and the rules their rows keep.
 
+mod affinity_churn;
 mod bursty;
 mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
 mod mixed;
 mod mutex_contention;
+mod nice_sweep;
 mod pipe_io;
+mod policy_churn;
+mod preempt_storm;
+mod priority_inversion;
 mod spin_wait;
 mod timer_latency;
 mod yield_heavy;
@@ -24,7 +29,12 @@ pub static ALL: &[&Workload] = &[
     &futex_fan_out::WORKLOAD,
     &timer_latency::WORKLOAD,
     &fork_exit::WORKLOAD,
+    &nice_sweep::WORKLOAD,
+    &affinity_churn::WORKLOAD,
+    &policy_churn::WORKLOAD,
     &mutex_contention::WORKLOAD,
+    &priority_inversion::WORKLOAD,
+    &preempt_storm::WORKLOAD,
 ];
 
 /// The work type of that exact name.
