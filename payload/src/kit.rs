@@ -7,6 +7,7 @@ pub mod files;
 pub mod histogram;
 pub mod memory;
 pub mod pipes;
+pub mod rt_guard;
 pub mod shm;
 pub mod slot;
 pub mod task;

@@ -100,8 +100,7 @@ const LOW_PRIO: Param = priority(10, "low_priority", 30);
 
 const LOCK: Hist =
     Hist::new(0, "lock", "high asking for the mutex to having it");
-const HELD: Hist =
-    Hist::new(1, "hold", "low having the mutex to having released it");
+const HELD: Hist = Hist::new(1, "hold", "low having the mutex to releasing it");
 const TIMER: Hist = Hist::new(2, "timer", "deadline of low to running");
 
 const CONTENDED: Metric =
@@ -244,10 +243,11 @@ fn low(c: &mut Ctx<'_>) -> Result<(), Stop> {
             c.metric_max(&RUNNING_PRIO, priority);
         }
         rounds += 1;
-        unlock(c)?;
+        // Whom the release lets run is not part of it: it ends the boost.
         let end = now();
         c.record(&HELD, end - locked);
-        c.iteration_at(end);
+        unlock(c)?;
+        c.iteration();
     }
     Ok(())
 }
