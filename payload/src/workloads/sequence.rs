@@ -1,8 +1,8 @@
 //! Ordered phases, again and again: a task that changes its nature.
 
-use crate::attr::parse_duration;
 use crate::ctx::Ctx;
 use crate::kit::clock::{MILLISECOND, now};
+use crate::kit::phases::{Does, MAX_PHASES, Phase, WIDTHS, are_phases, phases};
 use crate::kit::slot::{Op, Reason};
 use crate::probe::Feature;
 use crate::workload::{
@@ -42,10 +42,9 @@ const PHASES: Param = Param::text(
     "phases",
     "1 to 32 of spin:D, sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each \
      duration D above zero, for example spin:5ms,sleep:10ms",
-    is_valid,
+    are_phases,
     "what to do, in order",
 );
-const MAX_PHASES: usize = 32;
 
 /// A histogram for each phase, by its place in `phases`.
 const HISTS: [Hist; MAX_PHASES] = {
@@ -75,9 +74,6 @@ const YIELD_NS: Metric = Metric::sum(2, "yield_ns", "time in yield phases");
 const IO_NS: Metric = Metric::sum(3, "io_ns", "time in io phases");
 const ALU_NS: Metric = Metric::sum(4, "alu_hot_ns", "time in alu_hot phases");
 
-/// Register widths as in AluHot.
-const WIDTHS: [&str; 6] =
-    ["scalar", "vec128", "vec256", "vec512", "amx", "widest"];
 /// Steps of a chunk of arithmetic.
 const ALU_STEPS: u64 = 1024;
 /// Bytes of a block, and blocks of a batch.
@@ -86,60 +82,14 @@ const BATCH: u64 = 16;
 /// What a device would take for a batch.
 const IO_SLEEP_NS: u64 = MILLISECOND / 10;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Phase {
-    what: Does,
-    ns: u64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Does {
-    Spin,
-    Sleep,
-    Yield,
-    Io,
-    /// With the width of that index.
-    AluHot(usize),
-}
-
-impl Phase {
-    fn parse(text: &str) -> Option<Self> {
-        let (name, value) = text.split_once(':')?;
-        let (what, duration) = match (name, value.split_once('/')) {
-            ("spin", None) => (Does::Spin, value),
-            ("sleep", None) => (Does::Sleep, value),
-            ("yield", None) => (Does::Yield, value),
-            ("io", None) => (Does::Io, value),
-            ("alu_hot", Some((width, duration))) => {
-                let width = WIDTHS.iter().position(|name| *name == width)?;
-                (Does::AluHot(width), duration)
-            }
-            _ => return None,
-        };
-        let ns = parse_duration(duration)?.as_nanos();
-        let ns = u64::try_from(ns)
-            .ok()
-            .filter(|ns| (1..1 << 62).contains(ns));
-        Some(Self { what, ns: ns? })
+fn time_of(phase: &Phase) -> &'static Metric {
+    match phase.what {
+        Does::Spin => &SPIN_NS,
+        Does::Sleep => &SLEEP_NS,
+        Does::Yield => &YIELD_NS,
+        Does::Io => &IO_NS,
+        Does::AluHot(_) => &ALU_NS,
     }
-
-    fn time(self) -> &'static Metric {
-        match self.what {
-            Does::Spin => &SPIN_NS,
-            Does::Sleep => &SLEEP_NS,
-            Does::Yield => &YIELD_NS,
-            Does::Io => &IO_NS,
-            Does::AluHot(_) => &ALU_NS,
-        }
-    }
-}
-
-fn phases(text: &str) -> impl Iterator<Item = Option<Phase>> {
-    text.split(',').map(Phase::parse)
-}
-
-fn is_valid(text: &str) -> bool {
-    phases(text).count() <= MAX_PHASES && phases(text).all(|p| p.is_some())
 }
 
 fn check(work: &Work<'_>) -> Result<(), Conflict> {
@@ -182,7 +132,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
                     alu_hot(c, begin + phase.ns, hist, width);
                 }
             }
-            c.metric(phase.time(), now() - begin);
+            c.metric(time_of(phase), now() - begin);
             if c.stop() {
                 return Ok(());
             }
@@ -268,34 +218,5 @@ fn tmpfs_file() -> Result<OwnedFd, Stop> {
     match memfd_create("sequence", MemfdFlags::CLOEXEC) {
         Err(Errno::NOSYS) => Err(Stop::Skip("NO_CONFIG:CONFIG_MEMFD_CREATE")),
         file => file.call("memfd_create"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Does, MAX_PHASES, Phase, is_valid};
-    use std::vec;
-
-    #[test]
-    fn phases_keep_their_rules() {
-        let phase = Phase::parse("alu_hot:vec256/2ms").unwrap();
-        assert_eq!((phase.what, phase.ns), (Does::AluHot(2), 2_000_000));
-        for bad in [
-            "",
-            "spin",
-            "spin:",
-            "spin:0ms",
-            "spin:5",
-            "sleep:5ms/1ms",
-            "alu_hot:5ms",
-            "alu_hot:wide/5ms",
-            "nap:5ms",
-            "spin:5ms,",
-        ] {
-            assert!(!is_valid(bad), "{bad}");
-        }
-        let most = vec!["yield:1ms"; MAX_PHASES].join(",");
-        assert!(is_valid(&most));
-        assert!(!is_valid(&(most + ",io:1ms")));
     }
 }
