@@ -31,6 +31,8 @@ pub enum Policy {
         /// Period in ns.
         period_ns: u64,
     },
+    /// `SCHED_EXT`.
+    Ext,
 }
 
 impl Policy {
@@ -72,6 +74,7 @@ impl Policy {
             Self::Idle => attr.policy = 5,
             Self::Fifo(p) => (attr.policy, attr.priority) = (1, p.into()),
             Self::Rr(p) => (attr.policy, attr.priority) = (2, p.into()),
+            Self::Ext => attr.policy = 7,
             Self::Deadline {
                 runtime_ns,
                 deadline_ns,
@@ -146,6 +149,7 @@ impl fmt::Display for Policy {
             Self::Idle => f.write_str("idle"),
             Self::Fifo(p) => write!(f, "fifo:{p}"),
             Self::Rr(p) => write!(f, "rr:{p}"),
+            Self::Ext => f.write_str("ext"),
             Self::Deadline {
                 runtime_ns,
                 deadline_ns,

@@ -4,6 +4,9 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+mod class;
+mod mutex;
+
 use crate::attr::Policy;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
@@ -462,16 +465,24 @@ impl<'r> Ctx<'r> {
 
     /// Spins for `ns` on the burn clock, or until the stop.
     pub fn burn(&mut self, ns: u64) {
+        self.burn_each(ns, |_, _| {});
+    }
+
+    /// The same; `each` is told the wall time, in ns, of each 256 steps.
+    pub fn burn_each(&mut self, ns: u64, each: impl Fn(&Self, u64)) {
         let read = match self.given.burn_cpu {
             true => clock::thread_cpu,
             false => now,
         };
+        let mut begin = now();
         let end = read() + ns;
         while !self.stop() {
             spin_steps(BURN_STEPS);
             self.units(BURN_STEPS);
             let time = read();
             let wall = if self.given.burn_cpu { now() } else { time };
+            each(self, wall.saturating_sub(begin));
+            begin = wall;
             self.checkpoint_at(wall);
             if time >= end {
                 break;

@@ -26,6 +26,10 @@ pub enum Feature {
     Schedstats,
     /// `CONFIG_SCHED_DEBUG`, where it exists.
     SchedDebug,
+    /// `CONFIG_FUTEX_PI`.
+    FutexPi,
+    /// `CONFIG_SCHED_CLASS_EXT`.
+    SchedExt,
 }
 
 impl Feature {
@@ -37,6 +41,8 @@ impl Feature {
         Self::SchedInfo,
         Self::Schedstats,
         Self::SchedDebug,
+        Self::FutexPi,
+        Self::SchedExt,
     ];
 
     /// The configuration option that provides it.
@@ -49,6 +55,8 @@ impl Feature {
             Self::SchedInfo => "CONFIG_SCHED_INFO",
             Self::Schedstats => "CONFIG_SCHEDSTATS",
             Self::SchedDebug => "CONFIG_SCHED_DEBUG",
+            Self::FutexPi => "CONFIG_FUTEX_PI",
+            Self::SchedExt => "CONFIG_SCHED_CLASS_EXT",
         }
     }
 
@@ -74,6 +82,13 @@ impl Feature {
             Self::SchedInfo => readable("/proc/self/schedstat"),
             Self::Schedstats => readable("/proc/sys/kernel/sched_schedstats"),
             Self::SchedDebug => readable("/proc/self/sched"),
+            Self::FutexPi => {
+                // Nobody holds it, so that unlocking it is refused.
+                let word = AtomicU32::new(0);
+                let flags = futex::Flags::PRIVATE;
+                futex::unlock_pi(&word, flags) != Err(Errno::NOSYS)
+            }
+            Self::SchedExt => readable("/sys/kernel/sched_ext/state"),
         }
     }
 }

@@ -187,6 +187,9 @@ fn needs(
             What::SysNice if !machine.sys_nice => {
                 findings.add(verdict, format_args!("NO_CAP"));
             }
+            What::Rivals(among) if among(&group.work, workers) < cpus => {
+                findings.add(verdict, format_args!("NOT_CONTENDED"));
+            }
             _ => {}
         }
     }

@@ -72,6 +72,8 @@ pub struct Workload {
     pub shared: fn(&Work<'_>, u32) -> Shared,
     /// Refuses values that are each fine but not together.
     pub check: fn(&Work<'_>) -> Result<(), Conflict>,
+    /// Words that make a bare `work=NAME` runnable, where it is not.
+    pub example: &'static str,
     /// Acts on its whole process, so that threads cannot run it.
     pub fork_only: bool,
     /// Runs in the supervisor for each instance before the first worker is
@@ -106,6 +108,7 @@ impl Workload {
         proof: "",
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
+        example: "",
         fork_only: false,
         create: |_, _| Ok(()),
         destroy: |_, _| {},
@@ -535,6 +538,9 @@ pub enum What {
     WorkersPerCpu(u32),
     /// `CAP_SYS_NICE`.
     SysNice,
+    /// At least as many as there are CPUs in the affinity mask of those
+    /// among so many workers whom the others must wait for.
+    Rivals(fn(&Work<'_>, u32) -> u32),
 }
 
 impl Need {

@@ -42,6 +42,7 @@ pub fn need(what: &What) -> String {
         What::Cpus(n) => format!("{n} CPUs"),
         What::WorkersPerCpu(n) => format!("{n} workers per CPU"),
         What::SysNice => "CAP_SYS_NICE".to_owned(),
+        What::Rivals(_) => "as many rivals as CPUs".to_owned(),
     }
 }
 
@@ -146,6 +147,9 @@ fn section(row: &'static Workload, text: &mut String) -> core::fmt::Result {
             metric.name,
             cell(metric.meaning)
         )?;
+    }
+    if !row.example.is_empty() {
+        writeln!(text, "| example | `work={} {}` |", row.name, row.example)?;
     }
     writeln!(text, "| proof | {} |", cell(row.proof))
 }

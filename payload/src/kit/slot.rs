@@ -212,6 +212,8 @@ pub enum Reason {
     NoCap,
     /// A kernel counter.
     NoCounter,
+    /// A loaded sched_ext scheduler.
+    NoSchedExt,
 }
 
 impl Reason {
@@ -220,6 +222,7 @@ impl Reason {
         (Self::Width, "WIDTH"),
         (Self::NoCap, "NO_CAP"),
         (Self::NoCounter, "NO_COUNTER"),
+        (Self::NoSchedExt, "NO_SCHED_EXT"),
     ];
 }
 

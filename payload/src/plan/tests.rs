@@ -82,6 +82,22 @@ fn every_mistake_has_its_message() {
             "bad plan: `work=ForkExit`: this type acts on its whole process \
              and runs with clone=fork only",
         ),
+        (
+            "work=Sequence",
+            "bad plan: `work=Sequence`: Sequence has no default phases; for \
+             example phases=spin:5ms,sleep:10ms",
+        ),
+        (
+            "work=Sequence phases=spin:5",
+            "bad plan: `phases=spin:5`: phases is 1 to 32 of spin:D, \
+             sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each duration D \
+             above zero, for example spin:5ms,sleep:10ms",
+        ),
+        (
+            "work=PriorityInversion low_priority=50",
+            "bad plan: `work=PriorityInversion`: high_priority > \
+             medium_priority > low_priority must hold",
+        ),
     ] {
         assert_eq!(error(plan), message);
     }

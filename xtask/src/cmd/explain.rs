@@ -37,6 +37,9 @@ pub fn run(args: &Args) -> Result<u8> {
     println!("  iteration  {}", row.iteration);
     println!("  work unit  {}", row.unit);
     println!("  proof      {}", row.proof);
+    if !row.example.is_empty() {
+        println!("  example    work={} {}", row.name, row.example);
+    }
     for need in row.needs {
         println!("  needs      {}", need_line(need, row));
     }
