@@ -3,8 +3,10 @@
 //! A feature is found by trying it, never by reading a configuration: that
 //! works on every kernel, and says what is really there.
 
+use crate::cgroup;
 use crate::kit::clock::timespec;
 use crate::kit::text::read_file;
+use crate::sys::numa::get_mempolicy;
 use core::sync::atomic::AtomicU32;
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, clock_nanosleep_relative};
@@ -26,6 +28,16 @@ pub enum Feature {
     Schedstats,
     /// `CONFIG_SCHED_DEBUG`, where it exists.
     SchedDebug,
+    /// `CONFIG_CGROUPS`.
+    Cgroups,
+    /// `CONFIG_CGROUP_SCHED`.
+    CgroupSched,
+    /// `CONFIG_CPUSETS`.
+    Cpusets,
+    /// `CONFIG_MEMCG`.
+    Memcg,
+    /// `CONFIG_NUMA`.
+    Numa,
 }
 
 impl Feature {
@@ -37,6 +49,11 @@ impl Feature {
         Self::SchedInfo,
         Self::Schedstats,
         Self::SchedDebug,
+        Self::Cgroups,
+        Self::CgroupSched,
+        Self::Cpusets,
+        Self::Memcg,
+        Self::Numa,
     ];
 
     /// The configuration option that provides it.
@@ -49,6 +66,11 @@ impl Feature {
             Self::SchedInfo => "CONFIG_SCHED_INFO",
             Self::Schedstats => "CONFIG_SCHEDSTATS",
             Self::SchedDebug => "CONFIG_SCHED_DEBUG",
+            Self::Cgroups => "CONFIG_CGROUPS",
+            Self::CgroupSched => "CONFIG_CGROUP_SCHED",
+            Self::Cpusets => "CONFIG_CPUSETS",
+            Self::Memcg => "CONFIG_MEMCG",
+            Self::Numa => "CONFIG_NUMA",
         }
     }
 
@@ -74,6 +96,14 @@ impl Feature {
             Self::SchedInfo => readable("/proc/self/schedstat"),
             Self::Schedstats => readable("/proc/sys/kernel/sched_schedstats"),
             Self::SchedDebug => readable("/proc/self/sched"),
+            // It is empty while no hierarchy is mounted.
+            Self::Cgroups => {
+                read_file("/proc/self/cgroup", &mut [0; 16]).is_some()
+            }
+            Self::CgroupSched => cgroup::exists("cpu"),
+            Self::Cpusets => cgroup::exists("cpuset"),
+            Self::Memcg => cgroup::exists("memory"),
+            Self::Numa => get_mempolicy() != Err(Errno::NOSYS),
         }
     }
 }

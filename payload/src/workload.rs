@@ -6,6 +6,7 @@
 //! [`Work`] is a row with values for its parameters.
 
 use crate::attr::Affinity;
+use crate::cgroup::Base;
 use crate::ctx::Ctx;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::cpus::Cpus;
@@ -65,8 +66,12 @@ pub struct Workload {
     pub shared: fn(&Work<'_>, u32) -> Shared,
     /// Refuses values that are each fine but not together.
     pub check: fn(&Work<'_>) -> Result<(), Conflict>,
+    /// Words that make a bare `work=NAME` runnable, where it is not.
+    pub example: &'static str,
     /// Acts on its whole process, so that threads cannot run it.
     pub fork_only: bool,
+    /// Acts on its whole cgroup, so that it needs one of its own.
+    pub in_cgroup: bool,
     /// Runs in the supervisor for each instance before the first worker is
     /// cloned: opens what the instance shares, changes kernel settings.
     pub create: fn(&Instance<'_>, &Place<'_>) -> Result<(), Stop>,
@@ -99,7 +104,9 @@ impl Workload {
         proof: "",
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
+        example: "",
         fork_only: false,
+        in_cgroup: false,
         create: |_, _| Ok(()),
         destroy: |_, _| {},
         run: |_| Ok(()),
@@ -143,6 +150,8 @@ pub struct Place<'r> {
     pub number: u32,
     /// CPUs its workers may use.
     pub cpus: &'r Cpus,
+    /// Where cgroups can be made.
+    pub cgroups: Option<&'r Base>,
 }
 
 /// Families, in the order in which they are listed.
@@ -528,6 +537,10 @@ pub enum What {
     WorkersPerCpu(u32),
     /// `CAP_SYS_NICE`.
     SysNice,
+    /// A cgroup2 hierarchy in which cgroups can be made.
+    Cgroup2,
+    /// This controller in it.
+    Controller(&'static str),
 }
 
 impl Need {

@@ -1,6 +1,9 @@
 //! All work types, and the rules their rows keep.
 
 mod bursty;
+mod cgroup_attach_storm;
+mod cgroup_churn;
+mod cross_affinity_churn;
 mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
@@ -24,6 +27,9 @@ pub static ALL: &[&Workload] = &[
     &futex_fan_out::WORKLOAD,
     &timer_latency::WORKLOAD,
     &fork_exit::WORKLOAD,
+    &cross_affinity_churn::WORKLOAD,
+    &cgroup_churn::WORKLOAD,
+    &cgroup_attach_storm::WORKLOAD,
     &mutex_contention::WORKLOAD,
 ];
 

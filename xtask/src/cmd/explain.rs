@@ -64,6 +64,8 @@ pub fn run(args: &Args) -> Result<u8> {
             What::Cpus(n) => format!("{n} CPUs"),
             What::WorkersPerCpu(n) => format!("{n} workers per CPU"),
             What::SysNice => "CAP_SYS_NICE".to_owned(),
+            What::Cgroup2 => "cgroup2".to_owned(),
+            What::Controller(name) => format!("cgroup2 controller {name}"),
         };
         let without = if need.required {
             "skips"
