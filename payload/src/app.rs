@@ -4,6 +4,7 @@ use crate::attr::Affinity;
 use crate::boot;
 use crate::counters;
 use crate::frame::{CRC, StreamId};
+use crate::kit::nodes;
 use crate::kit::shm;
 use crate::kit::text::{Cut, path, read_file};
 use crate::machine::{self, Shape};
@@ -246,19 +247,51 @@ fn with_plan(
 fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
     for run in plan.runs() {
         for group in &run.groups {
-            group.workers(machine.cpus.len())?;
+            let refuse = |rule| {
+                let (token, rule) = (group.token, Rule::Is(rule));
+                Err(PlanError { token, rule })
+            };
+            let leaf = run.leaf(group).unwrap_or_default();
+            let confined = leaf.cpus().unwrap_or(machine.cpus);
+            if confined.and(&machine.cpus) != confined {
+                return refuse(
+                    "its cpuset.cpus names CPUs this machine does \
+                               not have",
+                );
+            }
+            let nodes = leaf.mems().unwrap_or(machine.nodes);
+            if nodes.and(&machine.nodes) != nodes {
+                return refuse(
+                    "its cpuset.mems names nodes that are not \
+                               online",
+                );
+            }
+            let wanted = group.settings.mempolicy.nodes;
+            if wanted.and(&nodes) != wanted {
+                return refuse(
+                    "its mempolicy names nodes that are not online \
+                               or not in its cpuset.mems",
+                );
+            }
+            let usable = run.usable(group, &machine.cpus);
+            group.workers(usable.len())?;
             let there = match group.intent() {
-                Affinity::Exact(cpus) => cpus.and(&machine.cpus) == cpus,
+                Affinity::Exact(cpus) => cpus.and(&usable) == cpus,
                 Affinity::RandomSubset { from, .. } => {
-                    !from.and(&machine.cpus).is_empty()
+                    !from.and(&usable).is_empty()
                 }
-                Affinity::Inherit | Affinity::SingleCpu => true,
+                Affinity::NumaNode(node) => {
+                    !nodes::cpus_of(node).and(&usable).is_empty()
+                }
+                Affinity::Inherit
+                | Affinity::SingleCpu
+                | Affinity::CrossCgroup => true,
             };
             if !there {
-                let rule = "its affinity names CPUs this machine does not \
-                            have";
-                let (token, rule) = (group.token, Rule::Is(rule));
-                return Err(PlanError { token, rule });
+                return refuse(
+                    "its affinity names CPUs this machine does not \
+                               have, or its cpuset.cpus leaves out",
+                );
             }
         }
     }

@@ -1,5 +1,8 @@
 //! Attributes of a group: policy, affinity, clone mode; and durations.
 
+pub mod cgroup;
+pub mod mempolicy;
+
 use crate::kit::cpus::Cpus;
 use crate::sys::{SCHED_FLAG_RESET_ON_FORK, SchedAttr};
 use core::fmt;
@@ -178,6 +181,10 @@ pub enum Affinity {
     },
     /// All on one CPU, the highest.
     SingleCpu,
+    /// Wherever the cgroup lets them, as the kernel narrows it.
+    CrossCgroup,
+    /// On the CPUs of this node.
+    NumaNode(u32),
 }
 
 impl Affinity {
@@ -193,6 +200,7 @@ impl Affinity {
         match (name, value) {
             ("inherit", "") => Ok(Self::Inherit),
             ("single_cpu", "") => Ok(Self::SingleCpu),
+            ("cross_cgroup", "") => Ok(Self::CrossCgroup),
             ("exact", list) => Cpus::parse(list).map(Self::Exact).ok_or(LIST),
             ("random_subset", value) => {
                 let (list, count) = value
@@ -207,7 +215,8 @@ impl Affinity {
                 Ok(Self::RandomSubset { from, count })
             }
             _ => Err("an affinity is inherit, exact:LIST, \
-                      random_subset:LIST/COUNT or single_cpu"),
+                      random_subset:LIST/COUNT, single_cpu or \
+                      cross_cgroup"),
         }
     }
 }
@@ -221,6 +230,8 @@ impl fmt::Display for Affinity {
                 write!(f, "random_subset:{from}/{count}")
             }
             Self::SingleCpu => f.write_str("single_cpu"),
+            Self::CrossCgroup => f.write_str("cross_cgroup"),
+            Self::NumaNode(node) => write!(f, "numa_node:{node}"),
         }
     }
 }
@@ -331,6 +342,7 @@ mod tests {
         for good in [
             "inherit",
             "single_cpu",
+            "cross_cgroup",
             "exact:0-3,8",
             "random_subset:0-3/2",
         ] {

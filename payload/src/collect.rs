@@ -1,9 +1,11 @@
 //! From slots to records, verdict and KTAP.
 
-use crate::attr::InGrammar;
+use crate::attr::mempolicy::MemPolicy;
+use crate::attr::{Affinity, InGrammar};
 use crate::counters::{BAD_TAINT, pieces};
 use crate::expect::figure::{Figures, Stat, Totals};
 use crate::expect::{self, Judged};
+use crate::kit::cpus::Cpus;
 use crate::kit::histogram::{Histogram, Sparse, percentile};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{CPU_WORDS, Op, Slot, State};
@@ -283,8 +285,44 @@ fn arguments(
     if let Some(nice) = settings.nice {
         writeln!(text, "nice={nice}")?;
     }
-    writeln!(text, "affinity={}", crew.affinity)?;
+    match crew.affinity {
+        Affinity::NumaNode(node) => writeln!(text, "numa_node={node}")?,
+        affinity => writeln!(text, "affinity={affinity}")?,
+    }
+    attributes(run, crew, text)?;
     writeln!(text, "clone={}", run.settings.clone)
+}
+
+/// Attributes that stand for themselves only where a plan sets them.
+fn attributes(
+    run: &Run<'_>,
+    crew: &Crew<'_>,
+    text: &mut dyn Write,
+) -> fmt::Result {
+    let settings = &crew.group.settings;
+    let leaf = run.leaf(crew.group).unwrap_or_default();
+    let names = [
+        ("cgroup", leaf.name),
+        ("comm", settings.comm),
+        ("pcomm", settings.pcomm),
+    ];
+    for (key, name) in names {
+        if let Some(name) = name {
+            writeln!(text, "{key}={name}")?;
+        }
+    }
+    for (knob, value) in leaf.set() {
+        writeln!(text, "{}={value}", knob.key)?;
+    }
+    if settings.mempolicy != MemPolicy::DEFAULT {
+        writeln!(text, "mempolicy={}", settings.mempolicy)?;
+    }
+    for (key, id) in [("uid", settings.uid), ("gid", settings.gid)] {
+        if let Some(id) = id {
+            writeln!(text, "{key}={id}")?;
+        }
+    }
+    Ok(())
 }
 
 /// The CPUs that any of the tasks was seen on.
@@ -337,6 +375,15 @@ fn with_worker(
             let _fits = writeln!(Cut(&mut pages), "{node}={pages_there}");
         }
     }
+    let mut memory: String<256> = String::new();
+    let mempolicy = own.mempolicy.load(Relaxed).checked_sub(1);
+    let mempolicy = mempolicy.and_then(|number| {
+        let nodes = Cpus::from_words(own.mempolicy_nodes.each_ref().map(load));
+        MemPolicy::from_number(number, nodes)
+    });
+    if let Some(policy) = mempolicy {
+        let _cut = write!(Cut(&mut memory), "{policy}");
+    }
     let policy = own.policy.load(Relaxed).checked_sub(1);
     let effective = policy.map(|policy| Effective {
         policy: u8::try_from(policy).unwrap_or(u8::MAX),
@@ -344,7 +391,7 @@ fn with_worker(
             .unwrap_or(u8::MAX),
         nice: i8::try_from(own.nice.load(Relaxed)).unwrap_or(0),
         cpus: bitmap(&own.allowed, &mut allowed),
-        mempolicy: None,
+        mempolicy: mempolicy.is_some().then_some(memory.as_str()),
         ext_enabled: match own.ext_enabled.load(Relaxed) {
             0 => None,
             told => Some(told == 2),

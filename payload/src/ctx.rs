@@ -4,10 +4,12 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+pub mod cgroup;
 mod class;
 mod mutex;
 
 use crate::attr::Policy;
+use crate::cgroup::Base;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
 use crate::kit::cpus::Cpus;
@@ -18,6 +20,7 @@ use crate::kit::slot::{
 };
 use crate::kit::task;
 use crate::sys;
+use crate::sys::numa::get_mempolicy;
 use crate::workload::{CallExt, Hist, Instance, Metric, Stop, Work};
 use core::hint::{black_box, spin_loop};
 use core::ops::Range;
@@ -74,6 +77,8 @@ pub struct Given<'r> {
     pub burn_cpu: bool,
     /// Every how many blocking steps `run_delay` is read.
     pub rd_sample: u32,
+    /// Where cgroups can be made.
+    pub cgroups: Option<&'r Base>,
     /// The end of the pipe ring this position reads.
     pub pipe_in: Option<BorrowedFd<'r>>,
     /// The end of the pipe ring this position writes.
@@ -716,6 +721,12 @@ pub fn effective(slot: &Slot) {
         let cpus = Cpus::from_set(&set);
         for (to, from) in slot.allowed.iter().zip(cpus.words()) {
             to.store(*from, Relaxed);
+        }
+    }
+    if let Ok((mode, nodes)) = get_mempolicy() {
+        slot.mempolicy.store(mode + 1, Relaxed);
+        for (to, from) in slot.mempolicy_nodes.iter().zip(nodes) {
+            to.store(from, Relaxed);
         }
     }
     let ext = match task::own_ext_enabled() {

@@ -6,6 +6,7 @@ pub mod cpus;
 pub mod files;
 pub mod histogram;
 pub mod memory;
+pub mod nodes;
 pub mod phases;
 pub mod pipes;
 pub mod rt_guard;

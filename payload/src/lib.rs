@@ -12,6 +12,7 @@ extern crate std;
 pub mod app;
 pub mod attr;
 pub mod boot;
+pub mod cgroup;
 pub mod collect;
 pub mod counters;
 pub mod ctx;

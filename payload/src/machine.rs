@@ -1,9 +1,11 @@
 //! The shape of the machine, for the `Hello` record.
 
+use crate::cgroup::Base;
 use crate::ctx::spin_steps;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::Histogram;
+use crate::kit::nodes;
 use crate::kit::shm::Arena;
 use crate::kit::text::{path, read_file};
 use crate::supervisor::Machine;
@@ -135,6 +137,8 @@ pub fn probe(progress: bool) -> Machine {
     Machine {
         cpus: cpus.unwrap_or_default(),
         features,
+        nodes: nodes::online(),
+        cgroups: Base::find(),
         sys_nice,
         kmsg: Kmsg::open(),
         progress,

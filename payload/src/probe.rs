@@ -3,8 +3,10 @@
 //! A feature is found by trying it, never by reading a configuration: that
 //! works on every kernel, and says what is really there.
 
+use crate::cgroup;
 use crate::kit::clock::timespec;
 use crate::kit::text::read_file;
+use crate::sys::numa::get_mempolicy;
 use core::sync::atomic::AtomicU32;
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, clock_nanosleep_relative};
@@ -30,6 +32,16 @@ pub enum Feature {
     FutexPi,
     /// `CONFIG_SCHED_CLASS_EXT`.
     SchedExt,
+    /// `CONFIG_CGROUPS`.
+    Cgroups,
+    /// `CONFIG_CGROUP_SCHED`.
+    CgroupSched,
+    /// `CONFIG_CPUSETS`.
+    Cpusets,
+    /// `CONFIG_MEMCG`.
+    Memcg,
+    /// `CONFIG_NUMA`.
+    Numa,
 }
 
 impl Feature {
@@ -43,6 +55,11 @@ impl Feature {
         Self::SchedDebug,
         Self::FutexPi,
         Self::SchedExt,
+        Self::Cgroups,
+        Self::CgroupSched,
+        Self::Cpusets,
+        Self::Memcg,
+        Self::Numa,
     ];
 
     /// The configuration option that provides it.
@@ -57,6 +74,11 @@ impl Feature {
             Self::SchedDebug => "CONFIG_SCHED_DEBUG",
             Self::FutexPi => "CONFIG_FUTEX_PI",
             Self::SchedExt => "CONFIG_SCHED_CLASS_EXT",
+            Self::Cgroups => "CONFIG_CGROUPS",
+            Self::CgroupSched => "CONFIG_CGROUP_SCHED",
+            Self::Cpusets => "CONFIG_CPUSETS",
+            Self::Memcg => "CONFIG_MEMCG",
+            Self::Numa => "CONFIG_NUMA",
         }
     }
 
@@ -89,6 +111,14 @@ impl Feature {
                 futex::unlock_pi(&word, flags) != Err(Errno::NOSYS)
             }
             Self::SchedExt => readable("/sys/kernel/sched_ext/state"),
+            // It is empty while no hierarchy is mounted.
+            Self::Cgroups => {
+                read_file("/proc/self/cgroup", &mut [0; 16]).is_some()
+            }
+            Self::CgroupSched => cgroup::exists("cpu"),
+            Self::Cpusets => cgroup::exists("cpuset"),
+            Self::Memcg => cgroup::exists("memory"),
+            Self::Numa => get_mempolicy() != Err(Errno::NOSYS),
         }
     }
 }

@@ -12,6 +12,9 @@ mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "sys/x86_64.rs"]
 mod arch;
+pub mod cgroup;
+pub mod ids;
+pub mod numa;
 
 use core::mem::{MaybeUninit, size_of};
 use core::ptr::null_mut;

@@ -5,20 +5,25 @@
 
 #![expect(unsafe_code, reason = "a thread gets its team as an address")]
 
-use crate::attr::{Affinity, CloneMode};
+use crate::attr::Affinity;
+use crate::attr::mempolicy::Mode;
+use crate::cgroup::{Base, Leaves};
 use crate::ctx::{Ctx, Given, arrive, wake_all};
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock;
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
 use crate::kit::histogram::Histogram;
+use crate::kit::nodes;
 use crate::kit::pipes::Pipes;
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Op, Slot, State};
-use crate::plan::Group;
 use crate::plan::settings::RunSettings;
+use crate::plan::{Group, Host};
+use crate::sys::numa::set_mempolicy;
 use crate::sys::{self, Disposition};
 use crate::workload::{CallExt, Instance, Place, Shared, Stop};
+use core::ffi::CStr;
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed},
@@ -26,9 +31,10 @@ use core::sync::atomic::{
 use rand_core::Rng;
 use rand_core::SeedableRng;
 use rand_xoshiro::SplitMix64;
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use rustix::process::{getpid, setpgid, setpriority_process};
-use rustix::thread::{futex, gettid, sched_setaffinity};
+use rustix::process::{Pid, getpid, setpgid, setpriority_process};
+use rustix::thread::{futex, gettid, sched_setaffinity, set_name};
 
 /// Stack of a worker thread.
 const STACK: usize = 256 * 1024;
@@ -50,6 +56,12 @@ pub struct Crew<'r> {
     pub affinity: Affinity,
     /// CPUs they may use.
     pub cpus: Cpus,
+    /// CPUs their cgroup lets them use.
+    usable: Cpus,
+    /// Directory of their cgroup.
+    cgroup: Option<BorrowedFd<'r>>,
+    /// Where others can be made.
+    cgroups: Option<&'r Base>,
     /// Report slots, those of each worker's tasks together.
     pub slots: &'r [Slot],
     /// Histograms, a row of them per task.
@@ -98,6 +110,7 @@ impl<'r> Crew<'r> {
         number: u16,
         workers: u32,
         usable: &Cpus,
+        leaves: &'r Leaves<'r>,
     ) -> Result<Self, Stop> {
         let mmap = |errno| Stop::Broken {
             call: Op::Mmap.name(),
@@ -127,6 +140,9 @@ impl<'r> Crew<'r> {
             lanes,
             affinity: intent,
             cpus,
+            usable: *usable,
+            cgroup: leaves.of(group),
+            cgroups: leaves.base(),
             slots: arena.slice(tasks).map_err(mmap)?,
             hists: arena.slice(hists).map_err(mmap)?,
             gauges: arena.slice(n(shared.gauges)).map_err(mmap)?,
@@ -142,6 +158,18 @@ impl<'r> Crew<'r> {
             (row.create)(&crew.instance(number), &crew.place(number))?;
         }
         Ok(crew)
+    }
+
+    /// Makes a process in the group's cgroup; `None` in the child.
+    ///
+    /// # Errors
+    ///
+    /// See [`sys::fork`] and [`sys::cgroup::fork_into`].
+    pub fn fork(&self) -> Result<Option<Pid>, Errno> {
+        match self.cgroup {
+            Some(directory) => sys::cgroup::fork_into(directory),
+            None => sys::fork(),
+        }
     }
 
     /// The slots of one worker's tasks, its own first.
@@ -174,6 +202,7 @@ impl<'r> Crew<'r> {
             group: self.number,
             number,
             cpus: &self.cpus,
+            cgroups: self.cgroups,
         }
     }
 
@@ -221,9 +250,10 @@ impl<'r> Crew<'r> {
             lane,
             lanes: self.lanes,
             seed: self.seed(settings, index) ^ u64::from(lane) << 52,
-            private: settings.clone == CloneMode::Thread,
+            private: self.group.host(settings.clone).is_some(),
             burn_cpu: settings.burn_cpu,
             rd_sample: settings.rd_sample,
+            cgroups: self.cgroups,
             pipe_in: pipes.and_then(|p| p.read_end(index as usize)),
             pipe_out: pipes.and_then(|p| p.write_end(next)),
         }
@@ -257,6 +287,25 @@ pub struct Team<'r> {
     pub cpus: &'r Cpus,
 }
 
+impl<'r> Team<'r> {
+    /// The process whose threads the workers of a group are.
+    #[must_use]
+    pub fn host(&self, crew: &Crew<'r>) -> Option<Host<'r>> {
+        crew.group.host(self.settings.clone)
+    }
+
+    /// The groups whose workers are threads of the same process as this
+    /// group's.
+    pub fn threads_of(
+        &self,
+        crew: &Crew<'r>,
+    ) -> impl Iterator<Item = &'r Crew<'r>> + use<'r> {
+        let (team, host) = (*self, self.host(crew));
+        let crews = team.crews.iter();
+        crews.filter(move |crew| host.is_some() && team.host(crew) == host)
+    }
+}
+
 /// A step of the set-up that failed.
 type Step = (Op, Errno);
 
@@ -272,14 +321,15 @@ pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
     sys::exit_group(code)
 }
 
-/// The whole life of a host: makes a thread for each worker and waits for
-/// their end.
-pub fn host(team: &Team<'_>) -> ! {
+/// The whole life of a host: makes a thread for each worker of the groups
+/// that share it with `first`, and waits for their end.
+pub fn host(team: &Team<'_>, first: &Crew<'_>) -> ! {
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
-        .and_then(|()| signals());
+        .and_then(|()| signals())
+        .and_then(|()| comm(first.group.settings.pcomm));
     let workers = || {
-        let crews = team.crews.iter();
+        let crews = team.threads_of(first);
         crews.flat_map(|crew| (0..crew.workers).map(move |index| (crew, index)))
     };
     let threads = |run: &dyn Fn(Thread<'_>)| {
@@ -392,8 +442,7 @@ fn signals() -> Result<(), Step> {
 /// process.
 fn live(it: &Thread<'_>) -> u8 {
     let (team, crew, slot) = (&it.team, it.crew, it.slot());
-    let id =
-        |pid: rustix::process::Pid| pid.as_raw_nonzero().get().unsigned_abs();
+    let id = |pid: Pid| pid.as_raw_nonzero().get().unsigned_abs();
     slot.pid.store(id(getpid()), Relaxed);
     slot.tid.store(id(gettid()), Relaxed);
     slot.set_state(State::Setup);
@@ -437,17 +486,45 @@ fn fail(slot: &Slot, op: Op, errno: Errno) {
     slot.set_state(State::Failed);
 }
 
-/// Affinity, policy and nice, in this order.
+/// Names the calling task.
+fn comm(name: Option<&str>) -> Result<(), Step> {
+    let Some(name) = name else {
+        return Ok(());
+    };
+    let mut buf = [0; 16];
+    // The plan takes no name longer than 15 bytes, so a NUL follows.
+    for (to, from) in buf.iter_mut().zip(name.bytes().take(15)) {
+        *to = from;
+    }
+    CStr::from_bytes_until_nul(&buf)
+        .map_err(|_| Errno::INVAL)
+        .and_then(set_name)
+        .map_err(|errno| (Op::Prctl, errno))
+}
+
+/// Name, affinity, memory policy, policy, nice, group and user, in this
+/// order: whoever has become another user may do less.
 fn attributes(
     team: &Team<'_>,
     crew: &Crew<'_>,
     index: u32,
 ) -> Result<(), Step> {
     let settings = &crew.group.settings;
+    comm(settings.comm)?;
     let seed = crew.seed(team.settings, index);
-    if let Some(cpus) = affinity(&crew.affinity, team.cpus, seed) {
+    let usable = match crew.affinity {
+        // The kernel narrows it to the cgroup.
+        Affinity::CrossCgroup => team.cpus,
+        _ => &crew.usable,
+    };
+    if let Some(cpus) = affinity(&crew.affinity, usable, seed) {
         sched_setaffinity(None, &cpus.to_set())
             .map_err(|e| (Op::SchedSetaffinity, e))?;
+    }
+    let memory = &settings.mempolicy;
+    if memory.mode != Mode::Default {
+        set_mempolicy(memory.number(), memory.nodes.words())
+            .map_err(|e| (Op::SetMempolicy, e))?;
     }
     if let Some(policy) = settings.policy {
         sys::sched_setattr(policy.attr(settings.nice))
@@ -456,6 +533,12 @@ fn attributes(
     if let Some(nice) = settings.nice {
         setpriority_process(None, i32::from(nice))
             .map_err(|e| (Op::Setpriority, e))?;
+    }
+    if let Some(gid) = settings.gid {
+        sys::ids::setresgid(gid).map_err(|e| (Op::Setresgid, e))?;
+    }
+    if let Some(uid) = settings.uid {
+        sys::ids::setresuid(uid).map_err(|e| (Op::Setresuid, e))?;
     }
     Ok(())
 }
@@ -466,6 +549,8 @@ pub fn affinity(intent: &Affinity, usable: &Cpus, seed: u64) -> Option<Cpus> {
     match intent {
         Affinity::Inherit => None,
         Affinity::Exact(cpus) => Some(*cpus),
+        Affinity::CrossCgroup => Some(*usable),
+        Affinity::NumaNode(node) => Some(nodes::cpus_of(*node).and(usable)),
         Affinity::SingleCpu => {
             let mut one = Cpus::EMPTY;
             one.insert(usable.iter().next_back()?)?;

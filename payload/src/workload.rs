@@ -6,6 +6,7 @@
 //! [`Work`] is a row with values for its parameters.
 
 use crate::attr::Affinity;
+use crate::cgroup::Base;
 use crate::ctx::Ctx;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::cpus::Cpus;
@@ -76,6 +77,8 @@ pub struct Workload {
     pub example: &'static str,
     /// Acts on its whole process, so that threads cannot run it.
     pub fork_only: bool,
+    /// Acts on its whole cgroup, so that it needs one of its own.
+    pub in_cgroup: bool,
     /// Runs in the supervisor for each instance before the first worker is
     /// cloned: opens what the instance shares, changes kernel settings.
     pub create: fn(&Instance<'_>, &Place<'_>) -> Result<(), Stop>,
@@ -110,6 +113,7 @@ impl Workload {
         check: |_| Ok(()),
         example: "",
         fork_only: false,
+        in_cgroup: false,
         create: |_, _| Ok(()),
         destroy: |_, _| {},
         run: |_| Ok(()),
@@ -153,6 +157,8 @@ pub struct Place<'r> {
     pub number: u32,
     /// CPUs its workers may use.
     pub cpus: &'r Cpus,
+    /// Where cgroups can be made.
+    pub cgroups: Option<&'r Base>,
 }
 
 /// Families, in the order in which they are listed.
@@ -541,6 +547,10 @@ pub enum What {
     /// At least as many as there are CPUs in the affinity mask of those
     /// among so many workers whom the others must wait for.
     Rivals(fn(&Work<'_>, u32) -> u32),
+    /// A cgroup2 hierarchy in which cgroups can be made.
+    Cgroup2,
+    /// This controller in it.
+    Controller(&'static str),
 }
 
 impl Need {

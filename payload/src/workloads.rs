@@ -2,6 +2,9 @@
 
 mod affinity_churn;
 mod bursty;
+mod cgroup_attach_storm;
+mod cgroup_churn;
+mod cross_affinity_churn;
 mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
@@ -34,6 +37,9 @@ pub static ALL: &[&Workload] = &[
     &nice_sweep::WORKLOAD,
     &affinity_churn::WORKLOAD,
     &policy_churn::WORKLOAD,
+    &cross_affinity_churn::WORKLOAD,
+    &cgroup_churn::WORKLOAD,
+    &cgroup_attach_storm::WORKLOAD,
     &mutex_contention::WORKLOAD,
     &priority_inversion::WORKLOAD,
     &preempt_storm::WORKLOAD,

@@ -356,6 +356,10 @@ pub struct Slot {
     pub nice: AtomicI32,
     /// Allowed CPUs as read back.
     pub allowed: [AtomicU64; CPU_WORDS],
+    /// Mode and flags of the memory policy as read back, plus one.
+    pub mempolicy: AtomicU32,
+    /// Its nodes.
+    pub mempolicy_nodes: [AtomicU64; CPU_WORDS],
     /// How it ended: an encoded [`crate::record::Exit`], plus one.
     pub exit: AtomicU32,
     /// Runs in the sched_ext class: 0 is "not told", 1 no, 2 yes.

@@ -5,22 +5,22 @@ use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
 use crate::workload::{
-    CallExt, Family, Hist, Need, Param, Stop, What, Workload,
+    CallExt, Family, Hist, Need, Param, Stop, What, Workload, doc,
 };
 use rand_core::Rng;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "AffinityChurn",
-    file: file!(),
+    file: doc(file!()),
     family: Family::LifeCycle,
-    summary: "pins itself to another CPU again and again",
-    path: "sched_setaffinity -> __set_cpus_allowed_ptr \
-           -> affine_move_task -> migration_cpu_stop",
+    summary: doc("pins itself to another CPU again and again"),
+    path: doc("sched_setaffinity -> __set_cpus_allowed_ptr \
+           -> affine_move_task -> migration_cpu_stop"),
     params: &[SPIN],
     iteration: "sched_setaffinity",
     hists: &[CALL],
     needs: &[Need::required(What::Cpus(2))],
-    proof: "se.nr_migrations >= 0.95 x iterations",
+    proof: doc("se.nr_migrations >= 0.95 x iterations"),
     run,
     ..Workload::BASE
 };

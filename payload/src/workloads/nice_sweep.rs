@@ -6,19 +6,19 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::{Op, Reason};
-use crate::workload::{CallExt, Family, Hist, Metric, Stop, Workload};
+use crate::workload::{CallExt, Family, Hist, Metric, Stop, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "NiceSweep",
-    file: file!(),
+    file: doc(file!()),
     family: Family::LifeCycle,
-    summary: "walks through all nice values",
-    path: "set_user_nice -> reweight_task_fair / reweight_task_scx",
+    summary: doc("walks through all nice values"),
+    path: doc("set_user_nice -> reweight_task_fair / reweight_task_scx"),
     iteration: "change of nice",
     hists: &[CALL],
     metrics: &[READ_BACK],
-    proof: "nice_values = 40; yld_count of /proc/schedstat >= 0.95 x \
-            iterations",
+    proof: doc("nice_values = 40; yld_count of /proc/schedstat >= 0.95 x \
+            iterations"),
     run,
     ..Workload::BASE
 };

@@ -10,16 +10,16 @@ use crate::kit::slot::{Op, Reason};
 use crate::probe::Feature;
 use crate::sys::SchedAttr;
 use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Workload,
+    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Workload, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "PolicyChurn",
-    file: file!(),
+    file: doc(file!()),
     family: Family::LifeCycle,
-    summary: "goes through the scheduling policies",
-    path: "__sched_setscheduler -> dequeue_task, check_class_changed \
-           -> switched_from, switched_to",
+    summary: doc("goes through the scheduling policies"),
+    path: doc("__sched_setscheduler -> dequeue_task, check_class_changed \
+           -> switched_from, switched_to"),
     params: &[SPIN, EXT],
     iteration: "change of policy",
     hists: &[CALL],
@@ -29,8 +29,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         Need::required(What::Feature(Feature::SchedExt))
             .when(|work| work.flag(&EXT)),
     ],
-    proof: "changes to each policy differ by at most 1 a worker; \
-            policies_read_back = all",
+    proof: doc("changes to each policy differ by at most 1 a worker; \
+            policies_read_back = all"),
     run,
     ..Workload::BASE
 };

@@ -6,15 +6,15 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Work, Workload,
+    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Work, Workload, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "PreemptStorm",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Signal,
-    summary: "short real-time bursts preempt fair tasks",
-    path: "hrtimer_wakeup -> wakeup_preempt -> resched_curr",
+    summary: doc("short real-time bursts preempt fair tasks"),
+    path: doc("hrtimer_wakeup -> wakeup_preempt -> resched_curr"),
     params: &[FAIR, BURST, SLEEP, PRIORITY],
     group: |work| Some(fair(work) + 1),
     role: |_, pos| if pos == 0 { "rt" } else { "fair" },
@@ -29,7 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             workers / (fair(work) + 1) * fair(work)
         })),
     ],
-    proof: "sum of the fair tasks' nivcsw >= 0.9 x rt_bursts",
+    proof: doc("sum of the fair tasks' nivcsw >= 0.9 x rt_bursts"),
     run,
     ..Workload::BASE
 };

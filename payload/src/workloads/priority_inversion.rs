@@ -13,16 +13,16 @@ use crate::kit::task;
 use crate::probe::Feature;
 use crate::workload::{
     CallExt, Conflict, Family, Hist, Metric, Need, Param, Shared, Stop, What,
-    Work, Workload,
+    Work, Workload, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "PriorityInversion",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Lock,
-    summary: "a high task waits for a lock that a low one holds",
-    path: "futex_lock_pi -> rt_mutex_adjust_prio_chain \
-           -> rt_mutex_setprio; plain: futex_wait_queue / futex_wake",
+    summary: doc("a high task waits for a lock that a low one holds"),
+    path: doc("futex_lock_pi -> rt_mutex_adjust_prio_chain \
+           -> rt_mutex_setprio; plain: futex_wait_queue / futex_wake"),
     params: &[
         HIGH,
         MEDIUM,
@@ -55,8 +55,8 @@ pub(super) const WORKLOAD: Workload = Workload {
             workers / work.group_size().unwrap_or(1) * mediums(work)
         })),
     ],
-    proof: "lock p50 >= medium_burst in plain, about hold in pi; \
-            low_running_priority = high_priority in pi",
+    proof: doc("lock p50 >= medium_burst in plain, about hold in pi; \
+            low_running_priority = high_priority in pi"),
     shared: |_, _| Shared {
         words: 2,
         ..Shared::NONE

@@ -10,18 +10,18 @@ use crate::kit::rt_guard::{self, Guard};
 use crate::kit::slot::{Op, Reason};
 use crate::workload::{
     CallExt, Family, Hist, Instance, Metric, Need, Param, Place, Shared, Stop,
-    What, Work, Workload,
+    What, Work, Workload, doc,
 };
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::process::getpid;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "RtStarvation",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Signal,
-    summary: "real-time hogs starve fair tasks",
-    path: "pick_next_task in class order; dl_server_timer, or \
-           sched_rt_period_timer before 6.12",
+    summary: doc("real-time hogs starve fair tasks"),
+    path: doc("pick_next_task in class order; dl_server_timer, or \
+           sched_rt_period_timer before 6.12"),
     params: &[RT, FAIR, PRIORITY, BURST, LIMIT],
     group: |work| Some(hogs(work) + fair(work)),
     role: |work, pos| if pos < hogs(work) { "rt" } else { "fair" },
@@ -36,8 +36,8 @@ pub(super) const WORKLOAD: Workload = Workload {
             workers / (hogs(work) + fair(work)) * hogs(work)
         })),
     ],
-    proof: "fair CPU share = 1 - runtime/period of a throttle, \
-            runtime/period of a server, 0 with no guard",
+    proof: doc("fair CPU share = 1 - runtime/period of a throttle, \
+            runtime/period of a server, 0 with no guard"),
     shared: |work, cpus| Shared {
         words: 1,
         cells: SAVED + if lifts(work) { 1 + cpus } else { 0 },

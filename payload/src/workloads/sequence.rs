@@ -7,7 +7,7 @@ use crate::kit::slot::{Op, Reason};
 use crate::probe::Feature;
 use crate::workload::{
     CallExt, Conflict, Family, Hist, Metric, Need, Param, Stop, What, Work,
-    Workload,
+    Workload, doc,
 };
 use core::hint::black_box;
 use heapless::Vec;
@@ -17,19 +17,21 @@ use rustix::io::{Errno, pwrite};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "Sequence",
-    file: file!(),
+    file: doc(file!()),
     family: Family::Compound,
-    summary: "goes through phases of different nature",
-    path: "that of each phase: tick -> update_curr; clock_nanosleep; \
-           do_sched_yield; shmem_file_write_iter",
+    summary: doc("goes through phases of different nature"),
+    path: doc("that of each phase: tick -> update_curr; clock_nanosleep; \
+           do_sched_yield; shmem_file_write_iter"),
     params: &[PHASES],
     iteration: "pass through all phases",
     unit: "spin or multiply-add step, sleep, yield, written block",
     hists: &HISTS,
     metrics: &[SPIN_NS, SLEEP_NS, YIELD_NS, IO_NS, ALU_NS],
     needs: &[Need::required(What::Feature(Feature::PosixTimers))],
-    proof: "times of the phases are as their durations; nvcsw >= sleeps; \
+    proof: doc(
+        "times of the phases are as their durations; nvcsw >= sleeps; \
             yld_count >= yields",
+    ),
     check,
     example: "phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
               alu_hot:scalar/1ms",
