@@ -1,6 +1,7 @@
 //! All work types, and the rules their rows keep.
 
 mod bursty;
+mod fan_out_compute;
 mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
@@ -8,6 +9,7 @@ mod mixed;
 mod mutex_contention;
 mod pipe_io;
 mod spin_wait;
+mod thundering_herd;
 mod timer_latency;
 mod yield_heavy;
 
@@ -22,6 +24,8 @@ pub static ALL: &[&Workload] = &[
     &pipe_io::WORKLOAD,
     &futex_ping_pong::WORKLOAD,
     &futex_fan_out::WORKLOAD,
+    &fan_out_compute::WORKLOAD,
+    &thundering_herd::WORKLOAD,
     &timer_latency::WORKLOAD,
     &fork_exit::WORKLOAD,
     &mutex_contention::WORKLOAD,
