@@ -1,6 +1,7 @@
 //! All work types, and the rules their rows keep.
 
 mod bursty;
+mod epoll_storm;
 mod fan_out_compute;
 mod fork_exit;
 mod futex_fan_out;
@@ -11,6 +12,7 @@ mod pipe_io;
 mod spin_wait;
 mod thundering_herd;
 mod timer_latency;
+mod wake_chain;
 mod yield_heavy;
 
 use crate::workload::Workload;
@@ -25,6 +27,8 @@ pub static ALL: &[&Workload] = &[
     &futex_ping_pong::WORKLOAD,
     &futex_fan_out::WORKLOAD,
     &fan_out_compute::WORKLOAD,
+    &wake_chain::WORKLOAD,
+    &epoll_storm::WORKLOAD,
     &thundering_herd::WORKLOAD,
     &timer_latency::WORKLOAD,
     &fork_exit::WORKLOAD,
