@@ -31,6 +31,8 @@ pub enum Policy {
         /// Period in ns.
         period_ns: u64,
     },
+    /// `SCHED_EXT`.
+    Ext,
 }
 
 impl Policy {
@@ -82,6 +84,7 @@ impl Policy {
                 attr.deadline_ns = deadline_ns;
                 attr.period_ns = period_ns;
             }
+            Self::Ext => attr.policy = 7,
         }
         attr
     }
@@ -146,6 +149,7 @@ impl fmt::Display for Policy {
             Self::Idle => f.write_str("idle"),
             Self::Fifo(p) => write!(f, "fifo:{p}"),
             Self::Rr(p) => write!(f, "rr:{p}"),
+            Self::Ext => f.write_str("ext"),
             Self::Deadline {
                 runtime_ns,
                 deadline_ns,

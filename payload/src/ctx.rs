@@ -5,6 +5,7 @@
 //! at checkpoints. Nothing here allocates, formats or prints.
 
 pub mod broadcast;
+mod class;
 mod events;
 
 use crate::attr::Policy;

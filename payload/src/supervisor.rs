@@ -17,7 +17,7 @@ use crate::kit::text::Cut;
 use crate::kmsg::Kmsg;
 use crate::output::Output;
 use crate::plan::{MAX_GROUPS, Run};
-use crate::probe::Feature;
+use crate::probe::{Feature, sched_ext_enabled};
 use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sys::{self, Ended};
 use crate::worker::{self, Crew, Team};
@@ -186,6 +186,9 @@ fn needs(
             }
             What::SysNice if !machine.sys_nice => {
                 findings.add(verdict, format_args!("NO_CAP"));
+            }
+            What::SchedExt if !sched_ext_enabled() => {
+                findings.add(verdict, format_args!("NO_SCHED_EXT"));
             }
             _ => {}
         }

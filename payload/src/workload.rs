@@ -528,6 +528,8 @@ pub enum What {
     WorkersPerCpu(u32),
     /// `CAP_SYS_NICE`.
     SysNice,
+    /// A sched_ext scheduler that is loaded.
+    SchedExt,
 }
 
 impl Need {

@@ -1,5 +1,6 @@
 //! All work types, and the rules their rows keep.
 
+mod asymmetric_waker;
 mod bursty;
 mod epoll_storm;
 mod fan_out_compute;
@@ -28,6 +29,7 @@ pub static ALL: &[&Workload] = &[
     &futex_fan_out::WORKLOAD,
     &fan_out_compute::WORKLOAD,
     &wake_chain::WORKLOAD,
+    &asymmetric_waker::WORKLOAD,
     &epoll_storm::WORKLOAD,
     &thundering_herd::WORKLOAD,
     &timer_latency::WORKLOAD,
