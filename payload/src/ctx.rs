@@ -7,6 +7,7 @@
 pub mod broadcast;
 mod class;
 mod events;
+mod measure;
 
 use crate::attr::Policy;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};

@@ -7,6 +7,7 @@ pub mod files;
 pub mod histogram;
 pub mod memory;
 pub mod pipes;
+pub mod queue;
 pub mod shm;
 pub mod slot;
 pub mod task;

@@ -10,6 +10,7 @@ mod futex_ping_pong;
 mod mixed;
 mod mutex_contention;
 mod pipe_io;
+mod producer_consumer_imbalance;
 mod spin_wait;
 mod thundering_herd;
 mod timer_latency;
@@ -35,6 +36,7 @@ pub static ALL: &[&Workload] = &[
     &timer_latency::WORKLOAD,
     &fork_exit::WORKLOAD,
     &mutex_contention::WORKLOAD,
+    &producer_consumer_imbalance::WORKLOAD,
 ];
 
 /// The work type of that exact name.

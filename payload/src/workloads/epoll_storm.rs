@@ -160,7 +160,7 @@ fn consumer(c: &mut Ctx<'_>) -> Result<(), Stop> {
         c.record_wake(&WAKE, &wakeup, c.stamp(0).take());
         consumed += events;
         c.units(events);
-        c.spin(256);
+        c.spin_uncounted(256);
         c.iteration();
     }
     c.metric(&CONSUMED, consumed);
