@@ -8,6 +8,7 @@ pub mod broadcast;
 mod class;
 mod events;
 mod measure;
+mod signals;
 
 use crate::attr::Policy;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};

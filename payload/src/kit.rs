@@ -4,6 +4,7 @@ pub mod cells;
 pub mod clock;
 pub mod cpus;
 pub mod files;
+pub mod handled;
 pub mod histogram;
 pub mod memory;
 pub mod pipes;

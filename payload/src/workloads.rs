@@ -11,6 +11,7 @@ mod mixed;
 mod mutex_contention;
 mod pipe_io;
 mod producer_consumer_imbalance;
+mod signal_storm;
 mod spin_wait;
 mod thundering_herd;
 mod timer_latency;
@@ -37,6 +38,7 @@ pub static ALL: &[&Workload] = &[
     &fork_exit::WORKLOAD,
     &mutex_contention::WORKLOAD,
     &producer_consumer_imbalance::WORKLOAD,
+    &signal_storm::WORKLOAD,
 ];
 
 /// The work type of that exact name.
