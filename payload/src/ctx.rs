@@ -4,9 +4,13 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+pub mod broadcast;
 pub mod cgroup;
 mod class;
+mod events;
+mod measure;
 mod mutex;
+mod signals;
 
 use crate::attr::Policy;
 use crate::cgroup::Base;
@@ -281,13 +285,15 @@ impl<'r> Ctx<'r> {
         sched_setaffinity(None, &cpus.to_set())
     }
 
-    /// `sched_setattr` of this task.
+    /// `sched_setattr` of this task, at the nice value it has.
     ///
     /// # Errors
     ///
-    /// `EPERM`, `EBUSY` (deadline admission).
+    /// `EPERM`, `EBUSY` (deadline admission), `EACCES` (the sched_ext
+    /// scheduler will not have it).
     pub fn sched_setattr(&self, policy: Policy) -> Result<(), Errno> {
-        sys::sched_setattr(policy.attr(None))
+        let nice = i8::try_from(sys::sched_getattr()?.nice).ok();
+        sys::sched_setattr(policy.attr(nice))
     }
 
     /// The work type and its parameters.

@@ -123,6 +123,13 @@ impl Feature {
     }
 }
 
+/// Whether a sched_ext scheduler is loaded; that may change between runs.
+#[must_use]
+pub fn sched_ext_enabled() -> bool {
+    let state = "/sys/kernel/sched_ext/state";
+    read_file(state, &mut [0; 16]).is_some_and(|s| s.trim() == "enabled")
+}
+
 fn readable(path: &str) -> bool {
     read_file(path, &mut [0; 16]).is_some_and(|text| !text.is_empty())
 }

@@ -18,7 +18,7 @@ use crate::kit::text::Cut;
 use crate::kmsg::Kmsg;
 use crate::output::Output;
 use crate::plan::{MAX_GROUPS, Run};
-use crate::probe::Feature;
+use crate::probe::{Feature, sched_ext_enabled};
 use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sys::{self, Ended};
 use crate::worker::{self, Crew, Team};
@@ -201,6 +201,9 @@ fn needs(
             What::Cgroup2 => cgroup2(machine, None, verdict, findings),
             What::Controller(controller) => {
                 cgroup2(machine, Some(controller), verdict, findings);
+            }
+            What::SchedExt if !sched_ext_enabled() => {
+                findings.add(verdict, format_args!("NO_SCHED_EXT"));
             }
             _ => {}
         }

@@ -15,6 +15,7 @@ mod arch;
 pub mod cgroup;
 pub mod ids;
 pub mod numa;
+pub mod signal;
 
 use core::mem::{MaybeUninit, size_of};
 use core::ptr::null_mut;

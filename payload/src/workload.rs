@@ -551,6 +551,8 @@ pub enum What {
     Cgroup2,
     /// This controller in it.
     Controller(&'static str),
+    /// A sched_ext scheduler that is loaded.
+    SchedExt,
 }
 
 impl Need {

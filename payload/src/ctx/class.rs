@@ -1,7 +1,6 @@
 //! What a task does to its own scheduling class and weight.
 
 use crate::ctx::Ctx;
-use crate::kit::text::read_file;
 use crate::sys::{self, SchedAttr};
 use rustix::io::Errno;
 use rustix::process::setpriority_process;
@@ -34,13 +33,5 @@ impl Ctx<'_> {
     pub fn setpriority(&self, nice: i32) -> Result<(), Errno> {
         // To the kernel, "this process" is the calling thread.
         setpriority_process(None, nice)
-    }
-
-    /// Whether a sched_ext scheduler is loaded.
-    #[must_use]
-    pub fn sched_ext_loaded(&self) -> bool {
-        let mut buf = [0; 32];
-        let state = read_file("/sys/kernel/sched_ext/state", &mut buf);
-        state.is_some_and(|state| state.trim() == "enabled")
     }
 }

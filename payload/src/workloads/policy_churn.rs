@@ -7,7 +7,7 @@ use crate::attr::Policy;
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::{Op, Reason};
-use crate::probe::Feature;
+use crate::probe::{Feature, sched_ext_enabled};
 use crate::sys::SchedAttr;
 use crate::workload::{
     CallExt, Family, Hist, Metric, Need, Param, Stop, What, Workload, doc,
@@ -107,7 +107,7 @@ fn policies(
 ) -> Result<&'static [(Policy, Metric)], Stop> {
     const { assert!(WITHOUT_EXT < ALL.len()) };
     let ext = c.work().flag(&EXT);
-    if ext && !c.sched_ext_loaded() {
+    if ext && !sched_ext_enabled() {
         // The kernel takes the policy all the same, and runs the task as a
         // fair one.
         c.degrade(Reason::NoSchedExt);
