@@ -4,6 +4,8 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+mod memory;
+
 use crate::attr::Policy;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
@@ -17,6 +19,7 @@ use crate::kit::task;
 use crate::sys;
 use crate::workload::{CallExt, Hist, Instance, Metric, Stop, Work};
 use core::hint::{black_box, spin_loop};
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
@@ -176,16 +179,20 @@ impl<'r> Ctx<'r> {
         }
     }
 
-    /// Memory of this worker's own; the report says on which nodes it is.
+    /// Memory of this worker's own; the report says on which nodes it is, so
+    /// it stays until the process ends.
     ///
     /// # Errors
     ///
     /// `mmap` failed.
-    pub fn memory(&mut self, bytes: usize) -> Result<Region, Stop> {
+    pub fn memory(
+        &mut self,
+        bytes: usize,
+    ) -> Result<ManuallyDrop<Region>, Stop> {
         let region = Region::new(bytes).call(Op::Mmap.name())?;
         let start = region.address();
         self.region = start..start + bytes;
-        Ok(region)
+        Ok(ManuallyDrop::new(region))
     }
 
     /// The type's own memory is at these addresses.

@@ -528,6 +528,8 @@ pub enum What {
     WorkersPerCpu(u32),
     /// `CAP_SYS_NICE`.
     SysNice,
+    /// So many KiB of available memory for each worker.
+    Memory(fn(&Work<'_>) -> u64),
 }
 
 impl Need {

@@ -1,11 +1,16 @@
 //! All work types, and the rules their rows keep.
 
 mod bursty;
+mod cache_pipe;
+mod cache_pressure;
+mod cache_yield;
 mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
+mod idle_churn;
 mod mixed;
 mod mutex_contention;
+mod page_fault_churn;
 mod pipe_io;
 mod spin_wait;
 mod timer_latency;
@@ -19,11 +24,16 @@ pub static ALL: &[&Workload] = &[
     &yield_heavy::WORKLOAD,
     &mixed::WORKLOAD,
     &bursty::WORKLOAD,
+    &idle_churn::WORKLOAD,
+    &cache_pressure::WORKLOAD,
+    &cache_yield::WORKLOAD,
     &pipe_io::WORKLOAD,
     &futex_ping_pong::WORKLOAD,
+    &cache_pipe::WORKLOAD,
     &futex_fan_out::WORKLOAD,
     &timer_latency::WORKLOAD,
     &fork_exit::WORKLOAD,
+    &page_fault_churn::WORKLOAD,
     &mutex_contention::WORKLOAD,
 ];
 
