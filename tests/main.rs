@@ -14,6 +14,7 @@ mod expects;
 mod packing;
 mod proofs;
 mod proofs_churn;
+mod proofs_cpu;
 mod tidy;
 mod trouble;
 

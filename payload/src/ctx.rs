@@ -9,6 +9,7 @@ pub mod cgroup;
 mod class;
 mod events;
 mod measure;
+mod memory;
 mod mutex;
 mod signals;
 
@@ -27,6 +28,7 @@ use crate::sys;
 use crate::sys::numa::get_mempolicy;
 use crate::workload::{CallExt, Hist, Instance, Metric, Stop, Work};
 use core::hint::{black_box, spin_loop};
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
@@ -188,16 +190,20 @@ impl<'r> Ctx<'r> {
         }
     }
 
-    /// Memory of this worker's own; the report says on which nodes it is.
+    /// Memory of this worker's own; the report says on which nodes it is, so
+    /// it stays until the process ends.
     ///
     /// # Errors
     ///
     /// `mmap` failed.
-    pub fn memory(&mut self, bytes: usize) -> Result<Region, Stop> {
+    pub fn memory(
+        &mut self,
+        bytes: usize,
+    ) -> Result<ManuallyDrop<Region>, Stop> {
         let region = Region::new(bytes).call(Op::Mmap.name())?;
         let start = region.address();
         self.region = start..start + bytes;
-        Ok(region)
+        Ok(ManuallyDrop::new(region))
     }
 
     /// The type's own memory is at these addresses.

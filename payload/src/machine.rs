@@ -47,12 +47,7 @@ impl Shape {
         let clocksource = read_file(clocksource, &mut buf)
             .and_then(|text| String::try_from(text.trim()).ok())
             .unwrap_or_default();
-        let mem_kib = read_file("/proc/meminfo", &mut buf)
-            .and_then(|text| {
-                let line = text.lines().find(|l| l.starts_with("MemTotal"))?;
-                line.split_ascii_whitespace().nth(1)?.parse().ok()
-            })
-            .unwrap_or(0);
+        let mem_kib = meminfo("MemTotal:").unwrap_or(0);
         let nodes = list(format_args!("/sys/devices/system/node/online"));
         // A CPU stands for its core, or its cache, if it is the first of it.
         let firsts = |file: &str| {
@@ -90,6 +85,15 @@ impl Shape {
             false => "syscall",
         }
     }
+}
+
+/// A figure of `/proc/meminfo` in KiB.
+#[must_use]
+pub fn meminfo(key: &str) -> Option<u64> {
+    let mut buf = [0; 2048];
+    let text = read_file("/proc/meminfo", &mut buf)?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 fn list(args: Arguments<'_>) -> Option<Cpus> {

@@ -16,6 +16,7 @@ use crate::kit::slot::{Control, Phase, Slot, State};
 use crate::kit::task;
 use crate::kit::text::Cut;
 use crate::kmsg::Kmsg;
+use crate::machine::meminfo;
 use crate::output::Output;
 use crate::plan::{MAX_GROUPS, Run};
 use crate::probe::{Feature, sched_ext_enabled};
@@ -204,6 +205,13 @@ fn needs(
             }
             What::SchedExt if !sched_ext_enabled() => {
                 findings.add(verdict, format_args!("NO_SCHED_EXT"));
+            }
+            What::Memory(each)
+                if meminfo("MemAvailable:").is_some_and(|kib| {
+                    u64::from(workers) * each(&group.work) > kib
+                }) =>
+            {
+                findings.add(verdict, format_args!("LOW_MEMORY"));
             }
             _ => {}
         }

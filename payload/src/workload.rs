@@ -553,6 +553,8 @@ pub enum What {
     Controller(&'static str),
     /// A sched_ext scheduler that is loaded.
     SchedExt,
+    /// So many KiB of available memory for each worker.
+    Memory(fn(&Work<'_>) -> u64),
 }
 
 impl Need {

@@ -3,6 +3,9 @@
 mod affinity_churn;
 mod asymmetric_waker;
 mod bursty;
+mod cache_pipe;
+mod cache_pressure;
+mod cache_yield;
 mod cgroup_attach_storm;
 mod cgroup_churn;
 mod cross_affinity_churn;
@@ -11,9 +14,11 @@ mod fan_out_compute;
 mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
+mod idle_churn;
 mod mixed;
 mod mutex_contention;
 mod nice_sweep;
+mod page_fault_churn;
 mod pipe_io;
 mod policy_churn;
 mod preempt_storm;
@@ -36,8 +41,12 @@ pub static ALL: &[&Workload] = &[
     &yield_heavy::WORKLOAD,
     &mixed::WORKLOAD,
     &bursty::WORKLOAD,
+    &idle_churn::WORKLOAD,
+    &cache_pressure::WORKLOAD,
+    &cache_yield::WORKLOAD,
     &pipe_io::WORKLOAD,
     &futex_ping_pong::WORKLOAD,
+    &cache_pipe::WORKLOAD,
     &futex_fan_out::WORKLOAD,
     &fan_out_compute::WORKLOAD,
     &wake_chain::WORKLOAD,
@@ -52,6 +61,7 @@ pub static ALL: &[&Workload] = &[
     &cross_affinity_churn::WORKLOAD,
     &cgroup_churn::WORKLOAD,
     &cgroup_attach_storm::WORKLOAD,
+    &page_fault_churn::WORKLOAD,
     &mutex_contention::WORKLOAD,
     &priority_inversion::WORKLOAD,
     &producer_consumer_imbalance::WORKLOAD,
