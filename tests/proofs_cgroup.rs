@@ -3,8 +3,10 @@
 
 use crate::machine;
 use std::fs;
+use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use tempfile::NamedTempFile;
 use xtask::build;
 use xtask::cmd::boot::{Args, boot};
 use xtask::model::{Group, Report, Run};
@@ -27,11 +29,14 @@ const PLAN: &str = "time=400ms \
     mpol_flags=static_nodes clone=thread cgroup=t";
 
 fn report(kernel: &str, plan: &str) -> Report {
-    // As words of its own the kernel keeps no more than 32.
-    let words = plan.split_whitespace().map(|word| format!("pidone.{word}"));
+    // Of words behind `--` the kernel takes no more than 32.
+    let mut file = NamedTempFile::new().unwrap();
+    write!(file, "{plan}").unwrap();
+    let add = format!("{}:/plans/cgroup", file.path().display());
     let args = Args {
         numa: 2,
-        append: words.collect(),
+        add: vec![add.parse().unwrap()],
+        plan: vec!["plan=cgroup".to_owned()],
         ..machine(kernel)
     };
     boot(&args).unwrap().0
