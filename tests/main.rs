@@ -13,6 +13,7 @@ mod budgets;
 mod expects;
 mod packing;
 mod proofs;
+mod proofs_cgroup;
 mod proofs_churn;
 mod proofs_cpu;
 mod tidy;

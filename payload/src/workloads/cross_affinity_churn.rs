@@ -73,7 +73,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let narrow = without_last(&wide);
     let mut round = 0_u64;
     while !c.stop() {
-        c.spin(spin);
+        c.spin_uncounted(spin);
         if round % SAMPLE == SAMPLE - 1
             && let Some(mask) = c.sched_getaffinity_of(first.load(Relaxed))
         {
