@@ -16,8 +16,8 @@ const PLAN: &str = "time=300ms \
     work=RtStarvation time=3s \
     work=RtStarvation time=1s rt_limit=off \
     work=RtStarvation \
-    work=Sequence time=600ms \
-    phases=spin:10ms,sleep:20ms,yield:10ms,io:10ms,alu_hot:scalar/10ms";
+    work=Sequence time=1s \
+    phases=spin:10ms,sleep:40ms,yield:10ms,io:10ms,alu_hot:scalar/10ms";
 
 #[test]
 fn on_6_12() {
@@ -73,7 +73,10 @@ fn in_role<'g>(group: &'g Group, role: &str) -> Vec<&'g Worker> {
 fn nice(report: &Report) {
     let sweep = group(report, "NiceSweep");
     no_call_failed(sweep);
-    assert_eq!(sweep.metrics["nice_values"], 40);
+    // Every seventh change is read back.
+    let values = (sweep.iterations / 7).min(40);
+    assert!(values > 5, "{values}");
+    assert_eq!(sweep.metrics["nice_values"], values);
     assert_eq!(sweep.hist["call"].count, sweep.iterations);
     let yields = runs(report, "NiceSweep")[0].kernel.counters["yld_count"];
     at_least(yields, 95, sweep.iterations);
@@ -183,10 +186,10 @@ fn sequence(report: &Report) {
     let times = ["spin", "sleep", "yield", "io", "alu_hot"]
         .map(|phase| sequence.metrics[&format!("{phase}_ns")]);
     at_least(times.iter().sum(), 98, worker.wall_ns);
-    // 10, 20, 10, 10 and 10 of 60 ms.
-    for (time, share) in times.into_iter().zip([1, 2, 1, 1, 1]) {
-        at_least(6 * time, 60, share * worker.wall_ns);
-        at_least(share * worker.wall_ns, 60, 6 * time);
+    // 10, 40, 10, 10 and 10 of 80 ms.
+    for (time, share) in times.into_iter().zip([1, 4, 1, 1, 1]) {
+        at_least(8 * time, 50, share * worker.wall_ns);
+        at_least(share * worker.wall_ns, 50, 8 * time);
     }
     let count = |phase: &str| sequence.hist[phase].count;
     assert!(count("phase1").abs_diff(sequence.iterations) <= 1);

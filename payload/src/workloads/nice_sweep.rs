@@ -35,7 +35,7 @@ const LOWEST: i32 = -20;
 const HIGHEST: i32 = 19;
 /// Every how many changes the value is read back: no divisor of either
 /// number of values, so that each has its turn.
-const SAMPLE: u64 = 13;
+const SAMPLE: u64 = 7;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let initial = c.sched_getattr().call("sched_getattr")?.nice;

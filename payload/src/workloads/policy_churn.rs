@@ -68,7 +68,7 @@ const WITHOUT_CAP: usize = 2;
 
 /// Every how many changes the policy is read back: no divisor of any number
 /// of policies, so that each has its turn.
-const SAMPLE: usize = 13;
+const SAMPLE: usize = 7;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let initial = c.sched_getattr().call("sched_getattr")?;
