@@ -12,6 +12,7 @@ mod boots;
 mod budgets;
 mod packing;
 mod proofs;
+mod proofs_wake;
 mod tidy;
 mod trouble;
 
