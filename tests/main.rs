@@ -16,6 +16,7 @@ mod proofs;
 mod proofs_cgroup;
 mod proofs_churn;
 mod proofs_cpu;
+mod proofs_wake;
 mod tidy;
 mod trouble;
 
