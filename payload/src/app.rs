@@ -252,7 +252,10 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
                 Affinity::RandomSubset { from, .. } => {
                     !from.and(&machine.cpus).is_empty()
                 }
-                Affinity::Inherit | Affinity::SingleCpu => true,
+                Affinity::Inherit
+                | Affinity::SingleCpu
+                | Affinity::LlcAligned
+                | Affinity::SmtSiblingPair { .. } => true,
             };
             if !there {
                 let rule = "its affinity names CPUs this machine does not \
@@ -274,7 +277,7 @@ fn hello(
     out: &mut Output<'_>,
 ) {
     let uname = uname();
-    let shape = Shape::look(&machine.cpus);
+    let shape = Shape::look(&machine.topology);
     let mut absent: String<512> = String::new();
     for feature in Feature::ALL {
         if !machine.features.contains(feature) {

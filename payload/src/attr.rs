@@ -174,11 +174,19 @@ pub enum Affinity {
     },
     /// All on one CPU, the highest.
     SingleCpu,
+    /// On the last-level cache that has most of the CPUs.
+    LlcAligned,
+    /// On two threads of one core, another core for each instance.
+    SmtSiblingPair {
+        /// Both positions on both threads, instead of one on each.
+        shared: bool,
+    },
 }
 
 impl Affinity {
-    /// Parses `inherit`, `exact:LIST`, `random_subset:LIST/COUNT` or
-    /// `single_cpu`.
+    /// Parses `inherit`, `exact:LIST`, `random_subset:LIST/COUNT`,
+    /// `single_cpu`, `llc_aligned` or `smt_sibling_pair`, which may be
+    /// followed by `:split` (the default) or `:shared`.
     ///
     /// # Errors
     ///
@@ -189,6 +197,13 @@ impl Affinity {
         match (name, value) {
             ("inherit", "") => Ok(Self::Inherit),
             ("single_cpu", "") => Ok(Self::SingleCpu),
+            ("llc_aligned", "") => Ok(Self::LlcAligned),
+            ("smt_sibling_pair", "" | "split") => {
+                Ok(Self::SmtSiblingPair { shared: false })
+            }
+            ("smt_sibling_pair", "shared") => {
+                Ok(Self::SmtSiblingPair { shared: true })
+            }
             ("exact", list) => Cpus::parse(list).map(Self::Exact).ok_or(LIST),
             ("random_subset", value) => {
                 let (list, count) = value
@@ -203,7 +218,8 @@ impl Affinity {
                 Ok(Self::RandomSubset { from, count })
             }
             _ => Err("an affinity is inherit, exact:LIST, \
-                      random_subset:LIST/COUNT or single_cpu"),
+                      random_subset:LIST/COUNT, single_cpu, llc_aligned or \
+                      smt_sibling_pair[:split|:shared]"),
         }
     }
 }
@@ -217,6 +233,13 @@ impl fmt::Display for Affinity {
                 write!(f, "random_subset:{from}/{count}")
             }
             Self::SingleCpu => f.write_str("single_cpu"),
+            Self::LlcAligned => f.write_str("llc_aligned"),
+            Self::SmtSiblingPair { shared: false } => {
+                f.write_str("smt_sibling_pair:split")
+            }
+            Self::SmtSiblingPair { shared: true } => {
+                f.write_str("smt_sibling_pair:shared")
+            }
         }
     }
 }
@@ -328,10 +351,23 @@ mod tests {
             "single_cpu",
             "exact:0-3,8",
             "random_subset:0-3/2",
+            "llc_aligned",
+            "smt_sibling_pair:split",
+            "smt_sibling_pair:shared",
         ] {
             assert_eq!(Affinity::parse(good).unwrap().to_string(), good);
         }
-        for bad in ["", "exact", "exact:", "random_subset:0-3/0", "llc"] {
+        let bare = Affinity::parse("smt_sibling_pair");
+        assert_eq!(bare, Ok(Affinity::SmtSiblingPair { shared: false }));
+        for bad in [
+            "",
+            "exact",
+            "exact:",
+            "random_subset:0-3/0",
+            "llc",
+            "llc_aligned:1",
+            "smt_sibling_pair:both",
+        ] {
             assert!(Affinity::parse(bad).is_err(), "{bad}");
         }
     }

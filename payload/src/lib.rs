@@ -26,6 +26,7 @@ pub mod probe;
 pub mod record;
 pub mod supervisor;
 pub mod sys;
+pub mod topology;
 pub mod worker;
 pub mod workload;
 pub mod workloads;

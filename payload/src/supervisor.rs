@@ -4,7 +4,7 @@
 //! time-out. Workers are processes of their own; whatever they do, the
 //! supervisor ends the run and reports what they had counted.
 
-use crate::attr::CloneMode;
+use crate::attr::{Affinity, CloneMode};
 use crate::collect;
 use crate::counters::{self, Snapshot};
 use crate::ctx::wake_all;
@@ -21,6 +21,7 @@ use crate::plan::{MAX_GROUPS, Run};
 use crate::probe::Feature;
 use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sys::{self, Ended};
+use crate::topology::Topology;
 use crate::worker::{self, Crew, Team};
 use crate::workload::{CallExt, Stop, What};
 use core::fmt::{self, Write};
@@ -42,6 +43,8 @@ const DIE_NS: u64 = 3 * SECOND;
 pub struct Machine {
     /// CPUs we may use.
     pub cpus: Cpus,
+    /// What they share.
+    pub topology: Topology,
     /// Features this kernel has.
     pub features: Vec<Feature, 16>,
     /// We may raise priorities.
@@ -167,8 +170,19 @@ fn needs(
     workers: u32,
     findings: &mut Findings,
 ) {
-    let mask = worker::affinity(&group.intent(), &machine.cpus, 0);
-    let cpus = mask.map_or(machine.cpus.len(), |mask| mask.len());
+    let intent = group.intent();
+    match intent {
+        Affinity::SmtSiblingPair { .. } if !machine.topology.has_smt() => {
+            findings.add(Verdict::Skip, format_args!("NO_SMT"));
+        }
+        Affinity::LlcAligned if machine.topology.llc.is_none() => {
+            let reason = format_args!("NO_CACHE_TOPOLOGY");
+            findings.add(Verdict::Degraded, reason);
+        }
+        _ => {}
+    }
+    let pool = worker::pool(&intent, machine, workers, &group.work);
+    let cpus = pool.len();
     let needs = group.work.row().needs.iter();
     for need in needs.filter(|need| (need.when)(&group.work)) {
         let verdict = match need.required {
@@ -187,6 +201,9 @@ fn needs(
             }
             What::SysNice if !machine.sys_nice => {
                 findings.add(verdict, format_args!("NO_CAP"));
+            }
+            What::Smt if !machine.topology.has_smt() => {
+                findings.add(verdict, format_args!("NO_SMT"));
             }
             What::Memory(each)
                 if meminfo("MemAvailable:").is_some_and(|kib| {
@@ -222,14 +239,14 @@ fn execute(
     let control: &Control = arena.one().call("mmap")?;
     let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();
     for ((group, &workers), number) in run.groups.iter().zip(counts).zip(0..) {
-        let crew = Crew::new(arena, group, number, workers, &machine.cpus)?;
+        let crew = Crew::new(arena, group, number, workers, machine)?;
         let _room = crews.push(crew);
     }
     let team = Team {
         settings: &run.settings,
         control,
         crews: &crews,
-        cpus: &machine.cpus,
+        machine,
     };
     if let Some(kmsg) = &machine.kmsg {
         kmsg.skip();

@@ -9,7 +9,7 @@ use crate::attr::{Affinity, CloneMode};
 use crate::ctx::{Ctx, Given, arrive, wake_all};
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock;
-use crate::kit::cpus::Cpus;
+use crate::kit::cpus::{Cpus, MAX_CPUS};
 use crate::kit::files::Files;
 use crate::kit::histogram::Histogram;
 use crate::kit::pipes::Pipes;
@@ -17,8 +17,9 @@ use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Op, Slot, State};
 use crate::plan::Group;
 use crate::plan::settings::RunSettings;
+use crate::supervisor::Machine;
 use crate::sys::{self, Disposition};
-use crate::workload::{CallExt, Instance, Place, Shared, Stop};
+use crate::workload::{CallExt, Instance, Place, Shared, Stop, Work};
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed},
@@ -97,7 +98,7 @@ impl<'r> Crew<'r> {
         group: &'r Group<'r>,
         number: u16,
         workers: u32,
-        usable: &Cpus,
+        machine: &Machine,
     ) -> Result<Self, Stop> {
         let mmap = |errno| Stop::Broken {
             call: Op::Mmap.name(),
@@ -106,7 +107,7 @@ impl<'r> Crew<'r> {
         let work = &group.work;
         let row = work.row();
         let intent = group.intent();
-        let cpus = affinity(&intent, usable, 0).unwrap_or(*usable);
+        let cpus = pool(&intent, machine, workers, work);
         let size = work.group_size().unwrap_or(1);
         let lanes = (row.tasks)(work, cpus.len()).max(1);
         let shared = (row.shared)(work, cpus.len());
@@ -253,8 +254,8 @@ pub struct Team<'r> {
     pub control: &'r Control,
     /// The groups.
     pub crews: &'r [Crew<'r>],
-    /// CPUs the machine gives us.
-    pub cpus: &'r Cpus,
+    /// CPUs the machine gives us, and what they share.
+    pub machine: &'r Machine,
 }
 
 /// A step of the set-up that failed.
@@ -444,8 +445,8 @@ fn attributes(
     index: u32,
 ) -> Result<(), Step> {
     let settings = &crew.group.settings;
-    let seed = crew.seed(team.settings, index);
-    if let Some(cpus) = affinity(&crew.affinity, team.cpus, seed) {
+    let seat = Seat::of(index, crew.size, crew.seed(team.settings, index));
+    if let Some(cpus) = affinity(&crew.affinity, team.machine, seat) {
         sched_setaffinity(None, &cpus.to_set())
             .map_err(|e| (Op::SchedSetaffinity, e))?;
     }
@@ -460,9 +461,61 @@ fn attributes(
     Ok(())
 }
 
+/// Which of a group's workers an affinity is for.
+#[derive(Debug, Clone, Copy)]
+pub struct Seat {
+    /// Position in the instance.
+    pos: u32,
+    /// Number of the instance.
+    instance: u32,
+    /// Seed of its draws.
+    seed: u64,
+}
+
+impl Seat {
+    /// Of worker `index` in instances of `size`. Workers of an ungrouped
+    /// type sit two by two.
+    #[must_use]
+    pub fn of(index: u32, size: u32, seed: u64) -> Self {
+        let size = size.max(2);
+        let (pos, instance) = (index % size, index / size);
+        Self {
+            pos,
+            instance,
+            seed,
+        }
+    }
+}
+
+/// The CPUs that the workers of a group may use, all together.
+#[must_use]
+pub fn pool(
+    intent: &Affinity,
+    machine: &Machine,
+    workers: u32,
+    work: &Work<'_>,
+) -> Cpus {
+    let size = work.group_size().unwrap_or(1);
+    // One seat is as good as another, but for those that are not pinned
+    // alike.
+    let seats = match intent {
+        Affinity::SmtSiblingPair { .. } => workers.min(MAX_CPUS),
+        _ => 1,
+    };
+    let each = (0..seats)
+        .filter_map(|i| affinity(intent, machine, Seat::of(i, size, 0)));
+    each.reduce(|all, more| all.or(&more))
+        .unwrap_or(machine.cpus)
+}
+
 /// The CPUs a worker is to be pinned to; `None` makes no call.
 #[must_use]
-pub fn affinity(intent: &Affinity, usable: &Cpus, seed: u64) -> Option<Cpus> {
+pub fn affinity(
+    intent: &Affinity,
+    machine: &Machine,
+    seat: Seat,
+) -> Option<Cpus> {
+    let usable = &machine.cpus;
     match intent {
         Affinity::Inherit => None,
         Affinity::Exact(cpus) => Some(*cpus),
@@ -473,7 +526,7 @@ pub fn affinity(intent: &Affinity, usable: &Cpus, seed: u64) -> Option<Cpus> {
         }
         Affinity::RandomSubset { from, count } => {
             let pool = from.and(usable);
-            let mut random = SplitMix64::seed_from_u64(seed);
+            let mut random = SplitMix64::seed_from_u64(seat.seed);
             let mut drawn = Cpus::EMPTY;
             // Selection sampling: each CPU with the chance of those still
             // to draw among those still to see.
@@ -488,28 +541,86 @@ pub fn affinity(intent: &Affinity, usable: &Cpus, seed: u64) -> Option<Cpus> {
             }
             Some(drawn)
         }
+        Affinity::LlcAligned => Some(machine.topology.llc.unwrap_or(*usable)),
+        Affinity::SmtSiblingPair { shared } => {
+            let (first, second) = machine.topology.pair(seat.instance)?;
+            let mut cpus = Cpus::EMPTY;
+            if *shared || seat.pos.is_multiple_of(2) {
+                cpus.insert(first)?;
+            }
+            if *shared || !seat.pos.is_multiple_of(2) {
+                cpus.insert(second)?;
+            }
+            Some(cpus)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::affinity;
+    use super::{Seat, affinity, pool};
     use crate::attr::Affinity;
     use crate::kit::cpus::Cpus;
+    use crate::supervisor::Machine;
+    use crate::topology::Topology;
+    use crate::workload::Work;
+    use crate::workloads;
+
+    fn set(list: &str) -> Cpus {
+        Cpus::parse(list).unwrap()
+    }
+
+    /// Two cores of two threads.
+    fn machine() -> Machine {
+        let cpus = set("0-3");
+        let siblings = |cpu: u32| Some(set(["0-1", "2-3"][cpu as usize / 2]));
+        Machine {
+            topology: Topology::of(&cpus, None, |_| None, siblings),
+            cpus,
+            features: heapless::Vec::new(),
+            sys_nice: false,
+            kmsg: None,
+            progress: false,
+        }
+    }
 
     #[test]
     fn intents_resolve_within_the_machine() {
-        let usable = Cpus::parse("0-3").unwrap();
-        let one = affinity(&Affinity::SingleCpu, &usable, 1).unwrap();
-        assert_eq!(one, Cpus::parse("3").unwrap());
-        assert_eq!(affinity(&Affinity::Inherit, &usable, 1), None);
-        let from = Cpus::parse("1-9").unwrap();
+        let machine = machine();
+        let seat = Seat::of(0, 1, 1);
+        let one = affinity(&Affinity::SingleCpu, &machine, seat).unwrap();
+        assert_eq!(one, set("3"));
+        assert_eq!(affinity(&Affinity::Inherit, &machine, seat), None);
+        let from = set("1-9");
         let subset = Affinity::RandomSubset { from, count: 2 };
         for seed in 0..50 {
-            let drawn = affinity(&subset, &usable, seed).unwrap();
+            let seat = Seat::of(0, 1, seed);
+            let drawn = affinity(&subset, &machine, seat).unwrap();
             assert_eq!(drawn.len(), 2);
-            assert_eq!(drawn.and(&Cpus::parse("1-3").unwrap()), drawn);
-            assert_eq!(affinity(&subset, &usable, seed), Some(drawn));
+            assert_eq!(drawn.and(&set("1-3")), drawn);
+            assert_eq!(affinity(&subset, &machine, seat), Some(drawn));
         }
+        let llc = affinity(&Affinity::LlcAligned, &machine, seat);
+        assert_eq!(llc, Some(machine.cpus));
+    }
+
+    #[test]
+    fn siblings_are_dealt_core_by_core() {
+        let machine = machine();
+        let of = |shared, size| {
+            let intent = Affinity::SmtSiblingPair { shared };
+            [0, 1, 2, 3, 4].map(|index| {
+                affinity(&intent, &machine, Seat::of(index, size, 0)).unwrap()
+            })
+        };
+        for size in [1, 2] {
+            let (split, shared) = (of(false, size), of(true, size));
+            assert_eq!(split, ["0", "1", "2", "3", "0"].map(set));
+            assert_eq!(shared, ["0-1", "0-1", "2-3", "2-3", "0-1"].map(set));
+        }
+        let intent = Affinity::SmtSiblingPair { shared: false };
+        let work = Work::new(workloads::find("SpinWait").unwrap());
+        assert_eq!(pool(&intent, &machine, 2, &work), set("0-1"));
+        assert_eq!(pool(&intent, &machine, 3, &work), set("0-2"));
     }
 }

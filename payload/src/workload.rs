@@ -528,6 +528,8 @@ pub enum What {
     WorkersPerCpu(u32),
     /// `CAP_SYS_NICE`.
     SysNice,
+    /// A core with two CPUs, as the kernel sees it.
+    Smt,
     /// So many KiB of available memory for each worker.
     Memory(fn(&Work<'_>) -> u64),
 }

@@ -12,6 +12,7 @@ mod mixed;
 mod mutex_contention;
 mod page_fault_churn;
 mod pipe_io;
+mod smt_sibling_spin;
 mod spin_wait;
 mod timer_latency;
 mod yield_heavy;
@@ -23,6 +24,7 @@ pub static ALL: &[&Workload] = &[
     &spin_wait::WORKLOAD,
     &yield_heavy::WORKLOAD,
     &mixed::WORKLOAD,
+    &smt_sibling_spin::WORKLOAD,
     &bursty::WORKLOAD,
     &idle_churn::WORKLOAD,
     &cache_pressure::WORKLOAD,

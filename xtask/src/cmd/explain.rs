@@ -64,6 +64,7 @@ pub fn run(args: &Args) -> Result<u8> {
             What::Cpus(n) => format!("{n} CPUs"),
             What::WorkersPerCpu(n) => format!("{n} workers per CPU"),
             What::SysNice => "CAP_SYS_NICE".to_owned(),
+            What::Smt => "a core with two CPUs".to_owned(),
             What::Memory(_) => "memory for its working set".to_owned(),
         };
         let without = if need.required {
