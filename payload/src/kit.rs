@@ -8,6 +8,7 @@ pub mod histogram;
 pub mod memory;
 pub mod pipes;
 pub mod shm;
+pub mod simd;
 pub mod slot;
 pub mod task;
 pub mod text;

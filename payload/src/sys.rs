@@ -13,6 +13,12 @@ mod arch;
 #[path = "sys/x86_64.rs"]
 mod arch;
 
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+
+#[cfg(target_arch = "x86_64")]
+pub use tiles::request_tiles;
+
 use core::mem::{MaybeUninit, size_of};
 use core::ptr::null_mut;
 use core::sync::atomic::AtomicU32;

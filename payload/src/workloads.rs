@@ -1,5 +1,6 @@
 //! All work types, and the rules their rows keep.
 
+mod alu_hot;
 mod bursty;
 mod cache_pipe;
 mod cache_pressure;
@@ -8,6 +9,7 @@ mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
 mod idle_churn;
+mod ipc_variance;
 mod mixed;
 mod mutex_contention;
 mod page_fault_churn;
@@ -24,7 +26,9 @@ pub static ALL: &[&Workload] = &[
     &spin_wait::WORKLOAD,
     &yield_heavy::WORKLOAD,
     &mixed::WORKLOAD,
+    &alu_hot::WORKLOAD,
     &smt_sibling_spin::WORKLOAD,
+    &ipc_variance::WORKLOAD,
     &bursty::WORKLOAD,
     &idle_churn::WORKLOAD,
     &cache_pressure::WORKLOAD,
