@@ -4,7 +4,6 @@ use crate::attr::Affinity;
 use crate::boot;
 use crate::counters;
 use crate::frame::{CRC, StreamId};
-use crate::kit::nodes;
 use crate::kit::shm;
 use crate::kit::text::{Cut, path, read_file};
 use crate::machine::{self, Shape};
@@ -17,6 +16,7 @@ use crate::probe::Feature;
 use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::supervisor::{self, Machine};
 use crate::sys;
+use crate::topology::cpus_of_node;
 use core::fmt::Write;
 use heapless::String;
 use rustix::process::getpid;
@@ -280,12 +280,13 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
                 Affinity::RandomSubset { from, .. } => {
                     !from.and(&usable).is_empty()
                 }
-                Affinity::NumaNode(node) => {
-                    !nodes::cpus_of(node).and(&usable).is_empty()
-                }
+                Affinity::NumaNode(node) => cpus_of_node(node)
+                    .is_some_and(|cpus| !cpus.and(&usable).is_empty()),
                 Affinity::Inherit
                 | Affinity::SingleCpu
-                | Affinity::CrossCgroup => true,
+                | Affinity::CrossCgroup
+                | Affinity::LlcAligned
+                | Affinity::SmtSiblingPair { .. } => true,
             };
             if !there {
                 return refuse(
@@ -307,7 +308,7 @@ fn hello(
     out: &mut Output<'_>,
 ) {
     let uname = uname();
-    let shape = Shape::look(&machine.cpus);
+    let shape = Shape::look(&machine.topology);
     let mut absent: String<512> = String::new();
     for feature in Feature::ALL {
         if !machine.features.contains(feature) {

@@ -185,11 +185,19 @@ pub enum Affinity {
     CrossCgroup,
     /// On the CPUs of this node.
     NumaNode(u32),
+    /// On the last-level cache that has most of the CPUs.
+    LlcAligned,
+    /// On two threads of one core, another core for each instance.
+    SmtSiblingPair {
+        /// Both positions on both threads, instead of one on each.
+        shared: bool,
+    },
 }
 
 impl Affinity {
-    /// Parses `inherit`, `exact:LIST`, `random_subset:LIST/COUNT` or
-    /// `single_cpu`.
+    /// Parses `inherit`, `exact:LIST`, `random_subset:LIST/COUNT`,
+    /// `single_cpu`, `llc_aligned` or `smt_sibling_pair`, which may be
+    /// followed by `:split` (the default) or `:shared`.
     ///
     /// # Errors
     ///
@@ -201,6 +209,13 @@ impl Affinity {
             ("inherit", "") => Ok(Self::Inherit),
             ("single_cpu", "") => Ok(Self::SingleCpu),
             ("cross_cgroup", "") => Ok(Self::CrossCgroup),
+            ("llc_aligned", "") => Ok(Self::LlcAligned),
+            ("smt_sibling_pair", "" | "split") => {
+                Ok(Self::SmtSiblingPair { shared: false })
+            }
+            ("smt_sibling_pair", "shared") => {
+                Ok(Self::SmtSiblingPair { shared: true })
+            }
             ("exact", list) => Cpus::parse(list).map(Self::Exact).ok_or(LIST),
             ("random_subset", value) => {
                 let (list, count) = value
@@ -215,8 +230,8 @@ impl Affinity {
                 Ok(Self::RandomSubset { from, count })
             }
             _ => Err("an affinity is inherit, exact:LIST, \
-                      random_subset:LIST/COUNT, single_cpu or \
-                      cross_cgroup"),
+                      random_subset:LIST/COUNT, single_cpu, cross_cgroup, \
+                      llc_aligned or smt_sibling_pair[:split|:shared]"),
         }
     }
 }
@@ -232,6 +247,13 @@ impl fmt::Display for Affinity {
             Self::SingleCpu => f.write_str("single_cpu"),
             Self::CrossCgroup => f.write_str("cross_cgroup"),
             Self::NumaNode(node) => write!(f, "numa_node:{node}"),
+            Self::LlcAligned => f.write_str("llc_aligned"),
+            Self::SmtSiblingPair { shared: false } => {
+                f.write_str("smt_sibling_pair:split")
+            }
+            Self::SmtSiblingPair { shared: true } => {
+                f.write_str("smt_sibling_pair:shared")
+            }
         }
     }
 }
@@ -345,10 +367,23 @@ mod tests {
             "cross_cgroup",
             "exact:0-3,8",
             "random_subset:0-3/2",
+            "llc_aligned",
+            "smt_sibling_pair:split",
+            "smt_sibling_pair:shared",
         ] {
             assert_eq!(Affinity::parse(good).unwrap().to_string(), good);
         }
-        for bad in ["", "exact", "exact:", "random_subset:0-3/0", "llc"] {
+        let bare = Affinity::parse("smt_sibling_pair");
+        assert_eq!(bare, Ok(Affinity::SmtSiblingPair { shared: false }));
+        for bad in [
+            "",
+            "exact",
+            "exact:",
+            "random_subset:0-3/0",
+            "llc",
+            "llc_aligned:1",
+            "smt_sibling_pair:both",
+        ] {
             assert!(Affinity::parse(bad).is_err(), "{bad}");
         }
     }

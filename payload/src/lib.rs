@@ -9,6 +9,7 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod affinity;
 pub mod app;
 pub mod attr;
 pub mod boot;
@@ -27,6 +28,7 @@ pub mod probe;
 pub mod record;
 pub mod supervisor;
 pub mod sys;
+pub mod topology;
 pub mod worker;
 pub mod workload;
 pub mod workloads;

@@ -4,6 +4,8 @@
 //! time-out. Workers are processes of their own; whatever they do, the
 //! supervisor ends the run and reports what they had counted.
 
+use crate::affinity::{self, Within};
+use crate::attr::Affinity;
 use crate::attr::mempolicy::MemPolicy;
 use crate::cgroup::{Base, Leaves};
 use crate::collect;
@@ -22,6 +24,7 @@ use crate::plan::{MAX_GROUPS, Run};
 use crate::probe::{Feature, sched_ext_enabled};
 use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sys::{self, Ended};
+use crate::topology::Topology;
 use crate::worker::{self, Crew, Team};
 use crate::workload::{CallExt, Stop, What};
 use core::fmt::{self, Write};
@@ -43,6 +46,8 @@ const DIE_NS: u64 = 3 * SECOND;
 pub struct Machine {
     /// CPUs we may use.
     pub cpus: Cpus,
+    /// What they share.
+    pub topology: Topology,
     /// Features this kernel has.
     pub features: Vec<Feature, 48>,
     /// Memory nodes.
@@ -105,7 +110,8 @@ pub fn run(
         let usable = run.usable(group, &machine.cpus);
         let workers = group.workers(usable.len()).unwrap_or(0);
         let _room = counts.push(workers);
-        needs(machine, group, workers, &usable, &mut findings);
+        let within = Within::new(machine, usable);
+        needs(machine, group, workers, &within, &mut findings);
         attributes(machine, group, &mut findings);
     }
     if findings.verdict == Verdict::Skip {
@@ -172,11 +178,22 @@ fn needs(
     machine: &Machine,
     group: &crate::plan::Group<'_>,
     workers: u32,
-    usable: &Cpus,
+    within: &Within,
     findings: &mut Findings,
 ) {
-    let mask = worker::affinity(&group.intent(), usable, 0);
-    let cpus = mask.map_or(usable.len(), |mask| mask.len());
+    let intent = group.intent();
+    match intent {
+        Affinity::SmtSiblingPair { .. } if !within.has_smt() => {
+            findings.add(Verdict::Skip, format_args!("NO_SMT"));
+        }
+        Affinity::LlcAligned if !within.has_caches() => {
+            let reason = format_args!("NO_CACHE_TOPOLOGY");
+            findings.add(Verdict::Degraded, reason);
+        }
+        _ => {}
+    }
+    let pool = affinity::pool(&intent, within, workers, &group.work);
+    let cpus = pool.len();
     let needs = group.work.row().needs.iter();
     for need in needs.filter(|need| (need.when)(&group.work)) {
         let verdict = match need.required {
@@ -205,6 +222,9 @@ fn needs(
             }
             What::SchedExt if !sched_ext_enabled() => {
                 findings.add(verdict, format_args!("NO_SCHED_EXT"));
+            }
+            What::Smt if !within.has_smt() => {
+                findings.add(verdict, format_args!("NO_SMT"));
             }
             What::Memory(each)
                 if meminfo("MemAvailable:").is_some_and(|kib| {
@@ -285,15 +305,14 @@ fn execute(
     let leaves = Leaves::make(machine.cgroups.as_ref(), run)?;
     let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();
     for ((group, &workers), number) in run.groups.iter().zip(counts).zip(0..) {
-        let usable = run.usable(group, &machine.cpus);
-        let crew = Crew::new(arena, group, number, workers, &usable, &leaves)?;
+        let within = Within::new(machine, run.usable(group, &machine.cpus));
+        let crew = Crew::new(arena, group, number, workers, within, &leaves)?;
         let _room = crews.push(crew);
     }
     let team = Team {
         settings: &run.settings,
         control,
         crews: &crews,
-        cpus: &machine.cpus,
     };
     if let Some(kmsg) = &machine.kmsg {
         kmsg.skip();

@@ -17,6 +17,12 @@ pub mod ids;
 pub mod numa;
 pub mod signal;
 
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+
+#[cfg(target_arch = "x86_64")]
+pub use tiles::request_tiles;
+
 use core::mem::{MaybeUninit, size_of};
 use core::ptr::null_mut;
 use core::sync::atomic::AtomicU32;

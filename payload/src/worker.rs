@@ -5,6 +5,7 @@
 
 #![expect(unsafe_code, reason = "a thread gets its team as an address")]
 
+use crate::affinity::{Seat, Within, affinity, pool};
 use crate::attr::Affinity;
 use crate::attr::mempolicy::Mode;
 use crate::cgroup::{Base, Leaves};
@@ -14,7 +15,6 @@ use crate::kit::clock;
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
 use crate::kit::histogram::Histogram;
-use crate::kit::nodes;
 use crate::kit::pipes::Pipes;
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Op, Slot, State};
@@ -28,9 +28,6 @@ use core::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed},
 };
-use rand_core::Rng;
-use rand_core::SeedableRng;
-use rand_xoshiro::SplitMix64;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid, setpgid, setpriority_process};
@@ -56,8 +53,8 @@ pub struct Crew<'r> {
     pub affinity: Affinity,
     /// CPUs they may use.
     pub cpus: Cpus,
-    /// CPUs their cgroup lets them use.
-    usable: Cpus,
+    /// What its affinity is resolved in.
+    within: Within,
     /// Directory of their cgroup.
     cgroup: Option<BorrowedFd<'r>>,
     /// Where others can be made.
@@ -109,7 +106,7 @@ impl<'r> Crew<'r> {
         group: &'r Group<'r>,
         number: u16,
         workers: u32,
-        usable: &Cpus,
+        within: Within,
         leaves: &'r Leaves<'r>,
     ) -> Result<Self, Stop> {
         let mmap = |errno| Stop::Broken {
@@ -119,7 +116,7 @@ impl<'r> Crew<'r> {
         let work = &group.work;
         let row = work.row();
         let intent = group.intent();
-        let cpus = affinity(&intent, usable, 0).unwrap_or(*usable);
+        let cpus = pool(&intent, &within, workers, work);
         let size = work.group_size().unwrap_or(1);
         let lanes = (row.tasks)(work, cpus.len()).max(1);
         let shared = (row.shared)(work, cpus.len());
@@ -140,7 +137,7 @@ impl<'r> Crew<'r> {
             lanes,
             affinity: intent,
             cpus,
-            usable: *usable,
+            within,
             cgroup: leaves.of(group),
             cgroups: leaves.base(),
             slots: arena.slice(tasks).map_err(mmap)?,
@@ -283,8 +280,6 @@ pub struct Team<'r> {
     pub control: &'r Control,
     /// The groups.
     pub crews: &'r [Crew<'r>],
-    /// CPUs the machine gives us.
-    pub cpus: &'r Cpus,
 }
 
 impl<'r> Team<'r> {
@@ -511,13 +506,8 @@ fn attributes(
 ) -> Result<(), Step> {
     let settings = &crew.group.settings;
     comm(settings.comm)?;
-    let seed = crew.seed(team.settings, index);
-    let usable = match crew.affinity {
-        // The kernel narrows it to the cgroup.
-        Affinity::CrossCgroup => team.cpus,
-        _ => &crew.usable,
-    };
-    if let Some(cpus) = affinity(&crew.affinity, usable, seed) {
+    let seat = Seat::of(index, crew.size, crew.seed(team.settings, index));
+    if let Some(cpus) = affinity(&crew.affinity, &crew.within, seat) {
         sched_setaffinity(None, &cpus.to_set())
             .map_err(|e| (Op::SchedSetaffinity, e))?;
     }
@@ -541,60 +531,4 @@ fn attributes(
         sys::ids::setresuid(uid).map_err(|e| (Op::Setresuid, e))?;
     }
     Ok(())
-}
-
-/// The CPUs a worker is to be pinned to; `None` makes no call.
-#[must_use]
-pub fn affinity(intent: &Affinity, usable: &Cpus, seed: u64) -> Option<Cpus> {
-    match intent {
-        Affinity::Inherit => None,
-        Affinity::Exact(cpus) => Some(*cpus),
-        Affinity::CrossCgroup => Some(*usable),
-        Affinity::NumaNode(node) => Some(nodes::cpus_of(*node).and(usable)),
-        Affinity::SingleCpu => {
-            let mut one = Cpus::EMPTY;
-            one.insert(usable.iter().next_back()?)?;
-            Some(one)
-        }
-        Affinity::RandomSubset { from, count } => {
-            let pool = from.and(usable);
-            let mut random = SplitMix64::seed_from_u64(seed);
-            let mut drawn = Cpus::EMPTY;
-            // Selection sampling: each CPU with the chance of those still
-            // to draw among those still to see.
-            let mut left = pool.len();
-            let mut want = (*count).min(left);
-            for cpu in pool.iter() {
-                if random.next_u64() % u64::from(left) < u64::from(want) {
-                    drawn.insert(cpu)?;
-                    want -= 1;
-                }
-                left -= 1;
-            }
-            Some(drawn)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::affinity;
-    use crate::attr::Affinity;
-    use crate::kit::cpus::Cpus;
-
-    #[test]
-    fn intents_resolve_within_the_machine() {
-        let usable = Cpus::parse("0-3").unwrap();
-        let one = affinity(&Affinity::SingleCpu, &usable, 1).unwrap();
-        assert_eq!(one, Cpus::parse("3").unwrap());
-        assert_eq!(affinity(&Affinity::Inherit, &usable, 1), None);
-        let from = Cpus::parse("1-9").unwrap();
-        let subset = Affinity::RandomSubset { from, count: 2 };
-        for seed in 0..50 {
-            let drawn = affinity(&subset, &usable, seed).unwrap();
-            assert_eq!(drawn.len(), 2);
-            assert_eq!(drawn.and(&Cpus::parse("1-3").unwrap()), drawn);
-            assert_eq!(affinity(&subset, &usable, seed), Some(drawn));
-        }
-    }
 }

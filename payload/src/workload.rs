@@ -553,6 +553,8 @@ pub enum What {
     Controller(&'static str),
     /// A sched_ext scheduler that is loaded.
     SchedExt,
+    /// A core with two CPUs, as the kernel sees it.
+    Smt,
     /// So many KiB of available memory for each worker.
     Memory(fn(&Work<'_>) -> u64),
 }

@@ -1,6 +1,7 @@
 //! All work types, and the rules their rows keep.
 
 mod affinity_churn;
+mod alu_hot;
 mod asymmetric_waker;
 mod bursty;
 mod cache_pipe;
@@ -15,6 +16,7 @@ mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
 mod idle_churn;
+mod ipc_variance;
 mod mixed;
 mod mutex_contention;
 mod nice_sweep;
@@ -27,6 +29,7 @@ mod producer_consumer_imbalance;
 mod rt_starvation;
 mod sequence;
 mod signal_storm;
+mod smt_sibling_spin;
 mod spin_wait;
 mod thundering_herd;
 mod timer_latency;
@@ -40,6 +43,9 @@ pub static ALL: &[&Workload] = &[
     &spin_wait::WORKLOAD,
     &yield_heavy::WORKLOAD,
     &mixed::WORKLOAD,
+    &alu_hot::WORKLOAD,
+    &smt_sibling_spin::WORKLOAD,
+    &ipc_variance::WORKLOAD,
     &bursty::WORKLOAD,
     &idle_churn::WORKLOAD,
     &cache_pressure::WORKLOAD,

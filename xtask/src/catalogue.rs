@@ -44,6 +44,7 @@ pub fn need(what: &What) -> String {
         What::SysNice => "CAP_SYS_NICE".to_owned(),
         What::Rivals(_) => "as many rivals as CPUs".to_owned(),
         What::Memory(_) => "memory for its working set".to_owned(),
+        What::Smt => "a core with two threads".to_owned(),
         What::SchedExt => "a loaded sched_ext scheduler".to_owned(),
         What::Cgroup2 => "cgroup2".to_owned(),
         What::Controller(name) => format!("cgroup2 controller {name}"),

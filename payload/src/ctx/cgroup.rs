@@ -1,6 +1,6 @@
 //! Cgroups and their members, as loops move and count them.
 
-use super::{CHECKPOINT_STEPS, Ctx, spin_steps};
+use super::Ctx;
 use crate::cgroup::{self, own};
 use crate::kit::clock::{now, sleep_until};
 use crate::kit::cpus::Cpus;
@@ -118,17 +118,6 @@ impl Ctx<'_> {
         let tid = i32::try_from(tid).ok().and_then(Pid::from_raw)?;
         let set = sched_getaffinity(Some(tid)).ok()?;
         Some(Cpus::from_set(&set))
-    }
-
-    /// `n` spin steps that are no work units, with checkpoints in between.
-    pub fn spin_uncounted(&mut self, n: u64) {
-        let mut left = n;
-        while left > CHECKPOINT_STEPS {
-            spin_steps(CHECKPOINT_STEPS);
-            left -= CHECKPOINT_STEPS;
-            self.checkpoint_at(now());
-        }
-        spin_steps(left);
     }
 
     /// From here on the kernel reaps this worker's children by itself.
