@@ -1,6 +1,6 @@
 //! Results for people.
 
-use crate::model::{Hist, Report};
+use crate::model::{Hist, Report, Run};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 use pidone::kit::text::Human;
@@ -57,13 +57,16 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
         if !run.groups.is_empty() {
             writeln!(text, "{}", table.trim_fmt())?;
         }
-        for message in &run.kernel.messages {
-            writeln!(text, "  kernel: {message}")?;
-        }
+        write_rest(run, text)?;
     }
     writeln!(text, "\n{}: {}", report.outcome, report.reason)?;
-    if report.lost_records > 0 {
-        writeln!(text, "{} records are lost", report.lost_records)?;
+    match report.lost_records {
+        0 => {}
+        1 => writeln!(text, "1 record is lost")?,
+        lost => writeln!(text, "{lost} records are lost")?,
+    }
+    for error in &report.errors {
+        writeln!(text, "error: {error}")?;
     }
     match &report.digest {
         Some(digest) => writeln!(text, "digest {digest}"),
@@ -71,11 +74,39 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
     }
 }
 
+/// What a run has beside its figures: conditions, kernel messages.
+fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
+    for e in &run.expect {
+        let held = if e.held { "held" } else { "DID NOT HOLD" };
+        match e.value {
+            Some(value) => {
+                writeln!(text, "  expect {}: {held} ({value})", e.text)?;
+            }
+            None => writeln!(text, "  expect {}: {held} (no value)", e.text)?,
+        }
+    }
+    for message in &run.kernel.messages {
+        writeln!(text, "  kernel: {message}")?;
+    }
+    match run.kernel.dropped_messages {
+        0 => Ok(()),
+        more => writeln!(text, "  kernel: {more} more lines"),
+    }
+}
+
 fn hist_row(name: &str, hist: &Hist) -> Vec<String> {
     let rule = hist.rule.as_ref().map(|rule| format!(" ({rule})"));
-    let time = |ns| Human(ns).to_string();
+    let in_ns = hist.unit == "ns";
+    let unit = match in_ns {
+        true => String::new(),
+        false => format!(" [{}]", hist.unit),
+    };
+    let time = |value: u64| match in_ns {
+        true => Human(value).to_string(),
+        false => value.to_string(),
+    };
     vec![
-        format!("  {name}{}", rule.unwrap_or_default()),
+        format!("  {name}{}{unit}", rule.unwrap_or_default()),
         hist.count.to_string(),
         String::new(),
         time(hist.p50_ns),
@@ -112,7 +143,7 @@ pub fn sparkline(hist: &Hist) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::sparkline;
+    use super::{hist_row, sparkline};
     use crate::model::Hist;
 
     #[test]
@@ -124,5 +155,18 @@ mod tests {
             ..Hist::default()
         };
         assert_eq!(sparkline(&hist), "▁█▄");
+    }
+
+    #[test]
+    fn only_times_have_units_of_time() {
+        let mut hist = Hist {
+            unit: "ns".into(),
+            p50_ns: 1500,
+            ..Hist::default()
+        };
+        assert_eq!(hist_row("wake", &hist)[3], "1500ns");
+        hist.unit = "tasks".into();
+        let row = hist_row("queued", &hist);
+        assert_eq!((&*row[0], &*row[3]), ("  queued [tasks]", "1500"));
     }
 }
