@@ -43,11 +43,54 @@ fn a_bad_plan_on_the_host_boots_nothing() {
         assert_eq!(said.status.code(), Some(255), "{plan}");
         assert!(text.contains(message), "{plan}: {text}");
     }
-    let usage = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .arg("bogus")
-        .output()
-        .unwrap();
-    assert_eq!(usage.status.code(), Some(255));
+}
+
+#[test]
+fn a_wrong_command_line_is_a_failure_of_the_tool() {
+    for (line, message) in [
+        ("boto", "no verb `boto`; nearest is `boot`"),
+        ("", "subcommands must be present"),
+        ("boot --kernle x", "nearest is `--kernel`"),
+        ("boot --kernel", "No value provided for option '--kernel'"),
+        ("boot --smp=two", "'--smp' with value 'two'"),
+        ("boot --deterministic=x", "'--deterministic' with value 'x'"),
+        ("boot -- work=PipeIo --json", "options come before"),
+        (
+            "boot --kernel /no/such -- work=PipeIo",
+            "no kernel `/no/such`",
+        ),
+        ("boot --add /no/such -- work=PipeIo", "/no/such"),
+        ("boot --smp 3 --numa 2 -- work=PipeIo", "over 2 nodes"),
+        ("explain FutexPingpong", "nearest is `FutexPingPong`"),
+        ("list everything", "one word too many for `list`"),
+        ("pack --compression=zip", "'--compression' with value 'zip'"),
+        ("decode /no/such/log", "/no/such/log"),
+        ("decode --format=xml /dev/null", "no format `xml`"),
+    ] {
+        let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(line.split_whitespace())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.code(), Some(255), "{line}: {text}");
+        assert!(text.contains(message), "{line}: {text}");
+        assert!(said.stdout.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn help_is_no_failure() {
+    for line in ["--help", "help", "boot --help", "help decode"] {
+        let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(line.split(' '))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.status.success(), "{line}");
+        for part in ["Usage:", "Examples:", "Error codes:", "255"] {
+            assert!(text.contains(part), "{line}: {text}");
+        }
+    }
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod outcome;
 pub mod qemu;
 pub mod table;
 pub mod tools;
+pub mod usage;
 
 #[cfg(test)]
 mod testing;

@@ -6,7 +6,7 @@ use crate::model::Report;
 use crate::qemu::Machine;
 use crate::{build, kernel, outcome, tools};
 use anyhow::{Context, Result, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use core::time::Duration;
 use initramfs::add::Addition;
 use initramfs::newc::Archive;
@@ -16,12 +16,28 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use std::{fs, thread};
 
-/// Boot a kernel with the payload and print what it measured.
-///
-/// The plan follows `--`, for example:
-/// cargo xtask boot -- time=1s work=PipeIo workers=4
-#[derive(Debug, Default, FromArgs)]
+/// Boot a kernel with the payload and print what it measured. The plan
+/// follows `--`; without one, every work type runs for 200 ms.
+#[derive(Debug, Default, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "boot")]
+#[argh(
+    usage = "[options] [-- plan...]",
+    example = "Latency of wake-ups through pipes, with 4 workers:\n\
+               \x20 {command_name} -- time=1s work=PipeIo workers=4",
+    example = "The same figures every time, on a kernel of one's own:\n\
+               \x20 {command_name} --deterministic --kernel bzImage -- \
+               time=1s work=FutexPingPong",
+    example = "For `git bisect run`, with a condition:\n\
+               \x20 {command_name} --kernel bzImage -- work=PipeIo \
+               'expect=wake.p99<500us'",
+    note = "A value may follow an option as a word or behind `=`.",
+    note = "The grammar of a plan is in docs/plan.md, that of conditions in \
+            docs/expect.md, the fields of --json in docs/json.md.",
+    error_code(0, "no run failed"),
+    error_code(1, "the kernel, a run or a condition failed, or it hung"),
+    error_code(125, "cannot tell: no boot, or every run was skipped"),
+    error_code(255, "the tool, its usage or the plan failed")
+)]
 pub struct Args {
     /// a file, `host`, debian:6.12-cloud (the default) or debian:6.1-cloud
     #[argh(option, default = "String::from(\"debian:6.12-cloud\")")]
@@ -38,8 +54,8 @@ pub struct Args {
     /// words for the kernel command line
     #[argh(option)]
     pub append: Vec<String>,
-    /// boot a machine whose every figure is repeatable, with this seed
-    #[argh(option)]
+    /// boot a machine whose every figure is repeatable; SEED is 1 if left out
+    #[argh(option, arg_name = "seed")]
     pub deterministic: Option<u64>,
     /// seconds until the machine is stopped; by default a minute and four
     /// times what the plan takes
@@ -94,6 +110,9 @@ pub fn boot(args: &Args) -> Result<(Report, u8)> {
         .map(String::as_str)
         .filter(|word| *word != "--")
         .collect();
+    if let Some(option) = tokens.iter().find(|word| word.starts_with("--")) {
+        bail!("`{option}` is in the plan; options come before it");
+    }
     let added = build::additions(&args.add)?;
     let planned = check(&tokens.join(" "), &added)?;
     tools::require(&[tools::QEMU], args.setup)?;

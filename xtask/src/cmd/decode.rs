@@ -4,12 +4,22 @@ use crate::decode::decode;
 use crate::model::Report;
 use crate::{outcome, table};
 use anyhow::{Context, Result, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::io::Read;
 
 /// Decode the log of a console, however it was damaged on its way.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "decode")]
+#[argh(
+    example = "{command_name} console.log",
+    example = "A log from a CI, for another tool:\n\
+               \x20 curl -s $URL | {command_name} --format json",
+    note = "The exit code is that of the boot that is in the log.",
+    error_code(0, "no run failed"),
+    error_code(1, "the kernel, a run or a condition failed, or it hung"),
+    error_code(125, "cannot tell: no boot, or every run was skipped"),
+    error_code(255, "no such log, another release's, or a wrong plan")
+)]
 pub struct Args {
     /// table (the default) or json
     #[argh(option, default = "String::from(\"table\")")]

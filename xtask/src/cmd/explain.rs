@@ -1,15 +1,20 @@
 //! `explain`: one work type in full.
 
 use anyhow::{Result, anyhow};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use pidone::attr::InGrammar;
 use pidone::plan::nearest;
 use pidone::workload::{Kind, What};
 use pidone::workloads::{ALL, find};
 
 /// Explain a work type: kernel path, parameters, needs, histograms, proof.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "explain")]
+#[argh(
+    example = "{command_name} PipeIo",
+    error_code(0, "it is explained"),
+    error_code(255, "there is no such work type")
+)]
 pub struct Args {
     /// its name
     #[argh(positional)]

@@ -1,12 +1,13 @@
 //! `list`: the work types.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use pidone::workload::Family;
 use pidone::workloads::ALL;
 
 /// List all work types by family.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "list")]
+#[argh(example = "{command_name}", error_code(0, "always"))]
 pub struct Args {}
 
 /// Runs the verb.

@@ -2,11 +2,18 @@
 
 use crate::tools;
 use anyhow::Result;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Check format, lints and all tests, those that boot kernels included.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "test")]
+#[argh(
+    example = "{command_name} --setup",
+    note = "Kernels come from Debian's packages. On two cores it takes \
+            some minutes.",
+    error_code(0, "all checks passed"),
+    error_code(255, "a check failed, or could not be made")
+)]
 pub struct Args {
     /// install what is missing
     #[argh(switch)]
