@@ -3,11 +3,13 @@
 pub mod build;
 pub mod cmd;
 pub mod decode;
+pub mod format;
 pub mod kernel;
+pub mod live;
 pub mod model;
 pub mod outcome;
 pub mod qemu;
-pub mod table;
+pub mod store;
 pub mod tools;
 pub mod usage;
 

@@ -2,7 +2,9 @@
 
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
-use xtask::cmd::{boot, build, decode, exit, explain, list, pack, setup, test};
+use xtask::cmd::{
+    boot, build, decode, exit, explain, list, pack, runs, setup, test,
+};
 use xtask::usage;
 
 /// Build, pack and boot pidone, and decode what it says.
@@ -32,6 +34,7 @@ enum Verb {
     Pack(pack::Args),
     Boot(boot::Args),
     Decode(decode::Args),
+    Runs(runs::Args),
     List(list::Args),
     Explain(explain::Args),
     Test(test::Args),
@@ -66,7 +69,8 @@ fn real_main() -> u8 {
         Verb::Pack(args) => pack::run(args),
         Verb::Boot(args) => boot::run(args),
         Verb::Decode(args) => decode::run(args),
-        Verb::List(args) => Ok(list::run(args)),
+        Verb::Runs(args) => runs::run(args),
+        Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Test(args) => test::run(args),
     };

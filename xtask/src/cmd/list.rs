@@ -1,5 +1,6 @@
 //! `list`: the work types.
 
+use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 use pidone::workload::Family;
 use pidone::workloads::ALL;
@@ -11,13 +12,19 @@ use pidone::workloads::ALL;
 pub struct Args {}
 
 /// Runs the verb.
-#[must_use]
-pub fn run(_args: &Args) -> u8 {
+///
+/// # Errors
+///
+/// Standard output cannot be written to.
+pub fn run(_args: &Args) -> Result<u8> {
+    let mut text = String::new();
     for &family in Family::ALL {
-        println!("{}", family.title());
+        text += family.title();
+        text += "\n";
         for row in ALL.iter().filter(|row| row.family == family) {
-            println!("  {:<16} {}", row.name, row.summary);
+            text += &format!("  {:<16} {}\n", row.name, row.summary);
         }
     }
-    super::exit::GOOD
+    super::print(&text)?;
+    Ok(super::exit::GOOD)
 }

@@ -26,38 +26,8 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
         }
     }
     for run in &report.runs {
-        let wall = Human(run.wall_ns);
-        writeln!(text, "\n{} {} in {wall}", run.name, run.verdict)?;
-        for reason in &run.reasons {
-            writeln!(text, "  {reason}")?;
-        }
-        let mut table = Table::new();
-        table.load_style(NOTHING);
-        table.set_header([
-            "", "count", "rate/s", "p50", "p90", "p99", "p99.9", "max", "",
-        ]);
-        for group in &run.groups {
-            let rate = |n: u64| {
-                u128::from(n) * 1_000_000_000 / u128::from(run.wall_ns.max(1))
-            };
-            table.add_row([
-                format!("{} x{}", group.work, group.workers.len()),
-                group.iterations.to_string(),
-                rate(group.iterations).to_string(),
-            ]);
-            for (name, hist) in &group.hist {
-                if hist.count > 0 {
-                    table.add_row(hist_row(name, hist));
-                }
-            }
-        }
-        for column in table.column_iter_mut().skip(1).take(7) {
-            column.set_cell_alignment(CellAlignment::Right);
-        }
-        if !run.groups.is_empty() {
-            writeln!(text, "{}", table.trim_fmt())?;
-        }
-        write_rest(run, text)?;
+        writeln!(text)?;
+        write_run(run, text)?;
     }
     writeln!(text, "\n{}: {}", report.outcome, report.reason)?;
     match report.lost_records {
@@ -74,8 +44,52 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
     }
 }
 
-/// What a run has beside its figures: conditions, kernel messages.
+/// A run: heading, figures, conditions, kernel messages.
+pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
+    let wall = Human(run.wall_ns);
+    writeln!(text, "{} {} in {wall}", run.name, run.verdict)?;
+    for reason in &run.reasons {
+        writeln!(text, "  {reason}")?;
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "", "count", "rate/s", "p50", "p90", "p99", "p99.9", "max", "",
+    ]);
+    for group in &run.groups {
+        let rate = |n: u64| {
+            u128::from(n) * 1_000_000_000 / u128::from(run.wall_ns.max(1))
+        };
+        table.add_row([
+            format!("{} x{}", group.work, group.workers.len()),
+            group.iterations.to_string(),
+            rate(group.iterations).to_string(),
+        ]);
+        for (name, hist) in &group.hist {
+            if hist.count > 0 {
+                table.add_row(hist_row(name, hist));
+            }
+        }
+    }
+    for column in table.column_iter_mut().skip(1).take(7) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    if !run.groups.is_empty() {
+        writeln!(text, "{}", table.trim_fmt())?;
+    }
+    write_rest(run, text)
+}
+
+/// What a run has beside rates and times: metrics, conditions, kernel
+/// messages.
 fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
+    for group in run.groups.iter().filter(|g| !g.metrics.is_empty()) {
+        write!(text, "  {}:", group.work)?;
+        for (name, value) in &group.metrics {
+            write!(text, " {name}={value}")?;
+        }
+        writeln!(text)?;
+    }
     for e in &run.expect {
         let held = if e.held { "held" } else { "DID NOT HOLD" };
         match e.value {
