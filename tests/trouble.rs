@@ -2,10 +2,13 @@
 
 use crate::machine;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use xtask::build;
 use xtask::cmd::boot::{Args, boot};
+use xtask::decode::decode;
+use xtask::model::Report;
 
 const KERNEL: &str = "debian:6.12-cloud";
 
@@ -126,28 +129,71 @@ fn a_machine_that_is_stopped_was_hanging() {
 
 #[test]
 fn a_killed_worker_is_named_with_all_it_counted() {
-    let payload = build::payload(false).unwrap();
-    let mut child = Command::new(payload)
-        .args(["work=SpinWait", "workers=2", "time=1s"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let pid = child.id();
-    let children = format!("/proc/{pid}/task/{pid}/children");
-    let worker = loop {
-        let text = fs::read_to_string(&children).unwrap();
-        let workers: Vec<_> = text.split_whitespace().collect();
-        if let [first, _second] = workers[..] {
-            break first.to_owned();
-        }
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
-        thread::yield_now();
-    };
-    let killed = Command::new("kill").args(["-9", &worker]).status();
+    let plan = ["work=SpinWait", "workers=2", "time=1s"];
+    let (child, workers) = started(&plan, 2);
+    let worker = &workers[0];
+    let killed = Command::new("kill").args(["-9", worker]).status();
     assert!(killed.unwrap().success());
     let said = child.wait_with_output().unwrap();
     let text = String::from_utf8(said.stdout).unwrap();
     assert_eq!(said.status.code(), Some(1), "{text}");
     assert!(text.contains("was killed by signal 9"), "{text}");
     assert!(text.contains("not ok 1 SpinWait"), "{text}");
+}
+
+/// The plain process, and the ids of its workers as soon as all are there.
+fn started(plan: &[&str], workers: usize) -> (Child, Vec<String>) {
+    let payload = build::payload(false).unwrap();
+    let mut child = Command::new(payload)
+        .args(plan)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    loop {
+        let text = fs::read_to_string(&children).unwrap();
+        let ids: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+        if ids.len() == workers {
+            return (child, ids);
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn a_worker_that_never_stops_is_killed_and_keeps_what_it_counted() {
+    let plan = "output=ktap,records work=SpinWait workers=2 grace=300ms";
+    let plan: Vec<&str> = plan.split(' ').chain(["time=4s"]).collect();
+    let (child, workers) = started(&plan, 2);
+    // It must have counted something, and 50 ms of CPU are enough.
+    let stat = format!("/proc/{}/stat", workers[0]);
+    let ticks = |stat: &str| -> u64 {
+        let text = fs::read_to_string(stat).unwrap();
+        let fields = text.rsplit_once(')').unwrap().1;
+        fields.split_whitespace().nth(11).unwrap().parse().unwrap()
+    };
+    while ticks(&stat) < 5 {
+        thread::yield_now();
+    }
+    let stopped = Command::new("kill").args(["-STOP", &workers[0]]).status();
+    assert!(stopped.unwrap().success());
+    let said = child.wait_with_output().unwrap();
+    let text = String::from_utf8(said.stdout.clone()).unwrap();
+    assert_eq!(said.status.code(), Some(1), "{text}");
+    let reason = "SpinWait worker 0 did not stop within grace";
+    assert!(text.contains(reason), "{text}");
+    let boot = decode(&said.stdout).newest();
+    let report = Report::new(&boot);
+    assert_eq!(report.lost_records, 0);
+    let [killed, whole] = &report.runs[0].groups[0].workers[..] else {
+        panic!("two workers");
+    };
+    assert_eq!((killed.completed, &*killed.exit), (false, "timeout"));
+    assert!(killed.iterations > 0 && killed.cpu_ns > 0);
+    assert!(whole.completed);
+    for worker in workers {
+        assert!(!Path::new(&format!("/proc/{worker}")).exists());
+    }
 }

@@ -44,11 +44,12 @@ impl Live {
         }
     }
 
-    /// Takes what came since the last time.
-    pub fn update(&mut self) {
+    /// Takes what came since the last time; whether anything did.
+    pub fn update(&mut self) -> bool {
         let mut begun = Vec::new();
+        let mut alive = false;
         for port in [&mut self.console, &mut self.records] {
-            port.follow(|record| {
+            alive |= port.follow(|record| {
                 if self.view.take(record, Instant::now()) {
                     begun.push(self.view.heading());
                 }
@@ -70,6 +71,7 @@ impl Live {
                 bar.tick();
             }
         }
+        alive
     }
 }
 
@@ -115,9 +117,9 @@ impl Follower {
         }
     }
 
-    /// Hands over the records that are whole by now. A port that cannot be
-    /// read is not shown; the end of the boot says why.
-    fn follow(&mut self, mut arrived: impl FnMut(&Record<'_>)) {
+    /// Hands over the records that are whole by now; whether anything came. A
+    /// port that cannot be read is not shown; the end of the boot says why.
+    fn follow(&mut self, mut arrived: impl FnMut(&Record<'_>)) -> bool {
         if self.file.is_none() {
             self.file = File::open(&self.path).ok();
         }
@@ -127,7 +129,9 @@ impl Follower {
             && !bytes.is_empty()
         {
             self.decoder.push(&bytes, |_, _, record| arrived(record));
+            return true;
         }
+        false
     }
 }
 
@@ -255,13 +259,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("records.log");
         let mut follower = Follower::new(path.clone());
-        follower.follow(|_| panic!("there is nothing yet"));
+        assert!(!follower.follow(|_| panic!("there is nothing yet")));
         let stream = Stream::sample();
         let mut file = fs::File::create(path).unwrap();
         let mut seen = 0;
         for bytes in stream.once().as_bytes().chunks(200) {
             file.write_all(bytes).unwrap();
-            follower.follow(|_| seen += 1);
+            assert!(follower.follow(|_| seen += 1));
         }
         assert_eq!(seen, stream.records.len());
     }
