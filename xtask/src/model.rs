@@ -28,7 +28,8 @@ pub struct Report {
     pub outcome: String,
     /// What the outcome rests on.
     pub reason: String,
-    /// SHA-256 over the result records; absent if any is lost.
+    /// SHA-256 over the result records; absent if any is lost, or if there
+    /// are none.
     pub digest: Option<String>,
 }
 
@@ -111,6 +112,8 @@ pub struct Group {
     pub work: String,
     pub group_idx: u16,
     pub args: Vec<String>,
+    /// How many workers it had, though records of some may be lost.
+    pub worker_count: u32,
     pub iterations: u64,
     pub work_units: u64,
     pub nowait: u64,
@@ -215,7 +218,8 @@ impl Report {
             report.take(&mut runs, &record);
         }
         lost_verdicts(boot, &mut runs);
-        if boot.lost.is_empty() && boot.bye().is_some() {
+        let any = boot.records().any(|(_, _, r)| r.result_of().is_some());
+        if any && boot.lost.is_empty() && boot.bye().is_some() {
             report.digest = Some(hex(&digest.finalize()));
         }
         if let Some((start, progress)) = boot.unfinished() {
@@ -258,6 +262,7 @@ impl Report {
                 let group = group(runs, g.run, g.group);
                 g.work.clone_into(&mut group.work);
                 group.args = strings(g.args);
+                group.worker_count = g.workers;
                 group.iterations = g.iterations;
                 group.work_units = g.work_units;
                 group.nowait = g.nowait;

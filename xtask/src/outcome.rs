@@ -157,6 +157,11 @@ fn find(boot: &Boot, wanted: impl Fn(&str) -> bool) -> Option<String> {
 
 fn bare(line: &str) -> &str {
     let line = line.trim();
+    // LAVA's logs are YAML.
+    let line = match line.split_once("\"msg\": \"") {
+        Some((_, message)) => message.trim_end_matches(['}', '"']),
+        None => line,
+    };
     // Prefixes are ASCII, so this is a boundary.
     line.get(splice::any_prefix(line.as_bytes())..)
         .unwrap_or(line)
@@ -276,6 +281,11 @@ mod tests {
             125,
             "last line: Linux version 6.12",
         );
+        let lava = r#"- {"dt": "2026-11-05T12:00:00.1", "lvl": "target", "#;
+        let lava = format!(r#"{lava}"msg": "{}"}}"#, panic.trim());
+        let reason = "Kernel panic - not syncing: VFS: no root";
+        is(&lava, false, "no_boot", 125, reason);
+        assert_eq!(judged(&lava, false).0.reason, reason);
         let bug = format!("{BANNER}[    1.000000] kernel BUG at mm/x.c:1!\n");
         is(&bug, true, "no_boot", 125, "oops: kernel BUG at");
     }

@@ -43,9 +43,7 @@ fn write_run(run: &Run, number: usize, text: &mut String) -> core::fmt::Result {
             / u128::from(run.wall_ns.max(1));
         let line = format!(
             "{}: {} workers, {} iterations, {rate}/s",
-            group.work,
-            group.workers.len(),
-            group.iterations
+            group.work, group.worker_count, group.iterations
         );
         diagnostic(text, &line)?;
         for (name, hist) in group.hist.iter().filter(|(_, h)| h.count > 0) {

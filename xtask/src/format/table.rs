@@ -61,7 +61,7 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
             u128::from(n) * 1_000_000_000 / u128::from(run.wall_ns.max(1))
         };
         table.add_row([
-            format!("{} x{}", group.work, group.workers.len()),
+            format!("{} x{}", group.work, group.worker_count),
             group.iterations.to_string(),
             rate(group.iterations).to_string(),
         ]);
