@@ -132,8 +132,7 @@ fn a_killed_worker_is_named_with_all_it_counted() {
     let plan = ["work=SpinWait", "workers=2", "time=1s"];
     let (child, workers) = started(&plan, 2);
     let worker = &workers[0];
-    let killed = Command::new("kill").args(["-9", worker]).status();
-    assert!(killed.unwrap().success());
+    signal("KILL", worker);
     let said = child.wait_with_output().unwrap();
     let text = String::from_utf8(said.stdout).unwrap();
     assert_eq!(said.status.code(), Some(1), "{text}");
@@ -162,6 +161,13 @@ fn started(plan: &[&str], workers: usize) -> (Child, Vec<String>) {
     }
 }
 
+/// By the shell, since not every system has a program that does it.
+fn signal(name: &str, pid: &str) {
+    let kill = format!("kill -{name} {pid}");
+    let sent = Command::new("sh").args(["-c", &kill]).status();
+    assert!(sent.unwrap().success());
+}
+
 #[test]
 fn a_worker_that_never_stops_is_killed_and_keeps_what_it_counted() {
     let plan = "output=ktap,records work=SpinWait workers=2 grace=300ms";
@@ -177,8 +183,7 @@ fn a_worker_that_never_stops_is_killed_and_keeps_what_it_counted() {
     while ticks(&stat) < 5 {
         thread::yield_now();
     }
-    let stopped = Command::new("kill").args(["-STOP", &workers[0]]).status();
-    assert!(stopped.unwrap().success());
+    signal("STOP", &workers[0]);
     let said = child.wait_with_output().unwrap();
     let text = String::from_utf8(said.stdout.clone()).unwrap();
     assert_eq!(said.status.code(), Some(1), "{text}");

@@ -22,7 +22,7 @@ pub struct Args {}
 ///
 /// A command that failed.
 pub fn run(_args: &Args) -> Result<u8> {
-    tools::require(&[tools::QEMU, tools::DPKG_DEB], true)?;
+    tools::require(&[tools::QEMU, tools::DPKG_DEB, tools::GIT], true)?;
     tools::require_target(build::TARGET, true)?;
     Ok(super::exit::GOOD)
 }
