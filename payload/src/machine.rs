@@ -56,7 +56,7 @@ impl Shape {
             clock_ns: cost_ps(256, || {
                 black_box(now());
             }) / 1000,
-            spin_step_ps: cost_ps(1, || spin_steps(8192)) / 8192,
+            spin_step_ps: cost_ps(1, || spin_steps(1024)) / 1024,
             record_ps: record_ps(),
         }
     }

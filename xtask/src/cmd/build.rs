@@ -2,11 +2,16 @@
 
 use crate::build;
 use anyhow::{Result, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Build the payload and print where it is and how large.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "build")]
+#[argh(
+    example = "{command_name}",
+    error_code(0, "it is built and within its budget"),
+    error_code(255, "it is not")
+)]
 pub struct Args {
     /// install what is missing
     #[argh(switch)]
