@@ -2,7 +2,8 @@
 
 use crate::attr::InGrammar;
 use crate::counters::{BAD_TAINT, pieces};
-use crate::kit::histogram::{Histogram, Sparse, percentile};
+use crate::figures::{self, PIECE, Percent, total};
+use crate::kit::histogram::{Histogram, Sparse, Summary, percentile};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{CPU_WORDS, Op, Slot, State};
 use crate::kit::text::{Cut, Human};
@@ -15,7 +16,7 @@ use crate::record::{
 };
 use crate::supervisor::{Findings, decode_exit};
 use crate::worker::Crew;
-use crate::workload::{How, Kind, Value};
+use crate::workload::{Hist, Kind, Value};
 use core::fmt::{Arguments, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use heapless::String;
@@ -23,8 +24,6 @@ use heapless::String;
 /// Kernel messages attached to one run, at most; incidents come first in
 /// importance but lines come in order, so the rest is counted as dropped.
 const MESSAGES: u32 = 64;
-/// Bytes of pairs in one record: three frames.
-const PIECE: usize = 150;
 
 /// A run that was carried out.
 #[derive(Debug)]
@@ -402,16 +401,14 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     let Ok(arena) = Arena::new(size_of::<Histogram>()) else {
         return;
     };
-    let Ok(total) = arena.one::<Histogram>() else {
+    let Ok(sum) = arena.one::<Histogram>() else {
         return;
     };
     for hist in row.hists {
-        total.clear();
-        let mine = crew.hists.iter().skip(hist.index);
-        mine.step_by(row.hists.len()).for_each(|h| h.add_to(total));
-        let summary = total.summary();
+        total(crew, hist.index, sum);
+        let summary = sum.summary();
         let mut buf = [0; 8192];
-        let len = Sparse::encode(total.occupied(), &mut buf).unwrap_or(0);
+        let len = Sparse::encode(sum.occupied(), &mut buf).unwrap_or(0);
         out.record(&Record::Hist(record::Hist {
             run: measured.number,
             group: crew.number,
@@ -425,31 +422,49 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             buckets: &buf[..len],
         }));
         if summary.count > 0 {
-            let p = |num| percentile(total.occupied(), &summary, num, 100);
-            out.line(format_args!(
-                "# {}: {} p50 {} p99 {} max {}",
-                row.name,
-                hist.name,
-                Human(p(50)),
-                Human(p(99)),
-                Human(summary.max_ns),
-            ));
+            let mut text: String<160> = String::new();
+            let _cut = headline(hist, sum, &summary, &mut Cut(&mut text));
+            let text = text.trim_end();
+            out.line(format_args!("# {}: {} {text}", row.name, hist.name));
         }
     }
-    let mut text: String<512> = String::new();
-    for metric in row.metrics {
-        let of = |slot: &Slot| slot.metrics[metric.index].load(Relaxed);
-        let value = match metric.how {
-            How::Sum => crew.slots.iter().map(of).sum(),
-            How::Max => crew.slots.iter().map(of).max().unwrap_or(0),
-            How::Gauge(index) => crew.gauge_sum(index),
-        };
-        let _fits = writeln!(Cut(&mut text), "{}={value}", metric.name);
-    }
+    let mut text: String<1024> = String::new();
+    figures::metrics(crew, |name, value| {
+        let _fits = writeln!(Cut(&mut text), "{name}={value}");
+    });
     for values in pieces(&text, PIECE) {
         let (run, group) = (measured.number, crew.number);
         out.record(&Record::Metrics(Metrics { run, group, values }));
     }
+}
+
+/// The percentiles of a histogram that go to the console, and its largest
+/// sample.
+fn headline(
+    hist: &Hist,
+    sum: &Histogram,
+    summary: &Summary,
+    text: &mut dyn Write,
+) -> core::fmt::Result {
+    let p = |tenths| percentile(sum.occupied(), summary, tenths, 1000);
+    let all = hist.shown.iter().map(|&tenths| Some(tenths));
+    for tenths in all.chain([None]) {
+        let value = match tenths {
+            Some(tenths) => {
+                write!(text, "{} ", Percent(tenths))?;
+                p(tenths.into())
+            }
+            None => {
+                write!(text, "max ")?;
+                summary.max_ns
+            }
+        };
+        match hist.unit {
+            "ns" => write!(text, "{} ", Human(value))?,
+            _ => write!(text, "{value} ")?,
+        }
+    }
+    Ok(())
 }
 
 /// Counts incidents and lines of the log, and lets incidents fail the run.

@@ -4,6 +4,8 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+pub mod lanes;
+
 use crate::attr::Policy;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
@@ -65,7 +67,8 @@ pub struct Given<'r> {
     pub lanes: u32,
     /// Seed of random numbers, different for every task.
     pub seed: u64,
-    /// Futexes are private to the process (thread mode).
+    /// Futexes are private to the process: thread mode, or the tasks of one
+    /// worker among themselves.
     pub private: bool,
     /// `burn` counts CPU time instead of wall time.
     pub burn_cpu: bool,
@@ -335,13 +338,7 @@ impl<'r> Ctx<'r> {
     pub fn iteration_at(&mut self, now: u64) {
         add(&self.given.slot.iterations, 1);
         self.checkpoint_at(now);
-        let phase = self.given.control.phase.load(Relaxed);
-        if phase != self.phase {
-            self.phase = phase;
-            if phase == Phase::Measure.number() {
-                self.begin();
-            }
-        }
+        self.follow();
     }
 
     /// Counts an iteration that ends here.

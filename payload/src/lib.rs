@@ -16,6 +16,7 @@ pub mod collect;
 pub mod counters;
 pub mod ctx;
 pub mod expect;
+pub mod figures;
 pub mod frame;
 pub mod kit;
 pub mod kmsg;

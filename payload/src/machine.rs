@@ -45,12 +45,6 @@ impl Shape {
         let clocksource = read_file(clocksource, &mut buf)
             .and_then(|text| String::try_from(text.trim()).ok())
             .unwrap_or_default();
-        let mem_kib = read_file("/proc/meminfo", &mut buf)
-            .and_then(|text| {
-                let line = text.lines().find(|l| l.starts_with("MemTotal"))?;
-                line.split_ascii_whitespace().nth(1)?.parse().ok()
-            })
-            .unwrap_or(0);
         let nodes = list(format_args!("/sys/devices/system/node/online"));
         // A CPU stands for its core, or its cache, if it is the first of it.
         let firsts = |file: &str| {
@@ -69,7 +63,7 @@ impl Shape {
             nodes: nodes.map_or(1, |nodes| nodes.len()),
             llcs,
             cores: firsts("topology/thread_siblings_list"),
-            mem_kib,
+            mem_kib: mem_kib(),
             clocksource,
             clock_ns: cost_ps(256, || {
                 black_box(now());
@@ -88,6 +82,16 @@ impl Shape {
             false => "syscall",
         }
     }
+}
+
+/// `MemTotal` in KiB; 0 if the kernel does not tell.
+#[must_use]
+pub fn mem_kib() -> u64 {
+    let mut buf = [0; 2048];
+    let text = read_file("/proc/meminfo", &mut buf).unwrap_or("");
+    let line = text.lines().find(|line| line.starts_with("MemTotal"));
+    let word = line.and_then(|line| line.split_ascii_whitespace().nth(1));
+    word.and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
 fn list(args: Arguments<'_>) -> Option<Cpus> {

@@ -327,6 +327,10 @@ impl<'t> Runs<'t> {
 fn push<'t>(run: &mut Run<'t>, group: Group<'t>) -> Result<(), PlanError<'t>> {
     let work = &group.work;
     (work.row().check)(work)
+        .and_then(|()| match group.settings.policy {
+            Some(policy) => (work.row().check_policy)(work, policy),
+            None => Ok(()),
+        })
         .map_err(|conflict| bad(group.token, Rule::Is(conflict.rule)))?;
     if !matches!(group.settings.workers, Workers::PerCpu(_)) {
         group.workers(1)?;

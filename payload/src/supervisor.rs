@@ -8,6 +8,7 @@ use crate::attr::CloneMode;
 use crate::collect;
 use crate::counters::{self, Snapshot};
 use crate::ctx::wake_all;
+use crate::figures::Intervals;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::cpus::Cpus;
 use crate::kit::shm::Arena;
@@ -187,6 +188,15 @@ fn needs(
             What::SysNice if !machine.sys_nice => {
                 findings.add(verdict, format_args!("NO_CAP"));
             }
+            What::MemKib(each) => {
+                let size = group.work.group_size().unwrap_or(1);
+                let instances = u64::from(workers / size);
+                let kib = each(&group.work, cpus).saturating_mul(instances);
+                // 0 is a kernel that does not tell.
+                if (1..kib).contains(&crate::machine::mem_kib()) {
+                    findings.add(verdict, format_args!("LOW_MEMORY"));
+                }
+            }
             _ => {}
         }
     }
@@ -359,12 +369,15 @@ impl<'r> Watch<'r> {
         let started = now();
         if warmup > 0 {
             self.set_phase(Phase::WarmUp);
-            self.until(started + warmup, started, number, machine, out);
+            let end = started + warmup;
+            self.until(end, started, None, number, machine, out);
         }
         let begin = now();
         self.set_phase(Phase::Measure);
+        let mut parts = Intervals::new(self.crews, begin);
         let deadline = begin.saturating_add(nanos(run.settings.time));
-        self.until(deadline, started, number, machine, out);
+        let parts = Some(&mut parts);
+        self.until(deadline, started, parts, number, machine, out);
         (begin, now())
     }
 
@@ -372,6 +385,7 @@ impl<'r> Watch<'r> {
         &mut self,
         deadline: u64,
         started: u64,
+        mut parts: Option<&mut Intervals>,
         number: u16,
         machine: &Machine,
         out: &mut Output<'_>,
@@ -379,6 +393,11 @@ impl<'r> Watch<'r> {
         let mut tick = started + SECOND;
         while self.alive > 0 && !self.interrupted {
             let time = now();
+            let mut part = deadline;
+            if let Some(parts) = &mut parts {
+                parts.report(time.min(deadline), number, self.crews, out);
+                part = parts.next();
+            }
             if time >= deadline {
                 return;
             }
@@ -387,7 +406,8 @@ impl<'r> Watch<'r> {
                 self.progress(time - started, number, out);
             }
             let next = if machine.progress { tick } else { deadline };
-            self.wait(deadline.min(next).saturating_sub(now()));
+            let next = deadline.min(next).min(part);
+            self.wait(next.saturating_sub(now()));
         }
     }
 

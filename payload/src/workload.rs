@@ -5,8 +5,9 @@
 //! help, the catalogue, KTAP names, needs, and the kernel-config check.
 //! [`Work`] is a row with values for its parameters.
 
-use crate::attr::Affinity;
+use crate::attr::{Affinity, Policy};
 use crate::ctx::Ctx;
+use crate::figures::Totals;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
@@ -65,6 +66,10 @@ pub struct Workload {
     pub shared: fn(&Work<'_>, u32) -> Shared,
     /// Refuses values that are each fine but not together.
     pub check: fn(&Work<'_>) -> Result<(), Conflict>,
+    /// Refuses values that are fine but not under the group's policy.
+    pub check_policy: fn(&Work<'_>, Policy) -> Result<(), Conflict>,
+    /// How often figures of a part of the run are sent, in ns; 0 is never.
+    pub interval_ns: fn(&Work<'_>) -> u64,
     /// Acts on its whole process, so that threads cannot run it.
     pub fork_only: bool,
     /// Runs in the supervisor for each instance before the first worker is
@@ -99,6 +104,8 @@ impl Workload {
         proof: "",
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
+        check_policy: |_, _| Ok(()),
+        interval_ns: |_| 0,
         fork_only: false,
         create: |_, _| Ok(()),
         destroy: |_, _| {},
@@ -409,6 +416,8 @@ pub struct Hist {
     pub unit: &'static str,
     /// What one sample measures, from when to when.
     pub meaning: &'static str,
+    /// Percentiles on the console, in tenths of a percent.
+    pub shown: &'static [u16],
 }
 
 impl Hist {
@@ -425,6 +434,7 @@ impl Hist {
             rule: None,
             unit: "ns",
             meaning,
+            shown: &[500, 990],
         }
     }
 
@@ -456,7 +466,7 @@ pub struct Metric {
 }
 
 /// How the figure of a group comes about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum How {
     /// The sum over the workers of what [`Ctx::metric`] added.
     Sum,
@@ -464,6 +474,9 @@ pub enum How {
     Max,
     /// The sum over the instances of a guarded counter.
     Gauge(usize),
+    /// A figure made of the others; absent where the run, or the part of
+    /// it, does not tell.
+    Derived(fn(&Totals<'_>) -> Option<u64>),
 }
 
 impl Metric {
@@ -485,6 +498,17 @@ impl Metric {
         meaning: &'static str,
     ) -> Self {
         Self::new(index, name, How::Max, meaning)
+    }
+
+    /// A figure made of the others.
+    #[must_use]
+    pub const fn derived(
+        index: usize,
+        name: &'static str,
+        from: fn(&Totals<'_>) -> Option<u64>,
+        meaning: &'static str,
+    ) -> Self {
+        Self::new(index, name, How::Derived(from), meaning)
     }
 
     /// Any kind.
@@ -528,6 +552,8 @@ pub enum What {
     WorkersPerCpu(u32),
     /// `CAP_SYS_NICE`.
     SysNice,
+    /// So much memory in KiB for each instance, on so many CPUs.
+    MemKib(fn(&Work<'_>, u32) -> u64),
 }
 
 impl Need {

@@ -66,6 +66,18 @@ pub struct Run {
     pub seed: u64,
     pub groups: Vec<Group>,
     pub kernel: Kernel,
+    /// Figures of parts of the run, in order.
+    #[serde(default)]
+    pub intervals: Vec<Interval>,
+}
+
+/// Figures of a part of a run.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Interval, whose docs they are")]
+pub struct Interval {
+    pub group_idx: u16,
+    pub end_ms: u64,
+    pub values: BTreeMap<String, u64>,
 }
 
 /// What the kernel counted and said.
@@ -113,6 +125,8 @@ pub struct Hist {
     pub sum_ns: u64,
     pub min_ns: u64,
     pub max_ns: u64,
+    #[serde(default)]
+    pub p20_ns: u64,
     pub p50_ns: u64,
     pub p90_ns: u64,
     pub p99_ns: u64,
@@ -263,9 +277,25 @@ impl Report {
             Record::Start(_)
             | Record::Progress(_)
             | Record::Bye(_)
-            | Record::Expect(_)
-            | Record::Interval(_) => {}
+            | Record::Expect(_) => {}
+            Record::Interval(i) => interval(runs, &i),
         }
+    }
+}
+
+/// Adds to the interval that ended then: its pairs come in pieces.
+fn interval(runs: &mut BTreeMap<u16, Run>, i: &record::Interval<'_>) {
+    let all = &mut runs.entry(i.run).or_default().intervals;
+    let same = |old: &Interval| (old.group_idx, old.end_ms);
+    if all.last().map(same) != Some((i.group, i.end_ms)) {
+        all.push(Interval {
+            group_idx: i.group,
+            end_ms: i.end_ms,
+            ..Interval::default()
+        });
+    }
+    if let Some(last) = all.last_mut() {
+        last.values.extend(pairs(i.values));
     }
 }
 
@@ -341,6 +371,7 @@ fn hist(h: &record::Hist<'_>) -> Hist {
         sum_ns: h.sum_ns,
         min_ns: h.min_ns,
         max_ns: h.max_ns,
+        p20_ns: p(20, 100),
         p50_ns: p(50, 100),
         p90_ns: p(90, 100),
         p99_ns: p(99, 100),

@@ -1,0 +1,78 @@
+//! What tasks of one worker do with one another.
+
+use super::{Ctx, Wakeup};
+use crate::kit::cells::{Stamp, Word};
+use crate::kit::clock::now;
+use crate::kit::slot::Phase;
+use crate::workload::Metric;
+use core::sync::atomic::Ordering::{Relaxed, SeqCst};
+use core::sync::atomic::fence;
+
+/// A task that waits on its word, or is about to.
+pub const BLOCKED: u32 = 0;
+/// A task that runs, or has been told to.
+pub const RUNNING: u32 = 1;
+
+impl Ctx<'_> {
+    /// Starts counting anew if the warm-up has ended; for tasks that count
+    /// no iterations, which would do the same.
+    pub fn follow(&mut self) {
+        let phase = self.given.control.phase.load(Relaxed);
+        if phase != self.phase {
+            self.phase = phase;
+            if phase == Phase::Measure.number() {
+                self.begin();
+            }
+        }
+    }
+
+    /// Forgets all it has counted.
+    pub fn restart(&mut self) {
+        self.begin();
+    }
+
+    /// Replaces one of the type's own figures.
+    pub fn metric_set(&self, metric: &Metric, n: u64) {
+        self.given.slot.metrics[metric.index].store(n, Relaxed);
+    }
+
+    /// Iterations that tasks of this instance have counted so far.
+    #[must_use]
+    pub fn iterations_of_all(&self) -> u64 {
+        let slots = self.given.instance.slots.iter();
+        slots.map(|slot| slot.iterations.load(Relaxed)).sum()
+    }
+
+    /// Says that this task is about to wait on `own`. Whatever it reads
+    /// afterwards was written before any [`Ctx::post`] that will wake it.
+    pub fn mark_blocked(&self, own: &Word) {
+        own.set(BLOCKED);
+        fence(SeqCst);
+    }
+
+    /// Waits until somebody posts `own`. `None` if the stop came first.
+    pub fn wait_for_post(&mut self, own: &Word) -> Option<Wakeup> {
+        self.wait_while(own, BLOCKED)
+    }
+
+    /// Tells the task that waits on `word` to run; a system call only if it
+    /// waits, or is about to. Returns whether it was one.
+    pub fn post(&self, word: &Word) -> bool {
+        fence(SeqCst);
+        let waits = word.replace(BLOCKED, RUNNING);
+        if waits {
+            self.wake(word, 1);
+        }
+        waits
+    }
+
+    /// As [`Ctx::post`], and leaves the time for the wakee's `wake` sample
+    /// (W3).
+    pub fn post_stamped(&self, word: &Word, stamp: &Stamp) -> bool {
+        fence(SeqCst);
+        if word.get() == BLOCKED {
+            stamp.set_if_empty(now());
+        }
+        self.post(word)
+    }
+}
