@@ -76,6 +76,12 @@ impl<'r> Totals<'r> {
         self.lanes
     }
 
+    /// Workers.
+    #[must_use]
+    pub fn workers(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(0) / self.lanes.max(1)
+    }
+
     /// Slots of these tasks of every worker; none while the run goes on.
     fn tasks(&self, of: Range<u32>) -> impl Iterator<Item = &'r Slot> {
         let over = if self.part_ns.is_none() {

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 use argh::FromArgs;
 use pidone::attr::InGrammar;
 use pidone::plan::nearest;
-use pidone::workload::{Kind, What};
+use pidone::workload::{Kind, What, Work};
 use pidone::workloads::{ALL, find};
 
 /// Explain a work type: kernel path, parameters, needs, histograms, proof.
@@ -64,6 +64,10 @@ pub fn run(args: &Args) -> Result<u8> {
             What::Cpus(n) => format!("{n} CPUs"),
             What::WorkersPerCpu(n) => format!("{n} workers per CPU"),
             What::SysNice => "CAP_SYS_NICE".to_owned(),
+            What::MemKib(each) => {
+                let kib = each(&Work::new(row), 4);
+                format!("{kib} KiB of memory with defaults on 4 CPUs")
+            }
         };
         let without = if need.required {
             "skips"
