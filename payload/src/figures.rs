@@ -94,13 +94,15 @@ impl<'r> Totals<'r> {
         mine.filter_map(move |(s, lane)| of.contains(&lane).then_some(s))
     }
 
-    /// What the kernel counted of these tasks of every worker.
+    /// What the kernel counted of these tasks of every worker; absent while
+    /// the run goes on.
     pub fn kernel(
         &self,
         of: Range<u32>,
-    ) -> impl Iterator<Item = TaskCounters> + '_ {
+    ) -> Option<impl Iterator<Item = TaskCounters> + '_> {
         let tasks = self.tasks(of);
-        tasks.map(|slot| slot.kernel_begin.until(&slot.kernel_end))
+        let done = self.part_ns.is_none();
+        done.then(|| tasks.map(|s| s.kernel_begin.until(&s.kernel_end)))
     }
 
     /// CPU time of these tasks of every worker, in ns.

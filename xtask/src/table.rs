@@ -73,7 +73,10 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
 
 fn hist_row(name: &str, hist: &Hist) -> Vec<String> {
     let rule = hist.rule.as_ref().map(|rule| format!(" ({rule})"));
-    let time = |ns| Human(ns).to_string();
+    let time = |value| match hist.unit.as_str() {
+        "ns" => Human(value).to_string(),
+        _ => u64::to_string(&value),
+    };
     vec![
         format!("  {name}{}", rule.unwrap_or_default()),
         hist.count.to_string(),

@@ -74,7 +74,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         Need::required(What::Feature(Feature::PosixTimers)),
         Need::required(What::MemKib(footprint)),
     ],
-    proof: "worker_nvcsw = 2 * requests with sleep_usec > 0; \
+    proof: "worker_nvcsw + nowait = 2 * requests with sleep_usec > 0; \
             the sum of loops = average_rps",
     shared: |work, cpus| Layout::new(work, cpus).shared(),
     check: options::check,

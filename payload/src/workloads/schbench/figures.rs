@@ -54,7 +54,7 @@ pub(super) const WORKER_NVCSW: Metric = Metric::derived(
     "worker_nvcsw",
     |totals| {
         let (_, workers) = roles(totals);
-        totals.kernel(workers).map(|counters| counters.nvcsw).sum()
+        totals.kernel(workers)?.map(|counters| counters.nvcsw).sum()
     },
     "voluntary context switches of the workers",
 );
@@ -93,7 +93,7 @@ fn roles(totals: &Totals<'_>) -> (Range<u32>, Range<u32>) {
 /// The mean over the tasks of their mean wait for a CPU.
 fn delay(totals: &Totals<'_>, of: Range<u32>) -> Option<u64> {
     let (mut sum, mut tasks) = (0, 0);
-    for counters in totals.kernel(of) {
+    for counters in totals.kernel(of)? {
         let delay = counters.run_delay_ns?;
         sum += delay / counters.run_count?.max(1);
         tasks += 1;

@@ -176,6 +176,8 @@ impl Thread {
         if self.strict {
             let stamp = self.layout.strict(c, w).get();
             c.record_wake(&WAKE, &wakeup, stamp);
+        } else if wakeup.block_ns.is_none() {
+            c.nowait();
         }
         Some(())
     }
