@@ -9,6 +9,7 @@ mod mutex_contention;
 mod pipe_io;
 mod schbench;
 mod spin_wait;
+mod taobench;
 mod timer_latency;
 mod yield_heavy;
 
@@ -27,6 +28,7 @@ pub static ALL: &[&Workload] = &[
     &fork_exit::WORKLOAD,
     &mutex_contention::WORKLOAD,
     &schbench::WORKLOAD,
+    &taobench::WORKLOAD,
 ];
 
 /// The work type of that exact name.
