@@ -1,10 +1,10 @@
 //! End-to-end tests: they boot real kernels in QEMU and read what came back.
 //!
 //! `cargo xtask test --setup` installs what they need. Proofs that the
-//! intended kernel path ran are in `proofs.rs`, what goes wrong is in
-//! `trouble.rs`, properties of whole boots are in `boots.rs`, and additions to
-//! images are in `packing.rs`. Without a kernel, `budgets.rs` looks at what is
-//! built and `tidy.rs` at the sources.
+//! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
+//! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`, and
+//! additions to images are in `packing.rs`. Without a kernel, `budgets.rs`
+//! looks at what is built and `tidy.rs` at the sources.
 
 #![cfg(test)]
 
@@ -12,6 +12,7 @@ mod boots;
 mod budgets;
 mod packing;
 mod proofs;
+mod proofs_bench;
 mod tidy;
 mod trouble;
 
