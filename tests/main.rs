@@ -5,6 +5,10 @@
 //! `trouble.rs`, properties of whole boots are in `boots.rs`, and additions to
 //! images are in `packing.rs`. Without a kernel, `consoles.rs` decodes recorded
 //! consoles, `budgets.rs` looks at what is built and `tidy.rs` at the sources.
+//! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
+//! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`, and
+//! additions to images are in `packing.rs`. Without a kernel, `budgets.rs`
+//! looks at what is built and `tidy.rs` at the sources.
 
 #![cfg(test)]
 
@@ -14,6 +18,7 @@ mod consoles;
 mod expects;
 mod packing;
 mod proofs;
+mod proofs_bench;
 mod proofs_cgroup;
 mod proofs_churn;
 mod proofs_cpu;

@@ -8,6 +8,7 @@ pub mod broadcast;
 pub mod cgroup;
 mod class;
 mod events;
+pub mod lanes;
 mod measure;
 mod memory;
 mod mutex;
@@ -77,7 +78,8 @@ pub struct Given<'r> {
     pub lanes: u32,
     /// Seed of random numbers, different for every task.
     pub seed: u64,
-    /// Futexes are private to the process (thread mode).
+    /// Futexes are private to the process: thread mode, or the tasks of one
+    /// worker among themselves.
     pub private: bool,
     /// `burn` counts CPU time instead of wall time.
     pub burn_cpu: bool,
@@ -355,13 +357,7 @@ impl<'r> Ctx<'r> {
     pub fn iteration_at(&mut self, now: u64) {
         add(&self.given.slot.iterations, 1);
         self.checkpoint_at(now);
-        let phase = self.given.control.phase.load(Relaxed);
-        if phase != self.phase {
-            self.phase = phase;
-            if phase == Phase::Measure.number() {
-                self.begin();
-            }
-        }
+        self.follow();
     }
 
     /// Counts an iteration that ends here.

@@ -460,6 +460,10 @@ fn take_expect<'t>(
 fn push<'t>(run: &mut Run<'t>, group: Group<'t>) -> Result<(), PlanError<'t>> {
     let work = &group.work;
     (work.row().check)(work)
+        .and_then(|()| match group.settings.policy {
+            Some(policy) => (work.row().check_policy)(work, policy),
+            None => Ok(()),
+        })
         .map_err(|conflict| bad(group.token, Rule::Is(conflict.rule)))?;
     let settings = &group.settings;
     if !matches!(settings.workers, Workers::PerCpu(_) | Workers::Percent(_)) {

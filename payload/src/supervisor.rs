@@ -11,6 +11,7 @@ use crate::cgroup::{Base, Leaves};
 use crate::collect;
 use crate::counters::{self, Snapshot};
 use crate::ctx::wake_all;
+use crate::figures::Intervals;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::cpus::Cpus;
 use crate::kit::shm::Arena;
@@ -228,7 +229,7 @@ fn needs(
             }
             What::Memory(each)
                 if meminfo("MemAvailable:").is_some_and(|kib| {
-                    u64::from(workers) * each(&group.work) > kib
+                    u64::from(workers) * each(&group.work, cpus) > kib
                 }) =>
             {
                 findings.add(verdict, format_args!("LOW_MEMORY"));
@@ -452,12 +453,15 @@ impl<'r> Watch<'r> {
         let started = now();
         if warmup > 0 {
             self.set_phase(Phase::WarmUp);
-            self.until(started + warmup, started, number, machine, out);
+            let end = started + warmup;
+            self.until(end, started, None, number, machine, out);
         }
         let begin = now();
         self.set_phase(Phase::Measure);
+        let mut parts = Intervals::new(self.crews, begin);
         let deadline = begin.saturating_add(nanos(run.settings.time));
-        self.until(deadline, started, number, machine, out);
+        let parts = Some(&mut parts);
+        self.until(deadline, started, parts, number, machine, out);
         (begin, now())
     }
 
@@ -465,6 +469,7 @@ impl<'r> Watch<'r> {
         &mut self,
         deadline: u64,
         started: u64,
+        mut parts: Option<&mut Intervals>,
         number: u16,
         machine: &Machine,
         out: &mut Output<'_>,
@@ -472,6 +477,11 @@ impl<'r> Watch<'r> {
         let mut tick = started + SECOND;
         while self.alive > 0 && !self.interrupted {
             let time = now();
+            let mut part = deadline;
+            if let Some(parts) = &mut parts {
+                parts.report(time.min(deadline), number, self.crews, out);
+                part = parts.next();
+            }
             if time >= deadline {
                 return;
             }
@@ -480,7 +490,8 @@ impl<'r> Watch<'r> {
                 self.progress(time - started, number, out);
             }
             let next = if machine.progress { tick } else { deadline };
-            self.wait(deadline.min(next).saturating_sub(now()));
+            let next = deadline.min(next).min(part);
+            self.wait(next.saturating_sub(now()));
         }
     }
 

@@ -10,6 +10,7 @@ use crate::attr::Affinity;
 use crate::attr::mempolicy::Mode;
 use crate::cgroup::{Base, Leaves};
 use crate::ctx::{Ctx, Given, arrive, wake_all};
+use crate::figures::MARKS;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock;
 use crate::kit::cpus::Cpus;
@@ -72,6 +73,8 @@ pub struct Crew<'r> {
     files: Files<'r>,
     pipes: Option<Pipes<'r>>,
     shared: Shared,
+    /// What had been counted at the end of the last interval.
+    pub marks: &'r [AtomicU64],
 }
 
 impl<'r> Crew<'r> {
@@ -92,7 +95,7 @@ impl<'r> Crew<'r> {
             + lines as usize * size_of::<Word>()
             + shared.rings as usize * size_of::<Ring>()
             + shared.cells as usize * size_of::<u64>();
-        workers as usize * each + 4096
+        workers as usize * each + size_of::<[u64; MARKS]>() + 4096
     }
 
     /// Makes everything the group shares.
@@ -120,7 +123,7 @@ impl<'r> Crew<'r> {
         let size = work.group_size().unwrap_or(1);
         let lanes = (row.tasks)(work, cpus.len()).max(1);
         let shared = (row.shared)(work, cpus.len());
-        let n = |each: u32| (workers / size * each) as usize;
+        let n = |each: u32| (workers / size) as usize * each as usize;
         let tasks = (workers * lanes) as usize;
         let ends = if shared.pipes { 2 * workers } else { 0 };
         let ends = arena.slice(ends as usize).map_err(mmap)?;
@@ -150,6 +153,7 @@ impl<'r> Crew<'r> {
             files: Files::new(arena.slice(n(shared.files)).map_err(mmap)?),
             pipes,
             shared,
+            marks: arena.slice(MARKS).map_err(mmap)?,
         };
         for number in 0..workers / size {
             (row.create)(&crew.instance(number), &crew.place(number))?;
@@ -179,7 +183,7 @@ impl<'r> Crew<'r> {
     /// What the workers of one instance share.
     fn instance(&self, number: u32) -> Instance<'r> {
         let of = |each: u32| {
-            let first = (number * each) as usize;
+            let first = number as usize * each as usize;
             first..first + each as usize
         };
         Instance {
@@ -247,7 +251,9 @@ impl<'r> Crew<'r> {
             lane,
             lanes: self.lanes,
             seed: self.seed(settings, index) ^ u64::from(lane) << 52,
-            private: self.group.host(settings.clone).is_some(),
+            // The tasks of one worker are always threads of one process.
+            private: self.group.host(settings.clone).is_some()
+                || (self.size == 1 && self.lanes > 1),
             burn_cpu: settings.burn_cpu,
             rd_sample: settings.rd_sample,
             cgroups: self.cgroups,

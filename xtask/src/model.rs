@@ -142,6 +142,8 @@ pub struct Hist {
     pub sum_ns: u64,
     pub min_ns: u64,
     pub max_ns: u64,
+    #[serde(default)]
+    pub p20_ns: u64,
     pub p50_ns: u64,
     pub p90_ns: u64,
     pub p99_ns: u64,
@@ -298,14 +300,7 @@ impl Report {
                 let run = runs.entry(e.run).or_default();
                 run.expect.push(expect(&e));
             }
-            Record::Interval(i) => {
-                let run = runs.entry(i.run).or_default();
-                run.intervals.push(Interval {
-                    group: i.group,
-                    end_ms: i.end_ms,
-                    values: pairs(i.values).collect(),
-                });
-            }
+            Record::Interval(i) => interval(runs, &i),
             Record::Start(_) | Record::Progress(_) | Record::Bye(_) => {}
         }
     }
@@ -346,6 +341,22 @@ fn lost_verdicts(boot: &Boot, runs: &mut BTreeMap<u16, Run>) {
         "fail".clone_into(&mut run.verdict);
         run.reasons = vec!["its verdict is lost".to_owned()];
         run.verdict_lost = true;
+    }
+}
+
+/// Adds to the interval that ended then: its pairs come in pieces.
+fn interval(runs: &mut BTreeMap<u16, Run>, i: &record::Interval<'_>) {
+    let all = &mut runs.entry(i.run).or_default().intervals;
+    let same = |old: &Interval| (old.group, old.end_ms);
+    if all.last().map(same) != Some((i.group, i.end_ms)) {
+        all.push(Interval {
+            group: i.group,
+            end_ms: i.end_ms,
+            ..Interval::default()
+        });
+    }
+    if let Some(last) = all.last_mut() {
+        last.values.extend(pairs(i.values));
     }
 }
 
@@ -426,6 +437,7 @@ fn hist(h: &record::Hist<'_>) -> Hist {
         sum_ns: h.sum_ns,
         min_ns: h.min_ns,
         max_ns: h.max_ns,
+        p20_ns: p(20, 100),
         p50_ns: p(50, 100),
         p90_ns: p(90, 100),
         p99_ns: p(99, 100),

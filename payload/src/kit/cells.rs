@@ -39,6 +39,12 @@ impl Word {
         self.0.fetch_add(1, AcqRel).wrapping_add(1)
     }
 
+    /// Takes one away and returns the new value.
+    #[inline]
+    pub fn decrement(&self) -> u32 {
+        self.0.fetch_sub(1, AcqRel).wrapping_sub(1)
+    }
+
     /// Replaces `old` by `new`, if it is still there.
     #[inline]
     pub fn replace(&self, old: u32, new: u32) -> bool {

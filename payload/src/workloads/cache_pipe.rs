@@ -24,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "exchange",
     unit: "access",
     hists: &[WAKE, COST],
-    needs: &[Need::required(What::Memory(kib))],
+    needs: &[Need::required(What::Memory(|work, _| kib(work)))],
     proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
             iterations"),
     shared: |_, _| Shared {

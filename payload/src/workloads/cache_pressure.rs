@@ -20,7 +20,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "1024 accesses",
     unit: "access",
     hists: &[COST],
-    needs: &[Need::required(What::Memory(kib))],
+    needs: &[Need::required(What::Memory(|work, _| kib(work)))],
     proof: doc(
         "accesses/s fall as the size passes each cache level; the region \
             in numa_pages",

@@ -19,7 +19,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     unit: "access",
     hists: &[CALL, COST],
     needs: &[
-        Need::required(What::Memory(kib)),
+        Need::required(What::Memory(|work, _| kib(work))),
         Need::wanted(What::WorkersPerCpu(2)),
     ],
     proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations; \

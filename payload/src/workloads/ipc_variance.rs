@@ -22,7 +22,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "period_iters hot and cold phases",
     unit: "step or touch",
     hists: &[COST, COST_HOT, COST_COLD],
-    needs: &[Need::required(What::Memory(kib))],
+    needs: &[Need::required(What::Memory(|work, _| kib(work)))],
     proof: doc("cost_cold per touch far above cost_hot per step"),
     check,
     run,

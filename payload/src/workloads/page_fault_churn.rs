@@ -29,7 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     unit: "touch or spin step",
     hists: &[FAULT, CALL],
     metrics: &[PAGE, RESOLVED],
-    needs: &[Need::required(What::Memory(kib))],
+    needs: &[Need::required(What::Memory(|work, _| kib(work)))],
     proof: doc("minflt = iterations x touches within 1 %; pgfault of \
             /proc/vmstat"),
     check,
