@@ -40,6 +40,7 @@ fn prove(kernel: &str, guard: u64) {
     assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
     assert_eq!(code, 0, "{verdicts:?}");
     assert_eq!(report.lost_records, 0);
+    one_cpu(&report);
     nice(&report);
     affinity(&report);
     policies(&report);
@@ -68,6 +69,15 @@ fn no_call_failed(group: &Group) {
 
 fn in_role<'g>(group: &'g Group, role: &str) -> Vec<&'g Worker> {
     group.workers.iter().filter(|w| w.role == role).collect()
+}
+
+/// Some types run on the last CPU unless told otherwise.
+fn one_cpu(report: &Report) {
+    for work in ["PreemptStorm", "PriorityInversion", "RtStarvation"] {
+        for worker in &group(report, work).workers {
+            assert_eq!(worker.cpus_used, [1], "{work}");
+        }
+    }
 }
 
 fn nice(report: &Report) {

@@ -80,7 +80,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         c.spin(spin);
         turn += 1;
         let (policy, changes) = &policies[turn % policies.len()];
-        let attr = with_nice_of(initial, *policy);
+        let attr = like(initial, *policy);
         let begin = now();
         let result = c.sched_setattr_to(attr);
         c.record(&CALL, now() - begin);
@@ -112,7 +112,7 @@ fn policies(
         // fair one.
         c.degrade(Reason::NoSchedExt);
     }
-    let real_time = with_nice_of(initial, Policy::Fifo(1));
+    let real_time = like(initial, Policy::Fifo(1));
     if c.sched_setattr_to(real_time).is_err() {
         c.degrade(Reason::NoCap);
         return Ok(&ALL[..WITHOUT_CAP]);
@@ -121,10 +121,12 @@ fn policies(
     Ok(if ext { &ALL } else { &ALL[..WITHOUT_EXT] })
 }
 
-/// A change of policy is no change of nice.
-fn with_nice_of(initial: SchedAttr, policy: Policy) -> SchedAttr {
+/// A change of policy is no change of nice, nor of what children get: to
+/// take that back needs a right that the task may not have.
+fn like(initial: SchedAttr, policy: Policy) -> SchedAttr {
     SchedAttr {
         nice: initial.nice,
+        flags: initial.flags,
         ..policy.attr(None)
     }
 }
