@@ -6,7 +6,7 @@ use std::fs;
 use xtask::cmd::boot::{Args, boot};
 use xtask::model::{Group, Report, Run};
 
-const PLAN: &str = "time=300ms \
+const PLAN: &str = "time=500ms \
     work=FanOutCompute cache_footprint_kib=4 operations=2 \
     work=WakeChain wake=pipe work_per_hop=50us \
     work=WakeChain wake=futex work_per_hop=50us \
@@ -104,8 +104,9 @@ fn switches(group: &Group, role: &str) -> u64 {
 fn fan_out(report: &Report) {
     let (_, group) = nth(report, "FanOutCompute", 0);
     let (calls, woken) = (group.metrics["wake_calls"], group.metrics["woken"]);
-    // More than one a call; those that miss it are over the 1 ms.
-    at_least(woken, 30, 4 * calls);
+    // Receivers may be over the 1 ms, but not each time.
+    assert!(woken <= 4 * calls);
+    assert_eq!(group.metrics["woken_max"], 4);
     let seen = of_role(group, "receiver", |w| w.iterations);
     // Each generation is a wait and a sleep.
     at_least(switches(group, "receiver"), 95, woken + seen);
@@ -135,7 +136,7 @@ fn chain(report: &Report) {
             0 => assert_eq!((calls, woken), (0, 0)),
             1 => assert!(woken <= calls && woken * 2 >= calls),
             // The successor and all who wait for another turn.
-            _ => at_least(woken, 130, calls),
+            _ => at_least(woken, 110, calls),
         }
         let wakes = group.hist["wake"].count;
         at_least(wakes, 50, group.iterations);
@@ -213,7 +214,8 @@ fn epoll(report: &Report) {
 fn herd(report: &Report) {
     let (_, herd) = nth(report, "ThunderingHerd", 0);
     let (calls, woken) = (herd.metrics["wake_calls"], herd.metrics["woken"]);
-    at_least(woken, 90, 7 * calls);
+    at_least(woken, 80, 7 * calls);
+    assert_eq!(herd.metrics["woken_max"], 7);
     at_least(switches(herd, "waiter"), 95, woken);
     at_least(herd.hist["spread"].count, 50, calls);
     let spread = &herd.hist["spread"];
@@ -222,7 +224,7 @@ fn herd(report: &Report) {
     let (run, few) = nth(report, "ThunderingHerd", 1);
     assert_eq!(of_role(few, "waker", |w| w.iterations), 5);
     assert_eq!(few.metrics["wake_calls"], 6, "five and the last");
-    assert!(run.wall_ns < 290_000_000, "it ends by itself");
+    assert!(run.wall_ns < 490_000_000, "it ends by itself");
     assert!(few.workers.iter().all(|w| w.completed));
 }
 

@@ -42,6 +42,13 @@ const PATIENCE_NS: u64 = MILLISECOND;
 const PACES: &[&str] = &["parked", "free"];
 const PACE_PARKED: usize = 0;
 
+/// The longest walk of the wake queue.
+pub const WOKEN_MAX: Metric =
+    Metric::max(4, "woken_max", "most that one of these calls returned");
+
+/// All of these, in order.
+pub const METRICS: &[Metric] = &[CALLS, WOKEN, MISSED, STALE, WOKEN_MAX];
+
 /// Whether a messenger waits for its receivers, as the parameter at `index`.
 #[must_use]
 pub const fn pace(index: usize) -> Param {
@@ -84,6 +91,7 @@ impl Ctx<'_> {
         self.record(&WAKE_CALL, now() - begin);
         self.metric(&CALLS, 1);
         self.metric(&WOKEN, woken);
+        self.metric_max(&WOKEN_MAX, woken);
     }
 
     /// Waits for a generation after `seen`, which is 0 at first, and records

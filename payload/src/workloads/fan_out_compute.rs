@@ -6,9 +6,7 @@
 //! generations, which are counted.
 
 use crate::ctx::Ctx;
-use crate::ctx::broadcast::{
-    CALLS, MISSED, STALE, WAKE, WAKE_CALL, WOKEN, pace,
-};
+use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
 use crate::kit::clock::now;
 use crate::kit::memory::{fill_matrices, matmul, matrix_dimension};
 use crate::probe::Feature;
@@ -28,11 +26,11 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "generation seen or sent",
     unit: "product of a receiver, spin step of the messenger",
     hists: &[WAKE, WAKE_CALL, COST],
-    metrics: &[CALLS, WOKEN, MISSED, STALE],
+    metrics: METRICS,
     needs: &[Need::required(What::Feature(Feature::Futex))],
     proof: doc(
-        "woken / calls = fan_out where a pass is below 1 ms; nvcsw of \
-            the receivers = wakes + sleeps",
+        "woken_max = fan_out; woken / wake_calls = fan_out where a pass \
+            is below 1 ms; nvcsw of the receivers = wakes + sleeps",
     ),
     shared: |_, _| Shared {
         words: 2,

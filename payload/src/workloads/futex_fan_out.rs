@@ -1,9 +1,7 @@
 //! One messenger wakes N receivers.
 
 use crate::ctx::Ctx;
-use crate::ctx::broadcast::{
-    CALLS, MISSED, STALE, WAKE, WAKE_CALL, WOKEN, pace,
-};
+use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
 use crate::probe::Feature;
 use crate::workload::{
     Family, Need, Param, Shared, Stop, What, Work, Workload, doc,
@@ -19,7 +17,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     group: |work| Some(fan_out(work) + 1),
     iteration: "generation seen or sent",
     hists: &[WAKE, WAKE_CALL],
-    metrics: &[CALLS, WOKEN, MISSED, STALE],
+    metrics: METRICS,
     needs: &[Need::required(What::Feature(Feature::Futex))],
     proof: doc("woken / calls = fan_out; nvcsw of the receivers"),
     shared: |_, _| Shared {

@@ -5,7 +5,7 @@
 //! the next batch comes has missed it.
 
 use crate::ctx::Ctx;
-use crate::ctx::broadcast::{CALLS, MISSED, STALE, WAKE, WAKE_CALL, WOKEN};
+use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL};
 use crate::kit::clock::{MILLISECOND, now};
 use crate::probe::Feature;
 use crate::workload::{
@@ -28,9 +28,9 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "batch",
     unit: "wake of a waiter, spin step of the waker",
     hists: &[WAKE, WAKE_CALL, SPREAD],
-    metrics: &[CALLS, WOKEN, MISSED, STALE],
+    metrics: METRICS,
     needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: doc("woken / calls = waiters; nvcsw of the waiters = woken"),
+    proof: doc("woken / wake_calls = waiters; nvcsw of the waiters = woken"),
     shared: |_, _| Shared {
         words: 2,
         rings: 1,
