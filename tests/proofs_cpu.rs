@@ -33,16 +33,12 @@ fn on_6_1() {
 
 fn prove(kernel: &str) {
     let (report, code) = booted(kernel, PLAN);
-    for run in &report.runs {
-        eprintln!("{} {} {:?}", run.name, run.verdict, run.reasons);
-        for group in &run.groups {
-            eprintln!("  {} {:?}", group.iterations, group.metrics);
-            for (name, h) in &group.hist {
-                eprintln!("    {name} {} p50 {}", h.count, h.p50_ns);
-            }
-        }
-    }
-    assert_eq!(report.outcome, "ok", "{}", report.reason);
+    let verdicts: Vec<_> = report
+        .runs
+        .iter()
+        .map(|r| (&r.name, &r.verdict, &r.reasons))
+        .collect();
+    assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
     assert_eq!(code, 0);
     caches(&report);
     pipes(&report);
