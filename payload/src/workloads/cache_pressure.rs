@@ -79,3 +79,19 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{WORKLOAD, check};
+    use crate::workload::{Value, Work};
+
+    #[test]
+    fn a_stride_stays_within_the_working_set() {
+        let mut work = Work::new(&WORKLOAD);
+        work.set("size_kib", Value::Count(1)).unwrap();
+        for (stride, good) in [(1024, true), (1025, false)] {
+            work.set("stride", Value::Count(stride)).unwrap();
+            assert_eq!(check(&work).is_ok(), good, "{stride}");
+        }
+    }
+}

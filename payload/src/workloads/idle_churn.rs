@@ -97,3 +97,24 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{WORKLOAD, check};
+    use crate::workload::{Value, Work};
+    use core::time::Duration;
+
+    #[test]
+    fn what_would_not_churn_is_refused() {
+        for (key, advice) in [
+            ("burst_duration", "never runs"),
+            ("sleep_duration", "use SpinWait or YieldHeavy"),
+        ] {
+            let mut work = Work::new(&WORKLOAD);
+            work.set(key, Value::Duration(Duration::ZERO)).unwrap();
+            let conflict = check(&work).unwrap_err();
+            assert_eq!(conflict.key, key);
+            assert!(conflict.rule.contains(advice), "{}", conflict.rule);
+        }
+    }
+}

@@ -133,7 +133,8 @@ fn touch(words: &[AtomicU64], random: &mut impl Rng, n: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{LINE, touch};
+    use super::{LINE, WORKLOAD, check, touch};
+    use crate::workload::{Value, Work};
     use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use rand_core::SeedableRng;
     use rand_xoshiro::SplitMix64;
@@ -151,5 +152,20 @@ mod tests {
             sum += touches;
         }
         assert_eq!(sum, 4096);
+    }
+
+    #[test]
+    fn a_phase_that_would_vanish_is_named() {
+        for (key, phase) in [
+            ("hot_iters", "the hot phase"),
+            ("cold_iters", "the cold phase"),
+            ("period_iters", "both phases"),
+        ] {
+            let mut work = Work::new(&WORKLOAD);
+            work.set(key, Value::Count(0)).unwrap();
+            let conflict = check(&work).unwrap_err();
+            assert_eq!(conflict.key, key);
+            assert!(conflict.rule.contains(phase), "{}", conflict.rule);
+        }
     }
 }

@@ -163,12 +163,24 @@ fn size(n: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::draw;
+    use super::{WORKLOAD, check, draw};
+    use crate::workload::{Value, Work};
     use core::sync::atomic::AtomicU64;
     use rand_core::SeedableRng;
     use rand_xoshiro::SplitMix64;
     use std::collections::BTreeSet;
     use std::vec::Vec;
+
+    #[test]
+    fn touches_are_no_more_than_the_pages() {
+        let mut work = Work::new(&WORKLOAD);
+        work.set("region_kib", Value::Count(64)).unwrap();
+        for (touches, good) in [(16, true), (17, false)] {
+            let value = Value::Count(touches);
+            work.set("touches_per_cycle", value).unwrap();
+            assert_eq!(check(&work).is_ok(), good, "{touches}");
+        }
+    }
 
     #[test]
     fn draws_are_distinct_and_reach_everything() {
