@@ -100,15 +100,31 @@ pub fn additions(additions: &[Addition]) -> Result<Archive> {
     let mut archive = Archive::default();
     initramfs::add::add(&mut archive, additions, Path::new("/"))?;
     for entry in archive.entries() {
-        let size = entry.data.len();
-        if entry.path.starts_with("plans/") && size > PLAN_LIMIT {
-            bail!(
-                "the plan /{} has {size} bytes; the most are {PLAN_LIMIT}",
-                entry.path
-            );
+        if let Some(name) = entry.path.strip_prefix("plans/") {
+            fits(name, entry.data.len())?;
         }
     }
     Ok(archive)
+}
+
+/// Packs the text of a plan.
+///
+/// # Errors
+///
+/// It is too long, or there is another plan of that name.
+pub fn pack_plan(added: &mut Archive, name: &str, plan: String) -> Result<()> {
+    fits(name, plan.len())?;
+    added.file(&format!("plans/{name}"), 0o644, plan.into_bytes())
+}
+
+fn fits(name: &str, size: usize) -> Result<()> {
+    if size > PLAN_LIMIT {
+        bail!(
+            "the plan /plans/{name} has {size} bytes; the most are \
+             {PLAN_LIMIT}"
+        );
+    }
+    Ok(())
 }
 
 /// The text of a plan among additions.

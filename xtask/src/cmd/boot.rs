@@ -158,13 +158,18 @@ struct Ready {
 impl Ready {
     fn new(args: &Args) -> Result<Self> {
         let words = args.plan.iter().filter(|word| *word != "--");
-        let tokens: Vec<String> = words.cloned().collect();
+        let mut tokens: Vec<String> = words.cloned().collect();
         let option = tokens.iter().find(|word| word.starts_with("--"));
         if let Some(option) = option {
             bail!("`{option}` is in the plan; options come before it");
         }
-        let added = build::additions(&args.add)?;
-        let planned = check(&tokens.join(" "), &added)?;
+        let mut added = build::additions(&args.add)?;
+        let plan = tokens.join(" ");
+        let planned = check(&plan, &added)?;
+        if tokens.len() > MOST_WORDS || plan.len() > LONGEST_PLAN {
+            build::pack_plan(&mut added, "boot", plan)?;
+            tokens = vec!["plan=boot".to_owned()];
+        }
         tools::require(&[tools::QEMU], args.setup)?;
         let payload = build::payload(args.setup)?;
         let kernel = kernel::resolve(&args.kernel, args.setup)?;
@@ -258,6 +263,12 @@ impl Booted {
         })
     }
 }
+
+/// Most words of a plan on the kernel command line: with more than 32 behind
+/// `--` the kernel panics, and some of them are ours.
+const MOST_WORDS: usize = 24;
+/// Longest plan on the kernel command line, of which x86 has 2048 bytes.
+const LONGEST_PLAN: usize = 1000;
 
 /// Checks a plan before anything is built; returns how long its runs take.
 fn check(tokens: &str, added: &Archive) -> Result<Duration> {
