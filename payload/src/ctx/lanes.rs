@@ -36,6 +36,17 @@ impl Ctx<'_> {
         self.begin();
     }
 
+    /// Whether to leave a step that takes long: at the stop, but while this
+    /// task has counted nothing only `patience_ns` after it, so that a short
+    /// run of slow steps still counts some.
+    #[must_use]
+    pub fn give_up(&self, patience_ns: u64) -> bool {
+        let since = &self.given.control.phase_ns;
+        self.stop()
+            && (self.given.slot.iterations.load(Relaxed) > 0
+                || now() > since.load(Relaxed) + patience_ns)
+    }
+
     /// Replaces one of the type's own figures.
     pub fn metric_set(&self, metric: &Metric, n: u64) {
         self.given.slot.metrics[metric.index].store(n, Relaxed);

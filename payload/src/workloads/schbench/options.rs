@@ -175,3 +175,74 @@ pub(super) fn check_policy(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::{Layout, Role, kib};
+    use crate::plan::token::Source;
+    use crate::plan::{Plan, Sources};
+    use crate::workload::{Value, Work};
+    use crate::workloads::find;
+    use std::format;
+    use std::string::{String, ToString};
+
+    fn error(args: &str) -> String {
+        let args = format!("work=Schbench {args}");
+        let sources = Sources {
+            args: Source::args(&args),
+            ..Sources::default()
+        };
+        match Plan::parse(&sources) {
+            Ok(_) => String::new(),
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn what_excludes_each_other_is_refused() {
+        for (args, part) in [
+            ("pipe_transfer_bytes=1048577", "to 1048576"),
+            ("pipe_transfer_bytes=9 requests_per_sec=9", "excludes"),
+            ("auto_rps=9 pipe_transfer_bytes=9", "excludes"),
+            ("policy=fifo:1", "skip_locking=1"),
+            ("policy=rr:1", "skip_locking=1"),
+            ("message_threads=1024 worker_threads=17", "16384"),
+            ("worker_cpus=1-", "CPU list"),
+            ("message_cpus=all", "CPU list"),
+        ] {
+            let error = error(args);
+            assert!(error.contains(part), "{args}: {error}");
+        }
+        for args in [
+            "policy=fifo:1 skip_locking=1",
+            "policy=rr:1 calibrate=1",
+            "policy=fifo:1 pipe_transfer_bytes=1048576",
+            "policy=batch",
+            "message_cpus=0-3,8 worker_cpus=auto",
+        ] {
+            assert_eq!(error(args), "", "{args}");
+        }
+    }
+
+    #[test]
+    fn every_task_has_its_role() {
+        let mut work = Work::new(find("Schbench").unwrap());
+        work.set("message_threads", Value::Count(2)).unwrap();
+        // Two message threads share five CPUs.
+        let layout = Layout::new(&work, 5);
+        assert_eq!((layout.workers(), layout.tasks()), (6, 9));
+        assert_eq!(layout.role(0), Role::Monitor);
+        assert_eq!(layout.role(2), Role::Message(1));
+        assert_eq!(layout.role(8), Role::Worker(5));
+        let again = Layout::of_tasks(&work, 9);
+        assert_eq!(again.shared(), layout.shared());
+    }
+
+    #[test]
+    fn a_split_footprint_adds_up() {
+        let mut work = Work::new(find("Schbench").unwrap());
+        assert_eq!(kib(&work), (256, 0));
+        work.set("split_percent", Value::Count(25)).unwrap();
+        assert_eq!(kib(&work), (64, 192));
+    }
+}

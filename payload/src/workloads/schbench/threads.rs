@@ -9,11 +9,14 @@ use super::pin::pin;
 use crate::ctx::Ctx;
 use crate::ctx::lanes::RUNNING;
 use crate::kit::cells::Word;
-use crate::kit::clock::now;
+use crate::kit::clock::{SECOND, now};
 use crate::kit::matrix::{Matrices, words_of};
 use crate::workload::Stop;
 use core::hint::spin_loop;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How long after the stop a worker's first request may end.
+const PATIENCE_NS: u64 = SECOND;
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
@@ -164,6 +167,9 @@ impl Thread {
         while let Some(stamp) = queue.pop() {
             c.record(&QUEUE, now().saturating_sub(stamp));
             self.request(c, matrices)?;
+            if c.stop() {
+                return None;
+            }
         }
         Some(())
     }
@@ -190,9 +196,10 @@ impl Thread {
         let mut begin = now();
         if !self.pipe {
             if self.sleep_ns > 0 {
-                let woken = c.sleep_until(begin + self.sleep_ns)?;
+                // The stop cuts it short, which the computing looks for.
+                let woken = c.sleep_until(begin + self.sleep_ns);
                 if self.calibrate {
-                    begin = woken;
+                    begin = woken.unwrap_or_else(now);
                 }
             }
             let lock = match self.locks {
@@ -219,7 +226,7 @@ impl Thread {
             let lock = self.layout.lock(c, cpu);
             let mut held = lock.replace(FREE, HELD);
             while !held && c.cpu() == cpu {
-                if c.stop() {
+                if c.give_up(PATIENCE_NS) {
                     return None;
                 }
                 spin_loop();
@@ -243,7 +250,7 @@ impl Thread {
         for _ in 0..self.operations {
             for matrix in matrices {
                 for i in 0..matrix.side() {
-                    if c.stop() {
+                    if c.give_up(PATIENCE_NS) {
                         return None;
                     }
                     matrix.row(i);

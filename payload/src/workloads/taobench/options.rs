@@ -140,3 +140,59 @@ pub(super) fn check(work: &Work<'_>) -> Result<(), Conflict> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::{Layout, Role};
+    use super::{check, compresses, poll_ns, sleep_ns, wait_of};
+    use crate::workload::{Value, Work};
+    use crate::workloads::find;
+
+    fn work(set: &[(&str, Value<'static>)]) -> Work<'static> {
+        let mut work = Work::new(find("Taobench").unwrap());
+        for &(name, value) in set {
+            work.set(name, value).unwrap();
+        }
+        work
+    }
+
+    #[test]
+    fn profiles_give_what_the_plan_does_not() {
+        let all = |w: &Work<'_>| (sleep_ns(w), poll_ns(w), compresses(w));
+        let dcperf = ("profile", Value::Choice(1));
+        assert_eq!(all(&work(&[])), (100_000, None, false));
+        assert_eq!(all(&work(&[dcperf])), (0, Some(100), true));
+        let given = [
+            dcperf,
+            ("slow_sleep_us", Value::Count(7)),
+            ("wait", Value::Text("futex")),
+            ("compress", Value::Count(0)),
+        ];
+        assert_eq!(all(&work(&given)), (7000, None, false));
+        for bad in ["poll", "poll:", "poll:0ns", "poll:2s", "spin"] {
+            assert_eq!(wait_of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_tail_is_above_its_median() {
+        let p99 = |n| ("slow_p99_us", Value::Count(n));
+        assert!(check(&work(&[p99(101)])).is_ok());
+        assert!(check(&work(&[p99(100)])).is_err());
+        let none = ("slow_sleep_us", Value::Count(0));
+        assert!(check(&work(&[p99(5), none])).is_err());
+    }
+
+    #[test]
+    fn threads_follow_from_the_cpus() {
+        let layout = Layout::new(&work(&[]), 16);
+        let threads = (layout.fast, layout.dispatchers, layout.slow);
+        assert_eq!(threads, (12, 3, 36));
+        assert_eq!(Layout::new(&work(&[]), 1).tasks(), 5);
+        let again = Layout::of_tasks(&work(&[]), 51);
+        assert_eq!(again.shared(), layout.shared());
+        assert_eq!(layout.role(11), Role::Fast(11));
+        assert_eq!(layout.role(12), Role::Dispatcher);
+        assert_eq!(layout.role(15), Role::Slow);
+    }
+}
