@@ -181,7 +181,9 @@ fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
         }
     }
     let progress = sum(crew.slots, |slot| &slot.work_units);
-    if ready && progress == 0 && findings.verdict < Verdict::Skip {
+    let counted = crew.slots.iter().all(Slot::counted);
+    let idle = ready && counted && progress == 0;
+    if idle && findings.verdict < Verdict::Skip {
         findings.add(
             Verdict::Fail,
             format_args!("FAIL(no_progress): {work} did no work"),
@@ -252,6 +254,7 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         iterations: sum(crew.slots, |slot| &slot.iterations),
         work_units: sum(crew.slots, |slot| &slot.work_units),
         nowait: sum(crew.slots, |slot| &slot.nowait),
+        counted: crew.slots.iter().all(Slot::counted),
     }));
 }
 
@@ -377,6 +380,7 @@ fn with_worker(
         numa_pages: record::Pairs(pages.trim_end()),
         completed: tasks.iter().all(|slot| slot.state() == State::Done),
         exit: decode_exit(own.exit.load(Relaxed)),
+        counted: tasks.iter().all(Slot::counted),
     });
 }
 
@@ -423,10 +427,13 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     let wall_ms = (measured.end - measured.begin) / 1_000_000;
     let iterations = sum(crew.slots, |slot| &slot.iterations);
     let rate = iterations * 1000 / wall_ms.max(1);
-    out.line(format_args!(
-        "# {}: {} workers, {iterations} iterations, {rate}/s",
-        row.name, crew.workers,
-    ));
+    let (name, workers) = (row.name, crew.workers);
+    match crew.slots.iter().all(Slot::counted) {
+        true => out.line(format_args!(
+            "# {name}: {workers} workers, {iterations} iterations, {rate}/s"
+        )),
+        false => out.line(format_args!("# {name}: {workers} workers")),
+    }
     let Ok(arena) = Arena::new(size_of::<Histogram>()) else {
         return;
     };

@@ -40,10 +40,14 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
             let rate = |n: u64| {
                 u128::from(n) * 1_000_000_000 / u128::from(run.wall_ns.max(1))
             };
+            let told = |count: String| match group.counted {
+                true => count,
+                false => "-".to_owned(),
+            };
             table.add_row([
                 format!("{} x{}", group.work, group.workers.len()),
-                group.iterations.to_string(),
-                rate(group.iterations).to_string(),
+                told(group.iterations.to_string()),
+                told(rate(group.iterations).to_string()),
             ]);
             for (name, hist) in &group.hist {
                 if hist.count > 0 {

@@ -70,6 +70,9 @@ pub enum State {
     Failed,
     /// It could not be meaningful; [`Slot::note`] says why.
     Skipped,
+    /// Its process runs another program; whoever tends it knows how far it
+    /// is.
+    Replaced,
 }
 
 /// Steps that can fail, and operations whose failures are counted.
@@ -359,6 +362,8 @@ pub struct Slot {
     pub ext_enabled: AtomicU32,
     /// Pages of its memory on each node.
     pub numa_pages: [AtomicU64; MAX_NODES],
+    /// 1 if nobody told iterations and work units, so that both are absent.
+    pub uncounted: AtomicU32,
     /// Reasons for which the run says less, a bit each.
     reasons: AtomicU32,
     /// Why it failed or skipped.
@@ -375,6 +380,7 @@ impl Slot {
             2 => State::Running,
             3 => State::Done,
             5 => State::Skipped,
+            6 => State::Replaced,
             _ => State::Failed,
         }
     }
@@ -388,6 +394,7 @@ impl Slot {
             State::Done => 3,
             State::Failed => 4,
             State::Skipped => 5,
+            State::Replaced => 6,
         };
         self.state.store(number, Release);
     }
@@ -424,6 +431,12 @@ impl Slot {
     /// Notes that the run says less.
     pub fn degrade(&self, reason: Reason) {
         self.reasons.fetch_or(1 << reason as u32, Relaxed);
+    }
+
+    /// Whether iterations and work units are known.
+    #[must_use]
+    pub fn counted(&self) -> bool {
+        self.uncounted.load(Relaxed) == 0
     }
 
     /// The reasons noted.
