@@ -5,6 +5,7 @@ use crate::counters::{BAD_TAINT, pieces};
 use crate::expect::figure::{Figures, Stat, Totals};
 use crate::expect::{self, Judged};
 use crate::kit::histogram::{Histogram, Sparse, percentile};
+use crate::kit::named::{self, MAX_NAME};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{CPU_WORDS, Op, Slot, State};
 use crate::kit::text::{Cut, Human};
@@ -201,6 +202,8 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
     let fail = Verdict::Fail;
     match (slot.state(), exit) {
         (State::Done, Exit::Code(_)) => {}
+        // A program that does not know better ends when it is asked to.
+        (State::Done, Exit::Signal(15)) => {}
         (State::Skipped, _) => {
             findings.add(Verdict::Skip, format_args!("{note}"));
         }
@@ -474,10 +477,18 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         let value = metric_of(crew, metric);
         let _fits = writeln!(Cut(&mut text), "{}={value}", metric.name);
     }
-    for values in pieces(&text, PIECE) {
-        let (run, group) = (measured.number, crew.number);
-        out.record(&Record::Metrics(Metrics { run, group, values }));
-    }
+    let mut metrics = |text: &str| {
+        for values in pieces(text, PIECE) {
+            let (run, group) = (measured.number, crew.number);
+            out.record(&Record::Metrics(Metrics { run, group, values }));
+        }
+    };
+    metrics(&text);
+    named::sums(crew.named, &mut |name, sum| {
+        let mut text: String<{ MAX_NAME + 24 }> = String::new();
+        let _fits = writeln!(Cut(&mut text), "{name}={sum}");
+        metrics(&text);
+    });
 }
 
 /// A histogram of all tasks of a group.

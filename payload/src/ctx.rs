@@ -4,6 +4,8 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+mod exec;
+
 use crate::attr::Policy;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
@@ -55,6 +57,10 @@ pub struct Given<'r> {
     pub group: u16,
     /// Index in the group.
     pub index: u32,
+    /// Workers in the group.
+    pub workers: u32,
+    /// The measured time that is planned, in ns.
+    pub time_ns: u64,
     /// Position in the instance.
     pub pos: u32,
     /// Workers per instance, at least 1.
@@ -441,9 +447,7 @@ impl<'r> Ctx<'r> {
             add(&slot.migrations_seen, 1);
         }
         self.last_cpu = cpu;
-        if let Some(word) = slot.cpus_used.get(cpu / 64) {
-            word.store(word.load(Relaxed) | 1 << (cpu % 64), Relaxed);
-        }
+        slot.saw_cpu(cpu);
     }
 
     /// `n` spin steps, one work unit each, with checkpoints in between.
@@ -687,6 +691,8 @@ pub fn spin_steps(n: u64) {
         spin_loop();
     }
 }
+
+pub use exec::Program;
 
 /// Tells the supervisor that this task has finished its set-up, or failed.
 pub fn arrive(control: &Control) {

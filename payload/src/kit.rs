@@ -6,6 +6,7 @@ pub mod cpus;
 pub mod files;
 pub mod histogram;
 pub mod memory;
+pub mod named;
 pub mod pipes;
 pub mod shm;
 pub mod slot;

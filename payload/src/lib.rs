@@ -15,6 +15,7 @@ pub mod boot;
 pub mod collect;
 pub mod counters;
 pub mod ctx;
+pub mod custom;
 pub mod expect;
 pub mod frame;
 pub mod kit;

@@ -176,7 +176,7 @@ pub fn builtin(name: &str, text: &mut dyn fmt::Write) -> Option<()> {
     for row in workloads::ALL {
         let measures = ["wake", "timer"];
         if !latency || row.hists.iter().any(|h| measures.contains(&h.name)) {
-            write!(text, " work={}", row.name).ok()?;
+            write!(text, " work={} {}", row.name, row.example).ok()?;
         }
     }
     Some(())

@@ -6,6 +6,7 @@
 use crate::kit::clock::timespec;
 use crate::kit::text::read_file;
 use core::sync::atomic::AtomicU32;
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, clock_nanosleep_relative};
 use rustix::thread::{futex, sched_getaffinity};
@@ -26,6 +27,8 @@ pub enum Feature {
     Schedstats,
     /// `CONFIG_SCHED_DEBUG`, where it exists.
     SchedDebug,
+    /// `CONFIG_MEMFD_CREATE`.
+    MemfdCreate,
 }
 
 impl Feature {
@@ -37,6 +40,7 @@ impl Feature {
         Self::SchedInfo,
         Self::Schedstats,
         Self::SchedDebug,
+        Self::MemfdCreate,
     ];
 
     /// The configuration option that provides it.
@@ -49,6 +53,7 @@ impl Feature {
             Self::SchedInfo => "CONFIG_SCHED_INFO",
             Self::Schedstats => "CONFIG_SCHEDSTATS",
             Self::SchedDebug => "CONFIG_SCHED_DEBUG",
+            Self::MemfdCreate => "CONFIG_MEMFD_CREATE",
         }
     }
 
@@ -74,6 +79,11 @@ impl Feature {
             Self::SchedInfo => readable("/proc/self/schedstat"),
             Self::Schedstats => readable("/proc/sys/kernel/sched_schedstats"),
             Self::SchedDebug => readable("/proc/self/sched"),
+            Self::MemfdCreate => {
+                // Known since 6.3, which complains if it is missing.
+                let flags = MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL;
+                memfd_create("probe", flags).err() != Some(Errno::NOSYS)
+            }
         }
     }
 }

@@ -12,6 +12,7 @@ mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "sys/x86_64.rs"]
 mod arch;
+pub mod exec;
 
 use core::mem::{MaybeUninit, size_of};
 use core::ptr::null_mut;

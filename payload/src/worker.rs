@@ -12,13 +12,14 @@ use crate::kit::clock;
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
 use crate::kit::histogram::Histogram;
+use crate::kit::named::Named;
 use crate::kit::pipes::Pipes;
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Op, Slot, State};
 use crate::plan::Group;
 use crate::plan::settings::RunSettings;
 use crate::sys::{self, Disposition};
-use crate::workload::{CallExt, Instance, Place, Shared, Stop};
+use crate::workload::{CallExt, Instance, Moment, Place, Shared, Stop};
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{Acquire, Relaxed},
@@ -60,6 +61,8 @@ pub struct Crew<'r> {
     stamps: &'r [Stamp],
     rings: &'r [Ring],
     cells: &'r [AtomicU64],
+    /// Figures that the run named, those of all instances.
+    pub named: &'r [Named],
     files: Files<'r>,
     pipes: Option<Pipes<'r>>,
     shared: Shared,
@@ -82,7 +85,8 @@ impl<'r> Crew<'r> {
         let each = (row.tasks)(work, cpus) as usize * task
             + lines as usize * size_of::<Word>()
             + shared.rings as usize * size_of::<Ring>()
-            + shared.cells as usize * size_of::<u64>();
+            + shared.cells as usize * size_of::<u64>()
+            + shared.named as usize * size_of::<Named>();
         workers as usize * each + 4096
     }
 
@@ -134,6 +138,7 @@ impl<'r> Crew<'r> {
             stamps: arena.slice(n(shared.stamps)).map_err(mmap)?,
             rings: arena.slice(n(shared.rings)).map_err(mmap)?,
             cells: arena.slice(n(shared.cells)).map_err(mmap)?,
+            named: arena.slice(n(shared.named)).map_err(mmap)?,
             files: Files::new(arena.slice(n(shared.files)).map_err(mmap)?),
             pipes,
             shared,
@@ -153,6 +158,9 @@ impl<'r> Crew<'r> {
 
     /// What the workers of one instance share.
     fn instance(&self, number: u32) -> Instance<'r> {
+        let hists = self.group.work.row().hists.len();
+        // A row has a few dozen at most.
+        let hists = u32::try_from(hists).unwrap_or(0);
         let of = |each: u32| {
             let first = (number * each) as usize;
             first..first + each as usize
@@ -163,8 +171,10 @@ impl<'r> Crew<'r> {
             rings: &self.rings[of(self.shared.rings)],
             gauges: &self.gauges[of(self.shared.gauges)],
             cells: &self.cells[of(self.shared.cells)],
+            named: &self.named[of(self.shared.named)],
             files: self.files.range(of(self.shared.files)),
             slots: &self.slots[of(self.size * self.lanes)],
+            hists: &self.hists[of(self.size * self.lanes * hists)],
         }
     }
 
@@ -174,7 +184,30 @@ impl<'r> Crew<'r> {
             group: self.number,
             number,
             cpus: &self.cpus,
+            lead: self.instance(0),
         }
+    }
+
+    /// Whether the type wants to be told of moments.
+    #[must_use]
+    pub fn is_tended(&self) -> bool {
+        self.group.work.row().tend.is_some()
+    }
+
+    /// Tells the type of a moment, for the instances that one of whose slots
+    /// is of interest. Returns how many of them say that a worker which
+    /// cannot say so itself is ready.
+    pub fn tend(&self, moment: Moment, of: impl Fn(&Slot) -> bool) -> u32 {
+        let Some(tend) = self.group.work.row().tend else {
+            return 0;
+        };
+        let instances = (0..self.workers / self.size).map(|number| {
+            let instance = self.instance(number);
+            let told = instance.slots.iter().any(&of);
+            let ready = told && tend(&instance, &self.place(number), moment);
+            u32::from(ready)
+        });
+        instances.sum()
     }
 
     /// Wakes everyone who waits on a futex of the group.
@@ -216,6 +249,9 @@ impl<'r> Crew<'r> {
             instance: self.instance(index / self.size),
             group: self.number,
             index,
+            workers: self.workers,
+            time_ns: u64::try_from(settings.time.as_nanos())
+                .unwrap_or(u64::MAX),
             pos: index % self.size,
             size: self.size,
             lane,

@@ -10,6 +10,8 @@ use crate::ctx::Ctx;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
+use crate::kit::histogram::Histogram;
+use crate::kit::named::Named;
 use crate::kit::slot::Slot;
 use crate::probe::Feature;
 use crate::record::WakeRule;
@@ -72,6 +74,8 @@ pub struct Workload {
     pub shared: fn(&Work<'_>, u32) -> Shared,
     /// Refuses values that are each fine but not together.
     pub check: fn(&Work<'_>) -> Result<(), Conflict>,
+    /// Words that make a bare `work=NAME` runnable, where it is not.
+    pub example: &'static str,
     /// Acts on its whole process, so that threads cannot run it.
     pub fork_only: bool,
     /// Runs in the supervisor for each instance before the first worker is
@@ -80,6 +84,11 @@ pub struct Workload {
     /// Runs in the supervisor for each instance after the last worker is
     /// gone, however it went, and undoes what `create` changed.
     pub destroy: fn(&Instance<'_>, &Place<'_>),
+    /// Runs in the supervisor for each instance at these moments, for types
+    /// whose workers become other programs ([`crate::kit::slot::State::Replaced`]). What it
+    /// returns counts at [`Moment::SetUp`] only: whether a worker that
+    /// cannot say so itself has finished its set-up.
+    pub tend: Option<fn(&Instance<'_>, &Place<'_>, Moment) -> bool>,
     /// The worker: sets itself up, meets the others at [`Ctx::start`], and
     /// loops until [`Ctx::stop`].
     pub run: fn(&mut Ctx<'_>) -> Result<(), Stop>,
@@ -106,9 +115,11 @@ impl Workload {
         proof: "",
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
+        example: "",
         fork_only: false,
         create: |_, _| Ok(()),
         destroy: |_, _| {},
+        tend: None,
         run: |_| Ok(()),
     };
 }
@@ -117,6 +128,23 @@ impl fmt::Debug for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Workload").field(&self.name).finish()
     }
+}
+
+/// When the supervisor tends an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Workers are setting themselves up; comes again and again.
+    SetUp,
+    /// The loops begin, before the measured window.
+    WarmUp,
+    /// The measured window begins.
+    Measure,
+    /// It goes on; comes again and again.
+    Look,
+    /// All are asked to leave.
+    Stop,
+    /// A worker of the instance has ended and is not reaped yet.
+    Ended,
 }
 
 /// The part of an instance that all its workers share.
@@ -132,11 +160,15 @@ pub struct Instance<'r> {
     pub gauges: &'r [Gauge],
     /// Plain memory.
     pub cells: &'r [AtomicU64],
+    /// Named figures.
+    pub named: &'r [Named],
     /// Open files.
     pub files: Files<'r>,
     /// Report slots of its workers and their further tasks: position times
     /// tasks per worker, plus the task.
     pub slots: &'r [Slot],
+    /// Histograms of these tasks, a row of them each.
+    pub hists: &'r [Histogram],
 }
 
 /// Where an instance is.
@@ -150,6 +182,9 @@ pub struct Place<'r> {
     pub number: u32,
     /// CPUs its workers may use.
     pub cpus: &'r Cpus,
+    /// The first instance of the group, which keeps what all of the group
+    /// share.
+    pub lead: Instance<'r>,
 }
 
 /// Families, in the order in which they are listed.
@@ -577,6 +612,9 @@ pub struct Shared {
     pub gauges: u32,
     /// Plain 64-bit cells, packed.
     pub cells: u32,
+    /// Places for figures that get their names in the run; those of one
+    /// name are added up over the group.
+    pub named: u32,
     /// Places for open files, which [`Workload::create`] fills.
     pub files: u32,
     /// A ring of pipes: position `p` reads pipe `p` and writes the pipe of
@@ -592,6 +630,7 @@ impl Shared {
         rings: 0,
         gauges: 0,
         cells: 0,
+        named: 0,
         files: 0,
         pipes: false,
     };

@@ -1,6 +1,7 @@
 //! All work types, and the rules their rows keep.
 
 mod bursty;
+mod custom;
 mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
@@ -25,6 +26,7 @@ pub static ALL: &[&Workload] = &[
     &timer_latency::WORKLOAD,
     &fork_exit::WORKLOAD,
     &mutex_contention::WORKLOAD,
+    &custom::WORKLOAD,
 ];
 
 /// The work type of that exact name.
@@ -36,6 +38,8 @@ pub fn find(name: &str) -> Option<&'static Workload> {
 #[cfg(test)]
 mod tests {
     use super::ALL;
+    use crate::plan::token::Source;
+    use crate::plan::{Plan, Sources};
     use crate::workload::{
         Kind, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
     };
@@ -119,15 +123,31 @@ mod tests {
             let mut work = Work::new(row);
             for param in row.params {
                 let value = param.kind.default();
+                // What has no default is in the example.
+                let given = row.example.contains(param.name);
                 assert!(
-                    work.set(param.name, value).is_ok(),
+                    given || work.set(param.name, value).is_ok(),
                     "{}.{}",
                     row.name,
                     param.name
                 );
             }
-            assert!((row.check)(&work).is_ok(), "{}", row.name);
+            let runs = (row.check)(&work).is_ok();
+            assert_eq!(runs, row.example.is_empty(), "{}", row.name);
             assert_ne!(work.group_size(), Some(0), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn examples_are_runnable() {
+        for row in ALL {
+            let text = std::format!("work={} {}", row.name, row.example);
+            let sources = Sources {
+                args: Source::args(&text),
+                ..Sources::default()
+            };
+            let plan = Plan::parse(&sources);
+            assert!(plan.is_ok(), "{text}: {}", plan.unwrap_err());
         }
     }
 

@@ -439,6 +439,13 @@ impl Slot {
         self.uncounted.load(Relaxed) == 0
     }
 
+    /// Notes that the task was on this CPU.
+    pub fn saw_cpu(&self, cpu: usize) {
+        if let Some(word) = self.cpus_used.get(cpu / 64) {
+            word.store(word.load(Relaxed) | 1 << (cpu % 64), Relaxed);
+        }
+    }
+
     /// The reasons noted.
     pub fn reasons(&self) -> impl Iterator<Item = &'static str> + '_ {
         let noted = self.reasons.load(Relaxed);
