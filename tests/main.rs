@@ -13,6 +13,7 @@ mod budgets;
 mod expects;
 mod packing;
 mod proofs;
+mod proofs_custom;
 mod tidy;
 mod trouble;
 

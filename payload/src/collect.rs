@@ -220,8 +220,11 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
                 .add(fail, format_args!("{who} was killed by signal {signal}"));
         }
         (_, Exit::Code(code)) => {
-            findings
-                .add(fail, format_args!("{who} left with exit code {code}"));
+            let colon = if note.is_empty() { "" } else { ": " };
+            findings.add(
+                fail,
+                format_args!("{who} left with exit code {code}{colon}{note}"),
+            );
         }
         (_, Exit::Timeout) => {
             findings.add(fail, format_args!("{who} did not stop within grace"));

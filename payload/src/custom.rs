@@ -10,3 +10,4 @@ pub mod config;
 pub mod page;
 pub mod program;
 pub mod report;
+pub mod types;

@@ -25,6 +25,10 @@ pub mod output;
 pub mod plan;
 pub mod probe;
 pub mod record;
+#[cfg(feature = "init")]
+mod rt;
+#[cfg(feature = "init")]
+pub mod start;
 pub mod supervisor;
 pub mod sys;
 pub mod worker;

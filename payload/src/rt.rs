@@ -4,6 +4,8 @@
 //! They are volatile-free byte and word loops; on x86_64 the string
 //! instructions, which every CPU of the last decade makes fast.
 
+#![expect(unsafe_code, reason = "memory functions, as C has them")]
+
 use core::arch::asm;
 
 /// # Safety

@@ -20,8 +20,9 @@ use crate::plan::Group;
 use crate::plan::settings::RunSettings;
 use crate::sys::{self, Disposition};
 use crate::workload::{CallExt, Instance, Moment, Place, Shared, Stop};
+use core::ptr::null_mut;
 use core::sync::atomic::{
-    AtomicU64,
+    AtomicPtr, AtomicU64,
     Ordering::{Acquire, Relaxed},
 };
 use rand_core::Rng;
@@ -293,11 +294,37 @@ pub struct Team<'r> {
     pub cpus: &'r Cpus,
 }
 
+/// The team of this process, for a panic, which knows nothing else.
+static TEAM: AtomicPtr<Team<'static>> = AtomicPtr::new(null_mut());
+
+fn belong_to(team: &Team<'_>) {
+    let team: *const Team<'_> = team;
+    TEAM.store(team.cast::<Team<'static>>().cast_mut(), Relaxed);
+}
+
+/// Leaves what a panicking worker has to say in its slot. Returns whether
+/// the caller is one.
+pub fn panicked(message: &str) -> bool {
+    // SAFETY: `process` and `host`, which never return, stored what they
+    // were given and nobody changes.
+    let Some(team) = (unsafe { TEAM.load(Relaxed).as_ref() }) else {
+        return false;
+    };
+    let tid = gettid().as_raw_nonzero().get().unsigned_abs();
+    let mut slots = team.crews.iter().flat_map(|crew| crew.slots);
+    let own = slots.find(|slot| slot.tid.load(Relaxed) == tid);
+    if let Some(slot) = own {
+        slot.note.set(message);
+    }
+    own.is_some()
+}
+
 /// A step of the set-up that failed.
 type Step = (Op, Errno);
 
 /// The whole life of a forked worker.
 pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
+    belong_to(team);
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
         .and_then(|()| signals());
@@ -311,6 +338,7 @@ pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
 /// The whole life of a host: makes a thread for each worker and waits for
 /// their end.
 pub fn host(team: &Team<'_>) -> ! {
+    belong_to(team);
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
         .and_then(|()| signals());

@@ -695,6 +695,11 @@ impl<'t> Work<'t> {
         Self { row, values }
     }
 
+    /// The same values for a row with the same parameters.
+    pub(crate) fn with_row(&self, row: &'static Workload) -> Self {
+        Self { row, ..*self }
+    }
+
     /// Its row.
     #[must_use]
     pub fn row(&self) -> &'static Workload {

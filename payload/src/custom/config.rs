@@ -81,6 +81,8 @@ fn numbers<T: FromStr + Default>(work: &Work<'_>, first: usize) -> [T; 4] {
     })
 }
 
+/// The work type that stands for all of one's own in a plan.
+pub const CUSTOM: &str = "Custom";
 /// Most arguments of a program.
 pub const MAX_ARGS: usize = 8;
 /// Where the arguments start in [`PARAMS`].
@@ -214,22 +216,34 @@ pub fn args<'t>(work: &Work<'t>) -> impl Iterator<Item = &'t str> {
     all.into_iter().take(used.map_or(0, |last| last + 1))
 }
 
+/// Checks that a registered type has no parameters that are not its own.
+///
+/// # Errors
+///
+/// It has.
+pub fn check_type(work: &Work<'_>) -> Result<(), Conflict> {
+    let rule = "custom.exec, custom.name, custom.start, custom.shared_bytes \
+                and custom.arg are not for a registered type";
+    let mut others = PARAMS.iter().take(U64);
+    match others.find(|param| work.value(param) != param.kind.default()) {
+        Some(param) => Err(Conflict {
+            key: param.name,
+            rule,
+        }),
+        None => Ok(()),
+    }
+}
+
 /// Checks that it is clear what to run.
 ///
 /// # Errors
 ///
 /// Nothing, or a program and a type.
 pub fn check(work: &Work<'_>) -> Result<(), Conflict> {
-    let program = PARAMS[..U64].iter().filter(|p| p.index != NAME.index);
-    let mut program = program.filter(|p| work.value(p) != p.kind.default());
     let rule = match (work.text(&EXEC), work.text(&NAME)) {
         ("", "") => {
             "it needs a program, custom.exec=/bin/app, or a registered type, \
              custom.name=MyWork"
-        }
-        ("", _) if program.next().is_some() => {
-            "custom.arg, custom.start and custom.shared_bytes go with \
-             custom.exec"
         }
         (_, "") | ("", _) => return Ok(()),
         _ => "custom.exec and custom.name exclude each other",
@@ -292,7 +306,6 @@ mod tests {
             ("", "it needs a program"),
             ("custom.exec=bin", "custom.exec is an absolute path"),
             ("custom.name=A custom.exec=/b", "exclude each other"),
-            ("custom.name=A custom.arg.0=b", "go with custom.exec"),
             ("custom.exec=/b custom.u64.4=1", "no such key here; nearest"),
             ("custom.exec=/b custom.u64.0=-1", "from 0 to 1844674"),
             ("custom.exec=/b custom.i32.0=2147483648", "to 2147483647"),

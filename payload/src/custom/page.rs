@@ -9,6 +9,7 @@
 use crate::ctx::wake_all;
 use crate::custom::config::CustomCfg;
 use crate::kit::histogram::Histogram;
+use crate::kit::slot::add;
 use crate::workload::{CallExt, Stop};
 use core::mem::offset_of;
 use core::ops::Deref;
@@ -29,6 +30,10 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 pub const MAGIC: u32 = 0x3144_4950;
 /// Version of the contract.
 pub const ABI: u32 = 1;
+/// The page's number in a program.
+pub const CTL_FD: i32 = 3;
+/// The number of the end of the report's pipe in a program.
+pub const REPORT_FD: i32 = 4;
 /// Samples in a ring.
 pub const RING: usize = 8192;
 
@@ -119,6 +124,22 @@ impl Page {
         self.stop.load(Relaxed) != 0
     }
 
+    /// For a program: counts, at `now`. Only one thread may do so.
+    pub fn count(&self, iterations: u64, work_units: u64, now: u64) {
+        add(&self.iterations, iterations);
+        add(&self.work_units, work_units);
+        self.progress_ns.store(now, Relaxed);
+    }
+
+    /// For a program: hands over a sample. Only one thread may do so.
+    pub fn sample(&self, which: Ring, ns: u64) {
+        let (count, samples) = self.ring(which);
+        let at = count.load(Relaxed);
+        let place = usize::try_from(at % RING as u64).unwrap_or(0);
+        samples[place].store(ns, Relaxed);
+        count.store(at + 1, Release);
+    }
+
     fn ring(&self, which: Ring) -> (&AtomicU64, &[AtomicU64; RING]) {
         match which {
             Ring::Wake => (&self.wake_count, &self.wake),
@@ -202,6 +223,28 @@ impl Drop for Mapped {
     }
 }
 
+/// The page of this process, if it is a program that was given one.
+#[must_use]
+pub fn inherited() -> Option<Mapped> {
+    // SAFETY: that number is the page's in every program; if it is another
+    // file, or none, the size or the magic number is not there.
+    let file = unsafe { BorrowedFd::borrow_raw(CTL_FD) };
+    let size = rustix::fs::fstat(file).ok()?.st_size;
+    if usize::try_from(size).ok()? != size_of::<Page>() {
+        return None;
+    }
+    let page = Mapped::new(file).ok()?;
+    let known = page.magic.load(Relaxed) == MAGIC;
+    (known && page.abi.load(Relaxed) == ABI).then_some(page)
+}
+
+/// Where the program writes its report.
+#[must_use]
+pub fn report() -> BorrowedFd<'static> {
+    // SAFETY: as in `inherited`; a call on what is not open says so.
+    unsafe { BorrowedFd::borrow_raw(REPORT_FD) }
+}
+
 /// A file without a name, to be shared.
 fn file(name: &str, flags: MemfdFlags) -> Result<OwnedFd> {
     let flags = flags | MemfdFlags::CLOEXEC;
@@ -268,12 +311,7 @@ mod tests {
         let hist: &Histogram = arena.one().unwrap();
         let seen = AtomicU64::new(0);
         let write = |n: u64| {
-            for _ in 0..n {
-                let at = page.wake_count.load(Relaxed);
-                let place = usize::try_from(at).unwrap() % RING;
-                page.wake[place].store(5, Relaxed);
-                page.wake_count.store(at + 1, Relaxed);
-            }
+            (0..n).for_each(|_| page.sample(Ring::Wake, 5));
         };
         write(3);
         assert_eq!(page.drain(Ring::Wake, &seen, hist), 0);

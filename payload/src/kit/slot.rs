@@ -232,9 +232,10 @@ impl Reason {
 pub struct Note([AtomicU8; 160]);
 
 impl Note {
-    /// Writes it; what does not fit is left out.
+    /// Writes it as one line; what does not fit is left out.
     pub fn set(&self, text: &str) {
-        let bytes = text.bytes().chain(core::iter::repeat(0));
+        let one_line = |byte| if byte == b'\n' { b' ' } else { byte };
+        let bytes = text.bytes().map(one_line).chain(core::iter::repeat(0));
         for (to, byte) in self.0.iter().zip(bytes) {
             to.store(byte, Relaxed);
         }

@@ -6,14 +6,14 @@
 //! before the run.
 
 use crate::ctx::{Ctx, Program};
-use crate::custom::config::{self, EXEC, PARAMS, START};
+use crate::custom::config::{self, CUSTOM, EXEC, PARAMS, START};
 use crate::custom::program::{self, PAGE, REGION, REPORT};
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Need, Shared, Stop, What, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "Custom",
+    name: CUSTOM,
     file: doc(file!()),
     family: Family::Compound,
     summary: doc("a program or a Rust function of one's own"),

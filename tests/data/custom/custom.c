@@ -51,17 +51,17 @@ static uint64_t loop(struct pidone_ctl *c)
 /* All that it was given, as figures. */
 static void full(struct pidone_ctl *c)
 {
-	char *region = "";
-	uint64_t n;
+	static uint64_t none;
+	uint64_t *region = &none, n;
 
 	if (c->shared_bytes) {
 		region = mmap(0, c->shared_bytes, PROT_READ | PROT_WRITE,
 			      MAP_SHARED, PIDONE_REGION_FD, 0);
-		__atomic_fetch_add((uint64_t *)region, 1, __ATOMIC_RELAXED);
+		__atomic_fetch_add(region, 1, __ATOMIC_RELAXED);
 	}
 	if (!pidone_start(c))
 		exit(3);
-	dprintf(PIDONE_REPORT_FD, "at_start.region %u\n", *region);
+	dprintf(PIDONE_REPORT_FD, "at_start.region %u\n", (unsigned)*region);
 	n = loop(c);
 	/* The signal follows the stop word. */
 	for (int i = 0; i < 100 && !terms; i++)
@@ -100,7 +100,7 @@ int main(int argc, char **argv)
 			pause();
 	} else if (!strcmp(what, "crash")) {
 		pidone_count(c, 11, 13, pidone_now());
-		raise(SIGSEGV);
+		*(volatile int *)(uintptr_t)c->cfg.u64s[0] = 1;
 	} else if (!strcmp(what, "skip")) {
 		dprintf(PIDONE_REPORT_FD, "reason no cards in this machine\n");
 		return PIDONE_SKIP;
@@ -121,6 +121,10 @@ int main(int argc, char **argv)
 				pause();
 		}
 		dprintf(PIDONE_REPORT_FD, "iterations 1\nwork_units 1\n");
+	} else if (!strcmp(what, "dies")) {
+		if (number("PIDONE_INDEX") == 1)
+			return 3;
+		pidone_start(c);
 	} else if (!strcmp(what, "panic")) {
 		int fd = open("/proc/sysrq-trigger", O_WRONLY);
 

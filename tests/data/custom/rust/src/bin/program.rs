@@ -1,0 +1,26 @@
+//! A program for `custom.exec` in Rust: static, without a C library.
+
+#![no_std]
+#![no_main]
+
+use pidone::custom::page::{Ring, inherited, report};
+use pidone::kit::clock::now;
+use pidone::sys::exit_group;
+use rustix::thread::sched_yield;
+
+pidone::start!(main);
+
+unsafe fn main(_: *const usize) -> ! {
+    let Some(page) = inherited() else {
+        exit_group(2);
+    };
+    while !page.stopped() {
+        let begin = now();
+        sched_yield();
+        let end = now();
+        page.sample(Ring::Cost, end - begin);
+        page.count(1, 1, end);
+    }
+    let told = rustix::io::write(report(), b"rust 1\n");
+    exit_group(u8::from(told.is_err()))
+}
