@@ -14,6 +14,8 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 /// Most bytes of a command, and of an environment.
 const TEXTS: usize = 4096;
 
+const OVER: &str = "FAIL(no_progress): the run was over before it began";
+
 /// What a worker becomes, and what it is given.
 #[derive(Debug)]
 pub struct Program<'p, A> {
@@ -23,6 +25,9 @@ pub struct Program<'p, A> {
     pub args: A,
     /// Files, by the number that they get: 3 and up.
     pub files: [Option<BorrowedFd<'p>>; 3],
+    /// It sets itself up before the start, and says when it has; else the
+    /// worker meets the others and becomes the program at the start.
+    pub before_start: bool,
 }
 
 impl Ctx<'_> {
@@ -53,9 +58,6 @@ impl Ctx<'_> {
         }
         let mut environment: String<TEXTS> = String::new();
         self.environment(&mut environment).map_err(too_big)?;
-        if !self.started {
-            effective(self.given.slot);
-        }
         for (number, file) in (3..).zip(program.files) {
             // By way of a number that no other file is to have: they may
             // stand in each other's place.
@@ -71,12 +73,16 @@ impl Ctx<'_> {
             sys::set_signal(signal, Disposition::Default)
                 .map_err(|errno| (Op::Sigaction, errno))?;
         }
+        match program.before_start {
+            true => effective(self.given.slot),
+            false => self.start(),
+        }
         self.given.slot.set_state(State::Replaced);
         // Either the supervisor sees this state and sends no stop signal,
         // which would kill the program, or the stop is seen here.
         fence(SeqCst);
         if self.stop() {
-            return Ok(Stop::Fail("the stop came before the program"));
+            return Ok(Stop::Fail(OVER));
         }
         Err((Op::Execve, sys::exec::execve(&command, &environment)))
     }

@@ -48,14 +48,12 @@ const WAKE: Hist =
 const COST: Hist = Hist::new(1, "cost", "the program's own samples of work");
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    if c.work().choice(&START) == 0 {
-        c.start();
-    }
     let file = |at| c.instance().files.get(at);
     let program = Program {
         path: c.work().text(&EXEC),
         args: config::args(c.work()),
         files: [file(PAGE), file(REPORT), file(REGION)],
+        before_start: c.work().choice(&START) == 1,
     };
     Err(c.exec(program))
 }
