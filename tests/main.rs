@@ -22,6 +22,7 @@ mod proofs_bench;
 mod proofs_cgroup;
 mod proofs_churn;
 mod proofs_cpu;
+mod proofs_custom;
 mod proofs_wake;
 mod tidy;
 mod trouble;

@@ -3,6 +3,7 @@
 use crate::attr::Affinity;
 use crate::boot;
 use crate::counters;
+use crate::custom::types::Registered;
 use crate::frame::{CRC, StreamId};
 use crate::kit::shm;
 use crate::kit::text::{Cut, path, read_file};
@@ -17,6 +18,7 @@ use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::supervisor::{self, Machine};
 use crate::sys;
 use crate::topology::cpus_of_node;
+use crate::workload::Workload;
 use core::fmt::Write;
 use heapless::String;
 use rustix::process::getpid;
@@ -52,7 +54,8 @@ impl Outcome {
 }
 
 /// As PID 1: runs the plan of the kernel command line and ends the machine.
-pub fn init() -> ! {
+/// `works` are types beside the built-in ones.
+pub fn init(works: &'static [&'static Workload]) -> ! {
     let entered = sys::monotonic_ns_by_syscall();
     let mut notes: String<256> = String::new();
     for kind in boot::mounts() {
@@ -64,6 +67,7 @@ pub fn init() -> ! {
     let sources = Sources {
         kernel: Source::kernel(cmdline),
         args: Source::args(args),
+        works: Registered(works),
         ..Sources::default()
     };
     let (_, end) = go(entered, sources, Some(&mut notes));
@@ -71,12 +75,13 @@ pub fn init() -> ! {
 }
 
 /// As a plain process: runs the plan of `args`, touching nothing of the
-/// host.
+/// host. `works` are types beside the built-in ones.
 #[must_use]
-pub fn process(args: &str) -> Outcome {
+pub fn process(args: &str, works: &'static [&'static Workload]) -> Outcome {
     let entered = sys::monotonic_ns_by_syscall();
     let sources = Sources {
         args: Source::args(args),
+        works: Registered(works),
         ..Sources::default()
     };
     go(entered, sources, None).0

@@ -7,6 +7,7 @@ use crate::figures::{self, PIECE, Percent, total};
 use crate::judge::{Found, judge_expects};
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::{Histogram, Sparse, Summary, percentile};
+use crate::kit::named::{self, MAX_NAME};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{CPU_WORDS, Op, Slot, State};
 use crate::kit::text::{Cut, Human};
@@ -181,7 +182,9 @@ fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
         }
     }
     let progress = sum(crew.slots, |slot| &slot.work_units);
-    if ready && progress == 0 && findings.verdict < Verdict::Skip {
+    let counted = crew.slots.iter().all(Slot::counted);
+    let idle = ready && counted && progress == 0;
+    if idle && findings.verdict < Verdict::Skip {
         findings.add(
             Verdict::Fail,
             format_args!("FAIL(no_progress): {work} did no work"),
@@ -199,6 +202,8 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
     let fail = Verdict::Fail;
     match (slot.state(), exit) {
         (State::Done, Exit::Code(_)) => {}
+        // A program that does not know better ends when it is asked to.
+        (State::Done, Exit::Signal(15)) => {}
         (State::Skipped, _) => {
             findings.add(Verdict::Skip, format_args!("{note}"));
         }
@@ -215,8 +220,11 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
                 .add(fail, format_args!("{who} was killed by signal {signal}"));
         }
         (_, Exit::Code(code)) => {
-            findings
-                .add(fail, format_args!("{who} left with exit code {code}"));
+            let colon = if note.is_empty() { "" } else { ": " };
+            findings.add(
+                fail,
+                format_args!("{who} left with exit code {code}{colon}{note}"),
+            );
         }
         (_, Exit::Timeout) => {
             findings.add(fail, format_args!("{who} did not stop within grace"));
@@ -252,6 +260,7 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         iterations: sum(crew.slots, |slot| &slot.iterations),
         work_units: sum(crew.slots, |slot| &slot.work_units),
         nowait: sum(crew.slots, |slot| &slot.nowait),
+        counted: crew.slots.iter().all(Slot::counted),
     }));
 }
 
@@ -422,6 +431,7 @@ pub fn with_worker(
         numa_pages: record::Pairs(pages.trim_end()),
         completed: tasks.iter().all(|slot| slot.state() == State::Done),
         exit: decode_exit(own.exit.load(Relaxed)),
+        counted: tasks.iter().all(Slot::counted),
     });
 }
 
@@ -468,10 +478,13 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     let wall_ms = (measured.end - measured.begin) / 1_000_000;
     let iterations = sum(crew.slots, |slot| &slot.iterations);
     let rate = iterations * 1000 / wall_ms.max(1);
-    out.line(format_args!(
-        "# {}: {} workers, {iterations} iterations, {rate}/s",
-        row.name, crew.workers,
-    ));
+    let (name, workers) = (row.name, crew.workers);
+    match crew.slots.iter().all(Slot::counted) {
+        true => out.line(format_args!(
+            "# {name}: {workers} workers, {iterations} iterations, {rate}/s"
+        )),
+        false => out.line(format_args!("# {name}: {workers} workers")),
+    }
     let Ok(arena) = Arena::new(size_of::<Histogram>()) else {
         return;
     };
@@ -506,10 +519,18 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     figures::metrics(crew, |name, value| {
         let _fits = writeln!(Cut(&mut text), "{name}={value}");
     });
-    for values in pieces(&text, PIECE) {
-        let (run, group) = (measured.number, crew.number);
-        out.record(&Record::Metrics(Metrics { run, group, values }));
-    }
+    let mut metrics = |text: &str| {
+        for values in pieces(text, PIECE) {
+            let (run, group) = (measured.number, crew.number);
+            out.record(&Record::Metrics(Metrics { run, group, values }));
+        }
+    };
+    metrics(&text);
+    named::sums(crew.named, &mut |name, sum| {
+        let mut text: String<{ MAX_NAME + 24 }> = String::new();
+        let _fits = writeln!(Cut(&mut text), "{name}={sum}");
+        metrics(&text);
+    });
 }
 
 /// The percentiles of a histogram that go to the console, and its largest

@@ -8,6 +8,7 @@ pub mod broadcast;
 pub mod cgroup;
 mod class;
 mod events;
+mod exec;
 pub mod lanes;
 mod measure;
 mod memory;
@@ -68,6 +69,10 @@ pub struct Given<'r> {
     pub group: u16,
     /// Index in the group.
     pub index: u32,
+    /// Workers in the group.
+    pub workers: u32,
+    /// The measured time that is planned, in ns.
+    pub time_ns: u64,
     /// Position in the instance.
     pub pos: u32,
     /// Workers per instance, at least 1.
@@ -457,9 +462,7 @@ impl<'r> Ctx<'r> {
             add(&slot.migrations_seen, 1);
         }
         self.last_cpu = cpu;
-        if let Some(word) = slot.cpus_used.get(cpu / 64) {
-            word.store(word.load(Relaxed) | 1 << (cpu % 64), Relaxed);
-        }
+        slot.saw_cpu(cpu);
     }
 
     /// `n` spin steps, one work unit each, with checkpoints in between.
@@ -711,6 +714,8 @@ pub fn spin_steps(n: u64) {
         spin_loop();
     }
 }
+
+pub use exec::Program;
 
 /// Tells the supervisor that this task has finished its set-up, or failed.
 pub fn arrive(control: &Control) {

@@ -13,6 +13,7 @@ pub mod list;
 pub mod lz;
 pub mod matrix;
 pub mod memory;
+pub mod named;
 pub mod phases;
 pub mod pipes;
 pub mod queue;

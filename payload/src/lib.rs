@@ -17,6 +17,7 @@ pub mod cgroup;
 pub mod collect;
 pub mod counters;
 pub mod ctx;
+pub mod custom;
 pub mod expect;
 pub mod figures;
 pub mod frame;
@@ -28,6 +29,10 @@ pub mod output;
 pub mod plan;
 pub mod probe;
 pub mod record;
+#[cfg(feature = "init")]
+mod rt;
+#[cfg(feature = "init")]
+pub mod start;
 pub mod supervisor;
 pub mod sys;
 pub mod topology;

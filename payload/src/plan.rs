@@ -15,6 +15,7 @@ pub mod token;
 use crate::attr::cgroup::Leaf;
 use crate::attr::{Affinity, CloneMode, parse_duration};
 use crate::counters;
+use crate::custom::types::{self, Registered};
 use crate::expect::Expect;
 use crate::kit::cpus::Cpus;
 use crate::plan::error::{PlanError, Rule};
@@ -219,6 +220,8 @@ pub struct Sources<'t> {
     pub args: Source<'t>,
     /// Words of the kernel command line.
     pub kernel: Source<'t>,
+    /// Work types beside the built-in ones.
+    pub works: Registered,
 }
 
 impl<'t> Sources<'t> {
@@ -271,6 +274,7 @@ pub struct Plan<'t> {
     group: GroupSettings<'t>,
     expects: Vec<&'t str, MAX_EXPECTS>,
     runs: Source<'t>,
+    works: Registered,
     len: u16,
 }
 
@@ -287,6 +291,7 @@ impl<'t> Plan<'t> {
             group: GroupSettings::DEFAULT,
             expects: Vec::new(),
             runs: sources.file,
+            works: sources.works,
             len: 0,
         };
         for source in sources.rising() {
@@ -378,6 +383,7 @@ impl<'t> Plan<'t> {
             run: self.run,
             group: self.group,
             expects: self.expects.clone(),
+            works: self.works,
         }
     }
 }
@@ -387,6 +393,7 @@ struct Runs<'t> {
     run: RunSettings,
     group: GroupSettings<'t>,
     expects: Vec<&'t str, MAX_EXPECTS>,
+    works: Registered,
 }
 
 impl<'t> Runs<'t> {
@@ -406,7 +413,7 @@ impl<'t> Runs<'t> {
         let mut group = self.start(start)?;
         while let Some(token) = self.tokens.next_if(|t| t.key != "work") {
             if token.key == "with" {
-                push(&mut run, group)?;
+                push(&mut run, group, self.works)?;
                 group = self.start(token)?;
                 seen = Seen::new();
             } else if take_expect(&mut run.expects, token)? {
@@ -421,7 +428,7 @@ impl<'t> Runs<'t> {
                 group.token = token.text;
             }
         }
-        push(&mut run, group)?;
+        push(&mut run, group, self.works)?;
         run.check()?;
         run.check_expects()?;
         Ok(run)
@@ -431,7 +438,8 @@ impl<'t> Runs<'t> {
         let name =
             token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
         let row = workloads::find(name)
-            .ok_or_else(|| bad(token.text, Rule::Work(name)))?;
+            .or_else(|| self.works.find(name))
+            .ok_or_else(|| bad(token.text, Rule::Work(name, self.works)))?;
         Ok(Group {
             work: Work::new(row),
             settings: self.group,
@@ -457,7 +465,20 @@ fn take_expect<'t>(
     Ok(true)
 }
 
-fn push<'t>(run: &mut Run<'t>, group: Group<'t>) -> Result<(), PlanError<'t>> {
+fn push<'t>(
+    run: &mut Run<'t>,
+    mut group: Group<'t>,
+    works: Registered,
+) -> Result<(), PlanError<'t>> {
+    let named = types::named(&group.work);
+    if let Some(name) = named.filter(|_| !works.0.is_empty()) {
+        let row = works
+            .find(name)
+            .ok_or_else(|| bad(name, Rule::Work(name, works)))?;
+        (group.work.row().check)(&group.work)
+            .map_err(|conflict| bad(group.token, Rule::Is(conflict.rule)))?;
+        group.work = types::registered(&group.work, row);
+    }
     let work = &group.work;
     (work.row().check)(work)
         .and_then(|()| match group.settings.policy {

@@ -8,6 +8,7 @@ use crate::kit::clock::timespec;
 use crate::kit::text::read_file;
 use crate::sys::numa::get_mempolicy;
 use core::sync::atomic::AtomicU32;
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, clock_nanosleep_relative};
 use rustix::thread::{futex, sched_getaffinity};
@@ -42,6 +43,8 @@ pub enum Feature {
     Memcg,
     /// `CONFIG_NUMA`.
     Numa,
+    /// `CONFIG_MEMFD_CREATE`.
+    MemfdCreate,
 }
 
 impl Feature {
@@ -60,6 +63,7 @@ impl Feature {
         Self::Cpusets,
         Self::Memcg,
         Self::Numa,
+        Self::MemfdCreate,
     ];
 
     /// The configuration option that provides it.
@@ -79,6 +83,7 @@ impl Feature {
             Self::Cpusets => "CONFIG_CPUSETS",
             Self::Memcg => "CONFIG_MEMCG",
             Self::Numa => "CONFIG_NUMA",
+            Self::MemfdCreate => "CONFIG_MEMFD_CREATE",
         }
     }
 
@@ -119,6 +124,11 @@ impl Feature {
             Self::Cpusets => cgroup::exists("cpuset"),
             Self::Memcg => cgroup::exists("memory"),
             Self::Numa => get_mempolicy() != Err(Errno::NOSYS),
+            Self::MemfdCreate => {
+                // Known since 6.3, which complains if it is missing.
+                let flags = MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL;
+                memfd_create("probe", flags).err() != Some(Errno::NOSYS)
+            }
         }
     }
 }

@@ -27,7 +27,7 @@ use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sys::{self, Ended};
 use crate::topology::Topology;
 use crate::worker::{self, Crew, Team};
-use crate::workload::{CallExt, Stop, What};
+use crate::workload::{CallExt, Moment, Stop, What};
 use core::fmt::{self, Write};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use heapless::{String, Vec};
@@ -39,6 +39,8 @@ use rustix::thread::futex;
 const READY_NS: u64 = 30 * SECOND;
 /// How often the stop signal is repeated.
 const STOP_AGAIN_NS: u64 = 20 * MILLISECOND;
+/// How often workers that are other programs are looked at.
+const LOOK_NS: u64 = 50 * MILLISECOND;
 /// How long a killed process may take to die.
 const DIE_NS: u64 = 3 * SECOND;
 
@@ -411,7 +413,7 @@ impl<'r> Watch<'r> {
         let all = u32::try_from(self.slots().count()).unwrap_or(u32::MAX);
         loop {
             let ready = self.control.ready.load(Relaxed);
-            if ready >= all {
+            if ready + self.tend(Moment::SetUp) >= all {
                 break;
             }
             self.reap();
@@ -428,7 +430,18 @@ impl<'r> Watch<'r> {
             let word = &self.control.ready;
             let _again = futex::wait(word, shared, ready, Some(&timeout));
         }
-        self.slots().all(|slot| slot.state() == State::Running)
+        self.slots().all(|slot| match slot.state() {
+            State::Running => true,
+            State::Replaced => slot.exit.load(Relaxed) == 0,
+            _ => false,
+        })
+    }
+
+    fn tend(&self, moment: Moment) -> u32 {
+        self.crews
+            .iter()
+            .map(|crew| crew.tend(moment, |_| true))
+            .sum()
     }
 
     fn set_phase(&self, phase: Phase) {
@@ -453,11 +466,13 @@ impl<'r> Watch<'r> {
         let started = now();
         if warmup > 0 {
             self.set_phase(Phase::WarmUp);
+            self.tend(Moment::WarmUp);
             let end = started + warmup;
             self.until(end, started, None, number, machine, out);
         }
         let begin = now();
         self.set_phase(Phase::Measure);
+        self.tend(Moment::Measure);
         let mut parts = Intervals::new(self.crews, begin);
         let deadline = begin.saturating_add(nanos(run.settings.time));
         let parts = Some(&mut parts);
@@ -475,6 +490,7 @@ impl<'r> Watch<'r> {
         out: &mut Output<'_>,
     ) {
         let mut tick = started + SECOND;
+        let tended = self.crews.iter().any(Crew::is_tended);
         while self.alive > 0 && !self.interrupted {
             let time = now();
             let mut part = deadline;
@@ -490,7 +506,8 @@ impl<'r> Watch<'r> {
                 self.progress(time - started, number, out);
             }
             let next = if machine.progress { tick } else { deadline };
-            let next = deadline.min(next).min(part);
+            let look = if tended { time + LOOK_NS } else { deadline };
+            let next = deadline.min(next).min(part).min(look);
             self.wait(next.saturating_sub(now()));
         }
     }
@@ -527,6 +544,9 @@ impl<'r> Watch<'r> {
                     slot.exit.store(encode_exit(exit_of(&ended)), Relaxed);
                 }
             }
+            for crew in self.crews {
+                crew.tend(Moment::Ended, |s| s.pid.load(Relaxed) == pid);
+            }
             if mine {
                 // The zombie still holds the group's id.
                 let _none = kill_process_group(ended.pid, Signal::KILL);
@@ -542,6 +562,7 @@ impl<'r> Watch<'r> {
         let grace = run.settings.grace.as_nanos();
         let grace = u64::try_from(grace).unwrap_or(u64::MAX);
         let deadline = now().saturating_add(grace);
+        self.tend(Moment::Stop);
         while self.alive > 0 && now() < deadline {
             self.crews.iter().for_each(Crew::wake_all);
             for slot in self.slots() {

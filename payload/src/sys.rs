@@ -22,6 +22,7 @@ mod tiles;
 
 #[cfg(target_arch = "x86_64")]
 pub use tiles::request_tiles;
+pub mod exec;
 
 use core::mem::{MaybeUninit, size_of};
 use core::ptr::null_mut;

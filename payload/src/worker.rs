@@ -16,6 +16,7 @@ use crate::kit::clock;
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
 use crate::kit::histogram::Histogram;
+use crate::kit::named::Named;
 use crate::kit::pipes::Pipes;
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Op, Slot, State};
@@ -23,10 +24,11 @@ use crate::plan::settings::RunSettings;
 use crate::plan::{Group, Host};
 use crate::sys::numa::set_mempolicy;
 use crate::sys::{self, Disposition};
-use crate::workload::{CallExt, Instance, Place, Shared, Stop};
+use crate::workload::{CallExt, Instance, Moment, Place, Shared, Stop};
 use core::ffi::CStr;
+use core::ptr::null_mut;
 use core::sync::atomic::{
-    AtomicU64,
+    AtomicPtr, AtomicU64,
     Ordering::{Acquire, Relaxed},
 };
 use rustix::fd::BorrowedFd;
@@ -70,6 +72,8 @@ pub struct Crew<'r> {
     stamps: &'r [Stamp],
     rings: &'r [Ring],
     cells: &'r [AtomicU64],
+    /// Figures that the run named, those of all instances.
+    pub named: &'r [Named],
     files: Files<'r>,
     pipes: Option<Pipes<'r>>,
     shared: Shared,
@@ -94,7 +98,8 @@ impl<'r> Crew<'r> {
         let each = (row.tasks)(work, cpus) as usize * task
             + lines as usize * size_of::<Word>()
             + shared.rings as usize * size_of::<Ring>()
-            + shared.cells as usize * size_of::<u64>();
+            + shared.cells as usize * size_of::<u64>()
+            + shared.named as usize * size_of::<Named>();
         workers as usize * each + size_of::<[u64; MARKS]>() + 4096
     }
 
@@ -150,6 +155,7 @@ impl<'r> Crew<'r> {
             stamps: arena.slice(n(shared.stamps)).map_err(mmap)?,
             rings: arena.slice(n(shared.rings)).map_err(mmap)?,
             cells: arena.slice(n(shared.cells)).map_err(mmap)?,
+            named: arena.slice(n(shared.named)).map_err(mmap)?,
             files: Files::new(arena.slice(n(shared.files)).map_err(mmap)?),
             pipes,
             shared,
@@ -182,6 +188,9 @@ impl<'r> Crew<'r> {
 
     /// What the workers of one instance share.
     fn instance(&self, number: u32) -> Instance<'r> {
+        let hists = self.group.work.row().hists.len();
+        // A row has a few dozen at most.
+        let hists = u32::try_from(hists).unwrap_or(0);
         let of = |each: u32| {
             let first = number as usize * each as usize;
             first..first + each as usize
@@ -192,8 +201,10 @@ impl<'r> Crew<'r> {
             rings: &self.rings[of(self.shared.rings)],
             gauges: &self.gauges[of(self.shared.gauges)],
             cells: &self.cells[of(self.shared.cells)],
+            named: &self.named[of(self.shared.named)],
             files: self.files.range(of(self.shared.files)),
             slots: &self.slots[of(self.size * self.lanes)],
+            hists: &self.hists[of(self.size * self.lanes * hists)],
         }
     }
 
@@ -204,7 +215,30 @@ impl<'r> Crew<'r> {
             number,
             cpus: &self.cpus,
             cgroups: self.cgroups,
+            lead: self.instance(0),
         }
+    }
+
+    /// Whether the type wants to be told of moments.
+    #[must_use]
+    pub fn is_tended(&self) -> bool {
+        self.group.work.row().tend.is_some()
+    }
+
+    /// Tells the type of a moment, for the instances that one of whose slots
+    /// is of interest. Returns how many of them say that a worker which
+    /// cannot say so itself is ready.
+    pub fn tend(&self, moment: Moment, of: impl Fn(&Slot) -> bool) -> u32 {
+        let Some(tend) = self.group.work.row().tend else {
+            return 0;
+        };
+        let instances = (0..self.workers / self.size).map(|number| {
+            let instance = self.instance(number);
+            let told = instance.slots.iter().any(&of);
+            let ready = told && tend(&instance, &self.place(number), moment);
+            u32::from(ready)
+        });
+        instances.sum()
     }
 
     /// Wakes everyone who waits on a futex of the group.
@@ -246,6 +280,9 @@ impl<'r> Crew<'r> {
             instance: self.instance(index / self.size),
             group: self.number,
             index,
+            workers: self.workers,
+            time_ns: u64::try_from(settings.time.as_nanos())
+                .unwrap_or(u64::MAX),
             pos: index % self.size,
             size: self.size,
             lane,
@@ -307,11 +344,37 @@ impl<'r> Team<'r> {
     }
 }
 
+/// The team of this process, for a panic, which knows nothing else.
+static TEAM: AtomicPtr<Team<'static>> = AtomicPtr::new(null_mut());
+
+fn belong_to(team: &Team<'_>) {
+    let team: *const Team<'_> = team;
+    TEAM.store(team.cast::<Team<'static>>().cast_mut(), Relaxed);
+}
+
+/// Leaves what a panicking worker has to say in its slot. Returns whether
+/// the caller is one.
+pub fn panicked(message: &str) -> bool {
+    // SAFETY: `process` and `host`, which never return, stored what they
+    // were given and nobody changes.
+    let Some(team) = (unsafe { TEAM.load(Relaxed).as_ref() }) else {
+        return false;
+    };
+    let tid = gettid().as_raw_nonzero().get().unsigned_abs();
+    let mut slots = team.crews.iter().flat_map(|crew| crew.slots);
+    let own = slots.find(|slot| slot.tid.load(Relaxed) == tid);
+    if let Some(slot) = own {
+        slot.note.set(message);
+    }
+    own.is_some()
+}
+
 /// A step of the set-up that failed.
 type Step = (Op, Errno);
 
 /// The whole life of a forked worker.
 pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
+    belong_to(team);
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
         .and_then(|()| signals());
@@ -325,6 +388,7 @@ pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
 /// The whole life of a host: makes a thread for each worker of the groups
 /// that share it with `first`, and waits for their end.
 pub fn host(team: &Team<'_>, first: &Crew<'_>) -> ! {
+    belong_to(team);
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
         .and_then(|()| signals())

@@ -12,6 +12,8 @@ use crate::figures::Totals;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
+use crate::kit::histogram::Histogram;
+use crate::kit::named::Named;
 use crate::kit::slot::Slot;
 use crate::probe::Feature;
 use crate::record::WakeRule;
@@ -90,6 +92,11 @@ pub struct Workload {
     /// Runs in the supervisor for each instance after the last worker is
     /// gone, however it went, and undoes what `create` changed.
     pub destroy: fn(&Instance<'_>, &Place<'_>),
+    /// Runs in the supervisor for each instance at these moments, for types
+    /// whose workers become other programs ([`crate::kit::slot::State::Replaced`]). What it
+    /// returns counts at [`Moment::SetUp`] only: whether a worker that
+    /// cannot say so itself has finished its set-up.
+    pub tend: Option<fn(&Instance<'_>, &Place<'_>, Moment) -> bool>,
     /// The worker: sets itself up, meets the others at [`Ctx::start`], and
     /// loops until [`Ctx::stop`].
     pub run: fn(&mut Ctx<'_>) -> Result<(), Stop>,
@@ -123,6 +130,7 @@ impl Workload {
         in_cgroup: false,
         create: |_, _| Ok(()),
         destroy: |_, _| {},
+        tend: None,
         run: |_| Ok(()),
     };
 }
@@ -131,6 +139,23 @@ impl fmt::Debug for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Workload").field(&self.name).finish()
     }
+}
+
+/// When the supervisor tends an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Workers are setting themselves up; comes again and again.
+    SetUp,
+    /// The loops begin, before the measured window.
+    WarmUp,
+    /// The measured window begins.
+    Measure,
+    /// It goes on; comes again and again.
+    Look,
+    /// All are asked to leave.
+    Stop,
+    /// A worker of the instance has ended and is not reaped yet.
+    Ended,
 }
 
 /// The part of an instance that all its workers share.
@@ -146,11 +171,15 @@ pub struct Instance<'r> {
     pub gauges: &'r [Gauge],
     /// Plain memory.
     pub cells: &'r [AtomicU64],
+    /// Named figures.
+    pub named: &'r [Named],
     /// Open files.
     pub files: Files<'r>,
     /// Report slots of its workers and their further tasks: position times
     /// tasks per worker, plus the task.
     pub slots: &'r [Slot],
+    /// Histograms of these tasks, a row of them each.
+    pub hists: &'r [Histogram],
 }
 
 /// Where an instance is.
@@ -166,6 +195,9 @@ pub struct Place<'r> {
     pub cpus: &'r Cpus,
     /// Where cgroups can be made.
     pub cgroups: Option<&'r Base>,
+    /// The first instance of the group, which keeps what all of the group
+    /// share.
+    pub lead: Instance<'r>,
 }
 
 /// Families, in the order in which they are listed.
@@ -623,6 +655,9 @@ pub struct Shared {
     pub gauges: u32,
     /// Plain 64-bit cells, packed.
     pub cells: u32,
+    /// Places for figures that get their names in the run; those of one
+    /// name are added up over the group.
+    pub named: u32,
     /// Places for open files, which [`Workload::create`] fills.
     pub files: u32,
     /// A ring of pipes: position `p` reads pipe `p` and writes the pipe of
@@ -638,6 +673,7 @@ impl Shared {
         rings: 0,
         gauges: 0,
         cells: 0,
+        named: 0,
         files: 0,
         pipes: false,
     };
@@ -700,6 +736,11 @@ impl<'t> Work<'t> {
             *value = param.kind.default();
         }
         Self { row, values }
+    }
+
+    /// The same values for a row with the same parameters.
+    pub(crate) fn with_row(&self, row: &'static Workload) -> Self {
+        Self { row, ..*self }
     }
 
     /// Its row.

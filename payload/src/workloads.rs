@@ -10,6 +10,7 @@ mod cache_yield;
 mod cgroup_attach_storm;
 mod cgroup_churn;
 mod cross_affinity_churn;
+mod custom;
 mod epoll_storm;
 mod fan_out_compute;
 mod fork_exit;
@@ -79,6 +80,7 @@ pub static ALL: &[&Workload] = &[
     &sequence::WORKLOAD,
     &schbench::WORKLOAD,
     &taobench::WORKLOAD,
+    &custom::WORKLOAD,
 ];
 
 /// The work type of that exact name.

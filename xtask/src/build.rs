@@ -56,12 +56,37 @@ pub fn payload(setup: bool) -> Result<PathBuf> {
 ///
 /// There is no such directory, or cargo failed.
 pub fn payload_of(workspace: &Path, target: &str) -> Result<PathBuf> {
-    // Compilers see the real path, whatever links led here.
     let workspace = fs::canonicalize(workspace)
         .with_context(|| workspace.display().to_string())?;
+    let workspace = &workspace;
+    let what = ["--package", "pidone", "--features", "init"];
     // Its own target directory: cargo holds a lock on the one that this
     // program may be running from.
-    let folder = workspace.join("target/payload");
+    let built = workspace.join("target/payload");
+    binary_of(workspace, &what, "pidone", target, &built)
+}
+
+/// Builds a binary of a crate of one's own, which uses the payload's library,
+/// with the flags of the payload; returns where it is.
+///
+/// # Errors
+///
+/// There is no such directory, or cargo failed.
+pub fn own_binary(folder: &Path, bin: &str) -> Result<PathBuf> {
+    let built = workspace().join("target/own");
+    binary_of(folder, &["--locked"], bin, TARGET, &built)
+}
+
+fn binary_of(
+    folder: &Path,
+    what: &[&str],
+    bin: &str,
+    target: &str,
+    built: &Path,
+) -> Result<PathBuf> {
+    // Compilers see the real path, whatever links led here.
+    let folder = fs::canonicalize(folder)
+        .with_context(|| folder.display().to_string())?;
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let home = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))
@@ -72,22 +97,22 @@ pub fn payload_of(workspace: &Path, target: &str) -> Result<PathBuf> {
         "-Clink-self-contained=no".to_owned(),
         "-Crelocation-model=static".to_owned(),
         format!("--remap-path-prefix={home}=cargo"),
-        format!("--remap-path-prefix={}=pidone", workspace.display()),
+        format!("--remap-path-prefix={}=pidone", folder.display()),
     ];
     let status = Command::new(cargo)
-        .current_dir(&workspace)
+        .current_dir(&folder)
         .env_remove("RUSTFLAGS")
         .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-        .args(["build", "--quiet", "--package", "pidone", "--bin", "pidone"])
-        .args(["--features", "init", "--profile", "payload"])
-        .args(["--target", target, "--target-dir"])
-        .arg(&folder)
+        .args(["build", "--quiet", "--bin", bin])
+        .args(what)
+        .args(["--profile", "payload", "--target", target, "--target-dir"])
+        .arg(built)
         .status()
         .context("cargo cannot be started")?;
     if !status.success() {
-        bail!("the payload does not build: {status}");
+        bail!("{bin} does not build: {status}");
     }
-    Ok(folder.join(target).join("payload/pidone"))
+    Ok(built.join(target).join("payload").join(bin))
 }
 
 /// Files to add to an image, with what they need.
@@ -158,9 +183,22 @@ pub fn pack_for_boot(
     added: Archive,
     dir: &Path,
 ) -> Result<PathBuf> {
-    if added.is_empty() {
-        return pack(payload, Compression::Zstd);
+    match added.is_empty() {
+        true => pack(payload, Compression::Zstd),
+        false => pack_into(payload, added, dir),
     }
+}
+
+/// Packs a payload and `added` into `dir`, uncompressed.
+///
+/// # Errors
+///
+/// As those of [`image`] and [`write`].
+pub fn pack_into(
+    payload: &Path,
+    added: Archive,
+    dir: &Path,
+) -> Result<PathBuf> {
     let none = Compression::None;
     let path = dir.join("initramfs").with_extension(none.suffix());
     write(&path, &image(payload, added, none)?)?;

@@ -4,6 +4,8 @@
 //! may join, none changes its meaning within one `schema`. What the kernel
 //! did not tell is `null`, never 0.
 
+mod absent;
+
 use crate::decode::Boot;
 use pidone::kit::histogram::{Sparse, Summary, bucket_range, percentile};
 use pidone::record::{self, Exit, Record};
@@ -107,6 +109,7 @@ pub struct Kernel {
 
 /// One group.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[expect(missing_docs, reason = "as record::Group, whose docs they are")]
 pub struct Group {
     pub work: String,
@@ -114,9 +117,15 @@ pub struct Group {
     pub args: Vec<String>,
     /// How many workers it had, though records of some may be lost.
     pub worker_count: u32,
+    /// 0 unless `counted`, and then `null` in JSON.
+    #[serde(deserialize_with = "absent::or_zero")]
     pub iterations: u64,
+    /// As `iterations`.
+    #[serde(deserialize_with = "absent::or_zero")]
     pub work_units: u64,
     pub nowait: u64,
+    #[serde(default = "absent::counted")]
+    pub counted: bool,
     pub hist: BTreeMap<String, Hist>,
     pub metrics: BTreeMap<String, u64>,
     pub workers: Vec<Worker>,
@@ -154,6 +163,7 @@ pub struct Hist {
 
 /// One worker.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[expect(missing_docs, reason = "as record::Worker, whose docs they are")]
 pub struct Worker {
     pub index: u32,
@@ -161,8 +171,14 @@ pub struct Worker {
     pub role: String,
     pub tid: u32,
     pub tasks: u32,
+    /// 0 unless `counted`, and then `null` in JSON.
+    #[serde(deserialize_with = "absent::or_zero")]
     pub iterations: u64,
+    /// As `iterations`.
+    #[serde(deserialize_with = "absent::or_zero")]
     pub work_units: u64,
+    #[serde(default = "absent::counted")]
+    pub counted: bool,
     pub wall_ns: u64,
     pub cpu_ns: u64,
     pub nowait: u64,
@@ -268,6 +284,7 @@ impl Report {
                 group.iterations = g.iterations;
                 group.work_units = g.work_units;
                 group.nowait = g.nowait;
+                group.counted = g.counted;
             }
             Record::Worker(w) => {
                 group(runs, w.run, w.group).workers.push(worker(&w));
@@ -467,6 +484,7 @@ fn worker(w: &record::Worker<'_>) -> Worker {
         tasks: w.tasks,
         iterations: w.iterations,
         work_units: w.work_units,
+        counted: w.counted,
         wall_ns: w.wall_ns,
         cpu_ns: w.cpu_ns,
         nowait: w.nowait,

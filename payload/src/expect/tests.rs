@@ -398,6 +398,7 @@ fn worker(index: u32, nvcsw: Option<u64>) -> Worker<'static> {
         numa_pages: Pairs(""),
         completed: true,
         exit: Exit::Code(0),
+        counted: true,
     }
 }
 

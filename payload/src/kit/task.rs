@@ -52,6 +52,16 @@ pub fn read(pid: u32, tid: u32) -> TaskCounters {
     c
 }
 
+/// The CPU a task runs on, or ran on last.
+#[must_use]
+pub fn last_cpu(pid: u32, tid: u32) -> Option<usize> {
+    let mut buf = [0; 1024];
+    let stat = path(format_args!("/proc/{pid}/task/{tid}/stat"));
+    let (_, rest) = read_file(&stat, &mut buf)?.rsplit_once(')')?;
+    // Field 39 (proc_pid_stat(5)); the first behind the name is 3.
+    rest.split_ascii_whitespace().nth(39 - 3)?.parse().ok()
+}
+
 /// Whether the calling thread runs in the sched_ext class; `None` on kernels
 /// that do not have it.
 #[must_use]

@@ -304,6 +304,7 @@ fn higher_sources_override_defaults_and_runs() {
         file: Source::file("time=1s nice=3 work=SpinWait # all\nwork=Mixed"),
         args: Source::args("time=2s"),
         kernel: Source::kernel("quiet pidone.time=3s pidone.work=PipeIo"),
+        ..Sources::default()
     };
     let plan = Plan::parse(&sources).unwrap();
     let runs: Vec<_> = plan.runs().collect();

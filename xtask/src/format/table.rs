@@ -60,10 +60,14 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
         let rate = |n: u64| {
             u128::from(n) * 1_000_000_000 / u128::from(run.wall_ns.max(1))
         };
+        let told = |count: String| match group.counted {
+            true => count,
+            false => "-".to_owned(),
+        };
         table.add_row([
             format!("{} x{}", group.work, group.worker_count),
-            group.iterations.to_string(),
-            rate(group.iterations).to_string(),
+            told(group.iterations.to_string()),
+            told(rate(group.iterations).to_string()),
         ]);
         for (name, hist) in &group.hist {
             if hist.count > 0 {
