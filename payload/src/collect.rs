@@ -185,10 +185,14 @@ fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
     let counted = crew.slots.iter().all(Slot::counted);
     let idle = ready && counted && progress == 0;
     if idle && findings.verdict < Verdict::Skip {
-        findings.add(
-            Verdict::Fail,
-            format_args!("FAIL(no_progress): {work} did no work"),
-        );
+        // With parameters of zero, going round may be all there is to do.
+        match sum(crew.slots, |slot| &slot.iterations) {
+            0 => findings.add(
+                Verdict::Fail,
+                format_args!("FAIL(no_progress): {work} did no work"),
+            ),
+            _ => findings.add(Verdict::Degraded, format_args!("NO_UNITS")),
+        }
     }
 }
 

@@ -98,7 +98,7 @@ fn dest<'t>(work: &Work<'t>) -> &'t str {
 /// The path and its parents, the longest last.
 fn parents(dest: &str) -> impl DoubleEndedIterator<Item = &str> {
     let ends = dest.match_indices('/').map(|(at, _)| at);
-    let parents = ends.map(|end| &dest[..end]);
+    let parents = ends.filter_map(|end| dest.get(..end));
     parents.chain(core::iter::once(dest))
 }
 

@@ -27,7 +27,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     shared: |_, _| Shared {
         words: 1,
         stamps: 1,
-        gauges: 1,
+        gauges: 2,
         ..Shared::NONE
     },
     run,
@@ -58,8 +58,12 @@ const GUARDED: Metric = Metric::new(
     How::Gauge(0),
     "the plain counters that the mutexes guard",
 );
-const ACQUIRED: Metric =
-    Metric::sum(1, "acquired", "acquisitions, warm-up included");
+const ACQUIRED: Metric = Metric::new(
+    1,
+    "acquired",
+    How::Gauge(1),
+    "acquisitions, warm-up included",
+);
 const CONTENDED: Metric =
     Metric::sum(2, "contended", "acquisitions that had to wait");
 const WAITS: Metric = Metric::sum(3, "waits", "calls of FUTEX_WAIT");
@@ -90,7 +94,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         c.record(&LOCK, locked - asked);
         c.spin(hold);
         c.gauge(0).bump();
-        c.metric(&ACQUIRED, 1);
+        c.gauge(1).count();
         c.unlock(mutex, || stamp.set_if_empty(now()));
         let end = now();
         c.record(&HOLD, end - locked);
