@@ -1,5 +1,6 @@
 //! The virtual machine: its options and its life.
 
+use crate::tools;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -124,7 +125,17 @@ impl Machine {
     ///
     /// QEMU cannot be started.
     pub fn start(&self) -> Result<Vm> {
-        let child = Command::new("qemu-system-x86_64")
+        let qemu = "qemu-system-x86_64";
+        // A machine whose owner was killed would go on for nobody.
+        let mut command = match tools::found("setpriv") {
+            true => {
+                let mut command = Command::new("setpriv");
+                command.args(["--pdeathsig", "KILL", "--", qemu]);
+                command
+            }
+            false => Command::new(qemu),
+        };
+        let child = command
             .args(self.args()?)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
