@@ -79,13 +79,13 @@ pub fn run(args: &Args) -> Result<u8> {
     });
     let image = build::image(&payload, added, compression)?;
     build::write(&path, &image)?;
-    let (size, most) = (image.len(), build::IMAGE_BUDGET);
+    let (size, most) = (image.len(), build::IMAGE_LIMIT);
     println!("{} ({size} bytes)", path.display());
     if args.list {
         print(&list::read(&image)?);
     }
     if bare && compression == Compression::Zstd && size > most {
-        bail!("the image is over its budget of {most} bytes");
+        bail!("the image is over its limit of {most} bytes");
     }
     Ok(super::exit::GOOD)
 }
