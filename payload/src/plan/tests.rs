@@ -199,7 +199,9 @@ fn what_acts_on_a_process_or_a_cgroup_is_refused_elsewhere() {
     for row in ALL.iter().filter(|row| row.fork_only) {
         let name = row.name;
         for threads in ["clone=thread", "pcomm=x"] {
-            let message = error(&format!("work={name} cgroup=a {threads}"));
+            let given = row.example.replace("cgroup=smoke", "");
+            let plan = format!("work={name} cgroup=a {given} {threads}");
+            let message = error(&plan);
             assert!(message.contains("whole process"), "{message}");
         }
     }
