@@ -17,6 +17,7 @@ use crate::probe::Feature;
 use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::supervisor::{self, Machine};
 use crate::sys;
+use crate::topology::cpus_of_node;
 use crate::workload::Workload;
 use core::fmt::Write;
 use heapless::String;
@@ -251,19 +252,52 @@ fn with_plan(
 fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
     for run in plan.runs() {
         for group in &run.groups {
-            group.workers(machine.cpus.len())?;
+            let refuse = |rule| {
+                let (token, rule) = (group.token, Rule::Is(rule));
+                Err(PlanError { token, rule })
+            };
+            let leaf = run.leaf(group).unwrap_or_default();
+            let confined = leaf.cpus().unwrap_or(machine.cpus);
+            if confined.and(&machine.cpus) != confined {
+                return refuse(
+                    "its cpuset.cpus names CPUs this machine does \
+                               not have",
+                );
+            }
+            let nodes = leaf.mems().unwrap_or(machine.nodes);
+            if nodes.and(&machine.nodes) != nodes {
+                return refuse(
+                    "its cpuset.mems names nodes that are not \
+                               online",
+                );
+            }
+            let wanted = group.settings.mempolicy.nodes;
+            if wanted.and(&nodes) != wanted {
+                return refuse(
+                    "its mempolicy names nodes that are not online \
+                               or not in its cpuset.mems",
+                );
+            }
+            let usable = run.usable(group, &machine.cpus);
+            group.workers(usable.len())?;
             let there = match group.intent() {
-                Affinity::Exact(cpus) => cpus.and(&machine.cpus) == cpus,
+                Affinity::Exact(cpus) => cpus.and(&usable) == cpus,
                 Affinity::RandomSubset { from, .. } => {
-                    !from.and(&machine.cpus).is_empty()
+                    !from.and(&usable).is_empty()
                 }
-                Affinity::Inherit | Affinity::SingleCpu => true,
+                Affinity::NumaNode(node) => cpus_of_node(node)
+                    .is_some_and(|cpus| !cpus.and(&usable).is_empty()),
+                Affinity::Inherit
+                | Affinity::SingleCpu
+                | Affinity::CrossCgroup
+                | Affinity::LlcAligned
+                | Affinity::SmtSiblingPair { .. } => true,
             };
             if !there {
-                let rule = "its affinity names CPUs this machine does not \
-                            have";
-                let (token, rule) = (group.token, Rule::Is(rule));
-                return Err(PlanError { token, rule });
+                return refuse(
+                    "its affinity names CPUs this machine does not \
+                               have, or its cpuset.cpus leaves out",
+                );
             }
         }
     }
@@ -279,7 +313,7 @@ fn hello(
     out: &mut Output<'_>,
 ) {
     let uname = uname();
-    let shape = Shape::look(&machine.cpus);
+    let shape = Shape::look(&machine.topology);
     let mut absent: String<512> = String::new();
     for feature in Feature::ALL {
         if !machine.features.contains(feature) {

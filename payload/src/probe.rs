@@ -3,8 +3,10 @@
 //! A feature is found by trying it, never by reading a configuration: that
 //! works on every kernel, and says what is really there.
 
+use crate::cgroup;
 use crate::kit::clock::timespec;
 use crate::kit::text::read_file;
+use crate::sys::numa::get_mempolicy;
 use core::sync::atomic::AtomicU32;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
@@ -27,6 +29,20 @@ pub enum Feature {
     Schedstats,
     /// `CONFIG_SCHED_DEBUG`, where it exists.
     SchedDebug,
+    /// `CONFIG_FUTEX_PI`.
+    FutexPi,
+    /// `CONFIG_SCHED_CLASS_EXT`.
+    SchedExt,
+    /// `CONFIG_CGROUPS`.
+    Cgroups,
+    /// `CONFIG_CGROUP_SCHED`.
+    CgroupSched,
+    /// `CONFIG_CPUSETS`.
+    Cpusets,
+    /// `CONFIG_MEMCG`.
+    Memcg,
+    /// `CONFIG_NUMA`.
+    Numa,
     /// `CONFIG_MEMFD_CREATE`.
     MemfdCreate,
 }
@@ -40,6 +56,13 @@ impl Feature {
         Self::SchedInfo,
         Self::Schedstats,
         Self::SchedDebug,
+        Self::FutexPi,
+        Self::SchedExt,
+        Self::Cgroups,
+        Self::CgroupSched,
+        Self::Cpusets,
+        Self::Memcg,
+        Self::Numa,
         Self::MemfdCreate,
     ];
 
@@ -53,6 +76,13 @@ impl Feature {
             Self::SchedInfo => "CONFIG_SCHED_INFO",
             Self::Schedstats => "CONFIG_SCHEDSTATS",
             Self::SchedDebug => "CONFIG_SCHED_DEBUG",
+            Self::FutexPi => "CONFIG_FUTEX_PI",
+            Self::SchedExt => "CONFIG_SCHED_CLASS_EXT",
+            Self::Cgroups => "CONFIG_CGROUPS",
+            Self::CgroupSched => "CONFIG_CGROUP_SCHED",
+            Self::Cpusets => "CONFIG_CPUSETS",
+            Self::Memcg => "CONFIG_MEMCG",
+            Self::Numa => "CONFIG_NUMA",
             Self::MemfdCreate => "CONFIG_MEMFD_CREATE",
         }
     }
@@ -79,6 +109,21 @@ impl Feature {
             Self::SchedInfo => readable("/proc/self/schedstat"),
             Self::Schedstats => readable("/proc/sys/kernel/sched_schedstats"),
             Self::SchedDebug => readable("/proc/self/sched"),
+            Self::FutexPi => {
+                // Nobody holds it, so that unlocking it is refused.
+                let word = AtomicU32::new(0);
+                let flags = futex::Flags::PRIVATE;
+                futex::unlock_pi(&word, flags) != Err(Errno::NOSYS)
+            }
+            Self::SchedExt => readable("/sys/kernel/sched_ext/state"),
+            // It is empty while no hierarchy is mounted.
+            Self::Cgroups => {
+                read_file("/proc/self/cgroup", &mut [0; 16]).is_some()
+            }
+            Self::CgroupSched => cgroup::exists("cpu"),
+            Self::Cpusets => cgroup::exists("cpuset"),
+            Self::Memcg => cgroup::exists("memory"),
+            Self::Numa => get_mempolicy() != Err(Errno::NOSYS),
             Self::MemfdCreate => {
                 // Known since 6.3, which complains if it is missing.
                 let flags = MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL;
@@ -86,6 +131,13 @@ impl Feature {
             }
         }
     }
+}
+
+/// Whether a sched_ext scheduler is loaded; that may change between runs.
+#[must_use]
+pub fn sched_ext_enabled() -> bool {
+    let state = "/sys/kernel/sched_ext/state";
+    read_file(state, &mut [0; 16]).is_some_and(|s| s.trim() == "enabled")
 }
 
 fn readable(path: &str) -> bool {

@@ -5,8 +5,10 @@
 //! help, the catalogue, KTAP names, needs, and the kernel-config check.
 //! [`Work`] is a row with values for its parameters.
 
-use crate::attr::Affinity;
+use crate::attr::{Affinity, Policy};
+use crate::cgroup::Base;
 use crate::ctx::Ctx;
+use crate::figures::Totals;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
@@ -76,8 +78,14 @@ pub struct Workload {
     pub check: fn(&Work<'_>) -> Result<(), Conflict>,
     /// Words that make a bare `work=NAME` runnable, where it is not.
     pub example: &'static str,
+    /// Refuses values that are fine but not under the group's policy.
+    pub check_policy: fn(&Work<'_>, Policy) -> Result<(), Conflict>,
+    /// How often figures of a part of the run are sent, in ns; 0 is never.
+    pub interval_ns: fn(&Work<'_>) -> u64,
     /// Acts on its whole process, so that threads cannot run it.
     pub fork_only: bool,
+    /// Acts on its whole cgroup, so that it needs one of its own.
+    pub in_cgroup: bool,
     /// Runs in the supervisor for each instance before the first worker is
     /// cloned: opens what the instance shares, changes kernel settings.
     pub create: fn(&Instance<'_>, &Place<'_>) -> Result<(), Stop>,
@@ -116,7 +124,10 @@ impl Workload {
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
         example: "",
+        check_policy: |_, _| Ok(()),
+        interval_ns: |_| 0,
         fork_only: false,
+        in_cgroup: false,
         create: |_, _| Ok(()),
         destroy: |_, _| {},
         tend: None,
@@ -182,6 +193,8 @@ pub struct Place<'r> {
     pub number: u32,
     /// CPUs its workers may use.
     pub cpus: &'r Cpus,
+    /// Where cgroups can be made.
+    pub cgroups: Option<&'r Base>,
     /// The first instance of the group, which keeps what all of the group
     /// share.
     pub lead: Instance<'r>,
@@ -451,6 +464,8 @@ pub struct Hist {
     pub unit: &'static str,
     /// What one sample measures, from when to when.
     pub meaning: &'static str,
+    /// Percentiles on the console, in tenths of a percent.
+    pub shown: &'static [u16],
 }
 
 impl Hist {
@@ -467,6 +482,7 @@ impl Hist {
             rule: None,
             unit: "ns",
             meaning: doc(meaning),
+            shown: &[500, 990],
         }
     }
 
@@ -498,7 +514,7 @@ pub struct Metric {
 }
 
 /// How the figure of a group comes about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum How {
     /// The sum over the workers of what [`Ctx::metric`] added.
     Sum,
@@ -506,6 +522,9 @@ pub enum How {
     Max,
     /// The sum over the instances of a guarded counter.
     Gauge(usize),
+    /// A figure made of the others; absent where the run, or the part of
+    /// it, does not tell.
+    Derived(fn(&Totals<'_>) -> Option<u64>),
 }
 
 impl Metric {
@@ -527,6 +546,17 @@ impl Metric {
         meaning: &'static str,
     ) -> Self {
         Self::new(index, name, How::Max, meaning)
+    }
+
+    /// A figure made of the others.
+    #[must_use]
+    pub const fn derived(
+        index: usize,
+        name: &'static str,
+        from: fn(&Totals<'_>) -> Option<u64>,
+        meaning: &'static str,
+    ) -> Self {
+        Self::new(index, name, How::Derived(from), meaning)
     }
 
     /// Any kind.
@@ -570,6 +600,19 @@ pub enum What {
     WorkersPerCpu(u32),
     /// `CAP_SYS_NICE`.
     SysNice,
+    /// At least as many as there are CPUs in the affinity mask of those
+    /// among so many workers whom the others must wait for.
+    Rivals(fn(&Work<'_>, u32) -> u32),
+    /// A cgroup2 hierarchy in which cgroups can be made.
+    Cgroup2,
+    /// This controller in it.
+    Controller(&'static str),
+    /// A sched_ext scheduler that is loaded.
+    SchedExt,
+    /// A core with two CPUs, as the kernel sees it.
+    Smt,
+    /// So many KiB of available memory for each worker, on so many CPUs.
+    Memory(fn(&Work<'_>, u32) -> u64),
 }
 
 impl Need {

@@ -1,3 +1,5 @@
+//! Tests of conditions.
+
 use super::figure::{FIGURES, Figures, Stat, Totals};
 use super::{Expect, Judged, Kind};
 use crate::kit::histogram::{Summary, bucket_of};

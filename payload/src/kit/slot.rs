@@ -215,6 +215,8 @@ pub enum Reason {
     NoCap,
     /// A kernel counter.
     NoCounter,
+    /// A loaded sched_ext scheduler.
+    NoSchedExt,
 }
 
 impl Reason {
@@ -223,6 +225,7 @@ impl Reason {
         (Self::Width, "WIDTH"),
         (Self::NoCap, "NO_CAP"),
         (Self::NoCounter, "NO_COUNTER"),
+        (Self::NoSchedExt, "NO_SCHED_EXT"),
     ];
 }
 
@@ -357,6 +360,10 @@ pub struct Slot {
     pub nice: AtomicI32,
     /// Allowed CPUs as read back.
     pub allowed: [AtomicU64; CPU_WORDS],
+    /// Mode and flags of the memory policy as read back, plus one.
+    pub mempolicy: AtomicU32,
+    /// Its nodes.
+    pub mempolicy_nodes: [AtomicU64; CPU_WORDS],
     /// How it ended: an encoded [`crate::record::Exit`], plus one.
     pub exit: AtomicU32,
     /// Runs in the sched_ext class: 0 is "not told", 1 no, 2 yes.

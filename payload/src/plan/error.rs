@@ -53,6 +53,8 @@ pub enum Rule<'t> {
     },
     /// More than the payload has room for.
     TooMany(&'static str, usize),
+    /// Two groups give their cgroup different values for this key.
+    Leaf(&'static str),
 }
 
 impl fmt::Display for PlanError<'_> {
@@ -97,6 +99,9 @@ impl fmt::Display for PlanError<'_> {
             ),
             Rule::TooMany(what, most) => {
                 write!(f, "at most {most} {what} are possible")
+            }
+            Rule::Leaf(key) => {
+                write!(f, "two groups give their cgroup a different {key}")
             }
         }
     }
