@@ -199,7 +199,9 @@ fn what_acts_on_a_process_or_a_cgroup_is_refused_elsewhere() {
     for row in ALL.iter().filter(|row| row.fork_only) {
         let name = row.name;
         for threads in ["clone=thread", "pcomm=x"] {
-            let message = error(&format!("work={name} cgroup=a {threads}"));
+            let example = row.example;
+            let plan = format!("work={name} {example} cgroup=a {threads}");
+            let message = error(&plan);
             assert!(message.contains("whole process"), "{message}");
         }
     }
