@@ -93,9 +93,9 @@ pub struct Workload {
     /// gone, however it went, and undoes what `create` changed.
     pub destroy: fn(&Instance<'_>, &Place<'_>),
     /// Runs in the supervisor for each instance at these moments, for types
-    /// whose workers become other programs ([`crate::kit::slot::State::Replaced`]). What it
-    /// returns counts at [`Moment::SetUp`] only: whether a worker that
-    /// cannot say so itself has finished its set-up.
+    /// whose workers become other programs. What it returns counts at
+    /// [`Moment::SetUp`] only: whether a worker that cannot say so itself
+    /// has finished its set-up.
     pub tend: Option<fn(&Instance<'_>, &Place<'_>, Moment) -> bool>,
     /// The worker: sets itself up, meets the others at [`Ctx::start`], and
     /// loops until [`Ctx::stop`].
