@@ -45,7 +45,9 @@ impl Thread {
         left.increment();
         c.start();
         own.due_ns = now();
-        while !c.stop() {
+        // Every thread serves one request, even if the run is over by the
+        // time it gets its CPU.
+        loop {
             self.collect(c, &mut own);
             let begin = now();
             let due = match own.apart_ns {
@@ -57,6 +59,9 @@ impl Thread {
                 self.serve(c, &mut own, begin);
             } else {
                 self.idle(c, due);
+            }
+            if c.stop() {
+                break;
             }
         }
         // Replies to come find their thread here.
