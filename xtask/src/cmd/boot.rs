@@ -52,8 +52,8 @@ pub struct Args {
     /// NUMA nodes, 1 by default
     #[argh(option, default = "1")]
     pub numa: u32,
-    /// memory in MiB, 512 by default
-    #[argh(option, default = "512")]
+    /// memory: MiB, or a number with M or G as in 2G; 512M by default
+    #[argh(option, default = "512", from_str_fn(mebibytes))]
     pub mem: u32,
     /// words for the kernel command line
     #[argh(option)]
@@ -280,6 +280,21 @@ impl Booted {
     }
 }
 
+/// `512`, `512M` or `2G` in MiB.
+fn mebibytes(text: &str) -> Result<u32, String> {
+    let (number, scale) = match text.strip_suffix(['G', 'g']) {
+        Some(number) => (number, 1024),
+        None => (text.strip_suffix(['M', 'm']).unwrap_or(text), 1),
+    };
+    let mib = number
+        .parse::<u32>()
+        .ok()
+        .and_then(|n| n.checked_mul(scale));
+    mib.filter(|&mib| mib > 0).ok_or_else(|| {
+        format!("`{text}` is no size; valid are 512, 512M or 2G")
+    })
+}
+
 /// Most words of a plan on the kernel command line: with more than 32 behind
 /// `--` the kernel panics, and some of them are ours.
 const MOST_WORDS: usize = 24;
@@ -366,4 +381,19 @@ fn report(machine: &Machine, timed_out: bool) -> Result<(Report, u8)> {
     let mut report = Report::new(&boot);
     let code = outcome::judge(&boot, timed_out, &mut report);
     Ok((report, code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mebibytes;
+
+    #[test]
+    fn sizes_of_memory() {
+        for (text, mib) in [("512", 512), ("512M", 512), ("2G", 2048)] {
+            assert_eq!(mebibytes(text), Ok(mib), "{text}");
+        }
+        for bad in ["", "0", "2T", "G", "-1", "5000000G"] {
+            assert!(mebibytes(bad).is_err(), "{bad}");
+        }
+    }
 }
