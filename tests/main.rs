@@ -3,18 +3,29 @@
 //! `cargo xtask test --setup` installs what they need. Proofs that the
 //! intended kernel path ran are in `proofs.rs`, what goes wrong is in
 //! `trouble.rs`, properties of whole boots are in `boots.rs`, and additions to
-//! images are in `packing.rs`; `configs.rs` boots a kernel that is built from
-//! our fragments. Without a kernel, `budgets.rs` looks at what is built and
-//! `tidy.rs` at the sources.
+//! images are in `packing.rs`. Without a kernel, `consoles.rs` decodes recorded
+//! consoles, `budgets.rs` looks at what is built and `tidy.rs` at the sources.
+//! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
+//! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`, and
+//! additions to images are in `packing.rs`. Without a kernel, `budgets.rs`
+//! looks at what is built and `tidy.rs` at the sources.
 
 #![cfg(test)]
 
 mod boots;
 mod budgets;
 mod configs;
+mod consoles;
 mod expects;
 mod packing;
 mod proofs;
+mod proofs_bench;
+mod proofs_cgroup;
+mod proofs_churn;
+mod proofs_cpu;
+mod proofs_custom;
+mod proofs_wake;
+mod smoke;
 mod tidy;
 mod trouble;
 

@@ -2,10 +2,13 @@
 
 use crate::machine;
 use std::fs;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use xtask::build;
 use xtask::cmd::boot::{Args, boot};
+use xtask::decode::decode;
+use xtask::model::Report;
 
 const KERNEL: &str = "debian:6.12-cloud";
 
@@ -43,11 +46,54 @@ fn a_bad_plan_on_the_host_boots_nothing() {
         assert_eq!(said.status.code(), Some(255), "{plan}");
         assert!(text.contains(message), "{plan}: {text}");
     }
-    let usage = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .arg("bogus")
-        .output()
-        .unwrap();
-    assert_eq!(usage.status.code(), Some(255));
+}
+
+#[test]
+fn a_wrong_command_line_is_a_failure_of_the_tool() {
+    for (line, message) in [
+        ("boto", "no verb `boto`; nearest is `boot`"),
+        ("", "subcommands must be present"),
+        ("boot --kernle x", "nearest is `--kernel`"),
+        ("boot --kernel", "No value provided for option '--kernel'"),
+        ("boot --smp=two", "'--smp' with value 'two'"),
+        ("boot --deterministic=x", "'--deterministic' with value 'x'"),
+        ("boot -- work=PipeIo --json", "options come before"),
+        (
+            "boot --kernel /no/such -- work=PipeIo",
+            "no kernel `/no/such`",
+        ),
+        ("boot --add /no/such -- work=PipeIo", "/no/such"),
+        ("boot --smp 3 --numa 2 -- work=PipeIo", "over 2 nodes"),
+        ("explain FutexPingpong", "nearest is `FutexPingPong`"),
+        ("list everything", "one word too many for `list`"),
+        ("pack --compression=zip", "'--compression' with value 'zip'"),
+        ("decode /no/such/log", "/no/such/log"),
+        ("decode --format=xml /dev/null", "no format `xml`"),
+    ] {
+        let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(line.split_whitespace())
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.code(), Some(255), "{line}: {text}");
+        assert!(text.contains(message), "{line}: {text}");
+        assert!(said.stdout.is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn help_is_no_failure() {
+    for line in ["--help", "help", "boot --help", "help decode"] {
+        let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(line.split(' '))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.status.success(), "{line}");
+        for part in ["Usage:", "Examples:", "Error codes:", "255"] {
+            assert!(text.contains(part), "{line}: {text}");
+        }
+    }
 }
 
 #[test]
@@ -83,28 +129,76 @@ fn a_machine_that_is_stopped_was_hanging() {
 
 #[test]
 fn a_killed_worker_is_named_with_all_it_counted() {
-    let payload = build::payload(false).unwrap();
-    let mut child = Command::new(payload)
-        .args(["work=SpinWait", "workers=2", "time=1s"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let pid = child.id();
-    let children = format!("/proc/{pid}/task/{pid}/children");
-    let worker = loop {
-        let text = fs::read_to_string(&children).unwrap();
-        let workers: Vec<_> = text.split_whitespace().collect();
-        if let [first, _second] = workers[..] {
-            break first.to_owned();
-        }
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
-        thread::yield_now();
-    };
-    let killed = Command::new("kill").args(["-9", &worker]).status();
-    assert!(killed.unwrap().success());
+    let plan = ["work=SpinWait", "workers=2", "time=1s"];
+    let (child, workers) = started(&plan, 2);
+    let worker = &workers[0];
+    signal("KILL", worker);
     let said = child.wait_with_output().unwrap();
     let text = String::from_utf8(said.stdout).unwrap();
     assert_eq!(said.status.code(), Some(1), "{text}");
     assert!(text.contains("was killed by signal 9"), "{text}");
     assert!(text.contains("not ok 1 SpinWait"), "{text}");
+}
+
+/// The plain process, and the ids of its workers as soon as all are there.
+fn started(plan: &[&str], workers: usize) -> (Child, Vec<String>) {
+    let payload = build::payload(false).unwrap();
+    let mut child = Command::new(payload)
+        .args(plan)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let pid = child.id();
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    loop {
+        let text = fs::read_to_string(&children).unwrap();
+        let ids: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
+        if ids.len() == workers {
+            return (child, ids);
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
+        thread::yield_now();
+    }
+}
+
+/// By the shell, since not every system has a program that does it.
+fn signal(name: &str, pid: &str) {
+    let kill = format!("kill -{name} {pid}");
+    let sent = Command::new("sh").args(["-c", &kill]).status();
+    assert!(sent.unwrap().success());
+}
+
+#[test]
+fn a_worker_that_never_stops_is_killed_and_keeps_what_it_counted() {
+    let plan = "output=ktap,records work=SpinWait workers=2 grace=300ms";
+    let plan: Vec<&str> = plan.split(' ').chain(["time=4s"]).collect();
+    let (child, workers) = started(&plan, 2);
+    // It must have counted something, and 50 ms of CPU are enough.
+    let stat = format!("/proc/{}/stat", workers[0]);
+    let ticks = |stat: &str| -> u64 {
+        let text = fs::read_to_string(stat).unwrap();
+        let fields = text.rsplit_once(')').unwrap().1;
+        fields.split_whitespace().nth(11).unwrap().parse().unwrap()
+    };
+    while ticks(&stat) < 5 {
+        thread::yield_now();
+    }
+    signal("STOP", &workers[0]);
+    let said = child.wait_with_output().unwrap();
+    let text = String::from_utf8(said.stdout.clone()).unwrap();
+    assert_eq!(said.status.code(), Some(1), "{text}");
+    let reason = "SpinWait worker 0 did not stop within grace";
+    assert!(text.contains(reason), "{text}");
+    let boot = decode(&said.stdout).newest();
+    let report = Report::new(&boot);
+    assert_eq!(report.lost_records, 0);
+    let [killed, whole] = &report.runs[0].groups[0].workers[..] else {
+        panic!("two workers");
+    };
+    assert_eq!((killed.completed, &*killed.exit), (false, "timeout"));
+    assert!(killed.iterations > 0 && killed.cpu_ns > 0);
+    assert!(whole.completed);
+    for worker in workers {
+        assert!(!Path::new(&format!("/proc/{worker}")).exists());
+    }
 }

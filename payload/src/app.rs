@@ -3,6 +3,7 @@
 use crate::attr::Affinity;
 use crate::boot;
 use crate::counters;
+use crate::custom::types::Registered;
 use crate::frame::{CRC, StreamId};
 use crate::kit::shm;
 use crate::kit::text::{Cut, path, read_file};
@@ -16,6 +17,8 @@ use crate::probe::Feature;
 use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::supervisor::{self, Machine};
 use crate::sys;
+use crate::topology::cpus_of_node;
+use crate::workload::Workload;
 use core::fmt::Write;
 use heapless::String;
 use rustix::process::getpid;
@@ -51,7 +54,8 @@ impl Outcome {
 }
 
 /// As PID 1: runs the plan of the kernel command line and ends the machine.
-pub fn init() -> ! {
+/// `works` are types beside the built-in ones.
+pub fn init(works: &'static [&'static Workload]) -> ! {
     let entered = sys::monotonic_ns_by_syscall();
     let mut notes: String<256> = String::new();
     for kind in boot::mounts() {
@@ -63,6 +67,7 @@ pub fn init() -> ! {
     let sources = Sources {
         kernel: Source::kernel(cmdline),
         args: Source::args(args),
+        works: Registered(works),
         ..Sources::default()
     };
     let (_, end) = go(entered, sources, Some(&mut notes));
@@ -70,12 +75,13 @@ pub fn init() -> ! {
 }
 
 /// As a plain process: runs the plan of `args`, touching nothing of the
-/// host.
+/// host. `works` are types beside the built-in ones.
 #[must_use]
-pub fn process(args: &str) -> Outcome {
+pub fn process(args: &str, works: &'static [&'static Workload]) -> Outcome {
     let entered = sys::monotonic_ns_by_syscall();
     let sources = Sources {
         args: Source::args(args),
+        works: Registered(works),
         ..Sources::default()
     };
     go(entered, sources, None).0
@@ -246,19 +252,52 @@ fn with_plan(
 fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
     for run in plan.runs() {
         for group in &run.groups {
-            group.workers(machine.cpus.len())?;
+            let refuse = |rule| {
+                let (token, rule) = (group.token, Rule::Is(rule));
+                Err(PlanError { token, rule })
+            };
+            let leaf = run.leaf(group).unwrap_or_default();
+            let confined = leaf.cpus().unwrap_or(machine.cpus);
+            if confined.and(&machine.cpus) != confined {
+                return refuse(
+                    "its cpuset.cpus names CPUs this machine does \
+                               not have",
+                );
+            }
+            let nodes = leaf.mems().unwrap_or(machine.nodes);
+            if nodes.and(&machine.nodes) != nodes {
+                return refuse(
+                    "its cpuset.mems names nodes that are not \
+                               online",
+                );
+            }
+            let wanted = group.settings.mempolicy.nodes;
+            if wanted.and(&nodes) != wanted {
+                return refuse(
+                    "its mempolicy names nodes that are not online \
+                               or not in its cpuset.mems",
+                );
+            }
+            let usable = run.usable(group, &machine.cpus);
+            group.workers(usable.len())?;
             let there = match group.intent() {
-                Affinity::Exact(cpus) => cpus.and(&machine.cpus) == cpus,
+                Affinity::Exact(cpus) => cpus.and(&usable) == cpus,
                 Affinity::RandomSubset { from, .. } => {
-                    !from.and(&machine.cpus).is_empty()
+                    !from.and(&usable).is_empty()
                 }
-                Affinity::Inherit | Affinity::SingleCpu => true,
+                Affinity::NumaNode(node) => cpus_of_node(node)
+                    .is_some_and(|cpus| !cpus.and(&usable).is_empty()),
+                Affinity::Inherit
+                | Affinity::SingleCpu
+                | Affinity::CrossCgroup
+                | Affinity::LlcAligned
+                | Affinity::SmtSiblingPair { .. } => true,
             };
             if !there {
-                let rule = "its affinity names CPUs this machine does not \
-                            have";
-                let (token, rule) = (group.token, Rule::Is(rule));
-                return Err(PlanError { token, rule });
+                return refuse(
+                    "its affinity names CPUs this machine does not \
+                               have, or its cpuset.cpus leaves out",
+                );
             }
         }
     }
@@ -274,7 +313,7 @@ fn hello(
     out: &mut Output<'_>,
 ) {
     let uname = uname();
-    let shape = Shape::look(&machine.cpus);
+    let shape = Shape::look(&machine.topology);
     let mut absent: String<512> = String::new();
     for feature in Feature::ALL {
         if !machine.features.contains(feature) {

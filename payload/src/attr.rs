@@ -1,5 +1,8 @@
 //! Attributes of a group: policy, affinity, clone mode; and durations.
 
+pub mod cgroup;
+pub mod mempolicy;
+
 use crate::kit::cpus::Cpus;
 use crate::sys::{SCHED_FLAG_RESET_ON_FORK, SchedAttr};
 use core::fmt;
@@ -31,6 +34,8 @@ pub enum Policy {
         /// Period in ns.
         period_ns: u64,
     },
+    /// `SCHED_EXT`.
+    Ext,
 }
 
 impl Policy {
@@ -72,6 +77,7 @@ impl Policy {
             Self::Idle => attr.policy = 5,
             Self::Fifo(p) => (attr.policy, attr.priority) = (1, p.into()),
             Self::Rr(p) => (attr.policy, attr.priority) = (2, p.into()),
+            Self::Ext => attr.policy = 7,
             Self::Deadline {
                 runtime_ns,
                 deadline_ns,
@@ -146,6 +152,7 @@ impl fmt::Display for Policy {
             Self::Idle => f.write_str("idle"),
             Self::Fifo(p) => write!(f, "fifo:{p}"),
             Self::Rr(p) => write!(f, "rr:{p}"),
+            Self::Ext => f.write_str("ext"),
             Self::Deadline {
                 runtime_ns,
                 deadline_ns,
@@ -174,11 +181,23 @@ pub enum Affinity {
     },
     /// All on one CPU, the highest.
     SingleCpu,
+    /// Wherever the cgroup lets them, as the kernel narrows it.
+    CrossCgroup,
+    /// On the CPUs of this node.
+    NumaNode(u32),
+    /// On the last-level cache that has most of the CPUs.
+    LlcAligned,
+    /// On two threads of one core, another core for each instance.
+    SmtSiblingPair {
+        /// Both positions on both threads, instead of one on each.
+        shared: bool,
+    },
 }
 
 impl Affinity {
-    /// Parses `inherit`, `exact:LIST`, `random_subset:LIST/COUNT` or
-    /// `single_cpu`.
+    /// Parses `inherit`, `exact:LIST`, `random_subset:LIST/COUNT`,
+    /// `single_cpu`, `llc_aligned` or `smt_sibling_pair`, which may be
+    /// followed by `:split` (the default) or `:shared`.
     ///
     /// # Errors
     ///
@@ -189,6 +208,14 @@ impl Affinity {
         match (name, value) {
             ("inherit", "") => Ok(Self::Inherit),
             ("single_cpu", "") => Ok(Self::SingleCpu),
+            ("cross_cgroup", "") => Ok(Self::CrossCgroup),
+            ("llc_aligned", "") => Ok(Self::LlcAligned),
+            ("smt_sibling_pair", "" | "split") => {
+                Ok(Self::SmtSiblingPair { shared: false })
+            }
+            ("smt_sibling_pair", "shared") => {
+                Ok(Self::SmtSiblingPair { shared: true })
+            }
             ("exact", list) => Cpus::parse(list).map(Self::Exact).ok_or(LIST),
             ("random_subset", value) => {
                 let (list, count) = value
@@ -203,7 +230,8 @@ impl Affinity {
                 Ok(Self::RandomSubset { from, count })
             }
             _ => Err("an affinity is inherit, exact:LIST, \
-                      random_subset:LIST/COUNT or single_cpu"),
+                      random_subset:LIST/COUNT, single_cpu, cross_cgroup, \
+                      llc_aligned or smt_sibling_pair[:split|:shared]"),
         }
     }
 }
@@ -217,6 +245,15 @@ impl fmt::Display for Affinity {
                 write!(f, "random_subset:{from}/{count}")
             }
             Self::SingleCpu => f.write_str("single_cpu"),
+            Self::CrossCgroup => f.write_str("cross_cgroup"),
+            Self::NumaNode(node) => write!(f, "numa_node:{node}"),
+            Self::LlcAligned => f.write_str("llc_aligned"),
+            Self::SmtSiblingPair { shared: false } => {
+                f.write_str("smt_sibling_pair:split")
+            }
+            Self::SmtSiblingPair { shared: true } => {
+                f.write_str("smt_sibling_pair:shared")
+            }
         }
     }
 }
@@ -327,12 +364,26 @@ mod tests {
         for good in [
             "inherit",
             "single_cpu",
+            "cross_cgroup",
             "exact:0-3,8",
             "random_subset:0-3/2",
+            "llc_aligned",
+            "smt_sibling_pair:split",
+            "smt_sibling_pair:shared",
         ] {
             assert_eq!(Affinity::parse(good).unwrap().to_string(), good);
         }
-        for bad in ["", "exact", "exact:", "random_subset:0-3/0", "llc"] {
+        let bare = Affinity::parse("smt_sibling_pair");
+        assert_eq!(bare, Ok(Affinity::SmtSiblingPair { shared: false }));
+        for bad in [
+            "",
+            "exact",
+            "exact:",
+            "random_subset:0-3/0",
+            "llc",
+            "llc_aligned:1",
+            "smt_sibling_pair:both",
+        ] {
             assert!(Affinity::parse(bad).is_err(), "{bad}");
         }
     }

@@ -14,6 +14,7 @@ const MOUNTS: &[(&str, &str)] = &[
     ("sysfs", "/sys"),
     ("devtmpfs", "/dev"),
     ("tmpfs", "/tmp"),
+    ("cgroup2", "/sys/fs/cgroup"),
 ];
 
 /// Mounts what is needed. Returns the kinds that could not be mounted; the

@@ -1,32 +1,33 @@
 //! From slots to records, verdict and KTAP.
 
-use crate::attr::InGrammar;
+use crate::attr::mempolicy::MemPolicy;
+use crate::attr::{Affinity, InGrammar};
 use crate::counters::{BAD_TAINT, pieces};
-use crate::expect::figure::{Figures, Stat, Totals};
-use crate::expect::{self, Judged};
-use crate::kit::histogram::{Histogram, Sparse, percentile};
+use crate::figures::{self, PIECE, Percent, total};
+use crate::judge::{Found, judge_expects};
+use crate::kit::cpus::Cpus;
+use crate::kit::histogram::{Histogram, Sparse, Summary, percentile};
+use crate::kit::named::{self, MAX_NAME};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{CPU_WORDS, Op, Slot, State};
 use crate::kit::text::{Cut, Human};
 use crate::kmsg::{Kmsg, Next, is_incident};
 use crate::output::Output;
-use crate::plan::{MAX_CONDITIONS, MAX_GROUPS, Run};
+use crate::plan::Run;
 use crate::record::{
     self, CallError, Effective, Exit, Lines, Metrics, Record, TaskCounters,
     Verdict,
 };
 use crate::supervisor::{Findings, decode_exit};
 use crate::worker::Crew;
-use crate::workload::{Hist, How, Kind, Metric, Value};
+use crate::workload::{Hist, Kind, Value};
 use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use heapless::{String, Vec};
+use heapless::String;
 
 /// Kernel messages attached to one run, at most; incidents come first in
 /// importance but lines come in order, so the rest is counted as dropped.
 const MESSAGES: u32 = 64;
-/// Bytes of pairs in one record: three frames.
-const PIECE: usize = 150;
 
 /// A run that was carried out.
 #[derive(Debug)]
@@ -181,11 +182,17 @@ fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
         }
     }
     let progress = sum(crew.slots, |slot| &slot.work_units);
-    if ready && progress == 0 && findings.verdict < Verdict::Skip {
-        findings.add(
-            Verdict::Fail,
-            format_args!("FAIL(no_progress): {work} did no work"),
-        );
+    let counted = crew.slots.iter().all(Slot::counted);
+    let idle = ready && counted && progress == 0;
+    if idle && findings.verdict < Verdict::Skip {
+        // With parameters of zero, going round may be all there is to do.
+        match sum(crew.slots, |slot| &slot.iterations) {
+            0 => findings.add(
+                Verdict::Fail,
+                format_args!("FAIL(no_progress): {work} did no work"),
+            ),
+            _ => findings.add(Verdict::Degraded, format_args!("NO_UNITS")),
+        }
     }
 }
 
@@ -199,6 +206,8 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
     let fail = Verdict::Fail;
     match (slot.state(), exit) {
         (State::Done, Exit::Code(_)) => {}
+        // A program that does not know better ends when it is asked to.
+        (State::Done, Exit::Signal(15)) => {}
         (State::Skipped, _) => {
             findings.add(Verdict::Skip, format_args!("{note}"));
         }
@@ -215,8 +224,11 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
                 .add(fail, format_args!("{who} was killed by signal {signal}"));
         }
         (_, Exit::Code(code)) => {
-            findings
-                .add(fail, format_args!("{who} left with exit code {code}"));
+            let colon = if note.is_empty() { "" } else { ": " };
+            findings.add(
+                fail,
+                format_args!("{who} left with exit code {code}{colon}{note}"),
+            );
         }
         (_, Exit::Timeout) => {
             findings.add(fail, format_args!("{who} did not stop within grace"));
@@ -252,6 +264,7 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         iterations: sum(crew.slots, |slot| &slot.iterations),
         work_units: sum(crew.slots, |slot| &slot.work_units),
         nowait: sum(crew.slots, |slot| &slot.nowait),
+        counted: crew.slots.iter().all(Slot::counted),
     }));
 }
 
@@ -283,8 +296,44 @@ fn arguments(
     if let Some(nice) = settings.nice {
         writeln!(text, "nice={nice}")?;
     }
-    writeln!(text, "affinity={}", crew.affinity)?;
+    match crew.affinity {
+        Affinity::NumaNode(node) => writeln!(text, "numa_node={node}")?,
+        affinity => writeln!(text, "affinity={affinity}")?,
+    }
+    attributes(run, crew, text)?;
     writeln!(text, "clone={}", run.settings.clone)
+}
+
+/// Attributes that stand for themselves only where a plan sets them.
+fn attributes(
+    run: &Run<'_>,
+    crew: &Crew<'_>,
+    text: &mut dyn Write,
+) -> fmt::Result {
+    let settings = &crew.group.settings;
+    let leaf = run.leaf(crew.group).unwrap_or_default();
+    let names = [
+        ("cgroup", leaf.name),
+        ("comm", settings.comm),
+        ("pcomm", settings.pcomm),
+    ];
+    for (key, name) in names {
+        if let Some(name) = name {
+            writeln!(text, "{key}={name}")?;
+        }
+    }
+    for (knob, value) in leaf.set() {
+        writeln!(text, "{}={value}", knob.key)?;
+    }
+    if settings.mempolicy != MemPolicy::DEFAULT {
+        writeln!(text, "mempolicy={}", settings.mempolicy)?;
+    }
+    for (key, id) in [("uid", settings.uid), ("gid", settings.gid)] {
+        if let Some(id) = id {
+            writeln!(text, "{key}={id}")?;
+        }
+    }
+    Ok(())
 }
 
 /// The CPUs that any of the tasks was seen on.
@@ -312,7 +361,7 @@ fn bitmap<'b>(
 }
 
 /// Hands over the report of one worker.
-fn with_worker(
+pub fn with_worker(
     measured: &Measured<'_>,
     crew: &Crew<'_>,
     index: u32,
@@ -337,6 +386,15 @@ fn with_worker(
             let _fits = writeln!(Cut(&mut pages), "{node}={pages_there}");
         }
     }
+    let mut memory: String<256> = String::new();
+    let mempolicy = own.mempolicy.load(Relaxed).checked_sub(1);
+    let mempolicy = mempolicy.and_then(|number| {
+        let nodes = Cpus::from_words(own.mempolicy_nodes.each_ref().map(load));
+        MemPolicy::from_number(number, nodes)
+    });
+    if let Some(policy) = mempolicy {
+        let _cut = write!(Cut(&mut memory), "{policy}");
+    }
     let policy = own.policy.load(Relaxed).checked_sub(1);
     let effective = policy.map(|policy| Effective {
         policy: u8::try_from(policy).unwrap_or(u8::MAX),
@@ -344,7 +402,7 @@ fn with_worker(
             .unwrap_or(u8::MAX),
         nice: i8::try_from(own.nice.load(Relaxed)).unwrap_or(0),
         cpus: bitmap(&own.allowed, &mut allowed),
-        mempolicy: None,
+        mempolicy: mempolicy.is_some().then_some(memory.as_str()),
         ext_enabled: match own.ext_enabled.load(Relaxed) {
             0 => None,
             told => Some(told == 2),
@@ -377,6 +435,7 @@ fn with_worker(
         numa_pages: record::Pairs(pages.trim_end()),
         completed: tasks.iter().all(|slot| slot.state() == State::Done),
         exit: decode_exit(own.exit.load(Relaxed)),
+        counted: tasks.iter().all(Slot::counted),
     });
 }
 
@@ -423,21 +482,24 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     let wall_ms = (measured.end - measured.begin) / 1_000_000;
     let iterations = sum(crew.slots, |slot| &slot.iterations);
     let rate = iterations * 1000 / wall_ms.max(1);
-    out.line(format_args!(
-        "# {}: {} workers, {iterations} iterations, {rate}/s",
-        row.name, crew.workers,
-    ));
+    let (name, workers) = (row.name, crew.workers);
+    match crew.slots.iter().all(Slot::counted) {
+        true => out.line(format_args!(
+            "# {name}: {workers} workers, {iterations} iterations, {rate}/s"
+        )),
+        false => out.line(format_args!("# {name}: {workers} workers")),
+    }
     let Ok(arena) = Arena::new(size_of::<Histogram>()) else {
         return;
     };
-    let Ok(total) = arena.one::<Histogram>() else {
+    let Ok(sum) = arena.one::<Histogram>() else {
         return;
     };
     for hist in row.hists {
-        merge(crew, hist, total);
-        let summary = total.summary();
+        total(crew, hist.index, sum);
+        let summary = sum.summary();
         let mut buf = [0; 8192];
-        let len = Sparse::encode(total.occupied(), &mut buf).unwrap_or(0);
+        let len = Sparse::encode(sum.occupied(), &mut buf).unwrap_or(0);
         out.record(&Record::Hist(record::Hist {
             run: measured.number,
             group: crew.number,
@@ -451,138 +513,57 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             buckets: &buf[..len],
         }));
         if summary.count > 0 {
-            let p = |num| percentile(total.occupied(), &summary, num, 100);
-            out.line(format_args!(
-                "# {}: {} p50 {} p99 {} max {}",
-                row.name,
-                hist.name,
-                Human(p(50)),
-                Human(p(99)),
-                Human(summary.max_ns),
-            ));
+            let mut text: String<160> = String::new();
+            let _cut = headline(hist, sum, &summary, &mut Cut(&mut text));
+            let text = text.trim_end();
+            out.line(format_args!("# {}: {} {text}", row.name, hist.name));
         }
     }
-    let mut text: String<512> = String::new();
-    for metric in row.metrics {
-        let value = metric_of(crew, metric);
-        let _fits = writeln!(Cut(&mut text), "{}={value}", metric.name);
-    }
-    for values in pieces(&text, PIECE) {
-        let (run, group) = (measured.number, crew.number);
-        out.record(&Record::Metrics(Metrics { run, group, values }));
-    }
-}
-
-/// A histogram of all tasks of a group.
-fn merge(crew: &Crew<'_>, hist: &Hist, total: &Histogram) {
-    total.clear();
-    let each = crew.group.work.row().hists.len();
-    let mine = crew.hists.iter().skip(hist.index).step_by(each);
-    mine.for_each(|h| h.add_to(total));
-}
-
-fn metric_of(crew: &Crew<'_>, metric: &Metric) -> u64 {
-    let of = |slot: &Slot| slot.metrics[metric.index].load(Relaxed);
-    match metric.how {
-        How::Sum => crew.slots.iter().map(of).sum(),
-        How::Max => crew.slots.iter().map(of).max().unwrap_or(0),
-        How::Gauge(index) => crew.gauge_sum(index),
-    }
-}
-
-/// The figures of a run, for its conditions.
-struct RunFigures<'r> {
-    measured: &'r Measured<'r>,
-    totals: Vec<Totals, MAX_GROUPS>,
-    scratch: &'r Histogram,
-}
-
-impl Figures for RunFigures<'_> {
-    fn work(&self, group: usize) -> Option<&str> {
-        Some(self.measured.crews.get(group)?.group.work.row().name)
-    }
-
-    fn hist(&self, group: usize, name: &str, stat: Stat) -> Option<u64> {
-        let crew = self.measured.crews.get(group)?;
-        let mut hists = crew.group.work.row().hists.iter();
-        merge(crew, hists.find(|hist| hist.name == name)?, self.scratch);
-        stat.of(&self.scratch.summary(), self.scratch.occupied())
-    }
-
-    fn figure(&self, group: usize, name: &str) -> Option<u64> {
-        let crew = self.measured.crews.get(group)?;
-        let mut metrics = crew.group.work.row().metrics.iter();
-        self.totals.get(group)?.get(name).or_else(|| {
-            Some(metric_of(crew, metrics.find(|m| m.name == name)?))
-        })
-    }
-
-    fn counter(&self, name: &str) -> Option<u64> {
-        let mut counters = record::Pairs(self.measured.counters).iter();
-        Some(counters.find(|counter| counter.0 == name)?.1)
-    }
-}
-
-/// Judges every condition of a run; one that does not hold fails it.
-fn judge_expects(
-    measured: &Measured<'_>,
-    findings: &mut Findings,
-) -> Vec<Judged, MAX_CONDITIONS> {
-    let mut judgements = Vec::new();
-    if measured.run.expects().next().is_none() || !measured.ready {
-        return judgements;
-    }
-    let arena = Arena::new(size_of::<Histogram>());
-    let scratch = arena.as_ref().ok().and_then(|arena| arena.one().ok());
-    let Some(scratch) = scratch else {
-        findings.add(Verdict::Fail, format_args!("no memory to judge expect="));
-        return judgements;
+    let mut text: String<1024> = String::new();
+    figures::metrics(crew, |name, value| {
+        let _fits = writeln!(Cut(&mut text), "{name}={value}");
+    });
+    let mut metrics = |text: &str| {
+        for values in pieces(text, PIECE) {
+            let (run, group) = (measured.number, crew.number);
+            out.record(&Record::Metrics(Metrics { run, group, values }));
+        }
     };
-    let mut totals = Vec::new();
-    for crew in measured.crews {
-        let mut total = Totals::new(measured.end - measured.begin);
-        for index in 0..crew.workers {
-            with_worker(measured, crew, index, &mut |w| total.add(w));
-        }
-        // A run has no more crews than groups.
-        let _room = totals.push(total);
-    }
-    let figures = RunFigures {
-        measured,
-        totals,
-        scratch,
-    };
-    for expect in measured.run.expects() {
-        let judged = expect.evaluate(&figures);
-        if !judged.held {
-            let found = Found(expect.kind(), judged.milli);
-            let text = expect.text;
-            findings.add(
-                Verdict::Fail,
-                format_args!("expect {text} does not hold: {found}"),
-            );
-        }
-        // The plan was refused if it had more.
-        let _room = judgements.push(judged);
-    }
-    judgements
+    metrics(&text);
+    named::sums(crew.named, &mut |name, sum| {
+        let mut text: String<{ MAX_NAME + 24 }> = String::new();
+        let _fits = writeln!(Cut(&mut text), "{name}={sum}");
+        metrics(&text);
+    });
 }
 
-/// What a condition found, for people.
-struct Found(expect::Kind, Option<u64>);
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(milli) = self.1 else {
-            return f.write_str("the run has no such figure");
+/// The percentiles of a histogram that go to the console, and its largest
+/// sample.
+fn headline(
+    hist: &Hist,
+    sum: &Histogram,
+    summary: &Summary,
+    text: &mut dyn Write,
+) -> fmt::Result {
+    let p = |tenths| percentile(sum.occupied(), summary, tenths, 1000);
+    let all = hist.shown.iter().map(|&tenths| Some(tenths));
+    for tenths in all.chain([None]) {
+        let value = match tenths {
+            Some(tenths) => {
+                write!(text, "{} ", Percent(tenths))?;
+                p(tenths.into())
+            }
+            None => {
+                write!(text, "max ")?;
+                summary.max_ns
+            }
         };
-        match self.0 {
-            expect::Kind::Duration => write!(f, "{}", Human(milli / 1000)),
-            expect::Kind::Rate => write!(f, "{}/s", milli / 1000),
-            _ if milli.is_multiple_of(1000) => write!(f, "{}", milli / 1000),
-            _ => write!(f, "{}.{:03}", milli / 1000, milli % 1000),
+        match hist.unit {
+            "ns" => write!(text, "{} ", Human(value))?,
+            _ => write!(text, "{value} ")?,
         }
     }
+    Ok(())
 }
 
 /// Counts incidents and lines of the log, and lets incidents fail the run.

@@ -4,7 +4,19 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+pub mod broadcast;
+pub mod cgroup;
+mod class;
+mod events;
+mod exec;
+pub mod lanes;
+mod measure;
+mod memory;
+mod mutex;
+mod signals;
+
 use crate::attr::Policy;
+use crate::cgroup::Base;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
 use crate::kit::cpus::Cpus;
@@ -15,8 +27,10 @@ use crate::kit::slot::{
 };
 use crate::kit::task;
 use crate::sys;
+use crate::sys::numa::get_mempolicy;
 use crate::workload::{CallExt, Hist, Instance, Metric, Stop, Work};
 use core::hint::{black_box, spin_loop};
+use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
@@ -55,6 +69,10 @@ pub struct Given<'r> {
     pub group: u16,
     /// Index in the group.
     pub index: u32,
+    /// Workers in the group.
+    pub workers: u32,
+    /// The measured time that is planned, in ns.
+    pub time_ns: u64,
     /// Position in the instance.
     pub pos: u32,
     /// Workers per instance, at least 1.
@@ -65,12 +83,15 @@ pub struct Given<'r> {
     pub lanes: u32,
     /// Seed of random numbers, different for every task.
     pub seed: u64,
-    /// Futexes are private to the process (thread mode).
+    /// Futexes are private to the process: thread mode, or the tasks of one
+    /// worker among themselves.
     pub private: bool,
     /// `burn` counts CPU time instead of wall time.
     pub burn_cpu: bool,
     /// Every how many blocking steps `run_delay` is read.
     pub rd_sample: u32,
+    /// Where cgroups can be made.
+    pub cgroups: Option<&'r Base>,
     /// The end of the pipe ring this position reads.
     pub pipe_in: Option<BorrowedFd<'r>>,
     /// The end of the pipe ring this position writes.
@@ -176,16 +197,20 @@ impl<'r> Ctx<'r> {
         }
     }
 
-    /// Memory of this worker's own; the report says on which nodes it is.
+    /// Memory of this worker's own; the report says on which nodes it is, so
+    /// it stays until the process ends.
     ///
     /// # Errors
     ///
     /// `mmap` failed.
-    pub fn memory(&mut self, bytes: usize) -> Result<Region, Stop> {
+    pub fn memory(
+        &mut self,
+        bytes: usize,
+    ) -> Result<ManuallyDrop<Region>, Stop> {
         let region = Region::new(bytes).call(Op::Mmap.name())?;
         let start = region.address();
         self.region = start..start + bytes;
-        Ok(region)
+        Ok(ManuallyDrop::new(region))
     }
 
     /// The type's own memory is at these addresses.
@@ -273,13 +298,15 @@ impl<'r> Ctx<'r> {
         sched_setaffinity(None, &cpus.to_set())
     }
 
-    /// `sched_setattr` of this task.
+    /// `sched_setattr` of this task, at the nice value it has.
     ///
     /// # Errors
     ///
-    /// `EPERM`, `EBUSY` (deadline admission).
+    /// `EPERM`, `EBUSY` (deadline admission), `EACCES` (the sched_ext
+    /// scheduler will not have it).
     pub fn sched_setattr(&self, policy: Policy) -> Result<(), Errno> {
-        sys::sched_setattr(policy.attr(None))
+        let nice = i8::try_from(sys::sched_getattr()?.nice).ok();
+        sys::sched_setattr(policy.attr(nice))
     }
 
     /// The work type and its parameters.
@@ -335,13 +362,7 @@ impl<'r> Ctx<'r> {
     pub fn iteration_at(&mut self, now: u64) {
         add(&self.given.slot.iterations, 1);
         self.checkpoint_at(now);
-        let phase = self.given.control.phase.load(Relaxed);
-        if phase != self.phase {
-            self.phase = phase;
-            if phase == Phase::Measure.number() {
-                self.begin();
-            }
-        }
+        self.follow();
     }
 
     /// Counts an iteration that ends here.
@@ -441,9 +462,7 @@ impl<'r> Ctx<'r> {
             add(&slot.migrations_seen, 1);
         }
         self.last_cpu = cpu;
-        if let Some(word) = slot.cpus_used.get(cpu / 64) {
-            word.store(word.load(Relaxed) | 1 << (cpu % 64), Relaxed);
-        }
+        slot.saw_cpu(cpu);
     }
 
     /// `n` spin steps, one work unit each, with checkpoints in between.
@@ -462,16 +481,24 @@ impl<'r> Ctx<'r> {
 
     /// Spins for `ns` on the burn clock, or until the stop.
     pub fn burn(&mut self, ns: u64) {
+        self.burn_each(ns, |_, _| {});
+    }
+
+    /// The same; `each` is told the wall time, in ns, of each 256 steps.
+    pub fn burn_each(&mut self, ns: u64, each: impl Fn(&Self, u64)) {
         let read = match self.given.burn_cpu {
             true => clock::thread_cpu,
             false => now,
         };
+        let mut begin = now();
         let end = read() + ns;
         while !self.stop() {
             spin_steps(BURN_STEPS);
             self.units(BURN_STEPS);
             let time = read();
             let wall = if self.given.burn_cpu { now() } else { time };
+            each(self, wall.saturating_sub(begin));
+            begin = wall;
             self.checkpoint_at(wall);
             if time >= end {
                 break;
@@ -688,6 +715,8 @@ pub fn spin_steps(n: u64) {
     }
 }
 
+pub use exec::Program;
+
 /// Tells the supervisor that this task has finished its set-up, or failed.
 pub fn arrive(control: &Control) {
     control.ready.fetch_add(1, Relaxed);
@@ -705,6 +734,12 @@ pub fn effective(slot: &Slot) {
         let cpus = Cpus::from_set(&set);
         for (to, from) in slot.allowed.iter().zip(cpus.words()) {
             to.store(*from, Relaxed);
+        }
+    }
+    if let Ok((mode, nodes)) = get_mempolicy() {
+        slot.mempolicy.store(mode + 1, Relaxed);
+        for (to, from) in slot.mempolicy_nodes.iter().zip(nodes) {
+            to.store(from, Relaxed);
         }
     }
     let ext = match task::own_ext_enabled() {

@@ -1,13 +1,26 @@
 //! What workloads share.
 
+pub mod cache;
 pub mod cells;
 pub mod clock;
 pub mod cpus;
+pub mod draw;
 pub mod files;
+pub mod handled;
 pub mod histogram;
+pub mod lane_queue;
+pub mod list;
+pub mod lz;
+pub mod matrix;
 pub mod memory;
+pub mod named;
+pub mod phases;
 pub mod pipes;
+pub mod queue;
+pub mod rt_guard;
 pub mod shm;
+pub mod simd;
 pub mod slot;
+pub mod steer;
 pub mod task;
 pub mod text;

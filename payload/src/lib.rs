@@ -9,14 +9,19 @@
 #[cfg(test)]
 extern crate std;
 
+pub mod affinity;
 pub mod app;
 pub mod attr;
 pub mod boot;
+pub mod cgroup;
 pub mod collect;
 pub mod counters;
 pub mod ctx;
+pub mod custom;
 pub mod expect;
+pub mod figures;
 pub mod frame;
+pub mod judge;
 pub mod kit;
 pub mod kmsg;
 pub mod machine;
@@ -24,8 +29,13 @@ pub mod output;
 pub mod plan;
 pub mod probe;
 pub mod record;
+#[cfg(feature = "init")]
+mod rt;
+#[cfg(feature = "init")]
+pub mod start;
 pub mod supervisor;
 pub mod sys;
+pub mod topology;
 pub mod worker;
 pub mod workload;
 pub mod workloads;

@@ -1,14 +1,15 @@
 //! The shape of the machine, for the `Hello` record.
 
+use crate::cgroup::Base;
 use crate::ctx::spin_steps;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::Histogram;
 use crate::kit::shm::Arena;
-use crate::kit::text::{path, read_file};
+use crate::kit::text::read_file;
 use crate::supervisor::Machine;
+use crate::topology::{Topology, online_nodes};
 use crate::{kmsg::Kmsg, probe::Feature};
-use core::fmt::Arguments;
 use core::hint::black_box;
 use heapless::{String, Vec};
 use rustix::thread::{CapabilitySet, capabilities, sched_getaffinity};
@@ -38,43 +39,24 @@ pub struct Shape {
 impl Shape {
     /// Looks.
     #[must_use]
-    pub fn look(cpus: &Cpus) -> Self {
+    pub fn look(topology: &Topology) -> Self {
         let mut buf = [0; 2048];
         let clocksource = "/sys/devices/system/clocksource/clocksource0/\
                            current_clocksource";
         let clocksource = read_file(clocksource, &mut buf)
             .and_then(|text| String::try_from(text.trim()).ok())
             .unwrap_or_default();
-        let mem_kib = read_file("/proc/meminfo", &mut buf)
-            .and_then(|text| {
-                let line = text.lines().find(|l| l.starts_with("MemTotal"))?;
-                line.split_ascii_whitespace().nth(1)?.parse().ok()
-            })
-            .unwrap_or(0);
-        let nodes = list(format_args!("/sys/devices/system/node/online"));
-        // A CPU stands for its core, or its cache, if it is the first of it.
-        let firsts = |file: &str| {
-            let count = cpus.iter().filter(|cpu| {
-                let dir = "/sys/devices/system/cpu/cpu";
-                list(format_args!("{dir}{cpu}/{file}"))
-                    .is_some_and(|set| set.iter().next() == Some(*cpu))
-            });
-            u32::try_from(count.count()).unwrap_or(0)
-        };
-        let llcs = match firsts("cache/index3/shared_cpu_list") {
-            0 => firsts("cache/index2/shared_cpu_list"),
-            llcs => llcs,
-        };
+        let mem_kib = meminfo("MemTotal:").unwrap_or(0);
         Self {
-            nodes: nodes.map_or(1, |nodes| nodes.len()),
-            llcs,
-            cores: firsts("topology/thread_siblings_list"),
+            nodes: topology.nodes,
+            llcs: topology.llcs,
+            cores: topology.cores,
             mem_kib,
             clocksource,
             clock_ns: cost_ps(256, || {
                 black_box(now());
             }) / 1000,
-            spin_step_ps: cost_ps(1, || spin_steps(8192)) / 8192,
+            spin_step_ps: cost_ps(1, || spin_steps(1024)) / 1024,
             record_ps: record_ps(),
         }
     }
@@ -90,9 +72,13 @@ impl Shape {
     }
 }
 
-fn list(args: Arguments<'_>) -> Option<Cpus> {
-    let mut buf = [0; 256];
-    Cpus::parse(read_file(&path(args), &mut buf)?.trim())
+/// A figure of `/proc/meminfo` in KiB.
+#[must_use]
+pub fn meminfo(key: &str) -> Option<u64> {
+    let mut buf = [0; 2048];
+    let text = read_file("/proc/meminfo", &mut buf)?;
+    let line = text.lines().find(|line| line.starts_with(key))?;
+    line.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 /// Mean cost of `f` in ps, the best of four tries.
@@ -130,11 +116,20 @@ pub fn probe(progress: bool) -> Machine {
         }
     }
     let cpus = sched_getaffinity(None).map(|set| Cpus::from_set(&set));
+    let cpus = cpus.unwrap_or_default();
     let sys_nice = capabilities(None)
         .is_ok_and(|c| c.effective.contains(CapabilitySet::SYS_NICE));
     Machine {
-        cpus: cpus.unwrap_or_default(),
+        topology: Topology::look(&cpus),
+        cpus,
         features,
+        nodes: online_nodes().unwrap_or_else(|| {
+            // A kernel without NUMA has node 0 alone.
+            let mut zero = Cpus::EMPTY;
+            let _fits = zero.insert(0);
+            zero
+        }),
+        cgroups: Base::find(),
         sys_nice,
         kmsg: Kmsg::open(),
         progress,

@@ -12,13 +12,16 @@ pub mod nearest;
 pub mod settings;
 pub mod token;
 
+use crate::attr::cgroup::Leaf;
 use crate::attr::{Affinity, CloneMode, parse_duration};
 use crate::counters;
+use crate::custom::types::{self, Registered};
 use crate::expect::Expect;
+use crate::kit::cpus::Cpus;
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::{
-    BOOT_KEYS, Boot, EXPECT, GROUP_KEYS, GroupSettings, MAX_WORKERS, RUN_KEYS,
-    RunSettings, Workers, bad, flag, number,
+    BOOT_KEYS, Boot, EXCLUSIVE, EXPECT, GROUP_KEYS, GroupSettings, MAX_WORKERS,
+    RUN_KEYS, RunSettings, Workers, bad, flag, number,
 };
 use crate::plan::token::{Source, Token, Tokens};
 use crate::workload::{Kind, Param, Value, Work};
@@ -42,7 +45,7 @@ pub struct Group<'t> {
     /// Work type and parameters.
     pub work: Work<'t>,
     /// Everything else.
-    pub settings: GroupSettings,
+    pub settings: GroupSettings<'t>,
     /// The word that started it.
     pub token: &'t str,
 }
@@ -55,7 +58,7 @@ impl<'t> Group<'t> {
         self.settings.affinity.unwrap_or_else(typical)
     }
 
-    /// The number of workers on a machine with `cpus` CPUs.
+    /// The number of workers where `cpus` CPUs may be used.
     ///
     /// # Errors
     ///
@@ -66,6 +69,10 @@ impl<'t> Group<'t> {
             Workers::Default => size,
             Workers::Count(n) => n,
             Workers::PerCpu(n) => n.saturating_mul(cpus),
+            Workers::Percent(share) => {
+                let workers = u64::from(share) * u64::from(cpus);
+                u32::try_from(workers.div_ceil(100_000)).unwrap_or(u32::MAX)
+            }
         };
         let token = self.token;
         if workers > MAX_WORKERS {
@@ -82,7 +89,19 @@ impl<'t> Group<'t> {
         }
         Ok(workers)
     }
+
+    /// What the process whose threads its workers are is known by; `None`
+    /// where each is a process of its own.
+    #[must_use]
+    pub fn host(&self, clone: CloneMode) -> Option<Host<'t>> {
+        let pcomm = self.settings.pcomm;
+        let threads = clone == CloneMode::Thread || pcomm.is_some();
+        threads.then_some((pcomm, self.settings.cgroup.name))
+    }
 }
+
+/// Name and cgroup of a process whose threads are workers.
+pub type Host<'t> = (Option<&'t str>, Option<&'t str>);
 
 /// One run of a plan.
 #[derive(Debug, Clone)]
@@ -119,6 +138,68 @@ impl<'t> Run<'t> {
     }
 }
 
+impl<'t> Run<'t> {
+    /// The cgroup of one of its groups, with what any group says of it.
+    ///
+    /// # Errors
+    ///
+    /// The key for which two groups differ.
+    pub fn leaf(&self, group: &Group<'t>) -> Result<Leaf<'t>, &'static str> {
+        let mut leaf = group.settings.cgroup;
+        if leaf.name.is_some() {
+            for other in &self.groups {
+                if other.settings.cgroup.name == leaf.name {
+                    leaf.unite(&other.settings.cgroup)?;
+                }
+            }
+        }
+        Ok(leaf)
+    }
+
+    /// Which of `cpus` one of its groups may use.
+    #[must_use]
+    pub fn usable(&self, group: &Group<'t>, cpus: &Cpus) -> Cpus {
+        // Whether groups differ was checked when the plan was parsed.
+        let confined = self.leaf(group).ok().and_then(|leaf| leaf.cpus());
+        confined.map_or(*cpus, |confined| confined.and(cpus))
+    }
+
+    /// Refuses groups that are each fine but not together.
+    fn check(&self) -> Result<(), PlanError<'t>> {
+        let clone = self.settings.clone;
+        let mut threads_in = None;
+        for group in &self.groups {
+            let refuse = |rule| Err(bad(group.token, rule));
+            let row = group.work.row();
+            let host = group.host(clone);
+            if row.fork_only && host.is_some() {
+                return refuse(Rule::Is(match group.settings.pcomm {
+                    None => {
+                        "this type acts on its whole process and runs with \
+                         clone=fork only"
+                    }
+                    Some(_) => {
+                        "this type acts on its whole process and runs \
+                         without pcomm only"
+                    }
+                }));
+            }
+            if let Err(key) = self.leaf(group) {
+                return refuse(Rule::Leaf(key));
+            }
+            if let Some((None, cgroup)) = host
+                && *threads_in.get_or_insert(cgroup) != cgroup
+            {
+                let rule = "with clone=thread all groups are threads of one \
+                            process and so in one cgroup; pcomm gives a \
+                            group a process of its own";
+                return refuse(Rule::Is(rule));
+            }
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Display for Run<'_> {
     /// Names of the work types, joined by `+`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -139,6 +220,8 @@ pub struct Sources<'t> {
     pub args: Source<'t>,
     /// Words of the kernel command line.
     pub kernel: Source<'t>,
+    /// Work types beside the built-in ones.
+    pub works: Registered,
 }
 
 impl<'t> Sources<'t> {
@@ -176,7 +259,7 @@ pub fn builtin(name: &str, text: &mut dyn fmt::Write) -> Option<()> {
     for row in workloads::ALL {
         let measures = ["wake", "timer"];
         if !latency || row.hists.iter().any(|h| measures.contains(&h.name)) {
-            write!(text, " work={}", row.name).ok()?;
+            write!(text, " work={} {}", row.name, row.example).ok()?;
         }
     }
     Some(())
@@ -188,9 +271,10 @@ pub struct Plan<'t> {
     /// What holds for the whole boot.
     pub boot: Boot<'t>,
     run: RunSettings,
-    group: GroupSettings,
+    group: GroupSettings<'t>,
     expects: Vec<&'t str, MAX_EXPECTS>,
     runs: Source<'t>,
+    works: Registered,
     len: u16,
 }
 
@@ -207,6 +291,7 @@ impl<'t> Plan<'t> {
             group: GroupSettings::DEFAULT,
             expects: Vec::new(),
             runs: sources.file,
+            works: sources.works,
             len: 0,
         };
         for source in sources.rising() {
@@ -298,6 +383,7 @@ impl<'t> Plan<'t> {
             run: self.run,
             group: self.group,
             expects: self.expects.clone(),
+            works: self.works,
         }
     }
 }
@@ -305,8 +391,9 @@ impl<'t> Plan<'t> {
 struct Runs<'t> {
     tokens: Peekable<Tokens<'t>>,
     run: RunSettings,
-    group: GroupSettings,
+    group: GroupSettings<'t>,
     expects: Vec<&'t str, MAX_EXPECTS>,
+    works: Registered,
 }
 
 impl<'t> Runs<'t> {
@@ -326,7 +413,7 @@ impl<'t> Runs<'t> {
         let mut group = self.start(start)?;
         while let Some(token) = self.tokens.next_if(|t| t.key != "work") {
             if token.key == "with" {
-                push(&mut run, group)?;
+                push(&mut run, group, self.works)?;
                 group = self.start(token)?;
                 seen = Seen::new();
             } else if take_expect(&mut run.expects, token)? {
@@ -337,19 +424,12 @@ impl<'t> Runs<'t> {
                 seen.add(token)?;
                 take_param(&mut group, token)?;
             }
-            if token.key == "workers" {
+            if matches!(token.key, "workers" | "workers_pct") {
                 group.token = token.text;
             }
         }
-        push(&mut run, group)?;
-        for group in &run.groups {
-            let threads = run.settings.clone == CloneMode::Thread;
-            if group.work.row().fork_only && threads {
-                let rule = "this type acts on its whole process and runs \
-                            with clone=fork only";
-                return Err(bad(group.token, Rule::Is(rule)));
-            }
-        }
+        push(&mut run, group, self.works)?;
+        run.check()?;
         run.check_expects()?;
         Ok(run)
     }
@@ -358,7 +438,8 @@ impl<'t> Runs<'t> {
         let name =
             token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
         let row = workloads::find(name)
-            .ok_or_else(|| bad(token.text, Rule::Work(name)))?;
+            .or_else(|| self.works.find(name))
+            .ok_or_else(|| bad(token.text, Rule::Work(name, self.works)))?;
         Ok(Group {
             work: Work::new(row),
             settings: self.group,
@@ -384,14 +465,40 @@ fn take_expect<'t>(
     Ok(true)
 }
 
-fn push<'t>(run: &mut Run<'t>, group: Group<'t>) -> Result<(), PlanError<'t>> {
+fn push<'t>(
+    run: &mut Run<'t>,
+    mut group: Group<'t>,
+    works: Registered,
+) -> Result<(), PlanError<'t>> {
+    let named = types::named(&group.work);
+    if let Some(name) = named.filter(|_| !works.0.is_empty()) {
+        let row = works
+            .find(name)
+            .ok_or_else(|| bad(name, Rule::Work(name, works)))?;
+        (group.work.row().check)(&group.work)
+            .map_err(|conflict| bad(group.token, Rule::Is(conflict.rule)))?;
+        group.work = types::registered(&group.work, row);
+    }
     let work = &group.work;
     (work.row().check)(work)
+        .and_then(|()| match group.settings.policy {
+            Some(policy) => (work.row().check_policy)(work, policy),
+            None => Ok(()),
+        })
         .map_err(|conflict| bad(group.token, Rule::Is(conflict.rule)))?;
-    if !matches!(group.settings.workers, Workers::PerCpu(_)) {
+    let settings = &group.settings;
+    if !matches!(settings.workers, Workers::PerCpu(_) | Workers::Percent(_)) {
         group.workers(1)?;
     }
     let token = group.token;
+    settings
+        .check()
+        .map_err(|rule| bad(token, Rule::Is(rule)))?;
+    if work.row().in_cgroup && settings.cgroup.name.is_none() {
+        let rule = "this type acts on all of its cgroup and needs one of its \
+                    own, cgroup=NAME";
+        return Err(bad(token, Rule::Is(rule)));
+    }
     run.groups
         .push(group)
         .map_err(|_| bad(token, Rule::TooMany("groups", MAX_GROUPS)))
@@ -468,7 +575,9 @@ impl<'t> Seen<'t> {
         if twice || self.keys.push(token.key).is_err() {
             return Err(bad(token.text, Rule::Twice));
         }
-        Ok(())
+        let seen = |key: &&str| self.keys.contains(key);
+        let both = EXCLUSIVE.iter().find(|(a, b, _)| seen(a) && seen(b));
+        both.map_or(Ok(()), |both| Err(bad(token.text, Rule::Is(both.2))))
     }
 }
 

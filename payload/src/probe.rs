@@ -3,9 +3,12 @@
 //! A feature is found by trying it, never by reading a configuration: that
 //! works on every kernel, and says what is really there.
 
+use crate::cgroup;
 use crate::kit::clock::timespec;
 use crate::kit::text::read_file;
+use crate::sys::numa::get_mempolicy;
 use core::sync::atomic::AtomicU32;
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
 use rustix::thread::{NanosleepRelativeResult, clock_nanosleep_relative};
 use rustix::thread::{futex, sched_getaffinity};
@@ -26,6 +29,22 @@ pub enum Feature {
     Schedstats,
     /// `CONFIG_SCHED_DEBUG`, where it exists.
     SchedDebug,
+    /// `CONFIG_FUTEX_PI`.
+    FutexPi,
+    /// `CONFIG_SCHED_CLASS_EXT`.
+    SchedExt,
+    /// `CONFIG_CGROUPS`.
+    Cgroups,
+    /// `CONFIG_CGROUP_SCHED`.
+    CgroupSched,
+    /// `CONFIG_CPUSETS`.
+    Cpusets,
+    /// `CONFIG_MEMCG`.
+    Memcg,
+    /// `CONFIG_NUMA`.
+    Numa,
+    /// `CONFIG_MEMFD_CREATE`.
+    MemfdCreate,
 }
 
 impl Feature {
@@ -37,6 +56,14 @@ impl Feature {
         Self::SchedInfo,
         Self::Schedstats,
         Self::SchedDebug,
+        Self::FutexPi,
+        Self::SchedExt,
+        Self::Cgroups,
+        Self::CgroupSched,
+        Self::Cpusets,
+        Self::Memcg,
+        Self::Numa,
+        Self::MemfdCreate,
     ];
 
     /// The configuration option that provides it.
@@ -49,6 +76,14 @@ impl Feature {
             Self::SchedInfo => "CONFIG_SCHED_INFO",
             Self::Schedstats => "CONFIG_SCHEDSTATS",
             Self::SchedDebug => "CONFIG_SCHED_DEBUG",
+            Self::FutexPi => "CONFIG_FUTEX_PI",
+            Self::SchedExt => "CONFIG_SCHED_CLASS_EXT",
+            Self::Cgroups => "CONFIG_CGROUPS",
+            Self::CgroupSched => "CONFIG_CGROUP_SCHED",
+            Self::Cpusets => "CONFIG_CPUSETS",
+            Self::Memcg => "CONFIG_MEMCG",
+            Self::Numa => "CONFIG_NUMA",
+            Self::MemfdCreate => "CONFIG_MEMFD_CREATE",
         }
     }
 
@@ -74,8 +109,35 @@ impl Feature {
             Self::SchedInfo => readable("/proc/self/schedstat"),
             Self::Schedstats => readable("/proc/sys/kernel/sched_schedstats"),
             Self::SchedDebug => readable("/proc/self/sched"),
+            Self::FutexPi => {
+                // Nobody holds it, so that unlocking it is refused.
+                let word = AtomicU32::new(0);
+                let flags = futex::Flags::PRIVATE;
+                futex::unlock_pi(&word, flags) != Err(Errno::NOSYS)
+            }
+            Self::SchedExt => readable("/sys/kernel/sched_ext/state"),
+            // It is empty while no hierarchy is mounted.
+            Self::Cgroups => {
+                read_file("/proc/self/cgroup", &mut [0; 16]).is_some()
+            }
+            Self::CgroupSched => cgroup::exists("cpu"),
+            Self::Cpusets => cgroup::exists("cpuset"),
+            Self::Memcg => cgroup::exists("memory"),
+            Self::Numa => get_mempolicy() != Err(Errno::NOSYS),
+            Self::MemfdCreate => {
+                // Known since 6.3, which complains if it is missing.
+                let flags = MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL;
+                memfd_create("probe", flags).err() != Some(Errno::NOSYS)
+            }
         }
     }
+}
+
+/// Whether a sched_ext scheduler is loaded; that may change between runs.
+#[must_use]
+pub fn sched_ext_enabled() -> bool {
+    let state = "/sys/kernel/sched_ext/state";
+    read_file(state, &mut [0; 16]).is_some_and(|s| s.trim() == "enabled")
 }
 
 fn readable(path: &str) -> bool {

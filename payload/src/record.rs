@@ -312,6 +312,9 @@ pub struct Group<'a> {
     pub work_units: u64,
     /// Wakes for which the task had not blocked, summed over the workers.
     pub nowait: u64,
+    /// Every worker told iterations and work units; without it, the sums
+    /// are absent rather than 0.
+    pub counted: bool,
 }
 
 /// How a worker ended.
@@ -476,6 +479,9 @@ pub struct Worker<'a> {
     pub completed: bool,
     /// How it ended.
     pub exit: Exit,
+    /// It told iterations and work units; without it, they are absent
+    /// rather than 0.
+    pub counted: bool,
 }
 
 /// Failed calls of one worker, by operation.
@@ -634,7 +640,7 @@ pub struct Bye {
 #[cfg(test)]
 mod tests {
     use super::{
-        Bye, Exit, Hist, Lines, Pairs, Progress, Record, Run, Start,
+        Bye, Exit, Group, Hist, Lines, Pairs, Progress, Record, Run, Start,
         TaskCounters, Verdict, WakeRule, Worker,
     };
 
@@ -683,6 +689,21 @@ mod tests {
             numa_pages: Pairs("0=9"),
             completed: true,
             exit: Exit::Signal(9),
+            counted: true,
+        });
+        let group = Record::Group(Group {
+            run: 1,
+            group: 2,
+            work: "w",
+            args: Lines("a=1"),
+            size: 3,
+            workers: 4,
+            iteration: "i",
+            unit: "u",
+            iterations: 5,
+            work_units: 6,
+            nowait: 7,
+            counted: false,
         });
         let hist = Record::Hist(Hist {
             run: 1,
@@ -717,7 +738,7 @@ mod tests {
             failed: 5,
             plan_error: false,
         });
-        let golden: [(Record<'_>, &[u8]); 6] = [
+        let golden: [(Record<'_>, &[u8]); 7] = [
             (
                 run,
                 b"\x04\x01\x06PipeIo\x01\x06NO_CAP\xac\x02\x02\x03\x04\x05\
@@ -727,7 +748,11 @@ mod tests {
                 worker,
                 b"\x06\x01\x02\x03\x04\x01w\x05\x01\x06\x07\x08\x09\x0a\x0b\0\
                   \0\x01\x0c\0\0\0\0\0\0\0\0\x0d\x01\x03\x0e\x0f\x10\x11\0\
-                  \x030=9\x01\x01\x09",
+                  \x030=9\x01\x01\x09\x01",
+            ),
+            (
+                group,
+                b"\x05\x01\x02\x01w\x03a=1\x03\x04\x01i\x01u\x05\x06\x07\0",
             ),
             (
                 hist,

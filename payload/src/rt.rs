@@ -4,6 +4,8 @@
 //! They are volatile-free byte and word loops; on x86_64 the string
 //! instructions, which every CPU of the last decade makes fast.
 
+#![expect(unsafe_code, reason = "memory functions, as C has them")]
+
 use core::arch::asm;
 
 /// # Safety
@@ -25,9 +27,9 @@ unsafe extern "C" fn memcpy(to: *mut u8, from: *const u8, n: usize) -> *mut u8 {
     #[cfg(not(target_arch = "x86_64"))]
     for i in 0..n {
         // SAFETY: the caller's.
-        let byte = unsafe { opaque(from.add(i)).read() };
+        let byte = unsafe { opaque(from.wrapping_add(i)).read() };
         // SAFETY: the caller's.
-        unsafe { to.add(i).write(byte) };
+        unsafe { to.wrapping_add(i).write(byte) };
     }
     to
 }
@@ -47,9 +49,9 @@ unsafe extern "C" fn memmove(
     }
     for i in (0..n).rev() {
         // SAFETY: the caller's.
-        let byte = unsafe { opaque(from.add(i)).read() };
+        let byte = unsafe { opaque(from.wrapping_add(i)).read() };
         // SAFETY: the caller's.
-        unsafe { to.add(i).write(byte) };
+        unsafe { to.wrapping_add(i).write(byte) };
     }
     to
 }
@@ -74,7 +76,11 @@ unsafe extern "C" fn memset(to: *mut u8, byte: i32, n: usize) -> *mut u8 {
     for i in 0..n {
         let [byte, ..] = byte.to_le_bytes();
         // SAFETY: the caller's.
-        unsafe { opaque(to.add(i).cast_const()).cast_mut().write(byte) };
+        unsafe {
+            opaque(to.wrapping_add(i).cast_const())
+                .cast_mut()
+                .write(byte)
+        };
     }
     to
 }
@@ -86,9 +92,9 @@ unsafe extern "C" fn memset(to: *mut u8, byte: i32, n: usize) -> *mut u8 {
 unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     for i in 0..n {
         // SAFETY: the caller's.
-        let x = unsafe { opaque(a.add(i)).read() };
+        let x = unsafe { opaque(a.wrapping_add(i)).read() };
         // SAFETY: the caller's.
-        let y = unsafe { opaque(b.add(i)).read() };
+        let y = unsafe { opaque(b.wrapping_add(i)).read() };
         if x != y {
             return i32::from(x) - i32::from(y);
         }
@@ -112,13 +118,17 @@ unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
 unsafe extern "C" fn strlen(text: *const u8) -> usize {
     let mut n = 0;
     // SAFETY: the caller's.
-    while unsafe { opaque(text.add(n)).read() } != 0 {
+    while unsafe { opaque(text.wrapping_add(n)).read() } != 0 {
         n += 1;
     }
     n
 }
 
 /// Keeps the compiler from seeing a loop as the function it is in.
+#[expect(
+    clippy::pointers_in_nomem_asm_block,
+    reason = "it is about the pointer, not about what is there"
+)]
 fn opaque(at: *const u8) -> *const u8 {
     let out: *const u8;
     // SAFETY: no instruction at all.

@@ -4,10 +4,14 @@
 //! time-out. Workers are processes of their own; whatever they do, the
 //! supervisor ends the run and reports what they had counted.
 
-use crate::attr::CloneMode;
+use crate::affinity::{self, Within};
+use crate::attr::Affinity;
+use crate::attr::mempolicy::MemPolicy;
+use crate::cgroup::{Base, Leaves};
 use crate::collect;
 use crate::counters::{self, Snapshot};
 use crate::ctx::wake_all;
+use crate::figures::Intervals;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::cpus::Cpus;
 use crate::kit::shm::Arena;
@@ -15,13 +19,15 @@ use crate::kit::slot::{Control, Phase, Slot, State};
 use crate::kit::task;
 use crate::kit::text::Cut;
 use crate::kmsg::Kmsg;
+use crate::machine::meminfo;
 use crate::output::Output;
 use crate::plan::{MAX_GROUPS, Run};
-use crate::probe::Feature;
+use crate::probe::{Feature, sched_ext_enabled};
 use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sys::{self, Ended};
+use crate::topology::Topology;
 use crate::worker::{self, Crew, Team};
-use crate::workload::{CallExt, Stop, What};
+use crate::workload::{CallExt, Moment, Stop, What};
 use core::fmt::{self, Write};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use heapless::{String, Vec};
@@ -33,6 +39,8 @@ use rustix::thread::futex;
 const READY_NS: u64 = 30 * SECOND;
 /// How often the stop signal is repeated.
 const STOP_AGAIN_NS: u64 = 20 * MILLISECOND;
+/// How often workers that are other programs are looked at.
+const LOOK_NS: u64 = 50 * MILLISECOND;
 /// How long a killed process may take to die.
 const DIE_NS: u64 = 3 * SECOND;
 
@@ -41,8 +49,14 @@ const DIE_NS: u64 = 3 * SECOND;
 pub struct Machine {
     /// CPUs we may use.
     pub cpus: Cpus,
+    /// What they share.
+    pub topology: Topology,
     /// Features this kernel has.
-    pub features: Vec<Feature, 16>,
+    pub features: Vec<Feature, 48>,
+    /// Memory nodes.
+    pub nodes: Cpus,
+    /// Where cgroups can be made.
+    pub cgroups: Option<Base>,
     /// We may raise priorities.
     pub sys_nice: bool,
     /// The kernel's log, where it may be read.
@@ -96,9 +110,12 @@ pub fn run(
     let mut counts: Vec<u32, MAX_GROUPS> = Vec::new();
     for group in &run.groups {
         // Sizes were checked before the first run.
-        let workers = group.workers(machine.cpus.len()).unwrap_or(0);
+        let usable = run.usable(group, &machine.cpus);
+        let workers = group.workers(usable.len()).unwrap_or(0);
         let _room = counts.push(workers);
-        needs(machine, group, workers, &mut findings);
+        let within = Within::new(machine, usable);
+        needs(machine, group, workers, &within, &mut findings);
+        attributes(machine, group, &mut findings);
     }
     if findings.verdict == Verdict::Skip {
         collect::skipped(run, number, &findings, out);
@@ -164,10 +181,22 @@ fn needs(
     machine: &Machine,
     group: &crate::plan::Group<'_>,
     workers: u32,
+    within: &Within,
     findings: &mut Findings,
 ) {
-    let mask = worker::affinity(&group.intent(), &machine.cpus, 0);
-    let cpus = mask.map_or(machine.cpus.len(), |mask| mask.len());
+    let intent = group.intent();
+    match intent {
+        Affinity::SmtSiblingPair { .. } if !within.has_smt() => {
+            findings.add(Verdict::Skip, format_args!("NO_SMT"));
+        }
+        Affinity::LlcAligned if !within.has_caches() => {
+            let reason = format_args!("NO_CACHE_TOPOLOGY");
+            findings.add(Verdict::Degraded, reason);
+        }
+        _ => {}
+    }
+    let pool = affinity::pool(&intent, within, workers, &group.work);
+    let cpus = pool.len();
     let needs = group.work.row().needs.iter();
     for need in needs.filter(|need| (need.when)(&group.work)) {
         let verdict = match need.required {
@@ -187,15 +216,78 @@ fn needs(
             What::SysNice if !machine.sys_nice => {
                 findings.add(verdict, format_args!("NO_CAP"));
             }
+            What::Rivals(among) if among(&group.work, workers) < cpus => {
+                findings.add(verdict, format_args!("NOT_CONTENDED"));
+            }
+            What::Cgroup2 => cgroup2(machine, None, verdict, findings),
+            What::Controller(controller) => {
+                cgroup2(machine, Some(controller), verdict, findings);
+            }
+            What::SchedExt if !sched_ext_enabled() => {
+                findings.add(verdict, format_args!("NO_SCHED_EXT"));
+            }
+            What::Smt if !within.has_smt() => {
+                findings.add(verdict, format_args!("NO_SMT"));
+            }
+            What::Memory(each)
+                if meminfo("MemAvailable:").is_some_and(|kib| {
+                    u64::from(workers) * each(&group.work, cpus) > kib
+                }) =>
+            {
+                findings.add(verdict, format_args!("LOW_MEMORY"));
+            }
             _ => {}
         }
+    }
+}
+
+/// What the attributes of a group need of kernel and machine.
+fn attributes(
+    machine: &Machine,
+    group: &crate::plan::Group<'_>,
+    findings: &mut Findings,
+) {
+    let settings = &group.settings;
+    let leaf = &settings.cgroup;
+    if leaf.name.is_some() {
+        // Without it a move never reaches the scheduler, which matters to
+        // all types but those that say for themselves what they need.
+        let cpu = (!group.work.row().in_cgroup).then_some("cpu");
+        cgroup2(machine, cpu, Verdict::Skip, findings);
+        for (knob, _) in leaf.set() {
+            let controller = Some(knob.controller);
+            cgroup2(machine, controller, Verdict::Skip, findings);
+        }
+    }
+    let numa = Feature::Numa;
+    let memory = settings.mempolicy != MemPolicy::DEFAULT;
+    if memory && !machine.features.contains(&numa) {
+        let config = numa.config();
+        findings.add(Verdict::Skip, format_args!("NO_CONFIG:{config}"));
+    }
+}
+
+/// Adds what is missing of the cgroup2 hierarchy and a controller in it.
+fn cgroup2(
+    machine: &Machine,
+    controller: Option<&str>,
+    verdict: Verdict,
+    findings: &mut Findings,
+) {
+    match (&machine.cgroups, controller) {
+        (None, _) => findings.add(verdict, format_args!("NO_CGROUP2")),
+        (Some(base), Some(name)) if !base.has(name) => {
+            findings.add(verdict, format_args!("NO_CONTROLLER:{name}"));
+        }
+        _ => {}
     }
 }
 
 struct Watch<'r> {
     crews: &'r [Crew<'r>],
     control: &'r Control,
-    /// Processes not yet reaped: one per worker, or the host.
+    /// Processes not yet reaped: workers, and hosts of those that are
+    /// threads.
     alive: u32,
     interrupted: bool,
     /// The set-up took too long.
@@ -212,16 +304,18 @@ fn execute(
     out: &mut Output<'_>,
 ) -> core::result::Result<bool, Stop> {
     let control: &Control = arena.one().call("mmap")?;
+    // Before the groups, to be removed behind the last of them.
+    let leaves = Leaves::make(machine.cgroups.as_ref(), run)?;
     let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();
     for ((group, &workers), number) in run.groups.iter().zip(counts).zip(0..) {
-        let crew = Crew::new(arena, group, number, workers, &machine.cpus)?;
+        let within = Within::new(machine, run.usable(group, &machine.cpus));
+        let crew = Crew::new(arena, group, number, workers, within, &leaves)?;
         let _room = crews.push(crew);
     }
     let team = Team {
         settings: &run.settings,
         control,
         crews: &crews,
-        cpus: &machine.cpus,
     };
     if let Some(kmsg) = &machine.kmsg {
         kmsg.skip();
@@ -280,30 +374,32 @@ impl<'r> Watch<'r> {
         self.crews.iter().flat_map(|crew| crew.slots)
     }
 
-    fn start(&mut self, team: &Team<'_>) -> core::result::Result<(), Errno> {
-        if team.settings.clone == CloneMode::Thread {
-            let Some(host) = sys::fork()? else {
-                worker::host(team)
-            };
-            self.born(host);
-            return Ok(());
-        }
-        for crew in team.crews {
-            for index in 0..crew.workers {
-                let Some(child) = sys::fork()? else {
-                    worker::process(team, crew, index)
-                };
-                let pid = child.as_raw_nonzero().get().unsigned_abs();
-                for slot in crew.tasks_of(index) {
-                    slot.pid.store(pid, Relaxed);
+    fn start(&mut self, team: &Team<'r>) -> core::result::Result<(), Errno> {
+        for (crew, at) in team.crews.iter().zip(0..) {
+            let host = team.host(crew);
+            let mut before = team.crews.iter().take(at);
+            if host.is_none() {
+                for index in 0..crew.workers {
+                    let Some(child) = crew.fork()? else {
+                        worker::process(team, crew, index)
+                    };
+                    self.born(child, crew.tasks_of(index).iter());
                 }
-                self.born(child);
+            } else if before.all(|other| team.host(other) != host) {
+                let Some(child) = crew.fork()? else {
+                    worker::host(team, crew)
+                };
+                let threads = team.threads_of(crew);
+                self.born(child, threads.flat_map(|crew| crew.slots));
             }
         }
         Ok(())
     }
 
-    fn born(&mut self, child: Pid) {
+    /// Takes note of a process whose tasks report in these slots.
+    fn born(&mut self, child: Pid, slots: impl Iterator<Item = &'r Slot>) {
+        let pid = child.as_raw_nonzero().get().unsigned_abs();
+        slots.for_each(|slot| slot.pid.store(pid, Relaxed));
         self.alive += 1;
         // The child does the same; whoever is first closes the race, and
         // the other is told EACCES or ESRCH.
@@ -317,7 +413,7 @@ impl<'r> Watch<'r> {
         let all = u32::try_from(self.slots().count()).unwrap_or(u32::MAX);
         loop {
             let ready = self.control.ready.load(Relaxed);
-            if ready >= all {
+            if ready + self.tend(Moment::SetUp) >= all {
                 break;
             }
             self.reap();
@@ -334,7 +430,18 @@ impl<'r> Watch<'r> {
             let word = &self.control.ready;
             let _again = futex::wait(word, shared, ready, Some(&timeout));
         }
-        self.slots().all(|slot| slot.state() == State::Running)
+        self.slots().all(|slot| match slot.state() {
+            State::Running => true,
+            State::Replaced => slot.exit.load(Relaxed) == 0,
+            _ => false,
+        })
+    }
+
+    fn tend(&self, moment: Moment) -> u32 {
+        self.crews
+            .iter()
+            .map(|crew| crew.tend(moment, |_| true))
+            .sum()
     }
 
     fn set_phase(&self, phase: Phase) {
@@ -359,12 +466,17 @@ impl<'r> Watch<'r> {
         let started = now();
         if warmup > 0 {
             self.set_phase(Phase::WarmUp);
-            self.until(started + warmup, started, number, machine, out);
+            self.tend(Moment::WarmUp);
+            let end = started + warmup;
+            self.until(end, started, None, number, machine, out);
         }
         let begin = now();
         self.set_phase(Phase::Measure);
+        self.tend(Moment::Measure);
+        let mut parts = Intervals::new(self.crews, begin);
         let deadline = begin.saturating_add(nanos(run.settings.time));
-        self.until(deadline, started, number, machine, out);
+        let parts = Some(&mut parts);
+        self.until(deadline, started, parts, number, machine, out);
         (begin, now())
     }
 
@@ -372,13 +484,20 @@ impl<'r> Watch<'r> {
         &mut self,
         deadline: u64,
         started: u64,
+        mut parts: Option<&mut Intervals>,
         number: u16,
         machine: &Machine,
         out: &mut Output<'_>,
     ) {
         let mut tick = started + SECOND;
+        let tended = self.crews.iter().any(Crew::is_tended);
         while self.alive > 0 && !self.interrupted {
             let time = now();
+            let mut part = deadline;
+            if let Some(parts) = &mut parts {
+                parts.report(time.min(deadline), number, self.crews, out);
+                part = parts.next();
+            }
             if time >= deadline {
                 return;
             }
@@ -387,7 +506,9 @@ impl<'r> Watch<'r> {
                 self.progress(time - started, number, out);
             }
             let next = if machine.progress { tick } else { deadline };
-            self.wait(deadline.min(next).saturating_sub(now()));
+            let look = if tended { time + LOOK_NS } else { deadline };
+            let next = deadline.min(next).min(part).min(look);
+            self.wait(next.saturating_sub(now()));
         }
     }
 
@@ -415,13 +536,16 @@ impl<'r> Watch<'r> {
     fn reap(&mut self) {
         while let Some(ended) = sys::peek_ended() {
             let pid = ended.pid.as_raw_nonzero().get().unsigned_abs();
-            let mut mine = self.is_host();
+            let mut mine = false;
             for slot in self.slots().filter(|s| s.pid.load(Relaxed) == pid) {
                 mine = true;
                 close_books(slot);
                 if slot.exit.load(Relaxed) == 0 {
                     slot.exit.store(encode_exit(exit_of(&ended)), Relaxed);
                 }
+            }
+            for crew in self.crews {
+                crew.tend(Moment::Ended, |s| s.pid.load(Relaxed) == pid);
             }
             if mine {
                 // The zombie still holds the group's id.
@@ -433,16 +557,12 @@ impl<'r> Watch<'r> {
         }
     }
 
-    /// A host that died before any of its threads could say whose it is.
-    fn is_host(&self) -> bool {
-        self.alive == 1 && self.slots().all(|s| s.pid.load(Relaxed) == 0)
-    }
-
     /// Asks the workers to leave, again and again, for as long as `grace`.
     fn stop(&mut self, run: &Run<'_>) {
         let grace = run.settings.grace.as_nanos();
         let grace = u64::try_from(grace).unwrap_or(u64::MAX);
         let deadline = now().saturating_add(grace);
+        self.tend(Moment::Stop);
         while self.alive > 0 && now() < deadline {
             self.crews.iter().for_each(Crew::wake_all);
             for slot in self.slots() {

@@ -12,6 +12,17 @@ mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "sys/x86_64.rs"]
 mod arch;
+pub mod cgroup;
+pub mod ids;
+pub mod numa;
+pub mod signal;
+
+#[cfg(target_arch = "x86_64")]
+mod tiles;
+
+#[cfg(target_arch = "x86_64")]
+pub use tiles::request_tiles;
+pub mod exec;
 
 use core::mem::{MaybeUninit, size_of};
 use core::ptr::null_mut;

@@ -5,30 +5,36 @@
 
 #![expect(unsafe_code, reason = "a thread gets its team as an address")]
 
-use crate::attr::{Affinity, CloneMode};
+use crate::affinity::{Seat, Within, affinity, pool};
+use crate::attr::Affinity;
+use crate::attr::mempolicy::Mode;
+use crate::cgroup::{Base, Leaves};
 use crate::ctx::{Ctx, Given, arrive, wake_all};
+use crate::figures::MARKS;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock;
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
 use crate::kit::histogram::Histogram;
+use crate::kit::named::Named;
 use crate::kit::pipes::Pipes;
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Op, Slot, State};
-use crate::plan::Group;
 use crate::plan::settings::RunSettings;
+use crate::plan::{Group, Host};
+use crate::sys::numa::set_mempolicy;
 use crate::sys::{self, Disposition};
-use crate::workload::{CallExt, Instance, Place, Shared, Stop};
+use crate::workload::{CallExt, Instance, Moment, Place, Shared, Stop};
+use core::ffi::CStr;
+use core::ptr::null_mut;
 use core::sync::atomic::{
-    AtomicU64,
+    AtomicPtr, AtomicU64,
     Ordering::{Acquire, Relaxed},
 };
-use rand_core::Rng;
-use rand_core::SeedableRng;
-use rand_xoshiro::SplitMix64;
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use rustix::process::{getpid, setpgid, setpriority_process};
-use rustix::thread::{futex, gettid, sched_setaffinity};
+use rustix::process::{Pid, getpid, setpgid, setpriority_process};
+use rustix::thread::{futex, gettid, sched_setaffinity, set_name};
 
 /// Stack of a worker thread.
 const STACK: usize = 256 * 1024;
@@ -50,6 +56,12 @@ pub struct Crew<'r> {
     pub affinity: Affinity,
     /// CPUs they may use.
     pub cpus: Cpus,
+    /// What its affinity is resolved in.
+    within: Within,
+    /// Directory of their cgroup.
+    cgroup: Option<BorrowedFd<'r>>,
+    /// Where others can be made.
+    cgroups: Option<&'r Base>,
     /// Report slots, those of each worker's tasks together.
     pub slots: &'r [Slot],
     /// Histograms, a row of them per task.
@@ -60,9 +72,13 @@ pub struct Crew<'r> {
     stamps: &'r [Stamp],
     rings: &'r [Ring],
     cells: &'r [AtomicU64],
+    /// Figures that the run named, those of all instances.
+    pub named: &'r [Named],
     files: Files<'r>,
     pipes: Option<Pipes<'r>>,
     shared: Shared,
+    /// What had been counted at the end of the last interval.
+    pub marks: &'r [AtomicU64],
 }
 
 impl<'r> Crew<'r> {
@@ -82,8 +98,9 @@ impl<'r> Crew<'r> {
         let each = (row.tasks)(work, cpus) as usize * task
             + lines as usize * size_of::<Word>()
             + shared.rings as usize * size_of::<Ring>()
-            + shared.cells as usize * size_of::<u64>();
-        workers as usize * each + 4096
+            + shared.cells as usize * size_of::<u64>()
+            + shared.named as usize * size_of::<Named>();
+        workers as usize * each + size_of::<[u64; MARKS]>() + 4096
     }
 
     /// Makes everything the group shares.
@@ -97,7 +114,8 @@ impl<'r> Crew<'r> {
         group: &'r Group<'r>,
         number: u16,
         workers: u32,
-        usable: &Cpus,
+        within: Within,
+        leaves: &'r Leaves<'r>,
     ) -> Result<Self, Stop> {
         let mmap = |errno| Stop::Broken {
             call: Op::Mmap.name(),
@@ -106,11 +124,11 @@ impl<'r> Crew<'r> {
         let work = &group.work;
         let row = work.row();
         let intent = group.intent();
-        let cpus = affinity(&intent, usable, 0).unwrap_or(*usable);
+        let cpus = pool(&intent, &within, workers, work);
         let size = work.group_size().unwrap_or(1);
         let lanes = (row.tasks)(work, cpus.len()).max(1);
         let shared = (row.shared)(work, cpus.len());
-        let n = |each: u32| (workers / size * each) as usize;
+        let n = |each: u32| (workers / size) as usize * each as usize;
         let tasks = (workers * lanes) as usize;
         let ends = if shared.pipes { 2 * workers } else { 0 };
         let ends = arena.slice(ends as usize).map_err(mmap)?;
@@ -127,6 +145,9 @@ impl<'r> Crew<'r> {
             lanes,
             affinity: intent,
             cpus,
+            within,
+            cgroup: leaves.of(group),
+            cgroups: leaves.base(),
             slots: arena.slice(tasks).map_err(mmap)?,
             hists: arena.slice(hists).map_err(mmap)?,
             gauges: arena.slice(n(shared.gauges)).map_err(mmap)?,
@@ -134,14 +155,28 @@ impl<'r> Crew<'r> {
             stamps: arena.slice(n(shared.stamps)).map_err(mmap)?,
             rings: arena.slice(n(shared.rings)).map_err(mmap)?,
             cells: arena.slice(n(shared.cells)).map_err(mmap)?,
+            named: arena.slice(n(shared.named)).map_err(mmap)?,
             files: Files::new(arena.slice(n(shared.files)).map_err(mmap)?),
             pipes,
             shared,
+            marks: arena.slice(MARKS).map_err(mmap)?,
         };
         for number in 0..workers / size {
             (row.create)(&crew.instance(number), &crew.place(number))?;
         }
         Ok(crew)
+    }
+
+    /// Makes a process in the group's cgroup; `None` in the child.
+    ///
+    /// # Errors
+    ///
+    /// See [`sys::fork`] and [`sys::cgroup::fork_into`].
+    pub fn fork(&self) -> Result<Option<Pid>, Errno> {
+        match self.cgroup {
+            Some(directory) => sys::cgroup::fork_into(directory),
+            None => sys::fork(),
+        }
     }
 
     /// The slots of one worker's tasks, its own first.
@@ -153,8 +188,11 @@ impl<'r> Crew<'r> {
 
     /// What the workers of one instance share.
     fn instance(&self, number: u32) -> Instance<'r> {
+        let hists = self.group.work.row().hists.len();
+        // A row has a few dozen at most.
+        let hists = u32::try_from(hists).unwrap_or(0);
         let of = |each: u32| {
-            let first = (number * each) as usize;
+            let first = number as usize * each as usize;
             first..first + each as usize
         };
         Instance {
@@ -163,8 +201,10 @@ impl<'r> Crew<'r> {
             rings: &self.rings[of(self.shared.rings)],
             gauges: &self.gauges[of(self.shared.gauges)],
             cells: &self.cells[of(self.shared.cells)],
+            named: &self.named[of(self.shared.named)],
             files: self.files.range(of(self.shared.files)),
             slots: &self.slots[of(self.size * self.lanes)],
+            hists: &self.hists[of(self.size * self.lanes * hists)],
         }
     }
 
@@ -174,7 +214,31 @@ impl<'r> Crew<'r> {
             group: self.number,
             number,
             cpus: &self.cpus,
+            cgroups: self.cgroups,
+            lead: self.instance(0),
         }
+    }
+
+    /// Whether the type wants to be told of moments.
+    #[must_use]
+    pub fn is_tended(&self) -> bool {
+        self.group.work.row().tend.is_some()
+    }
+
+    /// Tells the type of a moment, for the instances that one of whose slots
+    /// is of interest. Returns how many of them say that a worker which
+    /// cannot say so itself is ready.
+    pub fn tend(&self, moment: Moment, of: impl Fn(&Slot) -> bool) -> u32 {
+        let Some(tend) = self.group.work.row().tend else {
+            return 0;
+        };
+        let instances = (0..self.workers / self.size).map(|number| {
+            let instance = self.instance(number);
+            let told = instance.slots.iter().any(&of);
+            let ready = told && tend(&instance, &self.place(number), moment);
+            u32::from(ready)
+        });
+        instances.sum()
     }
 
     /// Wakes everyone who waits on a futex of the group.
@@ -216,14 +280,20 @@ impl<'r> Crew<'r> {
             instance: self.instance(index / self.size),
             group: self.number,
             index,
+            workers: self.workers,
+            time_ns: u64::try_from(settings.time.as_nanos())
+                .unwrap_or(u64::MAX),
             pos: index % self.size,
             size: self.size,
             lane,
             lanes: self.lanes,
             seed: self.seed(settings, index) ^ u64::from(lane) << 52,
-            private: settings.clone == CloneMode::Thread,
+            // The tasks of one worker are always threads of one process.
+            private: self.group.host(settings.clone).is_some()
+                || (self.size == 1 && self.lanes > 1),
             burn_cpu: settings.burn_cpu,
             rd_sample: settings.rd_sample,
+            cgroups: self.cgroups,
             pipe_in: pipes.and_then(|p| p.read_end(index as usize)),
             pipe_out: pipes.and_then(|p| p.write_end(next)),
         }
@@ -253,8 +323,50 @@ pub struct Team<'r> {
     pub control: &'r Control,
     /// The groups.
     pub crews: &'r [Crew<'r>],
-    /// CPUs the machine gives us.
-    pub cpus: &'r Cpus,
+}
+
+impl<'r> Team<'r> {
+    /// The process whose threads the workers of a group are.
+    #[must_use]
+    pub fn host(&self, crew: &Crew<'r>) -> Option<Host<'r>> {
+        crew.group.host(self.settings.clone)
+    }
+
+    /// The groups whose workers are threads of the same process as this
+    /// group's.
+    pub fn threads_of(
+        &self,
+        crew: &Crew<'r>,
+    ) -> impl Iterator<Item = &'r Crew<'r>> + use<'r> {
+        let (team, host) = (*self, self.host(crew));
+        let crews = team.crews.iter();
+        crews.filter(move |crew| host.is_some() && team.host(crew) == host)
+    }
+}
+
+/// The team of this process, for a panic, which knows nothing else.
+static TEAM: AtomicPtr<Team<'static>> = AtomicPtr::new(null_mut());
+
+fn belong_to(team: &Team<'_>) {
+    let team: *const Team<'_> = team;
+    TEAM.store(team.cast::<Team<'static>>().cast_mut(), Relaxed);
+}
+
+/// Leaves what a panicking worker has to say in its slot. Returns whether
+/// the caller is one.
+pub fn panicked(message: &str) -> bool {
+    // SAFETY: `process` and `host`, which never return, stored what they
+    // were given and nobody changes.
+    let Some(team) = (unsafe { TEAM.load(Relaxed).as_ref() }) else {
+        return false;
+    };
+    let tid = gettid().as_raw_nonzero().get().unsigned_abs();
+    let mut slots = team.crews.iter().flat_map(|crew| crew.slots);
+    let own = slots.find(|slot| slot.tid.load(Relaxed) == tid);
+    if let Some(slot) = own {
+        slot.note.set(message);
+    }
+    own.is_some()
 }
 
 /// A step of the set-up that failed.
@@ -262,6 +374,7 @@ type Step = (Op, Errno);
 
 /// The whole life of a forked worker.
 pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
+    belong_to(team);
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
         .and_then(|()| signals());
@@ -272,14 +385,16 @@ pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
     sys::exit_group(code)
 }
 
-/// The whole life of a host: makes a thread for each worker and waits for
-/// their end.
-pub fn host(team: &Team<'_>) -> ! {
+/// The whole life of a host: makes a thread for each worker of the groups
+/// that share it with `first`, and waits for their end.
+pub fn host(team: &Team<'_>, first: &Crew<'_>) -> ! {
+    belong_to(team);
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
-        .and_then(|()| signals());
+        .and_then(|()| signals())
+        .and_then(|()| comm(first.group.settings.pcomm));
     let workers = || {
-        let crews = team.crews.iter();
+        let crews = team.threads_of(first);
         crews.flat_map(|crew| (0..crew.workers).map(move |index| (crew, index)))
     };
     let threads = |run: &dyn Fn(Thread<'_>)| {
@@ -392,8 +507,7 @@ fn signals() -> Result<(), Step> {
 /// process.
 fn live(it: &Thread<'_>) -> u8 {
     let (team, crew, slot) = (&it.team, it.crew, it.slot());
-    let id =
-        |pid: rustix::process::Pid| pid.as_raw_nonzero().get().unsigned_abs();
+    let id = |pid: Pid| pid.as_raw_nonzero().get().unsigned_abs();
     slot.pid.store(id(getpid()), Relaxed);
     slot.tid.store(id(gettid()), Relaxed);
     slot.set_state(State::Setup);
@@ -437,17 +551,40 @@ fn fail(slot: &Slot, op: Op, errno: Errno) {
     slot.set_state(State::Failed);
 }
 
-/// Affinity, policy and nice, in this order.
+/// Names the calling task.
+fn comm(name: Option<&str>) -> Result<(), Step> {
+    let Some(name) = name else {
+        return Ok(());
+    };
+    let mut buf = [0; 16];
+    // The plan takes no name longer than 15 bytes, so a NUL follows.
+    for (to, from) in buf.iter_mut().zip(name.bytes().take(15)) {
+        *to = from;
+    }
+    CStr::from_bytes_until_nul(&buf)
+        .map_err(|_| Errno::INVAL)
+        .and_then(set_name)
+        .map_err(|errno| (Op::Prctl, errno))
+}
+
+/// Name, affinity, memory policy, policy, nice, group and user, in this
+/// order: whoever has become another user may do less.
 fn attributes(
     team: &Team<'_>,
     crew: &Crew<'_>,
     index: u32,
 ) -> Result<(), Step> {
     let settings = &crew.group.settings;
-    let seed = crew.seed(team.settings, index);
-    if let Some(cpus) = affinity(&crew.affinity, team.cpus, seed) {
+    comm(settings.comm)?;
+    let seat = Seat::of(index, crew.size, crew.seed(team.settings, index));
+    if let Some(cpus) = affinity(&crew.affinity, &crew.within, seat) {
         sched_setaffinity(None, &cpus.to_set())
             .map_err(|e| (Op::SchedSetaffinity, e))?;
+    }
+    let memory = &settings.mempolicy;
+    if memory.mode != Mode::Default {
+        set_mempolicy(memory.number(), memory.nodes.words())
+            .map_err(|e| (Op::SetMempolicy, e))?;
     }
     if let Some(policy) = settings.policy {
         sys::sched_setattr(policy.attr(settings.nice))
@@ -457,59 +594,11 @@ fn attributes(
         setpriority_process(None, i32::from(nice))
             .map_err(|e| (Op::Setpriority, e))?;
     }
+    if let Some(gid) = settings.gid {
+        sys::ids::setresgid(gid).map_err(|e| (Op::Setresgid, e))?;
+    }
+    if let Some(uid) = settings.uid {
+        sys::ids::setresuid(uid).map_err(|e| (Op::Setresuid, e))?;
+    }
     Ok(())
-}
-
-/// The CPUs a worker is to be pinned to; `None` makes no call.
-#[must_use]
-pub fn affinity(intent: &Affinity, usable: &Cpus, seed: u64) -> Option<Cpus> {
-    match intent {
-        Affinity::Inherit => None,
-        Affinity::Exact(cpus) => Some(*cpus),
-        Affinity::SingleCpu => {
-            let mut one = Cpus::EMPTY;
-            one.insert(usable.iter().next_back()?)?;
-            Some(one)
-        }
-        Affinity::RandomSubset { from, count } => {
-            let pool = from.and(usable);
-            let mut random = SplitMix64::seed_from_u64(seed);
-            let mut drawn = Cpus::EMPTY;
-            // Selection sampling: each CPU with the chance of those still
-            // to draw among those still to see.
-            let mut left = pool.len();
-            let mut want = (*count).min(left);
-            for cpu in pool.iter() {
-                if random.next_u64() % u64::from(left) < u64::from(want) {
-                    drawn.insert(cpu)?;
-                    want -= 1;
-                }
-                left -= 1;
-            }
-            Some(drawn)
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::affinity;
-    use crate::attr::Affinity;
-    use crate::kit::cpus::Cpus;
-
-    #[test]
-    fn intents_resolve_within_the_machine() {
-        let usable = Cpus::parse("0-3").unwrap();
-        let one = affinity(&Affinity::SingleCpu, &usable, 1).unwrap();
-        assert_eq!(one, Cpus::parse("3").unwrap());
-        assert_eq!(affinity(&Affinity::Inherit, &usable, 1), None);
-        let from = Cpus::parse("1-9").unwrap();
-        let subset = Affinity::RandomSubset { from, count: 2 };
-        for seed in 0..50 {
-            let drawn = affinity(&subset, &usable, seed).unwrap();
-            assert_eq!(drawn.len(), 2);
-            assert_eq!(drawn.and(&Cpus::parse("1-3").unwrap()), drawn);
-            assert_eq!(affinity(&subset, &usable, seed), Some(drawn));
-        }
-    }
 }

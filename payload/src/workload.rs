@@ -5,11 +5,15 @@
 //! help, the catalogue, KTAP names, needs, and the kernel-config check.
 //! [`Work`] is a row with values for its parameters.
 
-use crate::attr::Affinity;
+use crate::attr::{Affinity, Policy};
+use crate::cgroup::Base;
 use crate::ctx::Ctx;
+use crate::figures::Totals;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
+use crate::kit::histogram::Histogram;
+use crate::kit::named::Named;
 use crate::kit::slot::Slot;
 use crate::probe::Feature;
 use crate::record::WakeRule;
@@ -72,14 +76,27 @@ pub struct Workload {
     pub shared: fn(&Work<'_>, u32) -> Shared,
     /// Refuses values that are each fine but not together.
     pub check: fn(&Work<'_>) -> Result<(), Conflict>,
+    /// Words that make a bare `work=NAME` runnable, where it is not.
+    pub example: &'static str,
+    /// Refuses values that are fine but not under the group's policy.
+    pub check_policy: fn(&Work<'_>, Policy) -> Result<(), Conflict>,
+    /// How often figures of a part of the run are sent, in ns; 0 is never.
+    pub interval_ns: fn(&Work<'_>) -> u64,
     /// Acts on its whole process, so that threads cannot run it.
     pub fork_only: bool,
+    /// Acts on its whole cgroup, so that it needs one of its own.
+    pub in_cgroup: bool,
     /// Runs in the supervisor for each instance before the first worker is
     /// cloned: opens what the instance shares, changes kernel settings.
     pub create: fn(&Instance<'_>, &Place<'_>) -> Result<(), Stop>,
     /// Runs in the supervisor for each instance after the last worker is
     /// gone, however it went, and undoes what `create` changed.
     pub destroy: fn(&Instance<'_>, &Place<'_>),
+    /// Runs in the supervisor for each instance at these moments, for types
+    /// whose workers become other programs. What it returns counts at
+    /// [`Moment::SetUp`] only: whether a worker that cannot say so itself
+    /// has finished its set-up.
+    pub tend: Option<fn(&Instance<'_>, &Place<'_>, Moment) -> bool>,
     /// The worker: sets itself up, meets the others at [`Ctx::start`], and
     /// loops until [`Ctx::stop`].
     pub run: fn(&mut Ctx<'_>) -> Result<(), Stop>,
@@ -106,9 +123,14 @@ impl Workload {
         proof: "",
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
+        example: "",
+        check_policy: |_, _| Ok(()),
+        interval_ns: |_| 0,
         fork_only: false,
+        in_cgroup: false,
         create: |_, _| Ok(()),
         destroy: |_, _| {},
+        tend: None,
         run: |_| Ok(()),
     };
 }
@@ -117,6 +139,23 @@ impl fmt::Debug for Workload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Workload").field(&self.name).finish()
     }
+}
+
+/// When the supervisor tends an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Workers are setting themselves up; comes again and again.
+    SetUp,
+    /// The loops begin, before the measured window.
+    WarmUp,
+    /// The measured window begins.
+    Measure,
+    /// It goes on; comes again and again.
+    Look,
+    /// All are asked to leave.
+    Stop,
+    /// A worker of the instance has ended and is not reaped yet.
+    Ended,
 }
 
 /// The part of an instance that all its workers share.
@@ -132,11 +171,15 @@ pub struct Instance<'r> {
     pub gauges: &'r [Gauge],
     /// Plain memory.
     pub cells: &'r [AtomicU64],
+    /// Named figures.
+    pub named: &'r [Named],
     /// Open files.
     pub files: Files<'r>,
     /// Report slots of its workers and their further tasks: position times
     /// tasks per worker, plus the task.
     pub slots: &'r [Slot],
+    /// Histograms of these tasks, a row of them each.
+    pub hists: &'r [Histogram],
 }
 
 /// Where an instance is.
@@ -150,6 +193,11 @@ pub struct Place<'r> {
     pub number: u32,
     /// CPUs its workers may use.
     pub cpus: &'r Cpus,
+    /// Where cgroups can be made.
+    pub cgroups: Option<&'r Base>,
+    /// The first instance of the group, which keeps what all of the group
+    /// share.
+    pub lead: Instance<'r>,
 }
 
 /// Families, in the order in which they are listed.
@@ -416,6 +464,8 @@ pub struct Hist {
     pub unit: &'static str,
     /// What one sample measures, from when to when.
     pub meaning: &'static str,
+    /// Percentiles on the console, in tenths of a percent.
+    pub shown: &'static [u16],
 }
 
 impl Hist {
@@ -432,6 +482,7 @@ impl Hist {
             rule: None,
             unit: "ns",
             meaning: doc(meaning),
+            shown: &[500, 990],
         }
     }
 
@@ -463,7 +514,7 @@ pub struct Metric {
 }
 
 /// How the figure of a group comes about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub enum How {
     /// The sum over the workers of what [`Ctx::metric`] added.
     Sum,
@@ -471,6 +522,9 @@ pub enum How {
     Max,
     /// The sum over the instances of a guarded counter.
     Gauge(usize),
+    /// A figure made of the others; absent where the run, or the part of
+    /// it, does not tell.
+    Derived(fn(&Totals<'_>) -> Option<u64>),
 }
 
 impl Metric {
@@ -492,6 +546,17 @@ impl Metric {
         meaning: &'static str,
     ) -> Self {
         Self::new(index, name, How::Max, meaning)
+    }
+
+    /// A figure made of the others.
+    #[must_use]
+    pub const fn derived(
+        index: usize,
+        name: &'static str,
+        from: fn(&Totals<'_>) -> Option<u64>,
+        meaning: &'static str,
+    ) -> Self {
+        Self::new(index, name, How::Derived(from), meaning)
     }
 
     /// Any kind.
@@ -535,6 +600,19 @@ pub enum What {
     WorkersPerCpu(u32),
     /// `CAP_SYS_NICE`.
     SysNice,
+    /// At least as many as there are CPUs in the affinity mask of those
+    /// among so many workers whom the others must wait for.
+    Rivals(fn(&Work<'_>, u32) -> u32),
+    /// A cgroup2 hierarchy in which cgroups can be made.
+    Cgroup2,
+    /// This controller in it.
+    Controller(&'static str),
+    /// A sched_ext scheduler that is loaded.
+    SchedExt,
+    /// A core with two CPUs, as the kernel sees it.
+    Smt,
+    /// So many KiB of available memory for each worker, on so many CPUs.
+    Memory(fn(&Work<'_>, u32) -> u64),
 }
 
 impl Need {
@@ -577,6 +655,9 @@ pub struct Shared {
     pub gauges: u32,
     /// Plain 64-bit cells, packed.
     pub cells: u32,
+    /// Places for figures that get their names in the run; those of one
+    /// name are added up over the group.
+    pub named: u32,
     /// Places for open files, which [`Workload::create`] fills.
     pub files: u32,
     /// A ring of pipes: position `p` reads pipe `p` and writes the pipe of
@@ -592,6 +673,7 @@ impl Shared {
         rings: 0,
         gauges: 0,
         cells: 0,
+        named: 0,
         files: 0,
         pipes: false,
     };
@@ -654,6 +736,11 @@ impl<'t> Work<'t> {
             *value = param.kind.default();
         }
         Self { row, values }
+    }
+
+    /// The same values for a row with the same parameters.
+    pub(crate) fn with_row(&self, row: &'static Workload) -> Self {
+        Self { row, ..*self }
     }
 
     /// Its row.

@@ -1,14 +1,42 @@
 //! All work types, and the rules their rows keep.
 
+mod affinity_churn;
+mod alu_hot;
+mod asymmetric_waker;
 mod bursty;
+mod cache_pipe;
+mod cache_pressure;
+mod cache_yield;
+mod cgroup_attach_storm;
+mod cgroup_churn;
+mod cross_affinity_churn;
+mod custom;
+mod epoll_storm;
+mod fan_out_compute;
 mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
+mod idle_churn;
+mod ipc_variance;
 mod mixed;
 mod mutex_contention;
+mod nice_sweep;
+mod page_fault_churn;
 mod pipe_io;
+mod policy_churn;
+mod preempt_storm;
+mod priority_inversion;
+mod producer_consumer_imbalance;
+mod rt_starvation;
+mod schbench;
+mod sequence;
+mod signal_storm;
+mod smt_sibling_spin;
 mod spin_wait;
+mod taobench;
+mod thundering_herd;
 mod timer_latency;
+mod wake_chain;
 mod yield_heavy;
 
 use crate::workload::Workload;
@@ -18,13 +46,41 @@ pub static ALL: &[&Workload] = &[
     &spin_wait::WORKLOAD,
     &yield_heavy::WORKLOAD,
     &mixed::WORKLOAD,
+    &alu_hot::WORKLOAD,
+    &smt_sibling_spin::WORKLOAD,
+    &ipc_variance::WORKLOAD,
     &bursty::WORKLOAD,
+    &idle_churn::WORKLOAD,
+    &cache_pressure::WORKLOAD,
+    &cache_yield::WORKLOAD,
     &pipe_io::WORKLOAD,
     &futex_ping_pong::WORKLOAD,
+    &cache_pipe::WORKLOAD,
     &futex_fan_out::WORKLOAD,
+    &fan_out_compute::WORKLOAD,
+    &wake_chain::WORKLOAD,
+    &asymmetric_waker::WORKLOAD,
+    &epoll_storm::WORKLOAD,
+    &thundering_herd::WORKLOAD,
     &timer_latency::WORKLOAD,
     &fork_exit::WORKLOAD,
+    &nice_sweep::WORKLOAD,
+    &affinity_churn::WORKLOAD,
+    &policy_churn::WORKLOAD,
+    &cross_affinity_churn::WORKLOAD,
+    &cgroup_churn::WORKLOAD,
+    &cgroup_attach_storm::WORKLOAD,
+    &page_fault_churn::WORKLOAD,
     &mutex_contention::WORKLOAD,
+    &priority_inversion::WORKLOAD,
+    &producer_consumer_imbalance::WORKLOAD,
+    &signal_storm::WORKLOAD,
+    &preempt_storm::WORKLOAD,
+    &rt_starvation::WORKLOAD,
+    &sequence::WORKLOAD,
+    &schbench::WORKLOAD,
+    &taobench::WORKLOAD,
+    &custom::WORKLOAD,
 ];
 
 /// The work type of that exact name.
@@ -36,6 +92,8 @@ pub fn find(name: &str) -> Option<&'static Workload> {
 #[cfg(test)]
 mod tests {
     use super::ALL;
+    use crate::plan::token::Source;
+    use crate::plan::{Plan, Sources};
     use crate::workload::{
         Kind, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
     };
@@ -72,11 +130,13 @@ mod tests {
         let mut files = 0;
         for entry in std::fs::read_dir(folder).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
-            let listed = ALL.iter().any(|row| {
-                snake_case(row.name) == name.trim_end_matches(".rs")
-            });
+            let stem = name.strip_suffix(".rs");
+            // A folder holds the parts of the file of its name.
+            let listed = ALL
+                .iter()
+                .any(|row| snake_case(row.name) == stem.unwrap_or(&name));
             assert!(listed, "{name} is not in ALL");
-            files += 1;
+            files += usize::from(stem.is_some());
         }
         assert_eq!(files, ALL.len());
     }
@@ -119,15 +179,31 @@ mod tests {
             let mut work = Work::new(row);
             for param in row.params {
                 let value = param.kind.default();
+                // What has no default is in the example.
+                let given = row.example.contains(param.name);
                 assert!(
-                    work.set(param.name, value).is_ok(),
+                    given || work.set(param.name, value).is_ok(),
                     "{}.{}",
                     row.name,
                     param.name
                 );
             }
-            assert!((row.check)(&work).is_ok(), "{}", row.name);
+            let runs = (row.check)(&work).is_ok();
+            assert!(runs || !row.example.is_empty(), "{}", row.name);
             assert_ne!(work.group_size(), Some(0), "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn examples_are_runnable() {
+        for row in ALL {
+            let text = std::format!("work={} {}", row.name, row.example);
+            let sources = Sources {
+                args: Source::args(&text),
+                ..Sources::default()
+            };
+            let plan = Plan::parse(&sources);
+            assert!(plan.is_ok(), "{text}: {}", plan.unwrap_err());
         }
     }
 

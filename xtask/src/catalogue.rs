@@ -42,6 +42,12 @@ pub fn need(what: &What) -> String {
         What::Cpus(n) => format!("{n} CPUs"),
         What::WorkersPerCpu(n) => format!("{n} workers per CPU"),
         What::SysNice => "CAP_SYS_NICE".to_owned(),
+        What::Rivals(_) => "as many rivals as CPUs".to_owned(),
+        What::Memory(_) => "memory for its working set".to_owned(),
+        What::Smt => "a core with two threads".to_owned(),
+        What::SchedExt => "a loaded sched_ext scheduler".to_owned(),
+        What::Cgroup2 => "cgroup2".to_owned(),
+        What::Controller(name) => format!("cgroup2 controller {name}"),
     }
 }
 
@@ -146,6 +152,9 @@ fn section(row: &'static Workload, text: &mut String) -> core::fmt::Result {
             metric.name,
             cell(metric.meaning)
         )?;
+    }
+    if !row.example.is_empty() {
+        writeln!(text, "| example | `work={} {}` |", row.name, row.example)?;
     }
     writeln!(text, "| proof | {} |", cell(row.proof))
 }

@@ -1,5 +1,8 @@
 //! The verbs, one file each.
 
+use anyhow::{Context, Result};
+use std::io::{ErrorKind, Write, stdout};
+
 pub mod boot;
 pub mod build;
 pub mod decode;
@@ -7,6 +10,7 @@ pub mod explain;
 pub mod kernel;
 pub mod list;
 pub mod pack;
+pub mod runs;
 pub mod setup;
 pub mod test;
 
@@ -20,4 +24,18 @@ pub mod exit {
     pub const CANNOT_TELL: u8 = 125;
     /// The tool, its usage or the plan failed.
     pub const TOOL: u8 = 255;
+}
+
+/// Writes to standard output. A reader that had enough is no error: the exit
+/// code is the verdict's.
+///
+/// # Errors
+///
+/// Anything else that keeps the text from being written.
+pub fn print(text: &str) -> Result<()> {
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written.context("standard output"),
+    }
 }

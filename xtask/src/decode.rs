@@ -134,6 +134,7 @@ impl Decoded {
                 boot.records = records.bytes;
                 boot.lost = records.lost;
                 boot.errors = records.errors;
+                boot.foreign = records.foreign;
             }
         }
         Self { boots }
@@ -165,6 +166,8 @@ pub struct Boot {
     pub lost: Vec<Lost>,
     /// What contradicts itself in the stream, one line each.
     pub errors: Vec<String>,
+    /// Why not one record could be read: they are of another release.
+    pub foreign: Option<String>,
     /// The console without control characters and frames.
     pub text: String,
     records: BTreeMap<u32, Vec<u8>>,
@@ -177,6 +180,13 @@ impl Boot {
             let record = Record::decode(bytes).ok()?;
             Some((number, bytes.as_slice(), record))
         })
+    }
+
+    /// How many records are known to be lost.
+    #[must_use]
+    pub fn lost_records(&self) -> u64 {
+        let count = |[first, last]: &Lost| u64::from(last - first) + 1;
+        self.lost.iter().map(count).sum()
     }
 
     /// The first record.

@@ -72,10 +72,11 @@ fn debian(name: &str, setup: bool) -> Result<PathBuf> {
         tools::update()?;
     }
     let package = packages(version, flavour)?.pop().with_context(|| {
-        format!(
-            "apt knows no kernel package for debian:{name}; run `apt-get \
-             update`, or add --setup"
-        )
+        let hint = match setup {
+            true => "Debian 12 has 6.12 in its bookworm-security suite",
+            false => "run `apt-get update`, or add --setup",
+        };
+        format!("apt knows no kernel package for debian:{name}; {hint}")
     })?;
     // Fetched beside its place and moved there, so that what is there is
     // whole.

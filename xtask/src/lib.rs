@@ -4,15 +4,18 @@ pub mod build;
 pub mod catalogue;
 pub mod cmd;
 pub mod decode;
+pub mod format;
 pub mod kconfig;
 pub mod kernel;
 pub mod kernel_build;
 pub mod kernel_check;
+pub mod live;
 pub mod model;
 pub mod outcome;
 pub mod qemu;
-pub mod table;
+pub mod store;
 pub mod tools;
+pub mod usage;
 
 #[cfg(test)]
 mod testing;

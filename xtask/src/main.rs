@@ -1,21 +1,32 @@
 //! `cargo xtask`: builds, packs, boots and decodes pidone.
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
-use xtask::cmd::kernel;
-use xtask::cmd::{boot, build, decode, exit, explain, list, pack, setup, test};
+use xtask::cmd::{
+    boot, build, decode, exit, explain, kernel, list, pack, runs, setup, test,
+};
+use xtask::usage;
 
 /// Build, pack and boot pidone, and decode what it says.
-///
-/// Exit codes: 0 good; 1 the kernel or an expectation failed; 125 the kernel
-/// did not boot; 255 the tool, its usage or the plan failed.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(
+    example = "See what the scheduler of a Linux 6.12 does with pipes:\n\
+               \x20 {command_name} boot --setup -- time=1s work=PipeIo",
+    example = "What can be measured:\n\
+               \x20 {command_name} list\n\
+               \x20 {command_name} explain PipeIo",
+    note = "A value may follow an option as a word or behind `=`.",
+    error_code(0, "all is well"),
+    error_code(1, "the kernel or an expectation failed"),
+    error_code(125, "cannot tell: no boot, or nothing but skipped runs"),
+    error_code(255, "the tool, its usage or the plan failed")
+)]
 struct Args {
     #[argh(subcommand)]
     verb: Verb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand)]
 enum Verb {
     Setup(setup::Args),
@@ -23,6 +34,7 @@ enum Verb {
     Pack(pack::Args),
     Boot(boot::Args),
     Decode(decode::Args),
+    Runs(runs::Args),
     List(list::Args),
     Explain(explain::Args),
     Kernel(kernel::Args),
@@ -37,15 +49,18 @@ fn main() -> ExitCode {
 
 fn real_main() -> u8 {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let args = match Args::from_args(&["cargo xtask"], &words) {
+    let info = Args::get_args_info();
+    let words = usage::normalised(&info, &words);
+    let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();
+    let args = match Args::from_args(&["cargo xtask"], &borrowed) {
         Ok(args) => args,
         Err(early) if early.status.is_ok() => {
             println!("{}", early.output);
             return exit::GOOD;
         }
         Err(early) => {
-            eprintln!("{}", early.output.trim_end());
+            let why = usage::explained(&info, &words, &early.output);
+            eprintln!("error: {why}");
             return exit::TOOL;
         }
     };
@@ -55,6 +70,7 @@ fn real_main() -> u8 {
         Verb::Pack(args) => pack::run(args),
         Verb::Boot(args) => boot::run(args),
         Verb::Decode(args) => decode::run(args),
+        Verb::Runs(args) => runs::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Kernel(args) => kernel::run(args),

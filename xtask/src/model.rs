@@ -4,12 +4,14 @@
 //! may join, none changes its meaning within one `schema`. What the kernel
 //! did not tell is `null`, never 0.
 
+mod absent;
+
 use crate::decode::Boot;
 use pidone::kit::histogram::{Sparse, Summary, bucket_range, percentile};
 use pidone::record::{self, Exit, Record};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A whole boot.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -20,13 +22,16 @@ pub struct Report {
     pub hello: Option<Hello>,
     /// Runs, in order.
     pub runs: Vec<Run>,
-    /// Records known to be lost.
-    pub lost_records: usize,
+    /// How many records are known to be lost.
+    pub lost_records: u64,
+    /// What contradicts itself in the records, one line each.
+    pub errors: Vec<String>,
     /// `ok`, `fail`, `panic`, `hang`, `plan_error` or `no_boot`.
     pub outcome: String,
     /// What the outcome rests on.
     pub reason: String,
-    /// SHA-256 over the result records; absent if any is lost.
+    /// SHA-256 over the result records; absent if any is lost, or if there
+    /// are none.
     pub digest: Option<String>,
 }
 
@@ -65,7 +70,31 @@ pub struct Run {
     pub wall_ns: u64,
     pub seed: u64,
     pub groups: Vec<Group>,
+    pub intervals: Vec<Interval>,
+    pub expect: Vec<Expect>,
     pub kernel: Kernel,
+    /// Its `Run` record is lost, and with it the verdict.
+    #[serde(skip)]
+    pub verdict_lost: bool,
+}
+
+/// A condition of `expect=`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Expect, whose docs they are")]
+pub struct Expect {
+    pub text: String,
+    pub held: bool,
+    /// In ns, per second, or plain, as the condition has it.
+    pub value: Option<f64>,
+}
+
+/// Figures of a part of a run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Interval, whose docs they are")]
+pub struct Interval {
+    pub group: u16,
+    pub end_ms: u64,
+    pub values: BTreeMap<String, u64>,
 }
 
 /// What the kernel counted and said.
@@ -80,14 +109,23 @@ pub struct Kernel {
 
 /// One group.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[expect(missing_docs, reason = "as record::Group, whose docs they are")]
 pub struct Group {
     pub work: String,
     pub group_idx: u16,
     pub args: Vec<String>,
+    /// How many workers it had, though records of some may be lost.
+    pub worker_count: u32,
+    /// 0 unless `counted`, and then `null` in JSON.
+    #[serde(deserialize_with = "absent::or_zero")]
     pub iterations: u64,
+    /// As `iterations`.
+    #[serde(deserialize_with = "absent::or_zero")]
     pub work_units: u64,
     pub nowait: u64,
+    #[serde(default = "absent::counted")]
+    pub counted: bool,
     pub hist: BTreeMap<String, Hist>,
     pub metrics: BTreeMap<String, u64>,
     pub workers: Vec<Worker>,
@@ -113,6 +151,8 @@ pub struct Hist {
     pub sum_ns: u64,
     pub min_ns: u64,
     pub max_ns: u64,
+    #[serde(default)]
+    pub p20_ns: u64,
     pub p50_ns: u64,
     pub p90_ns: u64,
     pub p99_ns: u64,
@@ -123,6 +163,7 @@ pub struct Hist {
 
 /// One worker.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(remote = "Self")]
 #[expect(missing_docs, reason = "as record::Worker, whose docs they are")]
 pub struct Worker {
     pub index: u32,
@@ -130,8 +171,14 @@ pub struct Worker {
     pub role: String,
     pub tid: u32,
     pub tasks: u32,
+    /// 0 unless `counted`, and then `null` in JSON.
+    #[serde(deserialize_with = "absent::or_zero")]
     pub iterations: u64,
+    /// As `iterations`.
+    #[serde(deserialize_with = "absent::or_zero")]
     pub work_units: u64,
+    #[serde(default = "absent::counted")]
+    pub counted: bool,
     pub wall_ns: u64,
     pub cpu_ns: u64,
     pub nowait: u64,
@@ -173,22 +220,25 @@ impl Report {
     pub fn new(boot: &Boot) -> Self {
         let mut report = Self {
             schema: 1,
-            lost_records: boot.lost.len(),
+            lost_records: boot.lost_records(),
+            errors: boot.errors.clone(),
             ..Self::default()
         };
         let mut digest = Sha256::new();
         let mut runs: BTreeMap<u16, Run> = BTreeMap::new();
         for (_, bytes, record) in boot.records() {
             if record.result_of().is_some() {
-                digest.update(bytes.len().to_le_bytes());
+                // A record is far shorter than 4 GiB.
+                let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                digest.update(len.to_le_bytes());
                 digest.update(bytes);
             }
             report.take(&mut runs, &record);
         }
-        if boot.lost.is_empty() && boot.bye().is_some() {
-            let hex = |byte: &u8| format!("{byte:02x}");
-            let hex: String = digest.finalize().iter().map(hex).collect();
-            report.digest = Some(hex);
+        lost_verdicts(boot, &mut runs);
+        let any = boot.records().any(|(_, _, r)| r.result_of().is_some());
+        if any && boot.lost.is_empty() && boot.bye().is_some() {
+            report.digest = Some(hex(&digest.finalize()));
         }
         if let Some((start, progress)) = boot.unfinished() {
             let run = runs.entry(start.run).or_default();
@@ -202,7 +252,8 @@ impl Report {
                 None => "nothing counted was sent".to_owned(),
             };
             let reason = format!("the machine stopped in this run: {counted}");
-            run.reasons.push(reason);
+            run.reasons = vec![reason];
+            run.verdict_lost = false;
         }
         report.runs = runs.into_values().collect();
         report
@@ -229,9 +280,11 @@ impl Report {
                 let group = group(runs, g.run, g.group);
                 g.work.clone_into(&mut group.work);
                 group.args = strings(g.args);
+                group.worker_count = g.workers;
                 group.iterations = g.iterations;
                 group.work_units = g.work_units;
                 group.nowait = g.nowait;
+                group.counted = g.counted;
             }
             Record::Worker(w) => {
                 group(runs, w.run, w.group).workers.push(worker(&w));
@@ -260,12 +313,67 @@ impl Report {
                 let run = runs.entry(m.run).or_default();
                 run.kernel.messages.push(m.text.to_owned());
             }
-            Record::Start(_)
-            | Record::Progress(_)
-            | Record::Bye(_)
-            | Record::Expect(_)
-            | Record::Interval(_) => {}
+            Record::Expect(e) => {
+                let run = runs.entry(e.run).or_default();
+                run.expect.push(expect(&e));
+            }
+            Record::Interval(i) => interval(runs, &i),
+            Record::Start(_) | Record::Progress(_) | Record::Bye(_) => {}
         }
+    }
+}
+
+/// Gives every run that was carried out and whose `Run` record did not arrive
+/// a verdict that says so: no run may pass for want of a record.
+fn lost_verdicts(boot: &Boot, runs: &mut BTreeMap<u16, Run>) {
+    let judged: BTreeSet<u16> = boot.runs().map(|run| run.run).collect();
+    for (_, _, record) in boot.records() {
+        if let Record::Start(start) = record {
+            let run = runs.entry(start.run).or_default();
+            if run.name.is_empty() {
+                start.name.clone_into(&mut run.name);
+            }
+        }
+    }
+    let counted = boot.bye().map_or(0, |bye| {
+        bye.passed
+            .saturating_add(bye.skipped)
+            .saturating_add(bye.failed)
+    });
+    for number in 0..counted {
+        runs.entry(number).or_default();
+    }
+    for (number, run) in runs {
+        if judged.contains(number) {
+            continue;
+        }
+        if run.name.is_empty() {
+            let works: Vec<&str> =
+                run.groups.iter().map(|g| g.work.as_str()).collect();
+            run.name = match works.iter().all(|work| work.is_empty()) {
+                true => format!("run {}", u32::from(*number) + 1),
+                false => works.join("+"),
+            };
+        }
+        "fail".clone_into(&mut run.verdict);
+        run.reasons = vec!["its verdict is lost".to_owned()];
+        run.verdict_lost = true;
+    }
+}
+
+/// Adds to the interval that ended then: its pairs come in pieces.
+fn interval(runs: &mut BTreeMap<u16, Run>, i: &record::Interval<'_>) {
+    let all = &mut runs.entry(i.run).or_default().intervals;
+    let same = |old: &Interval| (old.group, old.end_ms);
+    if all.last().map(same) != Some((i.group, i.end_ms)) {
+        all.push(Interval {
+            group: i.group,
+            end_ms: i.end_ms,
+            ..Interval::default()
+        });
+    }
+    if let Some(last) = all.last_mut() {
+        last.values.extend(pairs(i.values));
     }
 }
 
@@ -282,6 +390,11 @@ fn group(runs: &mut BTreeMap<u16, Run>, run: u16, index: u16) -> &mut Group {
         }
     };
     &mut groups[at]
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn strings(lines: record::Lines<'_>) -> Vec<String> {
@@ -341,11 +454,23 @@ fn hist(h: &record::Hist<'_>) -> Hist {
         sum_ns: h.sum_ns,
         min_ns: h.min_ns,
         max_ns: h.max_ns,
+        p20_ns: p(20, 100),
         p50_ns: p(50, 100),
         p90_ns: p(90, 100),
         p99_ns: p(99, 100),
         p999_ns: p(999, 1000),
         buckets: buckets().map(|(b, n)| (bucket_range(b).0, n)).collect(),
+    }
+}
+
+fn expect(e: &record::Expect<'_>) -> Expect {
+    // Exact below 2^53, which is 104 days in ns.
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let value = e.milli.map(|milli| milli as f64 / 1000.0);
+    Expect {
+        text: e.text.to_owned(),
+        held: e.held,
+        value,
     }
 }
 
@@ -359,6 +484,7 @@ fn worker(w: &record::Worker<'_>) -> Worker {
         tasks: w.tasks,
         iterations: w.iterations,
         work_units: w.work_units,
+        counted: w.counted,
         wall_ns: w.wall_ns,
         cpu_ns: w.cpu_ns,
         nowait: w.nowait,
@@ -395,5 +521,67 @@ fn worker(w: &record::Worker<'_>) -> Worker {
             Exit::Timeout => "timeout".to_owned(),
             Exit::Stuck => "stuck".to_owned(),
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Interval, Report, hex};
+    use crate::decode::decode;
+    use crate::testing::Stream;
+    use pidone::record::{self, Pairs, Record};
+    use sha2::{Digest, Sha256};
+
+    #[test]
+    fn conditions_and_intervals_are_carried() {
+        let mut stream = Stream::sample();
+        stream.records.pop();
+        stream.records.push(Stream::encode(&Record::Interval(
+            record::Interval {
+                run: 0,
+                group: 0,
+                end_ms: 500,
+                values: Pairs("requests=12"),
+            },
+        )));
+        stream
+            .records
+            .push(Stream::encode(&Record::Expect(record::Expect {
+                run: 1,
+                text: "rate>1",
+                held: false,
+                milli: None,
+            })));
+        let stream = stream.closed();
+        let report = Report::new(&decode(stream.once().as_bytes()).newest());
+        let [one, two] = &report.runs[..] else {
+            panic!("two runs");
+        };
+        let json = serde_json::to_value(&one.expect).unwrap();
+        let expected = serde_json::json!(
+            [{"text": "wake.p99<500us", "held": true, "value": 120.5}]
+        );
+        assert_eq!(json, expected);
+        assert_eq!(two.expect[0].value, None);
+        let [Interval { end_ms, values, .. }] = &one.intervals[..] else {
+            panic!("one interval");
+        };
+        assert_eq!((*end_ms, values["requests"]), (500, 12));
+    }
+
+    #[test]
+    fn the_digest_is_the_same_on_every_host() {
+        let stream = Stream::sample();
+        let mut all = Vec::new();
+        for bytes in &stream.records {
+            let record = Record::decode(bytes).unwrap();
+            if record.result_of().is_some() {
+                let len = u32::try_from(bytes.len()).unwrap();
+                all.extend([&len.to_le_bytes()[..], bytes].concat());
+            }
+        }
+        let digest = hex(&Sha256::digest(all));
+        let report = Report::new(&decode(stream.once().as_bytes()).newest());
+        assert_eq!(report.digest, Some(digest));
     }
 }

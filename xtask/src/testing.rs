@@ -220,6 +220,7 @@ pub(crate) fn group(run: u16, work: &str, workers: u32) -> Record<'_> {
         iterations: 48_210,
         work_units: 96_420,
         nowait: 10,
+        counted: true,
     })
 }
 
@@ -264,6 +265,7 @@ pub(crate) fn worker(run: u16, index: u32) -> Record<'static> {
         numa_pages: Pairs("0=12"),
         completed: true,
         exit: Exit::Code(0),
+        counted: true,
     })
 }
 

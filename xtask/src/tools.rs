@@ -47,6 +47,12 @@ pub const DPKG_DEB: Tool = Tool {
     packages: ["dpkg", "dpkg", "dpkg", "dpkg"],
 };
 
+/// Lists the files that the tests of the sources look at.
+pub const GIT: Tool = Tool {
+    program: "git",
+    packages: ["git", "git", "git", "git"],
+};
+
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [
     ("apt-get", &["install", "-y", "--no-install-recommends"]),
@@ -115,6 +121,12 @@ pub fn require_target(target: &str, setup: bool) -> Result<()> {
     let dir = String::from_utf8_lossy(&libs.stdout).trim().to_owned();
     if Path::new(&dir).is_dir() {
         return Ok(());
+    }
+    if !found("rustup") {
+        bail!(
+            "missing: the Rust target {target}, and rustup to add it; \
+             https://rustup.rs says how to install that"
+        );
     }
     let command = ["rustup", "target", "add", target];
     if !setup {

@@ -124,8 +124,8 @@ const WALL: &str = "wall";
 const RATE: &str = "rate";
 
 pub(super) const FIGURES: &[GroupFigure] = &[
-    number(ITERATIONS, |w| Some(w.iterations)),
-    number("work_units", |w| Some(w.work_units)),
+    number(ITERATIONS, |w| w.counted.then_some(w.iterations)),
+    number("work_units", |w| w.counted.then_some(w.work_units)),
     figure(RATE, Kind::Rate, Of::Run),
     figure(WALL, Kind::Duration, Of::Run),
     number("workers", |_| Some(1)),

@@ -1,3 +1,5 @@
+//! Tests of conditions.
+
 use super::figure::{FIGURES, Figures, Stat, Totals};
 use super::{Expect, Judged, Kind};
 use crate::kit::histogram::{Summary, bucket_of};
@@ -398,6 +400,7 @@ fn worker(index: u32, nvcsw: Option<u64>) -> Worker<'static> {
         numa_pages: Pairs(""),
         completed: true,
         exit: Exit::Code(0),
+        counted: true,
     }
 }
 

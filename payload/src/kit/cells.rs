@@ -39,6 +39,12 @@ impl Word {
         self.0.fetch_add(1, AcqRel).wrapping_add(1)
     }
 
+    /// Takes one away and returns the new value.
+    #[inline]
+    pub fn decrement(&self) -> u32 {
+        self.0.fetch_sub(1, AcqRel).wrapping_sub(1)
+    }
+
     /// Replaces `old` by `new`, if it is still there.
     #[inline]
     pub fn replace(&self, old: u32, new: u32) -> bool {
@@ -129,6 +135,12 @@ impl Gauge {
     #[inline]
     pub fn bump(&self) {
         self.0.store(self.0.load(Relaxed).wrapping_add(1), Relaxed);
+    }
+
+    /// Adds one so that nobody else's addition is lost.
+    #[inline]
+    pub fn count(&self) {
+        self.0.fetch_add(1, Relaxed);
     }
 
     /// The value.

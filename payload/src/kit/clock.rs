@@ -16,6 +16,12 @@ pub fn now() -> u64 {
     nanos(clock_gettime(ClockId::Monotonic))
 }
 
+/// `CLOCK_REALTIME`, which may be set back.
+#[must_use]
+pub fn realtime() -> u64 {
+    nanos(clock_gettime(ClockId::Realtime))
+}
+
 /// CPU time of this thread; always a system call.
 #[must_use]
 pub fn thread_cpu() -> u64 {

@@ -69,6 +69,16 @@ impl Cpus {
         both
     }
 
+    /// The CPUs in either.
+    #[must_use]
+    pub fn or(&self, other: &Self) -> Self {
+        let mut all = *self;
+        for (word, other) in all.0.iter_mut().zip(&other.0) {
+            *word |= other;
+        }
+        all
+    }
+
     /// The words of the bitmap, low CPUs first.
     #[must_use]
     pub fn words(&self) -> &[u64; 16] {

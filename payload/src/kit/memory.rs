@@ -10,6 +10,9 @@ use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 use rustix::mm::{madvise, mmap_anonymous, munmap};
 
+/// No page of any machine is smaller.
+pub const SMALLEST_PAGE: usize = 4096;
+
 /// A private anonymous mapping, zeroed, freed when dropped.
 ///
 /// Its bytes are seen as atomics that are loaded and stored without ordering:
@@ -59,6 +62,13 @@ impl Region {
         // SAFETY: as in `bytes`; mappings are page-aligned, and `len` is a
         // multiple of the word's size.
         unsafe { slice::from_raw_parts(first, self.len / size_of::<u64>()) }
+    }
+
+    /// Touches every page, so that a loop over it takes no faults.
+    pub fn populate(&self) {
+        for byte in self.bytes().iter().step_by(SMALLEST_PAGE) {
+            byte.store(0, Relaxed);
+        }
     }
 
     /// Where it is, for `numa_maps`.

@@ -9,6 +9,7 @@
 
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::histogram::Histogram;
+use crate::kit::named::Named;
 use crate::kit::slot::{Control, Slot};
 use core::cell::Cell;
 use core::ptr::{NonNull, null_mut};
@@ -36,6 +37,8 @@ unsafe impl Shareable for Gauge {}
 // SAFETY: as above.
 unsafe impl Shareable for Histogram {}
 // SAFETY: as above.
+unsafe impl Shareable for Named {}
+// SAFETY: as above.
 unsafe impl Shareable for AtomicU64 {}
 // SAFETY: as above.
 unsafe impl Shareable for Slot {}
@@ -58,6 +61,46 @@ pub fn private(len: usize) -> Option<&'static mut [u8]> {
     .ok()?;
     // SAFETY: the mapping is zeroed, ours alone, and never unmapped.
     Some(unsafe { slice::from_raw_parts_mut(base.cast(), len) })
+}
+
+/// Private memory that is given back.
+#[derive(Debug)]
+pub struct Scratch {
+    base: NonNull<u8>,
+    len: usize,
+}
+
+impl Scratch {
+    /// Maps `len` zeroed bytes. `None` if there are not so many.
+    #[must_use]
+    pub fn new(len: usize) -> Option<Self> {
+        // SAFETY: a fresh anonymous mapping, at an address of the kernel's
+        // choice.
+        let base = unsafe {
+            mmap_anonymous(
+                null_mut(),
+                len,
+                ProtFlags::READ | ProtFlags::WRITE,
+                MapFlags::PRIVATE,
+            )
+        };
+        let base = NonNull::new(base.ok()?.cast())?;
+        Some(Self { base, len })
+    }
+
+    /// Its bytes.
+    pub fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: the mapping is `len` bytes, and ours alone while borrowed.
+        unsafe { slice::from_raw_parts_mut(self.base.as_ptr(), self.len) }
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // SAFETY: the mapping made in `new`, to which nothing refers any
+        // more. munmap of it cannot fail.
+        let _unmapped = unsafe { munmap(self.base.as_ptr().cast(), self.len) };
+    }
 }
 
 /// A shared anonymous mapping that is given out piece by piece, never freed

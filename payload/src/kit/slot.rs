@@ -70,6 +70,9 @@ pub enum State {
     Failed,
     /// It could not be meaningful; [`Slot::note`] says why.
     Skipped,
+    /// Its process runs another program; whoever tends it knows how far it
+    /// is.
+    Replaced,
 }
 
 /// Steps that can fail, and operations whose failures are counted.
@@ -212,6 +215,8 @@ pub enum Reason {
     NoCap,
     /// A kernel counter.
     NoCounter,
+    /// A loaded sched_ext scheduler.
+    NoSchedExt,
 }
 
 impl Reason {
@@ -220,6 +225,7 @@ impl Reason {
         (Self::Width, "WIDTH"),
         (Self::NoCap, "NO_CAP"),
         (Self::NoCounter, "NO_COUNTER"),
+        (Self::NoSchedExt, "NO_SCHED_EXT"),
     ];
 }
 
@@ -229,9 +235,10 @@ impl Reason {
 pub struct Note([AtomicU8; 160]);
 
 impl Note {
-    /// Writes it; what does not fit is left out.
+    /// Writes it as one line; what does not fit is left out.
     pub fn set(&self, text: &str) {
-        let bytes = text.bytes().chain(core::iter::repeat(0));
+        let one_line = |byte| if byte == b'\n' { b' ' } else { byte };
+        let bytes = text.bytes().map(one_line).chain(core::iter::repeat(0));
         for (to, byte) in self.0.iter().zip(bytes) {
             to.store(byte, Relaxed);
         }
@@ -353,12 +360,18 @@ pub struct Slot {
     pub nice: AtomicI32,
     /// Allowed CPUs as read back.
     pub allowed: [AtomicU64; CPU_WORDS],
+    /// Mode and flags of the memory policy as read back, plus one.
+    pub mempolicy: AtomicU32,
+    /// Its nodes.
+    pub mempolicy_nodes: [AtomicU64; CPU_WORDS],
     /// How it ended: an encoded [`crate::record::Exit`], plus one.
     pub exit: AtomicU32,
     /// Runs in the sched_ext class: 0 is "not told", 1 no, 2 yes.
     pub ext_enabled: AtomicU32,
     /// Pages of its memory on each node.
     pub numa_pages: [AtomicU64; MAX_NODES],
+    /// 1 if nobody told iterations and work units, so that both are absent.
+    pub uncounted: AtomicU32,
     /// Reasons for which the run says less, a bit each.
     reasons: AtomicU32,
     /// Why it failed or skipped.
@@ -375,6 +388,7 @@ impl Slot {
             2 => State::Running,
             3 => State::Done,
             5 => State::Skipped,
+            6 => State::Replaced,
             _ => State::Failed,
         }
     }
@@ -388,6 +402,7 @@ impl Slot {
             State::Done => 3,
             State::Failed => 4,
             State::Skipped => 5,
+            State::Replaced => 6,
         };
         self.state.store(number, Release);
     }
@@ -424,6 +439,19 @@ impl Slot {
     /// Notes that the run says less.
     pub fn degrade(&self, reason: Reason) {
         self.reasons.fetch_or(1 << reason as u32, Relaxed);
+    }
+
+    /// Whether iterations and work units are known.
+    #[must_use]
+    pub fn counted(&self) -> bool {
+        self.uncounted.load(Relaxed) == 0
+    }
+
+    /// Notes that the task was on this CPU.
+    pub fn saw_cpu(&self, cpu: usize) {
+        if let Some(word) = self.cpus_used.get(cpu / 64) {
+            word.store(word.load(Relaxed) | 1 << (cpu % 64), Relaxed);
+        }
     }
 
     /// The reasons noted.

@@ -52,6 +52,16 @@ pub fn read(pid: u32, tid: u32) -> TaskCounters {
     c
 }
 
+/// The CPU a task runs on, or ran on last.
+#[must_use]
+pub fn last_cpu(pid: u32, tid: u32) -> Option<usize> {
+    let mut buf = [0; 1024];
+    let stat = path(format_args!("/proc/{pid}/task/{tid}/stat"));
+    let (_, rest) = read_file(&stat, &mut buf)?.rsplit_once(')')?;
+    // Field 39 (proc_pid_stat(5)); the first behind the name is 3.
+    rest.split_ascii_whitespace().nth(39 - 3)?.parse().ok()
+}
+
 /// Whether the calling thread runs in the sched_ext class; `None` on kernels
 /// that do not have it.
 #[must_use]
@@ -99,6 +109,23 @@ pub fn own_run_delay() -> Option<u64> {
     text.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
+/// The real-time priority at which the calling thread runs, inherited ones
+/// included; 0 outside the real-time classes.
+#[must_use]
+pub fn own_running_priority() -> Option<u64> {
+    let mut buf = [0; 512];
+    running_priority(read_file("/proc/thread-self/stat", &mut buf)?)
+}
+
+/// Field 18 of proc_pid_stat(5): -1 minus the real-time priority, or 0 and
+/// more.
+fn running_priority(stat: &str) -> Option<u64> {
+    let (_, rest) = stat.rsplit_once(')')?;
+    let field = rest.split_ascii_whitespace().nth(18 - 3)?;
+    let priority: i64 = field.parse().ok()?;
+    Some(u64::try_from(-1 - priority).unwrap_or(0))
+}
+
 /// The number in the line `key : number`.
 fn after(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
@@ -120,7 +147,7 @@ fn after_either(text: &str, key: &str) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{after, after_either, node_pages, read_own};
+    use super::{after, after_either, node_pages, read_own, running_priority};
 
     #[test]
     fn own_counters_grow() {
@@ -135,6 +162,17 @@ mod tests {
     fn pages_of_a_node() {
         assert_eq!(node_pages("N3=70"), Some((3, 70)));
         assert_eq!(node_pages("anon=70"), None);
+    }
+
+    #[test]
+    fn priorities_of_stat() {
+        let stat = |priority| {
+            let head = "7 (a) b) S 1 7 7 0 -1 64 1 0 0 0 0 0 0 0";
+            running_priority(&std::format!("{head} {priority} 0 1"))
+        };
+        assert_eq!(stat(-71), Some(70));
+        assert_eq!(stat(20), Some(0));
+        assert_eq!(running_priority("7 (a) S 1"), None);
     }
 
     #[test]

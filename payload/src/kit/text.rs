@@ -47,6 +47,12 @@ pub fn path(args: fmt::Arguments<'_>) -> String<96> {
     path
 }
 
+/// Whether a text is of printable ASCII only.
+#[must_use]
+pub fn plain(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// Appends formatted text; what does not fit is left out.
 #[derive(Debug)]
 pub struct Cut<'s, const N: usize>(pub &'s mut String<N>);

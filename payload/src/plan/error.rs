@@ -1,6 +1,7 @@
 //! What is wrong with a plan, in one line.
 
 use crate::attr::{DURATION_RULE, InGrammar};
+use crate::custom::types::Registered;
 use crate::expect::error::ExpectError;
 use crate::plan::nearest;
 use crate::workload::{Kind, Param};
@@ -22,7 +23,7 @@ pub enum Rule<'t> {
     /// Every word is `key=value`.
     KeyValue,
     /// There is no such work type.
-    Work(&'t str),
+    Work(&'t str, Registered),
     /// There is no such plan.
     Plan(&'t str),
     /// The key is not valid here; these are.
@@ -52,6 +53,8 @@ pub enum Rule<'t> {
     },
     /// More than the payload has room for.
     TooMany(&'static str, usize),
+    /// Two groups give their cgroup different values for this key.
+    Leaf(&'static str),
 }
 
 impl fmt::Display for PlanError<'_> {
@@ -59,8 +62,9 @@ impl fmt::Display for PlanError<'_> {
         write!(f, "bad plan: `{}`: ", self.token)?;
         match self.rule {
             Rule::KeyValue => f.write_str("a plan is made of key=value words"),
-            Rule::Work(name) => {
-                let names = workloads::ALL.iter().map(|row| row.name);
+            Rule::Work(name, works) => {
+                let names = workloads::ALL.iter().chain(works.0);
+                let names = names.map(|row| row.name);
                 write!(f, "no work type `{name}`")?;
                 match nearest::of(name, names.clone()) {
                     Some(near) => write!(f, "; nearest is `{near}`"),
@@ -95,6 +99,9 @@ impl fmt::Display for PlanError<'_> {
             ),
             Rule::TooMany(what, most) => {
                 write!(f, "at most {most} {what} are possible")
+            }
+            Rule::Leaf(key) => {
+                write!(f, "two groups give their cgroup a different {key}")
             }
         }
     }

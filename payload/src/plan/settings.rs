@@ -1,6 +1,9 @@
 //! What a plan can set: for the boot, for a run, for a group.
 
+use crate::attr::cgroup::{KNOBS, Leaf, is_name};
+use crate::attr::mempolicy::{FLAGS_RULE, MemPolicy};
 use crate::attr::{Affinity, CloneMode, DURATION_RULE, Policy, parse_duration};
+use crate::kit::cpus::MAX_CPUS;
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::token::Token;
 use core::time::Duration;
@@ -32,8 +35,39 @@ pub(super) const RUN_KEYS: &[&str] = &[
 ];
 /// The only key that may be repeated.
 pub(super) const EXPECT: &str = "expect";
-pub(super) const GROUP_KEYS: &[&str] =
-    &["workers", "policy", "nice", "affinity"];
+pub(super) const GROUP_KEYS: &[&str] = &[
+    "workers",
+    "policy",
+    "nice",
+    "affinity",
+    "workers_pct",
+    "numa_node",
+    "cgroup",
+    KNOBS[0].key,
+    KNOBS[1].key,
+    KNOBS[2].key,
+    KNOBS[3].key,
+    KNOBS[4].key,
+    "mempolicy",
+    "mpol_flags",
+    "comm",
+    "pcomm",
+    "uid",
+    "gid",
+];
+/// Keys that say the same in two ways: one scope has one of them at most.
+pub(super) const EXCLUSIVE: &[(&str, &str, &str)] = &[
+    (
+        "workers",
+        "workers_pct",
+        "workers and workers_pct exclude each other",
+    ),
+    (
+        "affinity",
+        "numa_node",
+        "affinity and numa_node exclude each other",
+    ),
+];
 /// What holds for the whole boot.
 #[derive(Debug, Clone, Copy)]
 pub struct Boot<'t> {
@@ -133,11 +167,13 @@ pub enum Workers {
     Count(u32),
     /// So many for each CPU.
     PerCpu(u32),
+    /// This share of the CPUs, in thousandths of a percent, rounded up.
+    Percent(u32),
 }
 
 /// Settings of a group.
 #[derive(Debug, Clone, Copy)]
-pub struct GroupSettings {
+pub struct GroupSettings<'t> {
     /// How many workers.
     pub workers: Workers,
     /// Scheduling policy; `None` makes no call.
@@ -146,15 +182,33 @@ pub struct GroupSettings {
     pub nice: Option<i8>,
     /// Where they may run; `None` leaves it to the work type.
     pub affinity: Option<Affinity>,
+    /// Its cgroup.
+    pub cgroup: Leaf<'t>,
+    /// Memory policy.
+    pub mempolicy: MemPolicy,
+    /// Name of each worker's task.
+    pub comm: Option<&'t str>,
+    /// Name of the process whose threads the workers are.
+    pub pcomm: Option<&'t str>,
+    /// User to become; `None` makes no call.
+    pub uid: Option<u32>,
+    /// Group to become; `None` makes no call.
+    pub gid: Option<u32>,
 }
 
-impl GroupSettings {
+impl GroupSettings<'_> {
     /// What holds when the plan is silent.
     pub(super) const DEFAULT: Self = Self {
         workers: Workers::Default,
         policy: None,
         nice: None,
         affinity: None,
+        cgroup: Leaf::NONE,
+        mempolicy: MemPolicy::DEFAULT,
+        comm: None,
+        pcomm: None,
+        uid: None,
+        gid: None,
     };
 }
 
@@ -288,8 +342,8 @@ impl RunSettings {
     }
 }
 
-impl GroupSettings {
-    pub(super) fn take<'t>(
+impl<'t> GroupSettings<'t> {
+    pub(super) fn take(
         &mut self,
         token: Token<'t>,
     ) -> Result<bool, PlanError<'t>> {
@@ -327,10 +381,92 @@ impl GroupSettings {
                     .map_err(|rule| bad(token.text, Rule::Is(rule)))?;
                 self.affinity = Some(affinity);
             }
-            _ => return Ok(false),
+            "numa_node" => {
+                let rule = "numa_node is the number of a node, below 1024";
+                let parse = |text: &str| {
+                    let n = u32::try_from(number(text)?).ok()?;
+                    (n < MAX_CPUS).then_some(Affinity::NumaNode(n))
+                };
+                self.affinity = Some(value(token, rule, parse)?);
+            }
+            "workers_pct" => {
+                let rule = "workers_pct is a share of the CPUs above 0 and \
+                            up to 1000000, with three decimals at most, as \
+                            in 150 or 12.5";
+                self.workers = value(token, rule, |text| {
+                    percent(text).map(Workers::Percent)
+                })?;
+            }
+            "cgroup" => {
+                let rule = "cgroup is a name of 1 to 32 letters, digits, _ \
+                            and -, or root for none";
+                let parse = |text: &'t str| match text {
+                    "root" => Some(None),
+                    text => is_name(text).then_some(Some(text)),
+                };
+                self.cgroup.name = value(token, rule, parse)?;
+            }
+            "mempolicy" => {
+                let text = value(token, "", Some)?;
+                self.mempolicy = self
+                    .mempolicy
+                    .parse(text)
+                    .map_err(|rule| bad(token.text, Rule::Is(rule)))?;
+            }
+            "mpol_flags" => {
+                let parse = MemPolicy::parse_flags;
+                self.mempolicy.flags = value(token, FLAGS_RULE, parse)?;
+            }
+            "comm" => self.comm = Some(value(token, COMM_RULE, comm)?),
+            "pcomm" => self.pcomm = Some(value(token, COMM_RULE, comm)?),
+            "uid" => self.uid = Some(value(token, ID_RULE, id)?),
+            "gid" => self.gid = Some(value(token, ID_RULE, id)?),
+            key => {
+                let found = KNOBS.iter().position(|knob| knob.key == key);
+                let Some(at) = found else {
+                    return Ok(false);
+                };
+                let (knob, cell) = (&KNOBS[at], &mut self.cgroup.values[at]);
+                let parse = |text| knob.accepts(text).then_some(text);
+                *cell = Some(value(token, knob.rule, parse)?);
+            }
         }
         Ok(true)
     }
+
+    /// Refuses what is fine by itself but not together.
+    pub(super) fn check(&self) -> Result<(), &'static str> {
+        self.mempolicy.check()?;
+        if self.cgroup.name.is_none() && self.cgroup.set().next().is_some() {
+            return Err("settings of a cgroup need a cgroup=NAME");
+        }
+        Ok(())
+    }
+}
+
+const COMM_RULE: &str = "a task's name has 1 to 15 bytes, none of them NUL";
+const ID_RULE: &str = "an id is a whole number from 0 to 4294967294";
+
+fn comm(text: &str) -> Option<&str> {
+    let fits = (1..=15).contains(&text.len()) && !text.contains('\0');
+    fits.then_some(text)
+}
+
+fn id(text: &str) -> Option<u32> {
+    // The highest number stands for "as it is".
+    u32::try_from(number(text)?)
+        .ok()
+        .filter(|&id| id < u32::MAX)
+}
+
+/// A percentage in thousandths.
+fn percent(text: &str) -> Option<u32> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
+    let scale =
+        10_u64.pow(u32::try_from(3_usize.checked_sub(part.len())?).ok()?);
+    let whole = number(whole).filter(|n| *n <= 1_000_000)?;
+    let all = whole * 1000 + number(part)? * scale;
+    u32::try_from(all).ok().filter(|&all| all > 0)
 }
 
 pub(super) fn number(text: &str) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! Tests of the plan: its grammar, its sources, and what it refuses.
 
 use super::{Plan, Sources, Workers, builtin};
+use crate::kit::cpus::Cpus;
 use crate::plan::token::Source;
 use crate::workload::Kind;
 use crate::workloads::ALL;
@@ -82,12 +83,169 @@ fn every_mistake_has_its_message() {
             "bad plan: `work=ForkExit`: this type acts on its whole process \
              and runs with clone=fork only",
         ),
+        (
+            "work=Sequence",
+            "bad plan: `work=Sequence`: Sequence has no default phases; for \
+             example phases=spin:5ms,sleep:10ms",
+        ),
+        (
+            "work=Sequence phases=spin:5",
+            "bad plan: `phases=spin:5`: phases is 1 to 32 of spin:D, \
+             sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each duration D \
+             above zero, for example spin:5ms,sleep:10ms",
+        ),
+        (
+            "work=PriorityInversion low_priority=50",
+            "bad plan: `work=PriorityInversion`: high_priority > \
+             medium_priority > low_priority must hold",
+        ),
     ] {
         assert_eq!(error(plan), message);
     }
     let unknown = error("work=PipeIo bogus=1");
     assert!(unknown.contains("valid are work, with, time"), "{unknown}");
     assert!(unknown.ends_with("burst_iters"), "{unknown}");
+}
+
+#[test]
+fn attributes_of_tasks_keep_their_rules() {
+    for (bad, rule) in [
+        ("workers_pct=0", "share of the CPUs"),
+        ("workers_pct=0.0", "share of the CPUs"),
+        ("workers_pct=-5", "share of the CPUs"),
+        ("workers_pct=inf", "share of the CPUs"),
+        ("workers_pct=nan", "share of the CPUs"),
+        ("workers_pct=1e3", "share of the CPUs"),
+        ("workers_pct=12.", "share of the CPUs"),
+        ("workers_pct=.5", "share of the CPUs"),
+        ("workers_pct=0.0001", "share of the CPUs"),
+        ("workers_pct=1000001", "share of the CPUs"),
+        ("workers=2 workers_pct=100", "exclude each other"),
+        ("workers_pct=100 workers=2", "exclude each other"),
+        ("numa_node=x", "number of a node"),
+        ("numa_node=-1", "number of a node"),
+        ("numa_node=1024", "number of a node"),
+        ("numa_node=0-1", "number of a node"),
+        ("affinity=inherit numa_node=0", "exclude each other"),
+        ("affinity=cross_cgroup:0", "an affinity is"),
+        ("cgroup=", "cgroup is a name"),
+        ("cgroup=.", "cgroup is a name"),
+        ("cgroup=a/b", "cgroup is a name"),
+        ("cgroup=cgroup.procs", "cgroup is a name"),
+        ("cpu.weight=100", "need a cgroup=NAME"),
+        ("cgroup=root cpu.weight=100", "need a cgroup=NAME"),
+        ("cgroup=a cpu.weight=0", "1 to 10000"),
+        ("cgroup=a cpu.max=50000", "QUOTA/PERIOD"),
+        ("cgroup=a cpuset.cpus=3-1", "CPU list"),
+        ("cgroup=a cpuset.mems=", "list of nodes"),
+        ("cgroup=a memory.max=0", "number of bytes"),
+        ("cgroup=a cpu.idle=1", "no such key"),
+        ("mempolicy=bind", "takes :NODES"),
+        ("mempolicy=bind:", "list of nodes"),
+        ("mempolicy=local:0", "has no nodes"),
+        ("mempolicy=preferred:0-1", "takes one node"),
+        ("mempolicy=mbind:0", "a memory policy is"),
+        ("mpol_flags=static_nodes", "goes with a mempolicy"),
+        ("mempolicy=bind:0 mpol_flags=static", "mpol_flags is a list"),
+        (
+            "mempolicy=bind:0 mpol_flags=static_nodes,relative_nodes",
+            "exclude each other",
+        ),
+        (
+            "mempolicy=interleave:0 mpol_flags=numa_balancing",
+            "bind and preferred_many only",
+        ),
+        ("comm=", "1 to 15 bytes"),
+        ("comm=0123456789abcdef", "1 to 15 bytes"),
+        ("comm=a\0b", "1 to 15 bytes"),
+        ("pcomm=", "1 to 15 bytes"),
+        ("pcomm=0123456789abcdef", "1 to 15 bytes"),
+        ("uid=-1", "0 to 4294967294"),
+        ("uid=4294967295", "0 to 4294967294"),
+        ("uid=root", "0 to 4294967294"),
+        ("gid=", "0 to 4294967294"),
+        ("gid=4294967296", "0 to 4294967294"),
+        (
+            "cgroup=a cpu.weight=1 with=Mixed cgroup=a cpu.weight=2",
+            "two groups give their cgroup a different cpu.weight",
+        ),
+        (
+            "clone=thread cgroup=a with=Mixed cgroup=b",
+            "threads of one process and so in one cgroup",
+        ),
+    ] {
+        let message = error(&format!("work=SpinWait {bad}"));
+        assert!(message.contains(rule), "{bad}: {message}");
+    }
+    for good in [
+        "workers_pct=12.5",
+        "workers_pct=0.001",
+        "cgroup=a cpu.weight=1 with=Mixed cgroup=a cpuset.cpus=0",
+        "cgroup=a cpu.weight=1 with=Mixed cgroup=b cpu.weight=2",
+        "clone=thread cgroup=a with=Mixed cgroup=b pcomm=x",
+        "comm=0123456789abcde pcomm=x uid=0 gid=4294967294",
+        "mempolicy=bind:0 mpol_flags=relative_nodes,numa_balancing",
+        "affinity=cross_cgroup",
+    ] {
+        let plan = format!("work=SpinWait {good}");
+        assert!(parse(&plan).is_ok(), "{good}");
+    }
+    // An inner scope may say anew what an outer one said another way.
+    parse("workers=2 numa_node=0 work=SpinWait workers_pct=50").unwrap();
+}
+
+#[test]
+fn what_acts_on_a_process_or_a_cgroup_is_refused_elsewhere() {
+    for row in ALL.iter().filter(|row| row.fork_only) {
+        let name = row.name;
+        for threads in ["clone=thread", "pcomm=x"] {
+            let given = row.example.replace("cgroup=smoke", "");
+            let plan = format!("work={name} cgroup=a {given} {threads}");
+            let message = error(&plan);
+            assert!(message.contains("whole process"), "{message}");
+        }
+    }
+    for row in ALL.iter().filter(|row| row.in_cgroup) {
+        for root in ["", "cgroup=root"] {
+            let message = error(&format!("work={} {root}", row.name));
+            assert!(message.contains("cgroup=NAME"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn shares_of_the_cpus_are_rounded_up() {
+    for (pct, cpus, workers) in [
+        ("150", 1, 2),
+        ("100", 4, 4),
+        ("0.001", 64, 1),
+        ("12.5", 8, 1),
+        ("12.501", 8, 2),
+        ("250", 3, 8),
+    ] {
+        let text = format!("work=SpinWait workers_pct={pct}");
+        let plan = parse(&text).unwrap();
+        let run = plan.runs().next().unwrap();
+        assert_eq!(run.groups[0].workers(cpus).unwrap(), workers, "{pct}");
+    }
+    let plan = parse("work=PipeIo workers_pct=100").unwrap();
+    let run = plan.runs().next().unwrap();
+    let odd = run.groups[0].workers(3).unwrap_err().to_string();
+    assert!(odd.contains("nearest is `4`"), "{odd}");
+}
+
+#[test]
+fn groups_of_one_cgroup_share_its_cpus() {
+    let plan = parse(
+        "work=SpinWait cgroup=a with=Mixed cgroup=a cpuset.cpus=1-2 \
+         with=Mixed",
+    )
+    .unwrap();
+    let run = plan.runs().next().unwrap();
+    let all = Cpus::parse("0-1").unwrap();
+    let usable = run.groups.iter().map(|group| run.usable(group, &all));
+    let lists: Vec<_> = usable.map(|cpus| cpus.to_string()).collect();
+    assert_eq!(lists, ["1", "1", "0-1"]);
 }
 
 #[test]
@@ -148,6 +306,7 @@ fn higher_sources_override_defaults_and_runs() {
         file: Source::file("time=1s nice=3 work=SpinWait # all\nwork=Mixed"),
         args: Source::args("time=2s"),
         kernel: Source::kernel("quiet pidone.time=3s pidone.work=PipeIo"),
+        ..Sources::default()
     };
     let plan = Plan::parse(&sources).unwrap();
     let runs: Vec<_> = plan.runs().collect();

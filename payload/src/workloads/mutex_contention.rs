@@ -1,7 +1,7 @@
 //! N-way futex mutex: convoys and preempted holders.
 //!
-//! The word is 0 free, 1 held, 2 held with waiters. A waiter that leaves for
-//! the stop must not run the unlock path: it never owned the lock.
+//! The guarded counter is no atomic addition, so that a mutex that lets two
+//! in at once is found out.
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
@@ -27,7 +27,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     shared: |_, _| Shared {
         words: 1,
         stamps: 1,
-        gauges: 1,
+        gauges: 2,
         ..Shared::NONE
     },
     run,
@@ -58,62 +58,47 @@ const GUARDED: Metric = Metric::new(
     How::Gauge(0),
     "the plain counters that the mutexes guard",
 );
-const ACQUIRED: Metric =
-    Metric::sum(1, "acquired", "acquisitions, warm-up included");
+const ACQUIRED: Metric = Metric::new(
+    1,
+    "acquired",
+    How::Gauge(1),
+    "acquisitions, warm-up included",
+);
 const CONTENDED: Metric =
     Metric::sum(2, "contended", "acquisitions that had to wait");
 const WAITS: Metric = Metric::sum(3, "waits", "calls of FUTEX_WAIT");
-
-const FREE: u32 = 0;
-const HELD: u32 = 1;
-const CONTESTED: u32 = 2;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     c.start();
     let hold = c.work().count(&HOLD_ITERS);
     let work = c.work().count(&WORK_ITERS);
-    let mutex = c.word(0);
+    let (mutex, stamp) = (c.word(0), c.stamp(0));
+    let waited = |c: &Ctx<'_>, begin, end: u64| {
+        c.metric(&WAITS, 1);
+        let stamp = stamp.take();
+        if stamp >= begin {
+            c.record(&WAKE, end.saturating_sub(stamp));
+        }
+    };
     while !c.stop() {
         c.spin(work);
         let asked = now();
-        if !lock(c) {
+        let Some(contended) = c.lock(mutex, waited) else {
             break;
+        };
+        match contended {
+            true => c.metric(&CONTENDED, 1),
+            false => c.nowait(),
         }
         let locked = now();
         c.record(&LOCK, locked - asked);
         c.spin(hold);
         c.gauge(0).bump();
-        c.metric(&ACQUIRED, 1);
-        if mutex.swap(FREE) == CONTESTED {
-            c.stamp(0).set_if_empty(now());
-            c.wake(mutex, 1);
-        }
+        c.gauge(1).count();
+        c.unlock(mutex, || stamp.set_if_empty(now()));
         let end = now();
         c.record(&HOLD, end - locked);
         c.iteration_at(end);
     }
     Ok(())
-}
-
-/// Takes the mutex; `false` if the stop came first.
-fn lock(c: &mut Ctx<'_>) -> bool {
-    let mutex = c.word(0);
-    if mutex.replace(FREE, HELD) {
-        c.nowait();
-        return true;
-    }
-    while mutex.swap(CONTESTED) != FREE {
-        if c.stop() {
-            return false;
-        }
-        let block = now();
-        let ran = c.block_on(mutex, CONTESTED, u64::MAX);
-        c.metric(&WAITS, 1);
-        let stamp = c.stamp(0).take();
-        if stamp >= block {
-            c.record(&WAKE, ran.saturating_sub(stamp));
-        }
-    }
-    c.metric(&CONTENDED, 1);
-    true
 }

@@ -2,11 +2,16 @@
 
 use crate::build;
 use anyhow::{Result, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Build the payload and print where it is and how large.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "build")]
+#[argh(
+    example = "{command_name}",
+    error_code(0, "it is built and within its budget"),
+    error_code(255, "it is not")
+)]
 pub struct Args {
     /// install what is missing
     #[argh(switch)]
@@ -17,13 +22,14 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// The build fails or the payload is over its budget.
+/// The build fails or the payload is over its limit.
 pub fn run(args: &Args) -> Result<u8> {
     let payload = build::payload(args.setup)?;
-    let (size, most) = (build::size(&payload)?, build::PAYLOAD_BUDGET);
-    println!("{} ({size} of {most} bytes)", payload.display());
+    let (size, most) = (build::size(&payload)?, build::PAYLOAD_LIMIT);
+    let budget = build::PAYLOAD_BUDGET;
+    println!("{} ({size} bytes; budget {budget})", payload.display());
     if size > most {
-        bail!("the payload is over its budget");
+        bail!("the payload is over its limit of {most} bytes");
     }
     Ok(super::exit::GOOD)
 }

@@ -2,14 +2,21 @@
 
 use crate::catalogue::{group, need_line, range};
 use anyhow::{Result, anyhow};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
+use core::fmt::Write;
 use pidone::plan::nearest;
+use pidone::workload::Workload;
 use pidone::workloads::{ALL, find};
 
 /// Explain a work type: kernel path, parameters with ranges and defaults,
 /// needs, what each histogram means, and how its path is proven.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "explain")]
+#[argh(
+    example = "{command_name} PipeIo",
+    error_code(0, "it is explained"),
+    error_code(255, "there is no such work type")
+)]
 pub struct Args {
     /// its name
     #[argh(positional)]
@@ -20,7 +27,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// There is no such work type.
+/// There is no such work type, or standard output cannot be written to.
 pub fn run(args: &Args) -> Result<u8> {
     let name = &args.name;
     let row = find(name).ok_or_else(|| {
@@ -31,38 +38,49 @@ pub fn run(args: &Args) -> Result<u8> {
             None => anyhow!("no work type `{name}`; see `cargo xtask list`"),
         }
     })?;
-    println!("{}: {}\n", row.name, row.summary);
-    println!("  path       {}", row.path);
-    println!("  workers    {}", group(row));
-    println!("  iteration  {}", row.iteration);
-    println!("  work unit  {}", row.unit);
-    println!("  proof      {}", row.proof);
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ok = write(row, &mut text);
+    super::print(&text)?;
+    Ok(super::exit::GOOD)
+}
+
+fn write(row: &'static Workload, text: &mut String) -> core::fmt::Result {
+    writeln!(text, "{}: {}\n", row.name, row.summary)?;
+    writeln!(text, "  path       {}", row.path)?;
+    writeln!(text, "  workers    {}", group(row))?;
+    writeln!(text, "  iteration  {}", row.iteration)?;
+    writeln!(text, "  work unit  {}", row.unit)?;
+    writeln!(text, "  proof      {}", row.proof)?;
+    if !row.example.is_empty() {
+        writeln!(text, "  example    work={} {}", row.name, row.example)?;
+    }
     for need in row.needs {
-        println!("  needs      {}", need_line(need, row));
+        writeln!(text, "  needs      {}", need_line(need, row))?;
     }
     if row.fork_only {
-        println!("  clone      fork only");
+        writeln!(text, "  clone      fork only")?;
     }
     if !row.params.is_empty() {
-        println!("\nParameters: default [range]");
+        writeln!(text, "\nParameters: default [range]")?;
     }
     for param in row.params {
-        println!("  {} = {}", param.name, range(&param.kind));
-        println!("      {}", param.summary);
+        writeln!(text, "  {} = {}", param.name, range(&param.kind))?;
+        writeln!(text, "      {}", param.summary)?;
     }
     if !row.hists.is_empty() {
-        println!("\nHistograms");
+        writeln!(text, "\nHistograms")?;
     }
     for hist in row.hists {
         let rule = hist.rule.map(|rule| format!(" ({})", rule.name()));
         let rule = rule.unwrap_or_default();
-        println!("  {}{rule}: {}", hist.name, hist.meaning);
+        writeln!(text, "  {}{rule}: {}", hist.name, hist.meaning)?;
     }
     if !row.metrics.is_empty() {
-        println!("\nMetrics");
+        writeln!(text, "\nMetrics")?;
     }
     for metric in row.metrics {
-        println!("  {}: {}", metric.name, metric.meaning);
+        writeln!(text, "  {}: {}", metric.name, metric.meaning)?;
     }
-    Ok(super::exit::GOOD)
+    Ok(())
 }

@@ -5,19 +5,19 @@ use crate::kernel;
 use crate::kernel_build::{self, Arch, DoesNotBuild, Order};
 use crate::kernel_check::{self, Finding, Helps, Verdict};
 use anyhow::Result;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use pidone::workloads::ALL;
 use std::time::Instant;
 
 /// Build kernels, and say which work types one lets run.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "kernel")]
 pub struct Args {
     #[argh(subcommand)]
     verb: Verb,
 }
 
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand)]
 enum Verb {
     Build(Build),
@@ -27,7 +27,7 @@ enum Verb {
 
 /// Build a kernel from fragments of kernel-configs/ and print where its image
 /// is; boot it with --kernel built:NAME.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "build")]
 struct Build {
     /// a directory with sources, or debian:6.12
@@ -52,7 +52,7 @@ struct Build {
 }
 
 /// Say which work types run on a kernel, which skip, and what would help.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "check")]
 struct Check {
     /// a .config, an image, `host`, or what --kernel of `boot` takes
@@ -64,7 +64,7 @@ struct Check {
 }
 
 /// Fetch a kernel and print where its image is.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "fetch")]
 struct Fetch {
     /// what --kernel of `boot` takes, such as debian:6.12-cloud

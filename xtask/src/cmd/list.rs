@@ -2,14 +2,19 @@
 
 use crate::catalogue::need;
 use anyhow::{Result, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use pidone::workload::{Family, Workload};
 use pidone::workloads::ALL;
 use std::collections::BTreeSet;
 
 /// List all work types by family.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "list")]
+#[argh(
+    example = "{command_name} --path try_to_wake_up",
+    error_code(0, "some are listed"),
+    error_code(255, "none is left")
+)]
 pub struct Args {
     /// only those that need this: a kernel option (CONFIG_FUTEX), a
     /// capability (CAP_SYS_NICE), or a part of such a word
@@ -24,7 +29,8 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// Nothing needs that, or takes that path.
+/// Nothing needs that, or takes that path; standard output cannot be
+/// written to.
 pub fn run(args: &Args) -> Result<u8> {
     let found: Vec<_> = ALL
         .iter()
@@ -43,16 +49,18 @@ pub fn run(args: &Args) -> Result<u8> {
             all.join(", ")
         );
     }
+    let mut text = String::new();
     for &family in Family::ALL {
         let rows: Vec<_> =
             found.iter().filter(|row| row.family == family).collect();
         if !rows.is_empty() {
-            println!("{}", family.title());
+            text += &format!("{}\n", family.title());
         }
         for row in rows {
-            println!("  {:<26} {}", row.name, row.summary);
+            text += &format!("  {:<26} {}\n", row.name, row.summary);
         }
     }
+    super::print(&text)?;
     Ok(super::exit::GOOD)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::build;
 use anyhow::{Context, Result, bail};
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use initramfs::add::Addition;
 use initramfs::compress::Compression;
 use initramfs::list::{self, Part};
@@ -11,8 +11,19 @@ use std::fs;
 use std::path::PathBuf;
 
 /// Build the payload and pack it into an initramfs, or list one.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "pack")]
+#[argh(
+    example = "An image for a boot loader of one's own:\n\
+               \x20 {command_name} --output pidone.cpio.gz",
+    example = "With a program, the libraries it needs, and a plan:\n\
+               \x20 {command_name} --add /usr/bin/stress-ng \
+               --add my.plan:/plans/mine --list",
+    example = "What is in an image:\n\
+               \x20 {command_name} --list /boot/initrd.img",
+    error_code(0, "it is packed, or listed"),
+    error_code(255, "it is not")
+)]
 pub struct Args {
     /// none, gzip, zstd (the default), xz or lz4; by default what the name
     /// of --output says
@@ -68,13 +79,13 @@ pub fn run(args: &Args) -> Result<u8> {
     });
     let image = build::image(&payload, added, compression)?;
     build::write(&path, &image)?;
-    let (size, most) = (image.len(), build::IMAGE_BUDGET);
+    let (size, most) = (image.len(), build::IMAGE_LIMIT);
     println!("{} ({size} bytes)", path.display());
     if args.list {
         print(&list::read(&image)?);
     }
     if bare && compression == Compression::Zstd && size > most {
-        bail!("the image is over its budget of {most} bytes");
+        bail!("the image is over its limit of {most} bytes");
     }
     Ok(super::exit::GOOD)
 }

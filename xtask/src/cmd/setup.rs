@@ -2,11 +2,18 @@
 
 use crate::{build, tools};
 use anyhow::Result;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Install everything the other verbs need, saying each command.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "setup")]
+#[argh(
+    example = "{command_name}",
+    note = "Packages come from the system's package manager, with sudo \
+            unless root; Rust targets come from rustup.",
+    error_code(0, "everything is there"),
+    error_code(255, "something could not be installed")
+)]
 pub struct Args {}
 
 /// Runs the verb.
@@ -15,7 +22,7 @@ pub struct Args {}
 ///
 /// A command that failed.
 pub fn run(_args: &Args) -> Result<u8> {
-    tools::require(&[tools::QEMU, tools::DPKG_DEB], true)?;
+    tools::require(&[tools::QEMU, tools::DPKG_DEB, tools::GIT], true)?;
     tools::require_target(build::TARGET, true)?;
     Ok(super::exit::GOOD)
 }

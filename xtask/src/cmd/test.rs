@@ -2,11 +2,18 @@
 
 use crate::{kernel_build, tools};
 use anyhow::Result;
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 
 /// Check format, lints and all tests, those that boot kernels included.
-#[derive(Debug, FromArgs)]
+#[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "test")]
+#[argh(
+    example = "{command_name} --setup",
+    note = "Kernels come from Debian's packages. On two cores it takes \
+            some minutes.",
+    error_code(0, "all checks passed"),
+    error_code(255, "a check failed, or could not be made")
+)]
 pub struct Args {
     /// install what is missing
     #[argh(switch)]
@@ -22,7 +29,8 @@ const KERNELS: [&str; 2] = ["debian:6.12-cloud", "debian:6.1-cloud"];
 ///
 /// The check that failed.
 pub fn run(args: &Args) -> Result<u8> {
-    tools::require(&[tools::QEMU, tools::DPKG_DEB], args.setup)?;
+    let tools = [tools::QEMU, tools::DPKG_DEB, tools::GIT];
+    tools::require(&tools, args.setup)?;
     tools::require_target(crate::build::TARGET, args.setup)?;
     for kernel in KERNELS {
         crate::kernel::resolve(kernel, args.setup)?;

@@ -2,8 +2,8 @@
 //!
 //! A new boot begins with a kernel's first line after the boot before it had
 //! shown an end or a sign of ours, or, where no such line is in the log, with
-//! the first frame of another stream. A kernel that prints its first line
-//! twice (early console) is still one boot.
+//! the first frame of another stream, or of any stream after a panic. A
+//! kernel that prints its first line twice (early console) is still one boot.
 
 use core::ops::Range;
 use pidone::frame::StreamId;
@@ -11,7 +11,9 @@ use pidone::frame::StreamId;
 /// What a kernel prints first.
 const BANNER: &str = "Linux version ";
 /// After these a banner means that the machine started again.
-const ENDS: &[&str] = &["Kernel panic - not syncing", "reboot: ", "KTAP ver"];
+const ENDS: &[&str] = &["KTAP version "];
+/// After these it does nothing more, so that a frame is of another boot, too.
+const LAST: &[&str] = &["Kernel panic - not syncing", "reboot: "];
 
 /// One boot's place in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,7 @@ pub struct Span {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Event {
     End,
+    Last,
     Banner,
     Frame(StreamId),
 }
@@ -42,6 +45,8 @@ pub fn divide(text: &[u8], frames: &[(usize, StreamId)]) -> Vec<Span> {
         let shown = String::from_utf8_lossy(line);
         if shown.contains(BANNER) {
             events.push((at, Event::Banner));
+        } else if LAST.iter().any(|last| shown.contains(last)) {
+            events.push((at, Event::Last));
         } else if ENDS.iter().any(|end| shown.contains(end)) {
             events.push((at, Event::End));
         }
@@ -54,7 +59,7 @@ pub fn divide(text: &[u8], frames: &[(usize, StreamId)]) -> Vec<Span> {
         stream: None,
         text: 0..text.len(),
     };
-    let mut ended = false;
+    let (mut ended, mut over) = (false, false);
     let mut begin = |current: &mut Span, at: usize, stream| {
         current.text.end = at;
         let next = Span {
@@ -66,17 +71,18 @@ pub fn divide(text: &[u8], frames: &[(usize, StreamId)]) -> Vec<Span> {
     for (at, event) in events {
         match event {
             Event::End => ended = true,
+            Event::Last => (ended, over) = (true, true),
             Event::Banner if ended || current.stream.is_some() => {
                 begin(&mut current, at, None);
-                ended = false;
+                (ended, over) = (false, false);
             }
             Event::Banner => {}
             Event::Frame(stream) => match current.stream {
-                None => current.stream = Some(stream),
+                None if !over => current.stream = Some(stream),
                 Some(same) if same == stream => {}
-                Some(_) => {
+                None | Some(_) => {
                     begin(&mut current, at, Some(stream));
-                    ended = false;
+                    (ended, over) = (false, false);
                 }
             },
         }
@@ -117,6 +123,8 @@ mod tests {
                  Linux version 6\n~b\n",
                 vec![None, b],
             ),
+            ("Kernel panic - not syncing: x\n~b\n", vec![None, b]),
+            ("KTAP version 1\n~a\n", vec![a]),
             ("~a\nreboot: Restarting\nLinux version 6\n~b\n", vec![a, b]),
         ] {
             assert_eq!(streams(text), expected, "{text:?}");

@@ -43,6 +43,8 @@ pub struct Records {
     pub lost: Vec<Lost>,
     /// Contradictions, one line each.
     pub errors: Vec<String>,
+    /// The stream is of another wire schema, in words.
+    pub foreign: Option<String>,
 }
 
 impl Frames {
@@ -120,10 +122,12 @@ impl Frames {
         }
         if let Some(schema) = foreign_schema(records) {
             all.bytes.clear();
-            all.errors = vec![format!(
+            let why = format!(
                 "stream {stream} has wire schema {schema}, this decoder \
                  reads schema {SCHEMA}: use the decoder of that release"
-            )];
+            );
+            all.errors = vec![why.clone()];
+            all.foreign = Some(why);
         }
         all.check_end(stream);
         all.lost = all.holes(records.keys().next_back().copied());

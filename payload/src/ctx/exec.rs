@@ -1,0 +1,106 @@
+//! A worker that becomes another program.
+
+use super::{Ctx, effective};
+use crate::kit::slot::{Op, State};
+use crate::kit::text::read_file;
+use crate::sys::{self, Disposition};
+use crate::workload::Stop;
+use core::fmt::{self, Write};
+use core::sync::atomic::{Ordering::SeqCst, fence};
+use heapless::String;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::{Errno, fcntl_dupfd_cloexec};
+
+/// Most bytes of a command, and of an environment.
+const TEXTS: usize = 4096;
+
+const OVER: &str = "FAIL(no_progress): the run was over before it began";
+
+/// What a worker becomes, and what it is given.
+#[derive(Debug)]
+pub struct Program<'p, A> {
+    /// Where it is.
+    pub path: &'p str,
+    /// Its arguments.
+    pub args: A,
+    /// Files, by the number that they get: 3 and up.
+    pub files: [Option<BorrowedFd<'p>>; 3],
+    /// It sets itself up before the start, and says when it has; else the
+    /// worker meets the others and becomes the program at the start.
+    pub before_start: bool,
+}
+
+impl Ctx<'_> {
+    /// Becomes a program: returns only if that failed, or if the stop came
+    /// first.
+    pub fn exec<'p, A>(&mut self, program: Program<'p, A>) -> Stop
+    where
+        A: Iterator<Item = &'p str>,
+    {
+        self.try_exec(program).unwrap_or_else(|(call, errno)| {
+            let call = call.name();
+            Stop::Broken { call, errno }
+        })
+    }
+
+    fn try_exec<'p, A>(
+        &mut self,
+        program: Program<'p, A>,
+    ) -> Result<Stop, (Op, Errno)>
+    where
+        A: Iterator<Item = &'p str>,
+    {
+        let too_big = |_| (Op::Execve, Errno::TOOBIG);
+        let mut command: String<TEXTS> = String::new();
+        write!(command, "{}\0", program.path).map_err(too_big)?;
+        for arg in program.args {
+            write!(command, "{arg}\0").map_err(too_big)?;
+        }
+        let mut environment: String<TEXTS> = String::new();
+        self.environment(&mut environment).map_err(too_big)?;
+        for (number, file) in (3..).zip(program.files) {
+            // By way of a number that no other file is to have: they may
+            // stand in each other's place.
+            if let Some(file) = file {
+                let high = fcntl_dupfd_cloexec(file, 64);
+                high.and_then(|high| sys::exec::place(high.as_fd(), number))
+                    .map_err(|errno| (Op::Open, errno))?;
+            }
+        }
+        // Handlers go with the program that had them; what is ignored would
+        // stay so.
+        for signal in [sys::SIGPIPE, sys::SIGINT] {
+            sys::set_signal(signal, Disposition::Default)
+                .map_err(|errno| (Op::Sigaction, errno))?;
+        }
+        match program.before_start {
+            true => effective(self.given.slot),
+            false => self.start(),
+        }
+        self.given.slot.set_state(State::Replaced);
+        // Either the supervisor sees this state and sends no stop signal,
+        // which would kill the program, or the stop is seen here.
+        fence(SeqCst);
+        if self.stop() {
+            return Ok(Stop::Fail(OVER));
+        }
+        Err((Op::Execve, sys::exec::execve(&command, &environment)))
+    }
+
+    fn environment(&self, text: &mut dyn Write) -> fmt::Result {
+        let given = &self.given;
+        write!(text, "PIDONE_ABI={}\0", crate::custom::page::ABI)?;
+        write!(text, "PIDONE_GROUP={}\0", given.group)?;
+        write!(text, "PIDONE_INDEX={}\0", given.index)?;
+        write!(text, "PIDONE_POS={}\0", given.pos)?;
+        write!(text, "PIDONE_WORKERS={}\0", given.workers)?;
+        write!(text, "PIDONE_DURATION_NS={}\0", given.time_ns)?;
+        write!(text, "PIDONE_SEED={}\0", given.seed)?;
+        write!(text, "PIDONE_CPUS={}\0", self.allowed())?;
+        let mut buf = [0; 512];
+        let cgroup = read_file("/proc/self/cgroup", &mut buf).unwrap_or("");
+        let cgroup = cgroup.lines().find_map(|line| line.strip_prefix("0::"));
+        write!(text, "PIDONE_CGROUP={}\0", cgroup.unwrap_or(""))?;
+        text.write_str("PIDONE_CTL_FD=3\0PIDONE_REPORT_FD=4\0")
+    }
+}

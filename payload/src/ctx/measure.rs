@@ -1,0 +1,31 @@
+//! Steps and figures outside the usual books.
+
+use crate::ctx::{CHECKPOINT_STEPS, Ctx, spin_steps};
+use crate::kit::clock::now;
+use crate::workload::Metric;
+use core::sync::atomic::Ordering::Relaxed;
+
+impl Ctx<'_> {
+    /// `n` spin steps that are no work units, for types that count events.
+    pub fn spin_uncounted(&mut self, n: u64) {
+        let mut left = n;
+        while left > CHECKPOINT_STEPS {
+            spin_steps(CHECKPOINT_STEPS);
+            left -= CHECKPOINT_STEPS;
+            self.checkpoint_at(now());
+        }
+        spin_steps(left);
+    }
+
+    /// When this task began to count, in ns; the end of a warm-up moves it.
+    #[must_use]
+    pub fn counting_since(&self) -> u64 {
+        self.given.slot.begin_ns.load(Relaxed)
+    }
+
+    /// This task's part of one of the type's own figures.
+    #[must_use]
+    pub fn metric_so_far(&self, metric: &Metric) -> u64 {
+        self.given.slot.metrics[metric.index].load(Relaxed)
+    }
+}

@@ -1,0 +1,113 @@
+//! Two mutexes made of a futex word: a plain one, and one with priority
+//! inheritance.
+//!
+//! The word of the plain one is 0 free, 1 held, 2 held with waiters; that of
+//! the other is 0 or the thread id of its holder, as the kernel demands. A
+//! task that leaves for the stop has not got the mutex, and must not unlock
+//! it.
+
+use crate::ctx::{Ctx, MAX_BLOCK_NS};
+use crate::kit::cells::Word;
+use crate::kit::clock::{now, realtime, timespec};
+use crate::kit::slot::Op;
+use crate::workload::Stop;
+use core::sync::atomic::Ordering::Relaxed;
+use rustix::io::Errno;
+use rustix::thread::futex;
+
+const FREE: u32 = 0;
+const HELD: u32 = 1;
+const CONTESTED: u32 = 2;
+
+impl Ctx<'_> {
+    /// Takes a plain mutex; `waited` is told of each wait when it began and
+    /// ended, in ns. Returns whether there was any, or `None` if the stop
+    /// came first.
+    pub fn lock(
+        &mut self,
+        mutex: &Word,
+        waited: impl Fn(&Self, u64, u64),
+    ) -> Option<bool> {
+        if mutex.replace(FREE, HELD) {
+            return Some(false);
+        }
+        while mutex.swap(CONTESTED) != FREE {
+            if self.stop() {
+                return None;
+            }
+            let begin = now();
+            let end = self.block_on(mutex, CONTESTED, MAX_BLOCK_NS);
+            waited(self, begin, end);
+        }
+        Some(true)
+    }
+
+    /// Releases a plain mutex; `wakes` is called right before a waiter is
+    /// woken, if there may be one.
+    pub fn unlock(&self, mutex: &Word, wakes: impl FnOnce()) {
+        if mutex.swap(FREE) == CONTESTED {
+            wakes();
+            self.wake(mutex, 1);
+        }
+    }
+
+    /// Takes a mutex with priority inheritance. Returns whether the kernel
+    /// had to help, or `None` if the stop came first.
+    ///
+    /// # Errors
+    ///
+    /// `ESRCH` if its holder died, `EDEADLK` if that is this task.
+    pub fn lock_pi(&mut self, mutex: &Word) -> Result<Option<bool>, Stop> {
+        if mutex.replace(FREE, self.tid()) {
+            return Ok(Some(false));
+        }
+        while !self.stop() {
+            let result = self.futex_lock_pi(mutex);
+            self.resumed_at(now());
+            match result {
+                Ok(()) => return Ok(Some(true)),
+                Err(Errno::TIMEDOUT | Errno::AGAIN | Errno::INTR) => {}
+                Err(errno) => {
+                    let call = Op::FutexLockPi.name();
+                    return Err(Stop::Broken { call, errno });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Releases a mutex with priority inheritance.
+    ///
+    /// # Errors
+    ///
+    /// `EPERM` if another holds it.
+    pub fn unlock_pi(&self, mutex: &Word) -> Result<(), Stop> {
+        if mutex.replace(self.tid(), FREE) {
+            return Ok(());
+        }
+        futex::unlock_pi(&mutex.0, self.futex_flags()).map_err(|errno| {
+            let call = Op::FutexUnlockPi.name();
+            Stop::Broken { call, errno }
+        })
+    }
+
+    fn tid(&self) -> u32 {
+        self.given.slot.tid.load(Relaxed)
+    }
+
+    /// Waits for the mutex as long as a call may block. A signal does not end
+    /// this wait, the kernel restarts it: the deadline has to.
+    fn futex_lock_pi(&self, mutex: &Word) -> Result<(), Errno> {
+        let (word, flags) = (&mutex.0, self.futex_flags());
+        let deadline = timespec(now() + MAX_BLOCK_NS);
+        match futex::lock_pi2(word, flags, Some(&deadline)) {
+            // Before 5.14 only this one is there, which keeps the other
+            // clock.
+            Err(Errno::NOSYS) => {
+                let deadline = timespec(realtime() + MAX_BLOCK_NS);
+                futex::lock_pi(word, flags, Some(&deadline))
+            }
+            result => result,
+        }
+    }
+}

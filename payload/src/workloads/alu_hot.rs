@@ -1,0 +1,79 @@
+//! Arithmetic at a high rate of instructions, in registers of any width.
+//!
+//! What differs between widths besides the rate is the state that a context
+//! switch has to save and restore. Wide vectors lower the frequency of the
+//! whole package: never compare groups that ran at the same time. The first
+//! use of tiles traps, to allocate their state.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::kit::simd::Width;
+use crate::kit::slot::Reason;
+use crate::workload::{Family, Hist, Kind, Metric, Param, Stop, Workload, doc};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "AluHot",
+    file: doc(file!()),
+    family: Family::Cpu,
+    summary: doc("multiply-adds in registers of a chosen width"),
+    path: doc("user space; vector state saved and restored at switches"),
+    params: &[WIDTH],
+    iteration: "1024 steps",
+    unit: "step of all chains",
+    hists: &[COST],
+    metrics: &[REQUESTED, RESOLVED, MULTIPLIES],
+    proof: doc("multiplies/s rise with the width; AVX512_elapsed_ms of \
+            /proc/PID/arch_status >= 0 for vec512"),
+    run,
+    ..Workload::BASE
+};
+
+const WIDTH: Param = Param {
+    index: 0,
+    name: "width",
+    kind: Kind::Choice {
+        default: 5,
+        names: &["scalar", "vec128", "vec256", "vec512", "amx", "widest"],
+    },
+    summary: doc("registers to use; one that is not there gives the next"),
+};
+
+const COST: Hist = Hist::new(0, "cost", "wall time of 1024 steps");
+
+const REQUESTED: Metric = Metric::max(
+    0,
+    "width_requested",
+    "bits of a register as asked for; 0 for the widest",
+);
+
+const RESOLVED: Metric =
+    Metric::max(1, "width_resolved", "bits of a register as used");
+
+const MULTIPLIES: Metric =
+    Metric::max(2, "multiplies_per_step", "multiplications in a step");
+
+/// Steps per iteration.
+const STEPS: u64 = 1024;
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    // The last choice names no width.
+    let asked = Width::ALL.get(c.work().choice(&WIDTH)).copied();
+    let chains = asked.unwrap_or(Width::Amx).resolve();
+    if asked.is_some_and(|width| width != chains.width()) {
+        c.degrade(Reason::Width);
+    }
+    c.start();
+    let mut begin = now();
+    while !c.stop() {
+        chains.steps(STEPS);
+        let end = now();
+        c.units(STEPS);
+        c.record(&COST, end - begin);
+        c.iteration_at(end);
+        begin = now();
+    }
+    c.metric_max(&REQUESTED, asked.map_or(0, Width::bits));
+    c.metric_max(&RESOLVED, chains.width().bits());
+    c.metric_max(&MULTIPLIES, chains.multiplies());
+    Ok(())
+}

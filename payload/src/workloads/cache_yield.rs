@@ -1,0 +1,53 @@
+//! Walks a working set, then yields: re-placement of a cache-hot task.
+//!
+//! What a walk costs after a migration is what refilling the cache costs.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::kit::memory::Walk;
+use crate::workload::{Family, Hist, Need, Stop, What, Workload, doc};
+use crate::workloads::cache_pressure::{ACCESSES, SIZE, STRIDE, check, kib};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "CacheYield",
+    file: doc(file!()),
+    family: Family::Cache,
+    summary: doc("walks a working set, then yields"),
+    path: doc("do_sched_yield -> class yield_task -> schedule"),
+    params: &[SIZE, STRIDE],
+    iteration: "1024 accesses and a yield",
+    unit: "access",
+    hists: &[CALL, COST],
+    needs: &[
+        Need::required(What::Memory(|work, _| kib(work))),
+        Need::wanted(What::WorkersPerCpu(2)),
+    ],
+    proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations; \
+            se.nr_migrations"),
+    check,
+    run,
+    ..Workload::BASE
+};
+
+const CALL: Hist =
+    Hist::new(0, "call", "duration of sched_yield, with time off the CPU");
+
+const COST: Hist = Hist::new(1, "cost", "wall time of 1024 accesses");
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let region = c.memory_kib(c.work().count(&SIZE))?;
+    let stride = c.work().count(&STRIDE);
+    let mut walk = Walk::default();
+    c.start();
+    while !c.stop() {
+        let begin = now();
+        c.rmw(&mut walk, &region, stride, ACCESSES);
+        let walked = now();
+        c.sched_yield();
+        let end = now();
+        c.record(&COST, walked - begin);
+        c.record(&CALL, end - walked);
+        c.iteration_at(end);
+    }
+    Ok(())
+}

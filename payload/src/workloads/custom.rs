@@ -1,0 +1,59 @@
+//! A program of one's own, under the contract of `docs/custom.md`.
+//!
+//! The worker sets itself up like any other and then becomes the program, so
+//! that policy, affinity and process group are those of the plan. A type in
+//! Rust that the payload's own crate registered takes this row's place
+//! before the run.
+
+use crate::ctx::{Ctx, Program};
+use crate::custom::config::{self, CUSTOM, EXEC, PARAMS, START};
+use crate::custom::program::{self, PAGE, REGION, REPORT};
+use crate::probe::Feature;
+use crate::record::WakeRule;
+use crate::workload::{Family, Hist, Need, Shared, Stop, What, Workload, doc};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: CUSTOM,
+    file: doc(file!()),
+    family: Family::Compound,
+    summary: doc("a program or a Rust function of one's own"),
+    path: doc("whatever the program calls"),
+    params: PARAMS,
+    group: |_| Some(1),
+    iteration: "what the program counts as one",
+    unit: "what the program counts as one",
+    hists: &[WAKE, COST],
+    metrics: &[program::LOST],
+    needs: &[Need::required(What::Feature(Feature::MemfdCreate))],
+    proof: doc("nvcsw, nivcsw and CPU time of /proc without the program's \
+                help; what it reports beside what was counted"),
+    shared: |_, _| Shared {
+        cells: program::CELLS,
+        files: program::FILES,
+        named: 64,
+        ..Shared::NONE
+    },
+    check: config::check,
+    example: "custom.exec=/bin/custom",
+    fork_only: true,
+    create: program::create,
+    tend: Some(program::tend),
+    run,
+    ..Workload::BASE
+};
+
+const WAKE: Hist =
+    Hist::wake(0, WakeRule::Pair, "the program's own samples of wakes");
+
+const COST: Hist = Hist::new(1, "cost", "the program's own samples of work");
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let file = |at| c.instance().files.get(at);
+    let program = Program {
+        path: c.work().text(&EXEC),
+        args: config::args(c.work()),
+        files: [file(PAGE), file(REPORT), file(REGION)],
+        before_start: c.work().choice(&START) == 1,
+    };
+    Err(c.exec(program))
+}

@@ -1,0 +1,171 @@
+//! Alternates phases of many and of few instructions per cycle.
+//!
+//! Stands for a task that a scheduler has classed by its behaviour and that
+//! then changes it. The stop is seen between two pieces of a phase.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
+use crate::kit::simd::Chains;
+use crate::workload::{
+    Conflict, Family, Hist, Need, Param, Stop, What, Work, Workload, doc,
+};
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use rand_core::Rng;
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "IpcVariance",
+    file: doc(file!()),
+    family: Family::Cpu,
+    summary: doc("alternates high and low instructions per cycle"),
+    path: doc("user space; cache misses"),
+    params: &[HOT, COLD, PERIOD, KIB],
+    iteration: "period_iters hot and cold phases",
+    unit: "step or touch",
+    hists: &[COST, COST_HOT, COST_COLD],
+    needs: &[Need::required(What::Memory(|work, _| kib(work)))],
+    proof: doc("cost_cold per touch far above cost_hot per step"),
+    check,
+    run,
+    ..Workload::BASE
+};
+
+const HOT: Param =
+    Param::steps(0, "hot_iters", 100_000, "steps of a hot phase");
+
+const COLD: Param =
+    Param::steps(1, "cold_iters", 1024, "touches of a cold phase");
+
+const PERIOD: Param =
+    Param::steps(2, "period_iters", 64, "hot and cold phases per iteration");
+
+const KIB: Param = Param::count(
+    3,
+    "cold_kib",
+    512,
+    (64, 1_048_576),
+    "KiB that the cold phase touches",
+);
+
+const COST: Hist = Hist::new(0, "cost", "wall time of an iteration");
+
+const COST_HOT: Hist = Hist::new(1, "cost_hot", "wall time of a hot phase");
+
+const COST_COLD: Hist = Hist::new(2, "cost_cold", "wall time of a cold phase");
+
+/// Words of a cache line.
+const LINE: usize = 8;
+
+fn kib(work: &Work<'_>) -> u64 {
+    work.count(&KIB)
+}
+
+fn check(work: &Work<'_>) -> Result<(), Conflict> {
+    let rules = [
+        (
+            &HOT,
+            "with hot_iters=0 the hot phase would vanish; it is at least 1",
+        ),
+        (
+            &COLD,
+            "with cold_iters=0 the cold phase would vanish; it is at least 1",
+        ),
+        (
+            &PERIOD,
+            "with period_iters=0 both phases would vanish; it is at least 1",
+        ),
+    ];
+    match rules.into_iter().find(|(param, _)| work.count(param) == 0) {
+        None => Ok(()),
+        Some((param, rule)) => Err(Conflict {
+            key: param.name,
+            rule,
+        }),
+    }
+}
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let work = c.work();
+    let (hot, cold) = (work.count(&HOT), work.count(&COLD));
+    let period = work.count(&PERIOD);
+    let region = c.memory_kib(kib(work))?;
+    let mut random = c.random();
+    c.start();
+    loop {
+        let begin = now();
+        let mut phase = begin;
+        for _ in 0..period {
+            c.in_pieces(hot, |n| {
+                Chains::SCALAR.steps(n);
+            });
+            if c.stop() {
+                return Ok(());
+            }
+            let middle = now();
+            c.record(&COST_HOT, middle - phase);
+            c.in_pieces(cold, |n| touch(region.words(), &mut random, n));
+            if c.stop() {
+                return Ok(());
+            }
+            phase = now();
+            c.record(&COST_COLD, phase - middle);
+        }
+        c.record(&COST, phase - begin);
+        c.iteration_at(phase);
+    }
+}
+
+/// Increments `n` words at the start of random lines. Each line depends on
+/// what was found in the one before, so that no two misses overlap.
+fn touch(words: &[AtomicU64], random: &mut impl Rng, n: u64) {
+    let lines = (words.len() / LINE) as u128;
+    let mut found = 0;
+    for _ in 0..n {
+        let draw = random.next_u64().wrapping_add(found << 32);
+        // The upper half of the product: even, and without a division.
+        let line = (u128::from(draw) * lines) >> 64;
+        let line = usize::try_from(line).unwrap_or(0);
+        if let Some(word) = words.get(line * LINE) {
+            found = word.load(Relaxed).wrapping_add(1);
+            word.store(found, Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LINE, WORKLOAD, check, touch};
+    use crate::workload::{Value, Work};
+    use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use rand_core::SeedableRng;
+    use rand_xoshiro::SplitMix64;
+    use std::vec::Vec;
+
+    #[test]
+    fn touches_reach_every_line_and_nothing_else() {
+        let words: Vec<AtomicU64> =
+            (0..64 * LINE).map(|_| AtomicU64::new(0)).collect();
+        touch(&words, &mut SplitMix64::seed_from_u64(7), 4096);
+        let mut sum = 0;
+        for (at, word) in words.iter().enumerate() {
+            let touches = word.load(Relaxed);
+            assert_eq!(touches > 0, at % LINE == 0, "word {at}");
+            sum += touches;
+        }
+        assert_eq!(sum, 4096);
+    }
+
+    #[test]
+    fn a_phase_that_would_vanish_is_named() {
+        for (key, phase) in [
+            ("hot_iters", "the hot phase"),
+            ("cold_iters", "the cold phase"),
+            ("period_iters", "both phases"),
+        ] {
+            let mut work = Work::new(&WORKLOAD);
+            work.set(key, Value::Count(0)).unwrap();
+            let conflict = check(&work).unwrap_err();
+            assert_eq!(conflict.key, key);
+            assert!(conflict.rule.contains(phase), "{}", conflict.rule);
+        }
+    }
+}

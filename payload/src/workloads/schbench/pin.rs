@@ -1,0 +1,46 @@
+//! Which CPUs schbench's threads are pinned to.
+
+use super::layout::Role;
+use super::options::{MESSAGE_CPUS, WORKER_CPUS};
+use crate::ctx::Ctx;
+use crate::kit::cpus::Cpus;
+use crate::workload::{CallExt, Stop};
+
+/// Puts message threads on one CPU of theirs each, and workers on all of
+/// theirs.
+pub(super) fn pin(c: &Ctx<'_>, role: Role, messages: u32) -> Result<(), Stop> {
+    let allowed = c.sched_getaffinity()?;
+    let list = |text: &str| match text {
+        "auto" => Some(allowed),
+        text => Cpus::parse(text),
+    };
+    let of_message = |i: u32| {
+        let cpus = list(c.work().text(&MESSAGE_CPUS))?;
+        let nth = i.checked_rem(cpus.len())?;
+        let mut one = Cpus::EMPTY;
+        one.insert(cpus.iter().nth(nth as usize)?)?;
+        Some(one)
+    };
+    let cpus = match (role, c.work().text(&WORKER_CPUS)) {
+        (Role::Monitor, _) => None,
+        (Role::Message(i), _) => of_message(i),
+        (Role::Worker(_), "auto") => {
+            let mut words = *allowed.words();
+            for taken in (0..messages).filter_map(of_message) {
+                for (word, taken) in words.iter_mut().zip(taken.words()) {
+                    *word &= !taken;
+                }
+            }
+            let rest = Cpus::from_words(words);
+            if rest.is_empty() {
+                return Err(Stop::Skip("TOO_FEW_CPUS"));
+            }
+            Some(rest)
+        }
+        (Role::Worker(_), text) => list(text),
+    };
+    match cpus {
+        Some(cpus) => c.sched_setaffinity(&cpus).call("sched_setaffinity"),
+        None => Ok(()),
+    }
+}

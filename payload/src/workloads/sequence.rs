@@ -1,0 +1,224 @@
+//! Ordered phases, again and again: a task that changes its nature.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::{MILLISECOND, now};
+use crate::kit::phases::{Does, MAX_PHASES, Phase, WIDTHS, are_phases, phases};
+use crate::kit::slot::{Op, Reason};
+use crate::probe::Feature;
+use crate::workload::{
+    CallExt, Conflict, Family, Hist, Metric, Need, Param, Stop, What, Work,
+    Workload, doc,
+};
+use core::hint::black_box;
+use heapless::Vec;
+use rustix::fd::OwnedFd;
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{Errno, pwrite};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "Sequence",
+    file: doc(file!()),
+    family: Family::Compound,
+    summary: doc("goes through phases of different nature"),
+    path: doc("that of each phase: tick -> update_curr; clock_nanosleep; \
+           do_sched_yield; shmem_file_write_iter"),
+    params: &[PHASES],
+    iteration: "pass through all phases",
+    unit: "spin or multiply-add step, sleep, yield, written block",
+    hists: &HISTS,
+    metrics: &[SPIN_NS, SLEEP_NS, YIELD_NS, IO_NS, ALU_NS],
+    needs: &[Need::required(What::Feature(Feature::PosixTimers))],
+    proof: doc(
+        "times of the phases are as their durations; nvcsw >= sleeps; \
+            yld_count >= yields",
+    ),
+    check,
+    example: "phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
+              alu_hot:scalar/1ms",
+    run,
+    ..Workload::BASE
+};
+
+const PHASES: Param = Param::text(
+    0,
+    "phases",
+    "1 to 32 of spin:D, sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each \
+     duration D above zero, for example spin:5ms,sleep:10ms",
+    are_phases,
+    "what to do, in order",
+);
+
+/// A histogram for each phase, by its place in `phases`.
+const HISTS: [Hist; MAX_PHASES] = {
+    const NAMES: [&str; MAX_PHASES] = [
+        "phase0", "phase1", "phase2", "phase3", "phase4", "phase5", "phase6",
+        "phase7", "phase8", "phase9", "phase10", "phase11", "phase12",
+        "phase13", "phase14", "phase15", "phase16", "phase17", "phase18",
+        "phase19", "phase20", "phase21", "phase22", "phase23", "phase24",
+        "phase25", "phase26", "phase27", "phase28", "phase29", "phase30",
+        "phase31",
+    ];
+    const MEANING: &str = "cost of 256 spin or 1024 multiply-add steps, \
+                           lateness of a sleep, duration of a yield or of \
+                           a write, as the phase is";
+    let mut hists = [Hist::new(0, NAMES[0], MEANING); MAX_PHASES];
+    let mut i = 1;
+    while i < MAX_PHASES {
+        hists[i] = Hist::new(i, NAMES[i], MEANING);
+        i += 1;
+    }
+    hists
+};
+
+const SPIN_NS: Metric = Metric::sum(0, "spin_ns", "time in spin phases");
+const SLEEP_NS: Metric = Metric::sum(1, "sleep_ns", "time in sleep phases");
+const YIELD_NS: Metric = Metric::sum(2, "yield_ns", "time in yield phases");
+const IO_NS: Metric = Metric::sum(3, "io_ns", "time in io phases");
+const ALU_NS: Metric = Metric::sum(4, "alu_hot_ns", "time in alu_hot phases");
+
+/// Steps of a chunk of arithmetic.
+const ALU_STEPS: u64 = 1024;
+/// Bytes of a block, and blocks of a batch.
+const BLOCK: usize = 4096;
+const BATCH: u64 = 16;
+/// What a device would take for a batch.
+const IO_SLEEP_NS: u64 = MILLISECOND / 10;
+
+fn time_of(phase: &Phase) -> &'static Metric {
+    match phase.what {
+        Does::Spin => &SPIN_NS,
+        Does::Sleep => &SLEEP_NS,
+        Does::Yield => &YIELD_NS,
+        Does::Io => &IO_NS,
+        Does::AluHot(_) => &ALU_NS,
+    }
+}
+
+fn check(work: &Work<'_>) -> Result<(), Conflict> {
+    match work.text(&PHASES) {
+        "" => Err(Conflict {
+            key: PHASES.name,
+            rule: "Sequence has no default phases; for example \
+                   phases=spin:5ms,sleep:10ms",
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let list: Vec<Phase, MAX_PHASES> =
+        phases(c.work().text(&PHASES)).flatten().collect();
+    let mut file = None;
+    for phase in &list {
+        match phase.what {
+            Does::Io if file.is_none() => file = Some(tmpfs_file()?),
+            Does::AluHot(width) if !has_width(width) => {
+                c.degrade(Reason::Width);
+            }
+            _ => {}
+        }
+    }
+    c.start();
+    while !c.stop() {
+        for (phase, hist) in list.iter().zip(&HISTS) {
+            let begin = now();
+            match (phase.what, &file) {
+                (Does::Spin, _) => {
+                    c.burn_each(phase.ns, |c, cost| c.record(hist, cost));
+                }
+                (Does::Sleep, _) => sleep(c, begin + phase.ns, hist),
+                (Does::Yield, _) => yields(c, begin + phase.ns, hist),
+                (Does::Io, Some(file)) => io(c, begin + phase.ns, hist, file),
+                (Does::Io, None) => {}
+                (Does::AluHot(width), _) => {
+                    alu_hot(c, begin + phase.ns, hist, width);
+                }
+            }
+            c.metric(time_of(phase), now() - begin);
+            if c.stop() {
+                return Ok(());
+            }
+        }
+        c.iteration();
+    }
+    Ok(())
+}
+
+fn sleep(c: &mut Ctx<'_>, end: u64, hist: &Hist) {
+    if let Some(ran) = c.sleep_until(end) {
+        c.record(hist, ran.saturating_sub(end));
+        c.units(1);
+    }
+}
+
+fn yields(c: &mut Ctx<'_>, end: u64, hist: &Hist) {
+    let mut begin = now();
+    while begin < end && !c.stop() {
+        c.sched_yield();
+        let ran = now();
+        c.record(hist, ran - begin);
+        c.units(1);
+        c.checkpoint_at(ran);
+        begin = ran;
+    }
+}
+
+fn io(c: &mut Ctx<'_>, end: u64, hist: &Hist, file: &OwnedFd) {
+    let block = [0; BLOCK];
+    while now() < end && !c.stop() {
+        for at in (0..BATCH * BLOCK as u64).step_by(BLOCK) {
+            let begin = now();
+            let written = pwrite(file, &block, at);
+            let done = now();
+            c.checkpoint_at(done);
+            match written {
+                Ok(BLOCK) => {
+                    c.record(hist, done - begin);
+                    c.units(1);
+                }
+                Ok(_) => c.failed(Op::Pwrite, Errno::IO),
+                Err(errno) => c.failed(Op::Pwrite, errno),
+            }
+        }
+        // A signal is seen by the loop.
+        let _signal = c.sleep_until(now() + IO_SLEEP_NS);
+    }
+}
+
+fn alu_hot(c: &mut Ctx<'_>, end: u64, hist: &Hist, width: usize) {
+    let mut begin = now();
+    while begin < end && !c.stop() {
+        alu_chunk(width);
+        let done = now();
+        c.record(hist, done - begin);
+        c.units(ALU_STEPS);
+        c.checkpoint_at(done);
+        begin = done;
+    }
+}
+
+/// Whether arithmetic of that width is there; a wider one is done as
+/// `scalar`.
+fn has_width(width: usize) -> bool {
+    WIDTHS.get(width) == Some(&"scalar")
+}
+
+/// A chunk of arithmetic: four independent chains of multiply-adds.
+fn alu_chunk(_width: usize) {
+    let factor = black_box(0x5851_f42d_4c95_7f2d_u64);
+    let mut chains = black_box([1, 2, 3, 4_u64]);
+    for _ in 0..ALU_STEPS {
+        for chain in &mut chains {
+            *chain = chain.wrapping_mul(factor).wrapping_add(1);
+        }
+    }
+    black_box(chains);
+}
+
+/// A file on the kernel's own tmpfs.
+fn tmpfs_file() -> Result<OwnedFd, Stop> {
+    match memfd_create("sequence", MemfdFlags::CLOEXEC) {
+        Err(Errno::NOSYS) => Err(Stop::Skip("NO_CONFIG:CONFIG_MEMFD_CREATE")),
+        file => file.call("memfd_create"),
+    }
+}

@@ -1,0 +1,104 @@
+//! Every work type in one boot, and many starts and stops of each.
+
+use crate::machine;
+use pidone::workloads::ALL;
+use xtask::cmd::boot::{Args, boot};
+use xtask::model::{Report, Run};
+
+/// Reasons that are true of these kernels and machines.
+const REASONS: &[&str] = &[
+    "NO_BLOCK_DEVICE",
+    "NO_NIC",
+    "NO_NUMA",
+    "NO_PAYLOAD",
+    "NO_SCHED_EXT",
+    "NO_SMT",
+    "NO_CACHE_TOPOLOGY",
+    "NOT_CONTENDED",
+    "TOO_FEW_CPUS",
+    "WIDTH",
+];
+
+fn smoke(args: Args) -> Report {
+    let (report, code) = boot(&args).unwrap();
+    let failed: Vec<_> = report
+        .runs
+        .iter()
+        .filter(|run| run.verdict == "fail")
+        .map(|run| (&run.name, &run.reasons))
+        .collect();
+    assert_eq!(code, 0, "{}: {failed:?}", report.reason);
+    assert_eq!(report.lost_records, 0);
+    for row in ALL {
+        let run = report.runs.iter().find(|run| run.name == row.name);
+        honest(run.unwrap_or_else(|| panic!("no {}", row.name)));
+    }
+    report
+}
+
+/// Nothing is idle in silence, and nothing skips for a wrong reason.
+fn honest(run: &Run) {
+    let units: u64 = run.groups.iter().map(|group| group.work_units).sum();
+    match run.verdict.as_str() {
+        "ok" => {
+            assert!(run.reasons.is_empty(), "{}: {:?}", run.name, run.reasons);
+            assert!(units > 0, "{} did nothing", run.name);
+        }
+        "skip" | "degraded" => {
+            assert!(!run.reasons.is_empty(), "{}", run.name);
+            for reason in &run.reasons {
+                let word = reason.split([':', ' ']).next().unwrap_or("");
+                assert!(REASONS.contains(&word), "{}: {reason}", run.name);
+            }
+        }
+        other => panic!("{} is {other}", run.name),
+    }
+}
+
+#[test]
+fn every_type_on_6_12_with_four_cpus() {
+    smoke(Args {
+        smp: 4,
+        mem: 2048,
+        plan: vec!["plan=smoke".to_owned()],
+        ..machine("debian:6.12-cloud")
+    });
+}
+
+#[test]
+fn every_type_on_6_1_with_two_cpus() {
+    smoke(Args {
+        mem: 1024,
+        plan: vec!["plan=smoke".to_owned()],
+        ..machine("debian:6.1-cloud")
+    });
+}
+
+#[test]
+fn starting_and_stopping_again_and_again() {
+    let mut plan = String::from("time=20ms repeat=20");
+    for row in ALL {
+        plan += &format!(" work={} {}", row.name, row.example);
+    }
+    let (report, code) = boot(&Args {
+        mem: 2048,
+        plan: plan.split_whitespace().map(str::to_owned).collect(),
+        ..machine("debian:6.12-cloud")
+    })
+    .unwrap();
+    let troubled: Vec<_> = report
+        .runs
+        .iter()
+        .filter(|run| run.verdict == "fail")
+        // In so short a time a slow machine may not get to work at all.
+        .filter(|run| !run.reasons.iter().all(|r| r.contains("no_progress")))
+        .map(|run| (&run.name, &run.reasons))
+        .collect();
+    assert!(troubled.is_empty(), "{troubled:?}");
+    assert!(code <= 1, "{}", report.reason);
+    assert_eq!(report.runs.len(), 20 * ALL.len());
+    let left = report.runs.iter().flat_map(|run| &run.groups);
+    for worker in left.flat_map(|group| &group.workers) {
+        assert!(worker.completed, "{worker:?}");
+    }
+}

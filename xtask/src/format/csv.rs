@@ -1,0 +1,192 @@
+//! A line per figure, for spreadsheets and data frames.
+//!
+//! What a kernel does not tell has no line. Text, histogram buckets and lists
+//! are left to the JSON.
+
+use crate::model::{Group, Hist, Report, Run};
+use anyhow::Result;
+use serde::Serialize;
+use serde_json::Value;
+
+const HEADER: &str = "run,name,verdict,group,work,worker,figure,value\r\n";
+
+/// The report as CSV (RFC 4180).
+///
+/// # Errors
+///
+/// Those of the serialiser.
+pub fn render(report: &Report) -> Result<String> {
+    let mut csv = Csv(HEADER.to_owned());
+    for (run, number) in report.runs.iter().zip(1..) {
+        let number: usize = number;
+        let place = [&number.to_string(), &run.name, &run.verdict];
+        csv.run(&place.map(String::as_str), run)?;
+    }
+    Ok(csv.0)
+}
+
+struct Csv(String);
+
+impl Csv {
+    fn run(&mut self, place: &[&str; 3], run: &Run) -> Result<()> {
+        let of_run = |name: &str| [name.to_owned(), String::new()];
+        let none = ["", "", ""];
+        self.line(place, none, of_run("wall_ns"), &run.wall_ns.into());
+        for (name, value) in &run.kernel.counters {
+            let figure = of_run(&format!("kernel.{name}"));
+            self.line(place, none, figure, &(*value).into());
+        }
+        for e in &run.expect {
+            let held = of_run(&format!("held.{}", e.text));
+            self.line(place, none, held, &e.held.into());
+            let value = e.value.map_or(Value::Null, Value::from);
+            self.line(place, none, of_run(&e.text), &value);
+        }
+        for group in &run.groups {
+            self.group(place, run, group)?;
+        }
+        Ok(())
+    }
+
+    fn group(
+        &mut self,
+        place: &[&str; 3],
+        run: &Run,
+        group: &Group,
+    ) -> Result<()> {
+        let index = group.group_idx.to_string();
+        let who = [&index, group.work.as_str(), ""];
+        self.fields(place, who, "", group)?;
+        for (name, value) in &group.metrics {
+            let figure = [name.clone(), String::new()];
+            self.line(place, who, figure, &(*value).into());
+        }
+        for (name, hist) in &group.hist {
+            self.hist(place, who, name, hist)?;
+        }
+        for part in &run.intervals {
+            if part.group == group.group_idx {
+                for (name, value) in &part.values {
+                    let figure = format!("until {} ms.{name}", part.end_ms);
+                    let figure = [figure, String::new()];
+                    self.line(place, who, figure, &(*value).into());
+                }
+            }
+        }
+        for worker in &group.workers {
+            let number = worker.index.to_string();
+            let who = [&index, group.work.as_str(), &number];
+            self.fields(place, who, "", worker)?;
+        }
+        Ok(())
+    }
+
+    fn hist(
+        &mut self,
+        place: &[&str; 3],
+        who: [&str; 3],
+        name: &str,
+        hist: &Hist,
+    ) -> Result<()> {
+        for (field, value) in fields(hist)? {
+            // Values that are no times are not called so.
+            let field = match hist.unit.as_str() {
+                "ns" => &field,
+                _ => field.trim_end_matches("_ns"),
+            };
+            let figure = [format!("{name}."), field.to_owned()];
+            self.line(place, who, figure, &value);
+        }
+        Ok(())
+    }
+
+    /// All fields that are numbers or truth values.
+    fn fields(
+        &mut self,
+        place: &[&str; 3],
+        who: [&str; 3],
+        prefix: &str,
+        of: &impl Serialize,
+    ) -> Result<()> {
+        let identity = ["group_idx", "index"];
+        for (field, value) in fields(of)? {
+            if !identity.contains(&field.as_str()) {
+                let figure = [prefix.to_owned(), field];
+                self.line(place, who, figure, &value);
+            }
+        }
+        Ok(())
+    }
+
+    fn line(
+        &mut self,
+        place: &[&str; 3],
+        who: [&str; 3],
+        figure: [String; 2],
+        value: &Value,
+    ) {
+        let value = match value {
+            Value::Number(number) => number.to_string(),
+            Value::Bool(truth) => u8::from(*truth).to_string(),
+            _ => return,
+        };
+        let figure = figure.concat();
+        let cells = place.iter().chain(&who).copied();
+        let cells = cells.chain([figure.as_str(), &value]);
+        let cells: Vec<String> = cells.map(quoted).collect();
+        self.0 += &cells.join(",");
+        self.0 += "\r\n";
+    }
+}
+
+fn fields(of: &impl Serialize) -> Result<Vec<(String, Value)>> {
+    match serde_json::to_value(of)? {
+        Value::Object(fields) => Ok(fields.into_iter().collect()),
+        _ => Ok(Vec::new()),
+    }
+}
+
+fn quoted(cell: &str) -> String {
+    match cell.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", cell.replace('"', "\"\"")),
+        false => cell.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{quoted, render};
+    use crate::decode::decode;
+    use crate::model::Report;
+    use crate::testing::Stream;
+
+    #[test]
+    fn a_line_for_every_figure() {
+        let log = Stream::sample().once();
+        let report = Report::new(&decode(log.as_bytes()).newest());
+        let csv = render(&report).unwrap();
+        for line in [
+            "1,PipeIo,ok,,,,wall_ns,1000000000",
+            "1,PipeIo,ok,,,,kernel.ctxt,1000",
+            "1,PipeIo,ok,,,,held.wake.p99<500us,1",
+            "1,PipeIo,ok,,,,wake.p99<500us,120.5",
+            "1,PipeIo,ok,0,PipeIo,,iterations,48210",
+            "1,PipeIo,ok,0,PipeIo,,wake.count,48200",
+            "1,PipeIo,ok,0,PipeIo,,stale,3",
+            "1,PipeIo,ok,0,PipeIo,1,nvcsw,24000",
+            "2,SpinWait,fail,0,SpinWait,0,completed,0",
+        ] {
+            assert!(csv.contains(&format!("{line}\r\n")), "{line} in {csv}");
+        }
+        // Not told, so not there.
+        assert!(!csv.contains("2,SpinWait,fail,0,SpinWait,0,nr_wakeups,"));
+        let commas = |line: &str| line.matches(',').count();
+        assert!(csv.lines().all(|line| commas(line) == 7));
+    }
+
+    #[test]
+    fn cells_are_quoted_where_they_must_be() {
+        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(quoted("plain"), "plain");
+    }
+}

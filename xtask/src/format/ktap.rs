@@ -1,0 +1,140 @@
+//! KTAP again, of what was decoded, as a console without damage would have it.
+
+use crate::model::{Report, Run};
+use core::fmt::Write;
+use pidone::kit::text::Human;
+
+/// The report as KTAP. A boot that went wrong in a way that no run tells has
+/// one more test, named `boot`, so that no reader takes it for a good one.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ok = write_report(report, &mut text);
+    text
+}
+
+fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
+    let trouble = super::trouble(report);
+    let tests = report.runs.len() + usize::from(trouble.is_some());
+    writeln!(text, "KTAP version 1\n1..{tests}")?;
+    if let Some(h) = &report.hello {
+        diagnostic(text, &format!("Linux {} {}", h.kernel, h.machine))?;
+    }
+    let mut number = 0;
+    for run in &report.runs {
+        number += 1;
+        write_run(run, number, text)?;
+    }
+    if let Some(trouble) = trouble {
+        diagnostic(text, &trouble)?;
+        writeln!(text, "not ok {} boot", number + 1)?;
+    }
+    if report.lost_records > 0 {
+        let lost = format!("records lost: {}", report.lost_records);
+        diagnostic(text, &lost)?;
+    }
+    Ok(())
+}
+
+fn write_run(run: &Run, number: usize, text: &mut String) -> core::fmt::Result {
+    for group in &run.groups {
+        let rate = u128::from(group.iterations) * 1_000_000_000
+            / u128::from(run.wall_ns.max(1));
+        let line = format!(
+            "{}: {} workers, {} iterations, {rate}/s",
+            group.work, group.worker_count, group.iterations
+        );
+        diagnostic(text, &line)?;
+        for (name, hist) in group.hist.iter().filter(|(_, h)| h.count > 0) {
+            let show = |value: u64| match hist.unit == "ns" {
+                true => Human(value).to_string(),
+                false => value.to_string(),
+            };
+            let line = format!(
+                "{}: {name} p50 {} p99 {} max {}",
+                group.work,
+                show(hist.p50_ns),
+                show(hist.p99_ns),
+                show(hist.max_ns)
+            );
+            diagnostic(text, &line)?;
+        }
+    }
+    for e in &run.expect {
+        let held = if e.held { "held" } else { "did not hold" };
+        diagnostic(text, &format!("expect {}: {held}", e.text))?;
+    }
+    for reason in &run.reasons {
+        diagnostic(text, &format!("{}: {reason}", run.verdict))?;
+    }
+    let name = description(&run.name);
+    let why = run.reasons.first().map_or("", String::as_str);
+    match run.verdict.as_str() {
+        "skip" => writeln!(text, "ok {number} {name} # SKIP {}", one_line(why)),
+        "ok" | "degraded" => writeln!(text, "ok {number} {name}"),
+        _ => writeln!(text, "not ok {number} {name}"),
+    }
+}
+
+fn diagnostic(text: &mut String, line: &str) -> core::fmt::Result {
+    writeln!(text, "# {}", one_line(line))
+}
+
+fn one_line(text: &str) -> String {
+    text.replace(['\n', '\r'], " ")
+}
+
+/// A `#` would begin a directive.
+fn description(name: &str) -> String {
+    one_line(name).replace('#', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::render;
+    use crate::model::{Report, Run};
+
+    fn run(name: &str, verdict: &str, reason: &str) -> Run {
+        Run {
+            name: name.into(),
+            verdict: verdict.into(),
+            reasons: vec![reason.into()],
+            ..Run::default()
+        }
+    }
+
+    #[test]
+    fn results_are_numbered_and_planned() {
+        let report = Report {
+            runs: vec![
+                run("PipeIo", "degraded", "NOT_CONTENDED"),
+                run("A+#B", "skip", "needs\n2 nodes"),
+                run("SpinWait", "fail", "killed"),
+            ],
+            outcome: "fail".into(),
+            ..Report::default()
+        };
+        assert_eq!(
+            render(&report),
+            "KTAP version 1\n1..3\n\
+             # degraded: NOT_CONTENDED\nok 1 PipeIo\n\
+             # skip: needs 2 nodes\nok 2 A+_B # SKIP needs 2 nodes\n\
+             # fail: killed\nnot ok 3 SpinWait\n"
+        );
+    }
+
+    #[test]
+    fn a_boot_that_never_spoke_is_not_ok() {
+        let report = Report {
+            outcome: "no_boot".into(),
+            reason: "there was no output at all".into(),
+            ..Report::default()
+        };
+        assert_eq!(
+            render(&report),
+            "KTAP version 1\n1..1\n\
+             # no_boot: there was no output at all\nnot ok 1 boot\n"
+        );
+    }
+}

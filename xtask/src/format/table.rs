@@ -1,0 +1,190 @@
+//! Results for people.
+
+use crate::model::{Hist, Report, Run};
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use core::fmt::Write;
+use pidone::kit::text::Human;
+
+/// A report as text: a heading and a table per run.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ok = write_report(report, &mut text);
+    text
+}
+
+fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
+    if let Some(h) = &report.hello {
+        writeln!(
+            text,
+            "Linux {} {}, {} CPUs, {} nodes, clock {} ({} ns)",
+            h.kernel, h.machine, h.cpus, h.nodes, h.clock, h.clock_ns
+        )?;
+        for note in &h.notes {
+            writeln!(text, "note: {note}")?;
+        }
+    }
+    for run in &report.runs {
+        writeln!(text)?;
+        write_run(run, text)?;
+    }
+    writeln!(text, "\n{}: {}", report.outcome, report.reason)?;
+    match report.lost_records {
+        0 => {}
+        1 => writeln!(text, "1 record is lost")?,
+        lost => writeln!(text, "{lost} records are lost")?,
+    }
+    for error in &report.errors {
+        writeln!(text, "error: {error}")?;
+    }
+    match &report.digest {
+        Some(digest) => writeln!(text, "digest {digest}"),
+        None => Ok(()),
+    }
+}
+
+/// A run: heading, figures, conditions, kernel messages.
+pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
+    let wall = Human(run.wall_ns);
+    writeln!(text, "{} {} in {wall}", run.name, run.verdict)?;
+    for reason in &run.reasons {
+        writeln!(text, "  {reason}")?;
+    }
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header([
+        "", "count", "rate/s", "p50", "p90", "p99", "p99.9", "max", "",
+    ]);
+    for group in &run.groups {
+        let rate = |n: u64| {
+            u128::from(n) * 1_000_000_000 / u128::from(run.wall_ns.max(1))
+        };
+        let told = |count: String| match group.counted {
+            true => count,
+            false => "-".to_owned(),
+        };
+        table.add_row([
+            format!("{} x{}", group.work, group.worker_count),
+            told(group.iterations.to_string()),
+            told(rate(group.iterations).to_string()),
+        ]);
+        for (name, hist) in &group.hist {
+            if hist.count > 0 {
+                table.add_row(hist_row(name, hist));
+            }
+        }
+    }
+    for column in table.column_iter_mut().skip(1).take(7) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    if !run.groups.is_empty() {
+        writeln!(text, "{}", table.trim_fmt())?;
+    }
+    write_rest(run, text)
+}
+
+/// What a run has beside rates and times: metrics, conditions, kernel
+/// messages.
+fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
+    for group in run.groups.iter().filter(|g| !g.metrics.is_empty()) {
+        write!(text, "  {}:", group.work)?;
+        for (name, value) in &group.metrics {
+            write!(text, " {name}={value}")?;
+        }
+        writeln!(text)?;
+    }
+    for e in &run.expect {
+        let held = if e.held { "held" } else { "DID NOT HOLD" };
+        match e.value {
+            Some(value) => {
+                writeln!(text, "  expect {}: {held} ({value})", e.text)?;
+            }
+            None => writeln!(text, "  expect {}: {held} (no value)", e.text)?,
+        }
+    }
+    for message in &run.kernel.messages {
+        writeln!(text, "  kernel: {message}")?;
+    }
+    match run.kernel.dropped_messages {
+        0 => Ok(()),
+        more => writeln!(text, "  kernel: {more} more lines"),
+    }
+}
+
+fn hist_row(name: &str, hist: &Hist) -> Vec<String> {
+    let rule = hist.rule.as_ref().map(|rule| format!(" ({rule})"));
+    let in_ns = hist.unit == "ns";
+    let unit = match in_ns {
+        true => String::new(),
+        false => format!(" [{}]", hist.unit),
+    };
+    let time = |value: u64| match in_ns {
+        true => Human(value).to_string(),
+        false => value.to_string(),
+    };
+    vec![
+        format!("  {name}{}{unit}", rule.unwrap_or_default()),
+        hist.count.to_string(),
+        String::new(),
+        time(hist.p50_ns),
+        time(hist.p90_ns),
+        time(hist.p99_ns),
+        time(hist.p999_ns),
+        time(hist.max_ns),
+        sparkline(hist),
+    ]
+}
+
+/// Samples per power of two, from the smallest to the largest sample.
+#[must_use]
+pub fn sparkline(hist: &Hist) -> String {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let power = |ns: u64| ns.max(1).ilog2() as usize;
+    let (low, high) = (power(hist.min_ns), power(hist.max_ns));
+    let mut counts = vec![0_u64; high.saturating_sub(low) + 1];
+    for &(ns, count) in &hist.buckets {
+        if let Some(bar) = counts.get_mut(power(ns).saturating_sub(low)) {
+            *bar += count;
+        }
+    }
+    let most = counts.iter().max().copied().unwrap_or(0).max(1);
+    let bar = |&n: &u64| match n {
+        0 => ' ',
+        n => {
+            let step = u128::from(n - 1) * 8 / u128::from(most);
+            BARS[usize::try_from(step).unwrap_or(0).min(7)]
+        }
+    };
+    counts.iter().map(bar).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{hist_row, sparkline};
+    use crate::model::Hist;
+
+    #[test]
+    fn a_bar_for_each_power_of_two() {
+        let hist = Hist {
+            min_ns: 16,
+            max_ns: 70,
+            buckets: vec![(16, 1), (40, 8), (70, 4)],
+            ..Hist::default()
+        };
+        assert_eq!(sparkline(&hist), "▁█▄");
+    }
+
+    #[test]
+    fn only_times_have_units_of_time() {
+        let mut hist = Hist {
+            unit: "ns".into(),
+            p50_ns: 1500,
+            ..Hist::default()
+        };
+        assert_eq!(hist_row("wake", &hist)[3], "1500ns");
+        hist.unit = "tasks".into();
+        let row = hist_row("queued", &hist);
+        assert_eq!((&*row[0], &*row[3]), ("  queued [tasks]", "1500"));
+    }
+}

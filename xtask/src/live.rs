@@ -1,0 +1,282 @@
+//! What is shown while a machine runs.
+//!
+//! Both ports are followed as QEMU writes them. On a terminal there is a line
+//! that changes; elsewhere, a line for each run as it begins.
+
+use crate::decode::{Decoder, splice};
+use crate::qemu::Machine;
+use core::time::Duration;
+use indicatif::{ProgressBar, ProgressStyle};
+use pidone::record::{Progress, Record};
+use std::fs::File;
+use std::io::{IsTerminal, Read, stderr};
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// How much of a kernel's line is shown.
+const WIDTH: usize = 60;
+const BOOTING: &str = "{spinner} {elapsed} {msg}";
+const RUNNING: &str = "{spinner} {elapsed} [{bar:24}] {msg}";
+
+/// Follows a machine.
+#[derive(Debug)]
+pub struct Live {
+    console: Follower,
+    records: Follower,
+    view: View,
+    screen: Screen,
+}
+
+impl Live {
+    /// Shows a machine that is about to start.
+    #[must_use]
+    pub fn new(machine: &Machine) -> Self {
+        let screen = match stderr().is_terminal() {
+            true => Screen::Bar(ProgressBar::new(1)),
+            false => Screen::Lines,
+        };
+        screen.style(BOOTING);
+        Self {
+            console: Follower::new(machine.console()),
+            records: Follower::new(machine.records()),
+            view: View::default(),
+            screen,
+        }
+    }
+
+    /// Takes what came since the last time; whether anything did.
+    pub fn update(&mut self) -> bool {
+        let mut begun = Vec::new();
+        let mut alive = false;
+        for port in [&mut self.console, &mut self.records] {
+            alive |= port.follow(|record| {
+                if self.view.take(record, Instant::now()) {
+                    begun.push(self.view.heading());
+                }
+            });
+        }
+        if !begun.is_empty() {
+            self.screen.style(RUNNING);
+        }
+        match &self.screen {
+            Screen::Lines => {
+                begun.iter().for_each(|line| eprintln!("{line}"));
+            }
+            Screen::Bar(bar) => {
+                let now = Instant::now();
+                bar.set_length(self.view.planned_ms.max(1));
+                bar.set_position(self.view.elapsed_ms(now));
+                let last = self.console.decoder.log();
+                bar.set_message(self.view.line(last, now));
+                bar.tick();
+            }
+        }
+        alive
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        if let Screen::Bar(bar) = &self.screen {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Screen {
+    Bar(ProgressBar),
+    Lines,
+}
+
+impl Screen {
+    fn style(&self, template: &str) {
+        // A template is right or wrong for good; a test tries them.
+        if let Self::Bar(bar) = self
+            && let Ok(style) = ProgressStyle::with_template(template)
+        {
+            bar.set_style(style);
+        }
+    }
+}
+
+/// Reads a file as it grows.
+#[derive(Debug)]
+struct Follower {
+    path: PathBuf,
+    file: Option<File>,
+    decoder: Decoder,
+}
+
+impl Follower {
+    fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            file: None,
+            decoder: Decoder::default(),
+        }
+    }
+
+    /// Hands over the records that are whole by now; whether anything came. A
+    /// port that cannot be read is not shown; the end of the boot says why.
+    fn follow(&mut self, mut arrived: impl FnMut(&Record<'_>)) -> bool {
+        if self.file.is_none() {
+            self.file = File::open(&self.path).ok();
+        }
+        let mut bytes = Vec::new();
+        if let Some(file) = &mut self.file
+            && file.read_to_end(&mut bytes).is_ok()
+            && !bytes.is_empty()
+        {
+            self.decoder.push(&bytes, |_, _, record| arrived(record));
+            return true;
+        }
+        false
+    }
+}
+
+/// What is known of the plan while it is carried out.
+#[derive(Debug, Default)]
+struct View {
+    runs: u16,
+    /// Name of the run, its number from 1.
+    run: Option<(String, u32)>,
+    planned_ms: u64,
+    begun: Option<Instant>,
+    last: Option<Progress>,
+    /// Iterations per second between the last two signs of life.
+    rate: Option<u64>,
+    done: bool,
+}
+
+impl View {
+    /// Takes a record; whether it begins a run.
+    fn take(&mut self, record: &Record<'_>, now: Instant) -> bool {
+        match record {
+            Record::Hello(hello) => self.runs = hello.runs,
+            Record::Start(start) => {
+                self.run =
+                    Some((start.name.to_owned(), u32::from(start.run) + 1));
+                self.planned_ms = start.planned_ms;
+                self.begun = Some(now);
+                (self.last, self.rate) = (None, None);
+                return true;
+            }
+            Record::Progress(progress) => {
+                let (time, count) = self
+                    .last
+                    .map_or((0, 0), |last| (last.elapsed_ms, last.iterations));
+                let time = progress.elapsed_ms.saturating_sub(time);
+                let count = progress.iterations.saturating_sub(count);
+                self.rate = count.saturating_mul(1000).checked_div(time);
+                self.last = Some(*progress);
+            }
+            Record::Bye(_) => self.done = true,
+            _ => {}
+        }
+        false
+    }
+
+    /// Time in the run on the host's clock, in ms, at most what is planned.
+    fn elapsed_ms(&self, now: Instant) -> u64 {
+        let begun = self.begun.unwrap_or(now);
+        let time = now.saturating_duration_since(begun).as_millis();
+        u64::try_from(time).unwrap_or(u64::MAX).min(self.planned_ms)
+    }
+
+    fn heading(&self) -> String {
+        let Some((name, number)) = &self.run else {
+            return "ready".to_owned();
+        };
+        let planned = Duration::from_millis(self.planned_ms);
+        format!("{name}, {number} of {}, {planned:?}", self.runs)
+    }
+
+    fn line(&self, console: &[u8], now: Instant) -> String {
+        let Some((name, number)) = &self.run else {
+            return format!("booting: {}", last_line(console));
+        };
+        if self.done {
+            return "done".to_owned();
+        }
+        let (time, planned) = (self.elapsed_ms(now), self.planned_ms);
+        let rate = self.rate.map(|rate| format!(", {rate} iterations/s"));
+        format!(
+            "{name}, {number} of {}, {}.{} of {}.{} s{}",
+            self.runs,
+            time / 1000,
+            time % 1000 / 100,
+            planned / 1000,
+            planned % 1000 / 100,
+            rate.unwrap_or_default()
+        )
+    }
+}
+
+/// The last whole line of a console, cut to what fits.
+fn last_line(console: &[u8]) -> String {
+    let tail = &console[console.len().saturating_sub(500)..];
+    let tail = String::from_utf8_lossy(tail).into_owned();
+    let mut lines = tail.rsplit('\n');
+    let _unfinished = lines.next();
+    let line = lines.map(str::trim).find(|line| !line.is_empty());
+    let line = line.unwrap_or_default();
+    let line = line
+        .get(splice::any_prefix(line.as_bytes())..)
+        .unwrap_or(line);
+    let shown = line.chars().filter(|c| !c.is_control());
+    shown.take(WIDTH).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BOOTING, Follower, ProgressStyle, RUNNING, View, last_line};
+    use crate::testing::{Stream, hello, progress, start};
+    use core::time::Duration;
+    use std::fs;
+    use std::io::Write;
+    use std::time::Instant;
+
+    #[test]
+    fn a_boot_from_its_first_line_to_its_last() {
+        let now = Instant::now();
+        let mut view = View::default();
+        let kernel = b"[    0.5] x\n[    0.812345] Run /init as init\n[    0.9";
+        assert_eq!(view.line(kernel, now), "booting: Run /init as init");
+        assert!(!view.take(&hello(), now));
+        assert!(view.take(&start(1, "PipeIo"), now));
+        assert_eq!(view.heading(), "PipeIo, 2 of 2, 1s");
+        assert!(!view.take(&progress(1, 500), now));
+        let then = now + Duration::from_millis(740);
+        let line = "PipeIo, 2 of 2, 0.7 of 1.0 s, 500 iterations/s";
+        assert_eq!(view.line(b"", then), line);
+        let late = now + Duration::from_secs(7);
+        assert!(view.line(b"", late).contains("1.0 of 1.0 s"));
+    }
+
+    #[test]
+    fn a_port_is_followed_as_it_grows() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("records.log");
+        let mut follower = Follower::new(path.clone());
+        assert!(!follower.follow(|_| panic!("there is nothing yet")));
+        let stream = Stream::sample();
+        let mut file = fs::File::create(path).unwrap();
+        let mut seen = 0;
+        for bytes in stream.once().as_bytes().chunks(200) {
+            file.write_all(bytes).unwrap();
+            assert!(follower.follow(|_| seen += 1));
+        }
+        assert_eq!(seen, stream.records.len());
+    }
+
+    #[test]
+    fn any_console_has_a_last_line() {
+        assert_eq!(last_line(b""), "");
+        assert_eq!(last_line(b"no end"), "");
+        assert_eq!(last_line("\u{fffd}\x1b[1m\u{b5}s\r\n".as_bytes()).len(), 9);
+        for template in [BOOTING, RUNNING] {
+            assert!(ProgressStyle::with_template(template).is_ok());
+        }
+    }
+}

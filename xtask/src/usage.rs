@@ -1,0 +1,231 @@
+//! The command line: forms that argh does not read, and messages that help.
+
+use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
+use pidone::plan::nearest;
+
+/// Options whose value may be left out, and what it is then.
+const IMPLIED: &[(&str, &str)] = &[("--deterministic", "1")];
+
+/// Rewrites `--name=value` as two words and fills in values that were left
+/// out, up to a lone `--`.
+#[must_use]
+pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
+    let flags = verb(info, words).map_or(info.flags, |verb| verb.flags);
+    let mut all = Vec::new();
+    let mut rest = words.iter().peekable();
+    while let Some(word) = rest.next() {
+        if word == "--" {
+            all.push(word.clone());
+            break;
+        }
+        if let Some((name, value)) = word.split_once('=')
+            && name.starts_with("--")
+        {
+            all.extend([name, value].map(str::to_owned));
+            continue;
+        }
+        all.push(word.clone());
+        let implied = IMPLIED.iter().find(|(name, _)| name == word);
+        let next = rest.peek();
+        match implied {
+            Some((_, value)) => {
+                let given = next.is_some_and(|next| {
+                    next.starts_with(|c: char| c.is_ascii_digit())
+                        && !next.contains('=')
+                });
+                if !given {
+                    all.push((*value).to_owned());
+                }
+            }
+            // Whatever a value looks like, it is one.
+            None if takes_value(flags, word) => {
+                all.extend(rest.next().cloned());
+            }
+            None => {}
+        }
+    }
+    all.extend(rest.cloned());
+    all
+}
+
+/// What argh found wrong, with the nearest valid name and where to read on.
+#[must_use]
+pub fn explained(
+    info: &CommandInfoWithArgs,
+    words: &[String],
+    said: &str,
+) -> String {
+    let said = said.trim_end();
+    let verb = verb(info, words);
+    let name = verb.map_or(String::new(), |verb| format!(" {}", verb.name));
+    let what = match said.strip_prefix("Unrecognized argument: ") {
+        Some(word) => match verb {
+            Some(verb) => wrong_option(verb, word),
+            None => wrong_verb(info, word),
+        },
+        None => said.to_owned(),
+    };
+    format!("{what}\nsee `cargo xtask{name} --help`")
+}
+
+fn verb<'i>(
+    info: &'i CommandInfoWithArgs,
+    words: &[String],
+) -> Option<&'i CommandInfoWithArgs> {
+    let word = words.iter().find(|word| !word.starts_with('-'))?;
+    let mut verbs = info.commands.iter();
+    verbs.find(|v| v.name == word).map(|v| &v.command)
+}
+
+fn takes_value(flags: &[FlagInfo<'_>], word: &str) -> bool {
+    flags.iter().any(|flag| {
+        flag.long == word && matches!(flag.kind, FlagInfoKind::Option { .. })
+    })
+}
+
+fn wrong_verb(info: &CommandInfoWithArgs, word: &str) -> String {
+    if word.starts_with('-') {
+        return format!("no option `{word}` here; options follow a verb");
+    }
+    let names = info.commands.iter().map(|verb| verb.name);
+    format!("no verb `{word}`{}", near(word, names))
+}
+
+fn wrong_option(verb: &CommandInfoWithArgs, word: &str) -> String {
+    let name = verb.name;
+    if !word.starts_with('-') {
+        return format!("`{word}` is one word too many for `{name}`");
+    }
+    let options = verb.flags.iter().map(|flag| flag.long);
+    format!("`{name}` has no option `{word}`{}", near(word, options))
+}
+
+/// The nearest of `names`, or else all of them.
+fn near(
+    word: &str,
+    names: impl Iterator<Item = &'static str> + Clone,
+) -> String {
+    let near = nearest::of(word, names.clone())
+        .or_else(|| names.clone().find(|name| letters(name) == letters(word)))
+        .or_else(|| only(names.clone().filter(|name| name.starts_with(word))));
+    match near {
+        Some(near) => format!("; nearest is `{near}`"),
+        None => {
+            let names: Vec<&str> =
+                names.filter(|name| *name != "--help").collect();
+            format!("; valid are {}", names.join(", "))
+        }
+    }
+}
+
+/// Letters in the wrong order are the right letters.
+fn letters(word: &str) -> Vec<u8> {
+    let mut letters = word.as_bytes().to_vec();
+    letters.sort_unstable();
+    letters
+}
+
+/// The one that there is, if there is just one.
+fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
+    all.next().filter(|_| all.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{explained, normalised};
+    use argh::{ArgsInfo, FromArgs};
+
+    /// For the tests.
+    #[derive(Debug, FromArgs, ArgsInfo)]
+    struct Args {
+        #[argh(subcommand)]
+        _verb: Verb,
+    }
+
+    #[derive(Debug, FromArgs, ArgsInfo)]
+    #[argh(subcommand)]
+    #[expect(dead_code, reason = "parsed and not read")]
+    enum Verb {
+        Boot(Boot),
+    }
+
+    /// For the tests.
+    #[derive(Debug, FromArgs, ArgsInfo)]
+    #[argh(subcommand, name = "boot")]
+    struct Boot {
+        /// for the tests
+        #[argh(option, long = "deterministic")]
+        _deterministic: Option<u64>,
+        /// for the tests
+        #[argh(option, long = "append")]
+        _append: Vec<String>,
+        /// for the tests
+        #[argh(switch, long = "setup")]
+        _setup: bool,
+        /// for the tests
+        #[argh(positional, greedy)]
+        _plan: Vec<String>,
+    }
+
+    fn words(line: &str) -> Vec<String> {
+        line.split(' ').map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_form_of_an_option() {
+        let info = Args::get_args_info();
+        for (given, read) in [
+            ("boot --deterministic", "boot --deterministic 1"),
+            ("boot --deterministic=7", "boot --deterministic 7"),
+            ("boot --deterministic 7", "boot --deterministic 7"),
+            (
+                "boot --deterministic --setup",
+                "boot --deterministic 1 --setup",
+            ),
+            (
+                "boot --deterministic -- work=PipeIo --x=y",
+                "boot --deterministic 1 -- work=PipeIo --x=y",
+            ),
+            (
+                "boot --deterministic work=PipeIo",
+                "boot --deterministic 1 work=PipeIo",
+            ),
+            (
+                "boot --append=console=ttyS1 --append quiet=1",
+                "boot --append console=ttyS1 --append quiet=1",
+            ),
+            (
+                "boot --append --deterministic=x",
+                "boot --append --deterministic=x",
+            ),
+            ("list", "list"),
+        ] {
+            assert_eq!(normalised(&info, &words(given)), words(read));
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_named_with_what_is_right() {
+        let info = Args::get_args_info();
+        for (line, message) in [
+            ("boto", "no verb `boto`; nearest is `boot`"),
+            ("frobnicate", "no verb `frobnicate`; valid are boot"),
+            (
+                "boot --apend x",
+                "`boot` has no option `--apend`; nearest is `--append`\n\
+                 see `cargo xtask boot --help`",
+            ),
+            ("boot --det", "nearest is `--deterministic`"),
+            ("boot --zzz", "valid are --deterministic, --append, --setup"),
+            ("--setup", "no option `--setup` here; options follow a verb"),
+            ("boot --append", "No value provided for option '--append'"),
+        ] {
+            let words = words(line);
+            let borrowed: Vec<&str> =
+                words.iter().map(String::as_str).collect();
+            let early = Args::from_args(&["xtask"], &borrowed).unwrap_err();
+            let said = explained(&info, &words, &early.output);
+            assert!(said.contains(message), "{line}: {said}");
+        }
+    }
+}
