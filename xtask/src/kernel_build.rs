@@ -363,7 +363,10 @@ fn configure(
     }
     let count = unmet.len();
     let unknown = unmet.iter().filter(|r| !kconfig.knows(&r.symbol));
-    let mut old: Vec<_> = unknown.map(|r| r.fragment.as_str()).collect();
+    let mut old: Vec<_> = unknown
+        .map(|r| r.fragment.as_str())
+        .filter(|name| DEFAULT.contains(name))
+        .collect();
     old.dedup();
     let hint = match old.is_empty() {
         true => String::new(),

@@ -26,15 +26,14 @@ const LZMA: &[u8] = &[0x5d, 0, 0];
 ///
 /// It has none, or is compressed in a way that is not read.
 pub fn config(image: &[u8]) -> Result<String> {
-    if let Some(text) = marked(image)? {
-        return Ok(text);
-    }
     let payload = bzimage(image).or_else(|| zboot(image));
     if let Some(payload) = payload {
-        let kernel = unpack(payload)?;
-        return marked(&kernel)?.context(
+        return marked(&unpack(payload)?).context(
             "the kernel in it has no configuration (CONFIG_IKCONFIG is off)",
         );
+    }
+    if let Some(text) = marked(image) {
+        return Ok(text);
     }
     // A kernel for a board: its decompressor, and the rest somewhere in it.
     for at in 0..image.len() {
@@ -44,7 +43,7 @@ pub fn config(image: &[u8]) -> Result<String> {
         };
         // What merely looks like a beginning ends soon.
         if let Ok((kernel, _)) = how.decompress(rest)
-            && let Some(text) = marked(&kernel)?
+            && let Some(text) = marked(&kernel)
         {
             return Ok(text);
         }
@@ -56,19 +55,21 @@ pub fn config(image: &[u8]) -> Result<String> {
 }
 
 /// The configuration behind the mark, if it is there.
-fn marked(kernel: &[u8]) -> Result<Option<String>> {
+fn marked(kernel: &[u8]) -> Option<String> {
     let mut rest = kernel;
-    // The mark may be in other places by chance, as in a tool's own text.
+    // The mark may be in other places: in a tool's own text, and cut short in
+    // a compressed kernel, since what is gzipped does not get smaller and is
+    // there in pieces.
     while let Some(at) = rest.windows(MARK.len()).position(|w| w == MARK) {
         rest = &rest[at + MARK.len()..];
-        if Compression::detect(rest) == Some(Compression::Gzip) {
-            let (text, _) = Compression::Gzip
-                .decompress(rest)
-                .context("its configuration is damaged")?;
-            return Ok(Some(String::from_utf8(text)?));
+        if Compression::detect(rest) == Some(Compression::Gzip)
+            && let Ok((text, _)) = Compression::Gzip.decompress(rest)
+            && let Ok(text) = String::from_utf8(text)
+        {
+            return Some(text);
         }
     }
-    Ok(None)
+    None
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
@@ -189,6 +190,18 @@ mod tests {
         }
         let image = bzimage(&[&lzma(&kernel), &size[..]].concat());
         assert_eq!(config(&image).unwrap(), TEXT);
+    }
+
+    #[test]
+    fn pieces_in_front_of_the_kernel_are_passed_over() {
+        let gzip = Compression::Gzip.compress(&[b'x'; 500]).unwrap();
+        let piece = [MARK, &gzip[..gzip.len() - 9], &[0; 40]].concat();
+        let packed = Compression::Zstd.compress(&kernel()).unwrap();
+        let mut image = bzimage(&packed);
+        image[0x300..0x300 + piece.len()].copy_from_slice(&piece);
+        assert_eq!(config(&image).unwrap(), TEXT);
+        let board = [&piece[..], &packed].concat();
+        assert_eq!(config(&board).unwrap(), TEXT);
     }
 
     #[test]
