@@ -66,15 +66,26 @@ fn the_kernel_of_all_fragments_boots_and_lacks_nothing() {
     for finding in &findings {
         assert_eq!(finding.verdict, Verdict::Runs, "{finding:?}");
     }
-    let plan = "time=200ms work=PipeIo work=FutexPingPong work=TimerLatency";
+    let plan = "time=200ms work=PipeIo work=FutexPingPong work=ForkExit";
     let (report, code) = boot(&Args {
         plan: plan.split(' ').map(str::to_owned).collect(),
         ..machine(&image)
     })
     .unwrap();
     assert_eq!(code, 0, "{}", report.reason);
-    let verdicts: Vec<_> = report.runs.iter().map(|r| &*r.verdict).collect();
-    assert_eq!(verdicts, ["ok"; 3], "{:?}", report.runs);
+    for run in &report.runs {
+        assert_eq!(run.verdict, "ok", "{}: {:?}", run.name, run.reasons);
+    }
+    assert_eq!(report.runs.len(), 3);
+    // The machine is the judge of what the fragments gave it. Without KVM the
+    // kernel trusts the TSC a second after boot, and has no high-resolution
+    // timers before; on a quick host the probes come first.
+    let hello = report.hello.unwrap();
+    let mut absent = hello.absent;
+    if hello.clocksource == "tsc-early" {
+        absent.retain(|symbol| symbol != "CONFIG_HIGH_RES_TIMERS");
+    }
+    assert!(absent.is_empty(), "{absent:?}");
 }
 
 #[test]
