@@ -79,7 +79,7 @@ impl Make<'_> {
             .arg(format!("CROSS_COMPILE={}", self.cross))
             .arg(format!("-j{}", self.jobs))
             .env("LC_ALL", "C")
-            // Same sources, same bytes.
+            // Nothing of the builder and the hour is in the image.
             .env("KBUILD_BUILD_USER", "pidone")
             .env("KBUILD_BUILD_HOST", "pidone")
             .env("KBUILD_BUILD_VERSION", "1")
