@@ -77,9 +77,9 @@ fn the_kernel_of_all_fragments_boots_and_lacks_nothing() {
         assert_eq!(run.verdict, "ok", "{}: {:?}", run.name, run.reasons);
     }
     assert_eq!(report.runs.len(), 3);
-    // The machine is the judge of what the fragments gave it. Without KVM the
-    // kernel trusts the TSC a second after boot, and has no high-resolution
-    // timers before; on a quick host the probes come first.
+    // The machine is the judge of what the fragments gave it. Without KVM, and
+    // on an idle host, the probes come before the kernel has verified the TSC,
+    // and it has no high-resolution timers until then.
     let hello = report.hello.unwrap();
     let mut absent = hello.absent;
     if hello.clocksource == "tsc-early" {
