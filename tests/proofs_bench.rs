@@ -16,8 +16,8 @@ const SCHBENCH: &str = "time=1200ms \
 
 const TAOBENCH: &str = "time=1200ms \
     work=Taobench cache_mib=32 interval_s=1 \
-    work=Taobench cache_mib=32 profile=dcperf \
-    work=Taobench cache_mib=32 arrival_rate=400 \
+    work=Taobench cache_mib=32 profile=dcperf slow_sleep_us=20000 \
+    work=Taobench cache_mib=32 arrival_rate=2000 \
     work=Taobench cache_mib=32 arrival_rate=8000 target_hit_pct=10 \
         slow_sleep_us=50000 slow_threads=1";
 
@@ -64,7 +64,8 @@ fn schbench(kernel: &str) {
     pipes(&pipe.groups[0]);
     zeroed(&zero.groups[0], &message.groups[0]);
     // From 10 up at most threefold, every second.
-    assert_eq!(auto.groups[0].metrics["goal_rps"], 270);
+    let goal = auto.groups[0].metrics["goal_rps"];
+    assert!((60..=270).contains(&goal), "{goal}");
     splits(&split.groups[0]);
     assert_eq!(
         (&*memory.verdict, &*memory.reasons[0]),
@@ -93,7 +94,8 @@ fn about(part: u64, percent: u64, whole: u64) {
 fn messages(run: &Run) {
     let group = &run.groups[0];
     let requests = group.iterations;
-    assert!(requests > 20);
+    // Far more than the waits that end by their time-out would give.
+    assert!(requests > 200, "{requests}");
     // A monitor, a message thread, and a worker for each CPU.
     assert_eq!(group.workers[0].tasks, 4);
     // One for the wait, one for the think time.
@@ -104,7 +106,8 @@ fn messages(run: &Run) {
     about(hist("wakeup"), 5, requests);
     about(hist("wake") + group.nowait, 5, requests);
     let wall_ms = run.wall_ns / 1_000_000;
-    about(group.metrics["average_rps"] * wall_ms / 1000, 5, requests);
+    // Each thread has a window of its own.
+    about(group.metrics["average_rps"] * wall_ms / 1000, 20, requests);
     assert!(group.metrics["worker_delay_ns"] > 0);
 
     let rps = &group.hist["rps"];
@@ -192,14 +195,15 @@ fn polls(group: &Group) {
     hits_as_wanted(group, 900);
     assert!(group.metrics["compressed_bytes"] > 0);
     assert_eq!(group.hist["wake"].count, 0);
-    // Threads that poll wake by their timers, not by one another.
+    // Threads that poll wake by their timers all the time, also while every
+    // connection waits for a fetch; hand-offs would give four a request.
     let switches = group.sum(|w| w.nvcsw).unwrap();
-    assert!(switches > 2 * group.metrics["slow"], "{switches}");
+    assert!(switches > 10 * group.metrics["slow"], "{switches}");
 }
 
 fn arrivals(group: &Group) {
     hits_as_wanted(group, 900);
-    about(group.iterations, 25, 480);
+    about(group.iterations, 25, 2400);
     let serve = &group.hist["serve"];
     assert_eq!(serve.count, group.iterations);
     assert!(serve.sum_ns >= group.hist["service"].sum_ns);

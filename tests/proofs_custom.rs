@@ -288,7 +288,13 @@ fn a_payload_has_types_of_its_own() {
         let wake = &group.hist["wake"];
         assert!(wake.count > 0 && wake.count <= group.iterations + 2);
         let switches = group.sum(|w| w.nvcsw).unwrap();
-        assert!(switches * 100 >= wake.count * 90, "{switches}");
+        // With hardly a burst, the word often changes between the look at it
+        // and the call, which then returns at once: a wake without a switch.
+        assert!(
+            switches * 2 >= wake.count,
+            "{switches} switches, {} wakes",
+            wake.count
+        );
     }
     for run in [probe, pipe] {
         assert_eq!(run.verdict, "ok", "{:?}", run.reasons);
