@@ -26,6 +26,14 @@ pub type Path = String<384>;
 /// How long a cgroup that is left may still hold dying tasks.
 const LEAVE_NS: u64 = 1_000 * MILLISECOND;
 
+/// A cgroup that PID 1 never removes; the grammar has no such name.
+///
+/// With the last cpuset the kernel switches `cpusets_enabled_key` off, which
+/// patches its page allocator on all CPUs, some time after the directory is
+/// gone: in the middle of the next run. Under QEMU's TCG a CPU may even meet
+/// the breakpoint of such a patch when it is over, and the kernel dies of it.
+const KEPT: &str = ".kept";
+
 /// A cgroup in which others can be made.
 #[derive(Debug)]
 pub struct Base {
@@ -150,6 +158,13 @@ impl Base {
                 self.enable(controller).call("cgroup.subtree_control")?;
             }
         }
+        if self.ours {
+            self.mkdir(KEPT)?;
+        }
+        self.mkdir(name)
+    }
+
+    fn mkdir(&self, name: &str) -> Result<bool, Stop> {
         let mode = Mode::from_raw_mode(0o755);
         match mkdirat(CWD, self.path(name).as_str(), mode) {
             Ok(()) => Ok(true),
