@@ -207,17 +207,8 @@ pub fn reap(child: Pid, nohang: bool) -> Result<Option<Ended>> {
 
 /// `tgkill(pid, tid, SIGUSR1)`; a thread that is gone is not an error.
 pub fn send_stop(pid: Pid, tid: u32) {
-    // SAFETY: takes no memory.
-    let _gone = unsafe {
-        arch::syscall5(
-            raw::__NR_tgkill,
-            signed(pid.as_raw_nonzero().get().into()),
-            tid as usize,
-            SIGUSR1 as usize,
-            0,
-            0,
-        )
-    };
+    let pid = pid.as_raw_nonzero().get().unsigned_abs();
+    let _gone = signal::tgkill(pid, tid, SIGUSR1);
 }
 
 /// `kill(-1, SIGKILL)`: every process but this one.
@@ -254,21 +245,32 @@ extern "C" fn interrupt_only(_signal: i32) {}
 ///
 /// `EINVAL` for a signal that cannot be handled.
 pub fn set_signal(signal: u32, what: Disposition) -> Result<()> {
-    // struct kernel_sigaction: handler, flags, restorer, mask.
     let handler: extern "C" fn(i32) = interrupt_only;
     let handler = match what {
         Disposition::Default => 0,
         Disposition::Ignore => 1,
         Disposition::Interrupt => handler as usize,
     };
+    // SAFETY: a handler that does nothing, or none.
+    unsafe { sigaction(signal, handler) }
+}
+
+/// `rt_sigaction` for the whole process, without `SA_RESTART`.
+///
+/// # Safety
+///
+/// `handler` is 0, 1, or a function that may run between any two instructions
+/// of any thread.
+unsafe fn sigaction(signal: u32, handler: usize) -> Result<()> {
+    // struct kernel_sigaction: handler, flags, restorer, mask.
     let action = [
         handler,
         arch::SA_RESTORER,
         arch::sigreturn_address(),
         0_usize,
     ];
-    // SAFETY: `action` is a valid kernel_sigaction; the handler does nothing
-    // and the restorer is this architecture's sigreturn.
+    // SAFETY: `action` is a valid kernel_sigaction with this architecture's
+    // sigreturn; the caller vouches for the handler.
     let ret = unsafe {
         arch::syscall5(
             raw::__NR_rt_sigaction,

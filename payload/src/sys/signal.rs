@@ -1,7 +1,6 @@
 //! Signals between workers.
 
-use super::{arch, check};
-use core::mem::size_of;
+use super::{arch, check, sigaction};
 use linux_raw_sys::general as raw;
 use rustix::io::Result;
 
@@ -23,26 +22,8 @@ pub type Handler = extern "C" fn(i32);
 /// The handler runs between any two instructions of any thread: it may use
 /// atomics and make system calls, and must neither block nor panic.
 pub unsafe fn handle(signal: u32, handler: Handler) -> Result<()> {
-    // struct kernel_sigaction: handler, flags, restorer, mask.
-    let action = [
-        handler as usize,
-        arch::SA_RESTORER,
-        arch::sigreturn_address(),
-        0_usize,
-    ];
-    // SAFETY: `action` is a valid kernel_sigaction with this architecture's
-    // sigreturn; the caller vouches for the handler.
-    let ret = unsafe {
-        arch::syscall5(
-            raw::__NR_rt_sigaction,
-            signal as usize,
-            action.as_ptr().addr(),
-            0,
-            size_of::<u64>(),
-            0,
-        )
-    };
-    check(ret).map(drop)
+    // SAFETY: the caller vouches for the handler.
+    unsafe { sigaction(signal, handler as usize) }
 }
 
 /// `tgkill(pid, tid, signal)`.
