@@ -1,6 +1,5 @@
 //! Products of square matrices, row by row, in memory that tasks may share.
 
-use crate::kit::memory::{fill_matrices, matrix_dimension};
 use core::hint::black_box;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -48,6 +47,11 @@ impl<'r> Matrices<'r> {
         self.side
     }
 
+    /// Computes the whole product.
+    pub fn product(&self) {
+        (0..self.side).for_each(|i| self.row(i));
+    }
+
     /// Computes row `i` of the product.
     pub fn row(&self, i: usize) {
         let n = self.side;
@@ -71,6 +75,18 @@ impl<'r> Matrices<'r> {
     }
 }
 
+/// The dimension of three square matrices of 64-bit numbers in `kib` KiB.
+fn matrix_dimension(kib: u64) -> usize {
+    usize::try_from((kib * 1024 / 24).isqrt()).unwrap_or(0)
+}
+
+/// Fills matrices with numbers that are not zero.
+fn fill_matrices(words: &[AtomicU64]) {
+    for (word, i) in words.iter().zip(1..) {
+        word.store(i, Relaxed);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Matrices, words_of};
@@ -86,7 +102,7 @@ mod tests {
             let matrices = of(region.words(), 1);
             let n = matrices.side();
             assert_eq!(n, 6);
-            (0..n).for_each(|i| matrices.row(i));
+            matrices.product();
             let all: Vec<u64> =
                 region.words().iter().map(|w| w.load(Relaxed)).collect();
             let (a, b, c) = (&all[..36], &all[36..72], &all[72..108]);

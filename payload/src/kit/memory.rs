@@ -2,7 +2,6 @@
 
 #![expect(unsafe_code, reason = "maps memory and hands out references to it")]
 
-use core::hint::black_box;
 use core::ptr::{NonNull, null_mut};
 use core::slice;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -128,42 +127,9 @@ impl Walk {
     }
 }
 
-/// The dimension of three square matrices of 64-bit numbers in `kib` KiB.
-#[must_use]
-pub fn matrix_dimension(kib: u64) -> usize {
-    usize::try_from((kib * 1024 / 24).isqrt()).unwrap_or(0)
-}
-
-/// One naive product of the two `n` by `n` matrices at the start of `words`
-/// into the third.
-pub fn matmul(words: &[AtomicU64], n: usize) {
-    let (a, rest) = words.split_at(words.len().min(n * n));
-    let (b, c) = rest.split_at(rest.len().min(n * n));
-    for i in 0..n {
-        for j in 0..n {
-            let mut sum = 0_u64;
-            let column = b.iter().skip(j).step_by(n);
-            for (x, y) in a.iter().skip(i * n).take(n).zip(column) {
-                let product = x.load(Relaxed).wrapping_mul(y.load(Relaxed));
-                sum = sum.wrapping_add(product);
-            }
-            if let Some(cell) = c.get(i * n + j) {
-                cell.store(black_box(sum), Relaxed);
-            }
-        }
-    }
-}
-
-/// Fills matrices with numbers that are not zero.
-pub fn fill_matrices(words: &[AtomicU64]) {
-    for (word, i) in words.iter().zip(1..) {
-        word.store(i, Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Region, Walk, fill_matrices, matmul, matrix_dimension};
+    use super::{Region, Walk};
     use core::sync::atomic::Ordering::Relaxed;
     use rustix::mm::Advice;
 
@@ -177,20 +143,5 @@ mod tests {
         assert!(region.bytes().iter().all(|b| b.load(Relaxed) == 1));
         region.advise(Advice::LinuxDontNeed).unwrap();
         assert!(region.bytes().iter().all(|b| b.load(Relaxed) == 0));
-    }
-
-    #[test]
-    fn products_are_right() {
-        assert_eq!(matrix_dimension(256), 104);
-        let region = Region::new(12 * 8).unwrap();
-        fill_matrices(region.words());
-        matmul(region.words(), 2);
-        let c: std::vec::Vec<_> = region.words()[8..]
-            .iter()
-            .map(|w| w.load(Relaxed))
-            .collect();
-        // 1 2   5 6
-        // 3 4   7 8
-        assert_eq!(c, [19, 22, 43, 50]);
     }
 }

@@ -8,7 +8,7 @@
 use crate::ctx::Ctx;
 use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
 use crate::kit::clock::now;
-use crate::kit::memory::{fill_matrices, matmul, matrix_dimension};
+use crate::kit::matrix::{Matrices, words_of};
 use crate::probe::Feature;
 use crate::workload::{
     Family, Hist, Need, Param, Shared, Stop, What, Work, Workload, doc,
@@ -96,9 +96,9 @@ fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let receivers = fan_out(work);
     let (sleep, operations) =
         (work.count(&SLEEP) * 1000, work.count(&OPERATIONS));
-    let n = matrix_dimension(work.count(&FOOTPRINT));
-    let memory = c.memory(3 * n * n * size_of::<u64>())?;
-    fill_matrices(memory.words());
+    let footprint = work.count(&FOOTPRINT);
+    let memory = c.memory(words_of(footprint) * size_of::<u64>())?;
+    let matrices = Matrices::private(memory.words(), footprint);
     c.start();
     let mut seen = 0;
     while let Some(heard) = c.park_and_hear(receivers, seen) {
@@ -113,7 +113,7 @@ fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
             if c.stop() {
                 return Ok(());
             }
-            matmul(memory.words(), n);
+            matrices.product();
             c.units(1);
             end = now();
             c.checkpoint_at(end);
