@@ -94,6 +94,11 @@ fn wrong_verb(info: &CommandInfoWithArgs, word: &str) -> String {
 fn wrong_option(verb: &CommandInfoWithArgs, word: &str) -> String {
     let name = verb.name;
     if !word.starts_with('-') {
+        if !verb.commands.is_empty() {
+            let names = verb.commands.iter().map(|verb| verb.name);
+            let near = near(word, names);
+            return format!("`{name}` has no verb `{word}`{near}");
+        }
         return format!("`{word}` is one word too many for `{name}`");
     }
     let options = verb.flags.iter().map(|flag| flag.long);
