@@ -30,7 +30,7 @@ mod tidy;
 mod trouble;
 
 use xtask::cmd::boot::{Args, boot};
-use xtask::model::{Group, Report};
+use xtask::model::{Group, Report, Run};
 
 /// Boots a plan on a kernel with 2 CPUs.
 fn booted(kernel: &str, plan: &str) -> (Report, u8) {
@@ -39,6 +39,44 @@ fn booted(kernel: &str, plan: &str) -> (Report, u8) {
         ..machine(kernel)
     })
     .unwrap()
+}
+
+/// Boots a plan that is to end well, with no record lost.
+#[track_caller]
+fn good(kernel: &str, plan: &str) -> Report {
+    let (report, code) = booted(kernel, plan);
+    all_well(&report);
+    assert_eq!(code, 0, "{}", report.reason);
+    report
+}
+
+/// No run failed, and no record is lost.
+#[track_caller]
+fn all_well(report: &Report) {
+    let verdicts: Vec<_> = report
+        .runs
+        .iter()
+        .map(|r| (&r.name, &r.verdict, &r.reasons))
+        .collect();
+    assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
+    assert_eq!(report.lost_records, 0);
+}
+
+/// The first run of that name.
+fn run<'r>(report: &'r Report, name: &str) -> &'r Run {
+    report.runs.iter().find(|run| run.name == name).unwrap()
+}
+
+/// A kernel counter's delta over that run.
+fn counter(report: &Report, name: &str, counter: &str) -> u64 {
+    run(report, name).kernel.counters[counter]
+}
+
+/// `part` is at least `percent` of `whole`, which is something.
+#[track_caller]
+fn at_least(part: u64, percent: u64, whole: u64) {
+    assert!(whole > 0, "of nothing");
+    assert!(part * 100 >= whole * percent, "{part} of {whole}");
 }
 
 fn machine(kernel: &str) -> Args {

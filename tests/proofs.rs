@@ -1,7 +1,7 @@
 //! For each work type: its proof, from kernel counters.
 
-use crate::{booted, group};
-use xtask::model::{Report, Run};
+use crate::{at_least, counter, good, group, run};
+use xtask::model::Report;
 
 const PLAN: &str = "time=400ms work=SpinWait workers=4 \
     work=YieldHeavy workers=4 \
@@ -26,15 +26,7 @@ fn on_6_1() {
 }
 
 fn prove(kernel: &str) {
-    let (report, code) = booted(kernel, PLAN);
-    let verdicts: Vec<_> = report
-        .runs
-        .iter()
-        .map(|r| (&r.name, &r.verdict, &r.reasons))
-        .collect();
-    assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
-    assert_eq!(code, 0);
-    assert_eq!(report.lost_records, 0);
+    let report = good(kernel, PLAN);
     assert_eq!(report.runs.len(), 11);
     cpu(&report);
     yields(&report);
@@ -43,20 +35,6 @@ fn prove(kernel: &str) {
     timer(&report);
     forks(&report);
     mutex(&report);
-}
-
-fn run<'r>(report: &'r Report, work: &str) -> &'r Run {
-    report.runs.iter().find(|run| run.name == work).unwrap()
-}
-
-fn counter(report: &Report, work: &str, name: &str) -> u64 {
-    run(report, work).kernel.counters[name]
-}
-
-/// `part` is at least `percent` of `whole`.
-#[track_caller]
-fn at_least(part: u64, percent: u64, whole: u64) {
-    assert!(part * 100 >= whole * percent, "{part} of {whole}");
 }
 
 fn cpu(report: &Report) {

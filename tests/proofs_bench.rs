@@ -1,7 +1,7 @@
 //! Proofs of the compound benchmarks, from kernel counters.
 
-use crate::booted;
-use xtask::model::{Group, Report, Run};
+use crate::good;
+use xtask::model::{Group, Run};
 
 // A kernel takes 32 arguments for init.
 const SCHBENCH: &str = "time=1200ms \
@@ -39,18 +39,6 @@ fn taobench_on_6_12() {
 #[test]
 fn taobench_on_6_1() {
     taobench("debian:6.1-cloud");
-}
-
-fn good(kernel: &str, plan: &str) -> Report {
-    let (report, code) = booted(kernel, plan);
-    let verdicts: Vec<_> = report
-        .runs
-        .iter()
-        .map(|r| (&r.name, &r.verdict, &r.reasons))
-        .collect();
-    assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
-    assert_eq!((code, report.lost_records), (0, 0));
-    report
 }
 
 fn schbench(kernel: &str) {

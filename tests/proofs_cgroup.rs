@@ -1,12 +1,10 @@
 //! For cgroups, memory policies, ids and names: what the kernel made of them;
 //! and for the work types that churn cgroups, their proofs.
 
-use crate::machine;
+use crate::{all_well, at_least, machine};
 use std::fs;
-use std::io::Write;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use tempfile::NamedTempFile;
 use xtask::build;
 use xtask::cmd::boot::{Args, boot};
 use xtask::model::{Group, Report, Run};
@@ -29,14 +27,9 @@ const PLAN: &str = "time=400ms \
     mpol_flags=static_nodes clone=thread cgroup=t";
 
 fn report(kernel: &str, plan: &str) -> Report {
-    // Of words behind `--` the kernel takes no more than 32.
-    let mut file = NamedTempFile::new().unwrap();
-    write!(file, "{plan}").unwrap();
-    let add = format!("{}:/plans/cgroup", file.path().display());
     let args = Args {
         numa: 2,
-        add: vec![add.parse().unwrap()],
-        plan: vec!["plan=cgroup".to_owned()],
+        plan: plan.split_whitespace().map(str::to_owned).collect(),
         ..machine(kernel)
     };
     boot(&args).unwrap().0
@@ -54,12 +47,7 @@ fn on_6_1() {
 
 fn prove(kernel: &str) {
     let report = report(kernel, PLAN);
-    let verdicts: Vec<_> = report
-        .runs
-        .iter()
-        .map(|r| (&r.name, &r.verdict, &r.reasons))
-        .collect();
-    assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
+    all_well(&report);
     let [
         cross,
         churn,
@@ -73,7 +61,7 @@ fn prove(kernel: &str) {
         node,
     ] = &report.runs[..]
     else {
-        panic!("{verdicts:?}");
+        panic!("{} runs", report.runs.len());
     };
     assert!(report.runs.iter().all(|run| run.verdict == "ok"));
     masks(cross);
@@ -83,12 +71,6 @@ fn prove(kernel: &str) {
     shares(weights);
     threads(leader);
     places(confined, node);
-}
-
-/// `part` is at least `percent` of `whole`.
-#[track_caller]
-fn at_least(part: u64, percent: u64, whole: u64) {
-    assert!(part * 100 >= whole * percent, "{part} of {whole}");
 }
 
 fn cpu(group: &Group) -> u64 {
@@ -311,4 +293,18 @@ fn end(pidone: &mut Child) {
     let asked = Command::new("kill").args(["-TERM", &pid]).status();
     assert!(asked.unwrap().success());
     assert_eq!(pidone.wait().unwrap().code(), Some(1), "interrupted");
+}
+
+/// The kernel patches its page allocator some time after the last cpuset is
+/// gone; that must not happen in the run that follows.
+#[test]
+fn removing_cgroups_leaves_the_next_run_alone() {
+    let pair = "work=CgroupAttachStorm cgroup=a work=PageFaultChurn ";
+    let plan = format!("time=200ms {}", pair.repeat(20));
+    let args = Args {
+        smp: 4,
+        plan: plan.split_whitespace().map(str::to_owned).collect(),
+        ..machine("debian:6.12-cloud")
+    };
+    all_well(&boot(&args).unwrap().0);
 }

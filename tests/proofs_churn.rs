@@ -1,7 +1,7 @@
 //! Proofs of the types that change their class, weight, CPU or nature, from
 //! kernel counters.
 
-use crate::{booted, group};
+use crate::{at_least, good, group};
 use xtask::model::{Group, Report, Run, Worker};
 
 const PLAN: &str = "time=300ms \
@@ -31,15 +31,7 @@ fn on_6_1() {
 
 /// `guard` is the number of what protects fair tasks on this kernel.
 fn prove(kernel: &str, guard: u64) {
-    let (report, code) = booted(kernel, PLAN);
-    let verdicts: Vec<_> = report
-        .runs
-        .iter()
-        .map(|r| (&r.name, &r.verdict, &r.reasons))
-        .collect();
-    assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
-    assert_eq!(code, 0, "{verdicts:?}");
-    assert_eq!(report.lost_records, 0);
+    let report = good(kernel, PLAN);
     one_cpu(&report);
     nice(&report);
     affinity(&report);
@@ -52,13 +44,6 @@ fn prove(kernel: &str, guard: u64) {
 
 fn runs<'r>(report: &'r Report, work: &str) -> Vec<&'r Run> {
     report.runs.iter().filter(|run| run.name == work).collect()
-}
-
-/// `part` is at least `percent` of `whole`.
-#[track_caller]
-fn at_least(part: u64, percent: u64, whole: u64) {
-    assert!(whole > 0, "nothing happened");
-    assert!(part * 100 >= whole * percent, "{part} of {whole}");
 }
 
 fn no_call_failed(group: &Group) {

@@ -1,7 +1,7 @@
 //! Proofs of the types that load CPUs, caches and memory, and of the
 //! affinity intents that follow the machine's topology.
 
-use crate::{booted, group};
+use crate::{at_least, counter, good, group};
 use std::fs;
 use std::process::Command;
 use xtask::build;
@@ -32,14 +32,7 @@ fn on_6_1() {
 }
 
 fn prove(kernel: &str) {
-    let (report, code) = booted(kernel, PLAN);
-    let verdicts: Vec<_> = report
-        .runs
-        .iter()
-        .map(|r| (&r.name, &r.verdict, &r.reasons))
-        .collect();
-    assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
-    assert_eq!(code, 0);
+    let report = good(kernel, PLAN);
     caches(&report);
     pipes(&report);
     idling(&report);
@@ -50,20 +43,6 @@ fn prove(kernel: &str) {
     let huge = report.runs.last().unwrap();
     assert_eq!(huge.verdict, "skip");
     assert_eq!(huge.reasons, ["LOW_MEMORY"]);
-}
-
-fn run<'r>(report: &'r Report, work: &str) -> &'r Run {
-    report.runs.iter().find(|run| run.name == work).unwrap()
-}
-
-fn counter(report: &Report, work: &str, name: &str) -> u64 {
-    run(report, work).kernel.counters[name]
-}
-
-/// `part` is at least `percent` of `whole`.
-#[track_caller]
-fn at_least(part: u64, percent: u64, whole: u64) {
-    assert!(part * 100 >= whole * percent, "{part} of {whole}");
 }
 
 fn caches(report: &Report) {

@@ -1,9 +1,7 @@
 //! Proofs, from kernel counters, of the types that wake in numbers: chains,
 //! herds, epoll sets, queues, classes and signals.
 
-use crate::machine;
-use std::fs;
-use xtask::cmd::boot::{Args, boot};
+use crate::{at_least, booted};
 use xtask::model::{Group, Report, Run};
 
 const PLAN: &str = "time=500ms \
@@ -42,17 +40,7 @@ fn on_6_1() {
 }
 
 fn prove(kernel: &str) {
-    // The kernel passes 32 words to init at most, so the plan is packed.
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("plan");
-    fs::write(&file, PLAN).unwrap();
-    let add = format!("{}:/plans/wake", file.display());
-    let (report, _skips) = boot(&Args {
-        add: vec![add.parse().unwrap()],
-        plan: vec!["plan=wake".to_owned()],
-        ..machine(kernel)
-    })
-    .unwrap();
+    let (report, _skips) = booted(kernel, PLAN);
     assert_eq!(report.outcome, "ok", "{}", report.reason);
     assert_eq!(report.lost_records, 0);
     assert_eq!(report.runs.len(), 19);
@@ -76,13 +64,6 @@ fn nth<'r>(report: &'r Report, work: &str, n: usize) -> (&'r Run, &'r Group) {
     let mut runs = report.runs.iter().filter(|run| run.name == work);
     let run = runs.nth(n).unwrap();
     (run, &run.groups[0])
-}
-
-/// `part` is at least `percent` of `whole`, which is not nothing.
-#[track_caller]
-fn at_least(part: u64, percent: u64, whole: u64) {
-    assert!(whole > 0, "of nothing");
-    assert!(part * 100 >= whole * percent, "{part} of {whole}");
 }
 
 /// The sum over the workers in a role.
