@@ -4,6 +4,7 @@ pub mod cgroup;
 pub mod mempolicy;
 
 use crate::kit::cpus::Cpus;
+use crate::kit::text::digits;
 use crate::sys::{SCHED_FLAG_RESET_ON_FORK, SchedAttr};
 use core::fmt;
 use core::time::Duration;
@@ -100,8 +101,8 @@ impl Policy {
 }
 
 fn priority(text: &str) -> Result<u8, &'static str> {
-    text.parse()
-        .ok()
+    digits(text)
+        .and_then(|priority| u8::try_from(priority).ok())
         .filter(|p| (1..=99).contains(p))
         .ok_or("the priority is 1 to 99, for example fifo:50")
 }
@@ -221,10 +222,9 @@ impl Affinity {
                 let (list, count) = value
                     .split_once('/')
                     .ok_or("random_subset takes LIST/COUNT")?;
-                let count = count
-                    .parse()
-                    .ok()
-                    .filter(|&count: &u32| count > 0)
+                let count = digits(count)
+                    .and_then(|count| u32::try_from(count).ok())
+                    .filter(|&count| count > 0)
                     .ok_or("COUNT of random_subset is at least 1")?;
                 let from = Cpus::parse(list).ok_or(LIST)?;
                 Ok(Self::RandomSubset { from, count })
@@ -292,9 +292,9 @@ impl fmt::Display for CloneMode {
 /// else, a missing unit included.
 #[must_use]
 pub fn parse_duration(text: &str) -> Option<Duration> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let (number, unit) = text.split_at_checked(digits)?;
-    let number: u64 = number.parse().ok()?;
+    let length = text.bytes().take_while(u8::is_ascii_digit).count();
+    let (number, unit) = text.split_at_checked(length)?;
+    let number = digits(number)?;
     Some(match unit {
         "ns" => Duration::from_nanos(number),
         "us" => Duration::from_micros(number),

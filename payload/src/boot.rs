@@ -1,6 +1,6 @@
 //! What only PID 1 does: mounts, kernel settings, the end of the machine.
 
-use crate::kit::text::{read_file, write_file};
+use crate::kit::text::{read_file, word, write_file};
 use crate::plan::settings::End;
 use crate::sys;
 use rustix::fs::{CWD, Mode, mkdirat};
@@ -46,7 +46,7 @@ pub fn settings(schedstats: bool) {
 pub fn quieten() -> Option<u8> {
     let mut buf = [0; 64];
     let text = read_file("/proc/sys/kernel/printk", &mut buf)?;
-    let level = text.split_ascii_whitespace().next()?.parse().ok()?;
+    let level = u8::try_from(word(text, 0)?).ok()?;
     sys::set_console_level(1).ok()?;
     Some(level)
 }

@@ -1,6 +1,6 @@
 //! Counters of the whole machine, read before and after a run.
 
-use crate::kit::text::read_file;
+use crate::kit::text::{digits, read_file, word};
 use crate::record::Pairs;
 use core::fmt::Write;
 use heapless::String;
@@ -102,20 +102,19 @@ impl Find {
         match *self {
             Self::Key(key) => text.lines().find_map(|line| {
                 let mut words = line.split_ascii_whitespace();
-                (words.next()? == key).then(|| words.next()?.parse().ok())?
+                (words.next()? == key).then(|| digits(words.next()?))?
             }),
             Self::Row(key) => text.lines().find_map(|line| {
                 let mut words = line.split_ascii_whitespace();
                 let mine = words.next()? == key;
-                mine.then(|| words.map_while(|w| w.parse::<u64>().ok()).sum())
+                mine.then(|| words.map_while(digits).sum())
             }),
             Self::Cpu(field) => {
                 let mut cpus = text
                     .lines()
                     .filter_map(|line| {
                         let rest = line.strip_prefix("cpu")?;
-                        let mut words = rest.split_ascii_whitespace();
-                        words.nth(field + 1)?.parse::<u64>().ok()
+                        word(rest, field + 1)
                     })
                     .peekable();
                 cpus.peek()?;
@@ -133,7 +132,7 @@ pub const BAD_TAINT: u64 = 1 << 5 | 1 << 7 | 1 << 9 | 1 << 14;
 pub fn taint() -> u64 {
     let mut buf = [0; 32];
     read_file("/proc/sys/kernel/tainted", &mut buf)
-        .and_then(|text| text.trim().parse().ok())
+        .and_then(|text| digits(text.trim()))
         .unwrap_or(0)
 }
 

@@ -378,13 +378,13 @@ impl<'r> Ctx<'r> {
     }
 
     /// Adds to one of the type's own figures.
-    #[inline]
+    #[inline(always)]
     pub fn metric(&self, metric: &Metric, n: u64) {
         add(&self.given.slot.metrics[metric.index], n);
     }
 
     /// Raises one of the type's own figures to `n`, if that is more.
-    #[inline]
+    #[inline(always)]
     pub fn metric_max(&self, metric: &Metric, n: u64) {
         let cell = &self.given.slot.metrics[metric.index];
         if n > cell.load(Relaxed) {
@@ -393,17 +393,26 @@ impl<'r> Ctx<'r> {
     }
 
     /// Records a sample.
-    #[inline]
+    #[inline(always)]
     pub fn record(&self, hist: &Hist, ns: u64) {
-        self.given.hists[hist.index].record(ns);
+        self.record_at(hist.index, ns);
+    }
+
+    fn record_at(&self, hist: usize, ns: u64) {
+        self.given.hists[hist].record(ns);
     }
 
     /// Records a wake: from `stamp` to running, if the task had blocked by
     /// then; otherwise it counts as a wake without waiting.
+    #[inline(always)]
     pub fn record_wake(&self, hist: &Hist, wakeup: &Wakeup, stamp: u64) {
+        self.record_wake_at(hist.index, wakeup, stamp);
+    }
+
+    fn record_wake_at(&self, hist: usize, wakeup: &Wakeup, stamp: u64) {
         match wakeup.block_ns {
             Some(block) if stamp >= block => {
-                self.record(hist, wakeup.run_ns.saturating_sub(stamp));
+                self.record_at(hist, wakeup.run_ns.saturating_sub(stamp));
             }
             _ => self.nowait(),
         }

@@ -1,5 +1,6 @@
 //! The kernel's log during a run.
 
+use crate::kit::text::{digits, has};
 use core::str::from_utf8;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, SeekFrom, openat, seek};
@@ -34,9 +35,7 @@ const INCIDENTS: &[&str] = &[
 /// Whether a log line reports trouble.
 #[must_use]
 pub fn is_incident(text: &str) -> bool {
-    // Unrolled over the list, this would be one of the largest functions.
-    let incidents = core::hint::black_box(INCIDENTS);
-    incidents.iter().any(|incident| text.contains(incident))
+    INCIDENTS.iter().any(|incident| has(text, incident))
 }
 
 /// One line of the log.
@@ -64,8 +63,8 @@ impl<'b> Line<'b> {
             Err(error) => from_utf8(&body[..error.valid_up_to()]).ok()?,
         };
         let mut fields = head.split(',');
-        let priority: u32 = fields.next()?.parse().ok()?;
-        let time_us = fields.nth(1)?.parse().ok()?;
+        let priority = digits(fields.next()?)?;
+        let time_us = digits(fields.nth(1)?)?;
         let level = u8::try_from(priority & 7).ok()?;
         Some(Self {
             level,

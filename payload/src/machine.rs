@@ -6,7 +6,7 @@ use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::Histogram;
 use crate::kit::shm::Arena;
-use crate::kit::text::read_file;
+use crate::kit::text::{read_file, word};
 use crate::supervisor::Machine;
 use crate::topology::{Topology, online_nodes};
 use crate::{kmsg::Kmsg, probe::Feature};
@@ -78,7 +78,7 @@ pub fn meminfo(key: &str) -> Option<u64> {
     let mut buf = [0; 2048];
     let text = read_file("/proc/meminfo", &mut buf)?;
     let line = text.lines().find(|line| line.starts_with(key))?;
-    line.split_ascii_whitespace().nth(1)?.parse().ok()
+    word(line, 1)
 }
 
 /// Mean cost of `f` in ps, the best of four tries.

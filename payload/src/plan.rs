@@ -18,10 +18,11 @@ use crate::counters;
 use crate::custom::types::{self, Registered};
 use crate::expect::Expect;
 use crate::kit::cpus::Cpus;
+use crate::kit::text::digits;
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::{
     BOOT_KEYS, Boot, EXCLUSIVE, EXPECT, GROUP_KEYS, GroupSettings, MAX_WORKERS,
-    RUN_KEYS, RunSettings, Workers, bad, flag, number,
+    RUN_KEYS, RunSettings, Workers, bad, flag, taken,
 };
 use crate::plan::token::{Source, Token, Tokens};
 use crate::workload::{Kind, Param, Value, Work};
@@ -337,14 +338,18 @@ impl<'t> Plan<'t> {
             }
             seen.add(token)?;
             seen.plan |= token.key == "plan";
-            let taken = self.boot.take(token)?
-                || self.run.take(token)?
-                || self.group.take(token)?;
-            if !taken {
+            if !taken(token, self.default(token))? {
                 return Err(unknown_default(token));
             }
         }
         Ok(())
+    }
+
+    fn default(&mut self, token: Token<'t>) -> Result<bool, &'static str> {
+        let (key, text) = (token.key, token.value.unwrap_or(""));
+        Ok(self.boot.take(key, text)?
+            || self.run.take(key, text)?
+            || self.group.take(key, text)?)
     }
 
     /// Number of runs, repetitions included.
@@ -412,13 +417,14 @@ impl<'t> Runs<'t> {
         let mut seen = Seen::new();
         let mut group = self.start(start)?;
         while let Some(token) = self.tokens.next_if(|t| t.key != "work") {
+            let text = token.value.unwrap_or("");
             if token.key == "with" {
                 push(&mut run, group, self.works)?;
                 group = self.start(token)?;
                 seen = Seen::new();
             } else if take_expect(&mut run.expects, token)? {
                 // It may be repeated.
-            } else if run.settings.take(token)? {
+            } else if taken(token, run.settings.take(token.key, text))? {
                 seen_run.add(token)?;
             } else {
                 seen.add(token)?;
@@ -479,36 +485,43 @@ fn push<'t>(
             .map_err(|conflict| bad(group.token, Rule::Is(conflict.rule)))?;
         group.work = types::registered(&group.work, row);
     }
-    let work = &group.work;
-    (work.row().check)(work)
-        .and_then(|()| match group.settings.policy {
-            Some(policy) => (work.row().check_policy)(work, policy),
-            None => Ok(()),
-        })
-        .map_err(|conflict| bad(group.token, Rule::Is(conflict.rule)))?;
-    let settings = &group.settings;
-    if !matches!(settings.workers, Workers::PerCpu(_) | Workers::Percent(_)) {
-        group.workers(1)?;
-    }
     let token = group.token;
-    settings
-        .check()
-        .map_err(|rule| bad(token, Rule::Is(rule)))?;
-    if work.row().in_cgroup && settings.cgroup.name.is_none() {
-        let rule = "this type acts on all of its cgroup and needs one of its \
-                    own, cgroup=NAME";
-        return Err(bad(token, Rule::Is(rule)));
+    check(&group).map_err(|rule| bad(token, Rule::Is(rule)))?;
+    let workers = group.settings.workers;
+    if !matches!(workers, Workers::PerCpu(_) | Workers::Percent(_)) {
+        group.workers(1)?;
     }
     run.groups
         .push(group)
         .map_err(|_| bad(token, Rule::TooMany("groups", MAX_GROUPS)))
 }
 
+/// Refuses what is fine by itself but not together.
+fn check(group: &Group<'_>) -> Result<(), &'static str> {
+    let (work, settings) = (&group.work, &group.settings);
+    let row = work.row();
+    (row.check)(work)
+        .and_then(|()| match settings.policy {
+            Some(policy) => (row.check_policy)(work, policy),
+            None => Ok(()),
+        })
+        .map_err(|conflict| conflict.rule)?;
+    settings.check()?;
+    if row.in_cgroup && settings.cgroup.name.is_none() {
+        return Err(
+            "this type acts on all of its cgroup and needs one of its \
+                    own, cgroup=NAME",
+        );
+    }
+    Ok(())
+}
+
 fn take_param<'t>(
     group: &mut Group<'t>,
     token: Token<'t>,
 ) -> Result<(), PlanError<'t>> {
-    if group.settings.take(token)? {
+    let text = token.value.unwrap_or("");
+    if taken(token, group.settings.take(token.key, text))? {
         return Ok(());
     }
     let row = group.work.row();
@@ -530,9 +543,9 @@ fn take_param<'t>(
 
 fn value_of<'t>(kind: &Kind, text: &'t str) -> Option<Value<'t>> {
     Some(match kind {
-        Kind::Count { .. } => Value::Count(number(text)?),
+        Kind::Count { .. } => Value::Count(digits(text)?),
         Kind::CountOr { word, .. } if *word == text => Value::Word,
-        Kind::CountOr { .. } => Value::Count(number(text)?),
+        Kind::CountOr { .. } => Value::Count(digits(text)?),
         Kind::Duration { .. } => Value::Duration(parse_duration(text)?),
         Kind::Flag { .. } => Value::Flag(flag(text)?),
         Kind::Text { .. } => Value::Text(text),

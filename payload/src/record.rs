@@ -9,6 +9,7 @@
 //! Changing a field, an order or a variant changes the bytes: raise [`SCHEMA`]
 //! and the golden bytes at the end of this file together.
 
+use crate::kit::text::digits;
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema, sent in every [`Hello`].
@@ -137,7 +138,7 @@ impl<'a> Pairs<'a> {
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, u64)> + use<'a> {
         self.0.split('\n').filter_map(|line| {
             let (name, value) = line.rsplit_once('=')?;
-            Some((name, value.parse().ok()?))
+            Some((name, digits(value)?))
         })
     }
 }

@@ -29,11 +29,42 @@ pub const MAX_HISTS: usize = 32;
 /// Most metrics one work type has.
 pub const MAX_METRICS: usize = 16;
 
-/// A text for the host alone: help, catalogue, tests. The payload leaves it
-/// out, where it would only cost space.
+/// A text for the host alone: help, catalogue, tests. In the payload it has
+/// no size and is empty.
+#[derive(Debug, Clone, Copy)]
+pub struct Doc {
+    #[cfg(not(feature = "init"))]
+    text: &'static str,
+}
+
+impl Doc {
+    /// The text.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        #[cfg(not(feature = "init"))]
+        return self.text;
+        #[cfg(feature = "init")]
+        return "";
+    }
+}
+
+impl fmt::Display for Doc {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+/// A text for the host alone.
 #[must_use]
-pub const fn doc(text: &'static str) -> &'static str {
-    if cfg!(feature = "init") { "" } else { text }
+#[cfg_attr(
+    feature = "init",
+    expect(unused_variables, reason = "the payload leaves it out")
+)]
+pub const fn doc(text: &'static str) -> Doc {
+    Doc {
+        #[cfg(not(feature = "init"))]
+        text,
+    }
 }
 
 /// One work type. Rows are `const` and end in `..Workload::BASE`.
@@ -42,13 +73,13 @@ pub struct Workload {
     /// Exact PascalCase name.
     pub name: &'static str,
     /// `file!()` of the row, in [`doc`] like all texts that are not sent.
-    pub file: &'static str,
+    pub file: Doc,
     /// Where it is listed.
     pub family: Family,
     /// One line, lower case, at most 60 columns.
-    pub summary: &'static str,
+    pub summary: Doc,
     /// The kernel path it is aimed at.
-    pub path: &'static str,
+    pub path: Doc,
     /// Its own parameters, in order of their indices.
     pub params: &'static [Param],
     /// Workers per instance; `None` where any number will do.
@@ -71,7 +102,7 @@ pub struct Workload {
     /// What it needs of kernel and machine.
     pub needs: &'static [Need],
     /// How kernel counters prove that the intended path ran.
-    pub proof: &'static str,
+    pub proof: Doc,
     /// Memory and descriptors an instance shares, on so many CPUs.
     pub shared: fn(&Work<'_>, u32) -> Shared,
     /// Refuses values that are each fine but not together.
@@ -106,10 +137,10 @@ impl Workload {
     /// What a row need not say: no parameters, ungrouped, nothing shared.
     pub const BASE: Self = Self {
         name: "",
-        file: "",
+        file: doc(""),
         family: Family::Cpu,
-        summary: "",
-        path: "",
+        summary: doc(""),
+        path: doc(""),
         params: &[],
         group: |_| None,
         tasks: |_, _| 1,
@@ -120,7 +151,7 @@ impl Workload {
         hists: &[],
         metrics: &[],
         needs: &[],
-        proof: "",
+        proof: doc(""),
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
         example: "",
@@ -272,7 +303,7 @@ pub struct Param {
     /// Kind, range and default.
     pub kind: Kind,
     /// One line, lower case.
-    pub summary: &'static str,
+    pub summary: Doc,
 }
 
 impl Param {
@@ -451,6 +482,62 @@ pub enum Value<'t> {
     Text(&'t str),
 }
 
+impl<'t> Value<'t> {
+    /// A number; 0 for any other value.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        self.count_or_word().unwrap_or(0)
+    }
+
+    /// A number, `None` for any other value.
+    #[must_use]
+    pub fn count_or_word(self) -> Option<u64> {
+        match self {
+            Self::Count(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// A duration in ns; 0 for any other value.
+    #[must_use]
+    pub fn duration_ns(self) -> u64 {
+        match self {
+            Self::Duration(d) => nanos(d),
+            _ => 0,
+        }
+    }
+
+    /// Whether it is a flag that is set.
+    #[must_use]
+    pub fn flag(self) -> bool {
+        matches!(self, Self::Flag(true))
+    }
+
+    /// A text; empty for any other value.
+    #[must_use]
+    pub fn text(self) -> &'t str {
+        match self {
+            Self::Text(text) => text,
+            _ => "",
+        }
+    }
+
+    /// The index of a choice; 0 for any other value.
+    #[must_use]
+    pub fn choice(self) -> usize {
+        match self {
+            Self::Choice(index) => index,
+            _ => 0,
+        }
+    }
+}
+
+/// All durations of a plan end far below the 584 years of a `u64`.
+#[expect(clippy::cast_possible_truncation, reason = "no more than an hour")]
+const fn nanos(duration: Duration) -> u64 {
+    duration.as_nanos() as u64
+}
+
 /// A histogram: its place, name and meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct Hist {
@@ -463,7 +550,7 @@ pub struct Hist {
     /// What a value counts: `ns`, or something else for a few.
     pub unit: &'static str,
     /// What one sample measures, from when to when.
-    pub meaning: &'static str,
+    pub meaning: Doc,
     /// Percentiles on the console, in tenths of a percent.
     pub shown: &'static [u16],
 }
@@ -510,7 +597,7 @@ pub struct Metric {
     /// How it comes about.
     pub how: How,
     /// What it counts.
-    pub meaning: &'static str,
+    pub meaning: Doc,
 }
 
 /// How the figure of a group comes about.
@@ -795,60 +882,51 @@ impl<'t> Work<'t> {
 
     /// The value of one of the row's parameters.
     #[must_use]
+    #[inline(always)]
     pub fn value(&self, param: &Param) -> Value<'t> {
         self.values[param.index]
     }
 
     /// The value of a [`Kind::Count`] parameter; 0 for any other.
     #[must_use]
+    #[inline(always)]
     pub fn count(&self, param: &Param) -> u64 {
-        match self.value(param) {
-            Value::Count(n) => n,
-            _ => 0,
-        }
+        self.values[param.index].count()
     }
 
     /// The value of a [`Kind::CountOr`] parameter, `None` for its word.
     #[must_use]
+    #[inline(always)]
     pub fn count_or_word(&self, param: &Param) -> Option<u64> {
-        match self.value(param) {
-            Value::Count(n) => Some(n),
-            _ => None,
-        }
+        self.values[param.index].count_or_word()
     }
 
     /// The value of a [`Kind::Duration`] parameter in ns; 0 for any other.
     #[must_use]
+    #[inline(always)]
     pub fn duration_ns(&self, param: &Param) -> u64 {
-        match self.value(param) {
-            // Every range ends far below the 584 years of a u64.
-            Value::Duration(d) => u64::try_from(d.as_nanos()).unwrap_or(0),
-            _ => 0,
-        }
+        self.values[param.index].duration_ns()
     }
 
     /// The value of a [`Kind::Flag`] parameter; `false` for any other.
     #[must_use]
+    #[inline(always)]
     pub fn flag(&self, param: &Param) -> bool {
-        matches!(self.value(param), Value::Flag(true))
+        self.values[param.index].flag()
     }
 
     /// The value of a [`Kind::Text`] parameter; empty for any other.
     #[must_use]
+    #[inline(always)]
     pub fn text(&self, param: &Param) -> &'t str {
-        match self.value(param) {
-            Value::Text(text) => text,
-            _ => "",
-        }
+        self.values[param.index].text()
     }
 
     /// The index of a [`Kind::Choice`] parameter; 0 for any other.
     #[must_use]
+    #[inline(always)]
     pub fn choice(&self, param: &Param) -> usize {
-        match self.value(param) {
-            Value::Choice(index) => index,
-            _ => 0,
-        }
+        self.values[param.index].choice()
     }
 }
 

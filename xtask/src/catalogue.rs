@@ -114,9 +114,14 @@ pub fn page() -> String {
 }
 
 fn section(row: &'static Workload, text: &mut String) -> core::fmt::Result {
-    write!(text, "\n### {}\n\n{}.\n\n", row.name, sentence(row.summary))?;
+    write!(
+        text,
+        "\n### {}\n\n{}.\n\n",
+        row.name,
+        sentence(row.summary.text())
+    )?;
     writeln!(text, "| | |\n|---|---|")?;
-    writeln!(text, "| path | {} |", cell(row.path))?;
+    writeln!(text, "| path | {} |", cell(row.path.text()))?;
     writeln!(text, "| workers | {} |", group(row))?;
     writeln!(text, "| iteration | {} |", cell(row.iteration))?;
     writeln!(text, "| work unit | {} |", cell(row.unit))?;
@@ -131,7 +136,7 @@ fn section(row: &'static Workload, text: &mut String) -> core::fmt::Result {
             text,
             "| `{}` | {}: {} |",
             param.name,
-            cell(param.summary),
+            cell(param.summary.text()),
             cell(&range(&param.kind))
         )?;
     }
@@ -142,7 +147,7 @@ fn section(row: &'static Workload, text: &mut String) -> core::fmt::Result {
             text,
             "| histogram `{}`{rule} | {} |",
             hist.name,
-            cell(hist.meaning)
+            cell(hist.meaning.text())
         )?;
     }
     for metric in row.metrics {
@@ -150,13 +155,13 @@ fn section(row: &'static Workload, text: &mut String) -> core::fmt::Result {
             text,
             "| metric `{}` | {} |",
             metric.name,
-            cell(metric.meaning)
+            cell(metric.meaning.text())
         )?;
     }
     if !row.example.is_empty() {
         writeln!(text, "| example | `work={} {}` |", row.name, row.example)?;
     }
-    writeln!(text, "| proof | {} |", cell(row.proof))
+    writeln!(text, "| proof | {} |", cell(row.proof.text()))
 }
 
 fn sentence(text: &str) -> String {
@@ -175,7 +180,7 @@ fn cell(text: &str) -> String {
 pub fn paths_page() -> String {
     let mut types: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for row in ALL {
-        for name in functions(row.path) {
+        for name in functions(row.path.text()) {
             types.entry(name).or_default().insert(row.name);
         }
     }

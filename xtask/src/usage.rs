@@ -110,7 +110,7 @@ fn near(
     word: &str,
     names: impl Iterator<Item = &'static str> + Clone,
 ) -> String {
-    let near = nearest::of(word, names.clone())
+    let near = nearest::of(word, &|take| names.clone().for_each(take))
         .or_else(|| names.clone().find(|name| letters(name) == letters(word)))
         .or_else(|| only(names.clone().filter(|name| name.starts_with(word))));
     match near {

@@ -1,6 +1,7 @@
 //! What a plan says of a group's cgroup: its name and its settings.
 
 use crate::kit::cpus::Cpus;
+use crate::kit::text::digits;
 
 /// A file of a cgroup that a plan can set.
 #[derive(Debug)]
@@ -61,13 +62,8 @@ impl Knob {
     }
 }
 
-fn number(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    if digits { text.parse().ok() } else { None }
-}
-
 fn within(text: &str, low: u64, high: u64) -> bool {
-    number(text).is_some_and(|n| (low..=high).contains(&n))
+    digits(text).is_some_and(|n| (low..=high).contains(&n))
 }
 
 fn cpu_max(text: &str) -> bool {

@@ -1,7 +1,7 @@
 //! What a plan tells work of one's own.
 
-use crate::workload::{Conflict, Param, Work, doc};
-use core::str::FromStr;
+use crate::kit::text::{digits, signed};
+use crate::workload::{Conflict, Param, Work};
 
 /// Numbers, switches and bytes for work of one's own, in the form in which a
 /// C program finds them. Their meaning is its author's.
@@ -32,19 +32,19 @@ impl CustomCfg {
     #[must_use]
     pub fn of(work: &Work<'_>) -> Self {
         let mut blob = [0; Self::BLOB];
-        let digits = work.text(&BLOB).as_bytes();
-        for (byte, pair) in blob.iter_mut().zip(digits.chunks_exact(2)) {
+        let hex = work.text(&BLOB).as_bytes();
+        for (byte, pair) in blob.iter_mut().zip(hex.chunks_exact(2)) {
             // `is_blob` has seen nothing but digits.
             let digit = |at: usize| char::from(pair[at]).to_digit(16);
             let value = digit(0).zip(digit(1)).map(|(h, l)| h << 4 | l);
             *byte = value.and_then(|v| u8::try_from(v).ok()).unwrap_or(0);
         }
         Self {
-            u64s: numbers(work, U64),
-            i64s: numbers(work, I64),
-            i32s: numbers(work, I32),
+            u64s: texts(work, U64).map(|text| digits(text).unwrap_or(0)),
+            i64s: texts(work, I64).map(|text| signed(text).unwrap_or(0)),
+            i32s: texts(work, I32).map(|text| small(text).unwrap_or(0)),
             bools: core::array::from_fn(|i| work.flag(&PARAMS[BOOL + i])),
-            blob_len: u32::try_from(digits.len() / 2).unwrap_or(0),
+            blob_len: u32::try_from(hex.len() / 2).unwrap_or(0),
             blob,
         }
     }
@@ -73,12 +73,8 @@ impl CustomCfg {
     }
 }
 
-fn numbers<T: FromStr + Default>(work: &Work<'_>, first: usize) -> [T; 4] {
-    core::array::from_fn(|i| {
-        let text = work.text(&PARAMS[first + i]);
-        // Nothing is 0, and `is_number` has seen the rest.
-        text.parse().unwrap_or_default()
-    })
+fn texts<'t>(work: &Work<'t>, first: usize) -> [&'t str; 4] {
+    core::array::from_fn(|i| work.text(&PARAMS[first + i]))
 }
 
 /// The work type that stands for all of one's own in a plan.
@@ -173,22 +169,22 @@ const fn arg(i: usize, name: &'static str) -> Param {
     Param::text(ARG + i, name, rule, is_text, "an argument of the program")
 }
 
-const MEANING: &str = doc("a number for the author");
+const MEANING: &str = "a number for the author";
 
 const fn unsigned(i: usize, name: &'static str) -> Param {
     let rule = "a whole number from 0 to 18446744073709551615";
-    Param::text(U64 + i, name, rule, is_number::<u64>, MEANING)
+    Param::text(U64 + i, name, rule, |text| is(text, digits(text)), MEANING)
 }
 
 const fn long(i: usize, name: &'static str) -> Param {
     let rule = "a whole number from -9223372036854775808 to \
                 9223372036854775807";
-    Param::text(I64 + i, name, rule, is_number::<i64>, MEANING)
+    Param::text(I64 + i, name, rule, |text| is(text, signed(text)), MEANING)
 }
 
 const fn int(i: usize, name: &'static str) -> Param {
     let rule = "a whole number from -2147483648 to 2147483647";
-    Param::text(I32 + i, name, rule, is_number::<i32>, MEANING)
+    Param::text(I32 + i, name, rule, |text| is(text, small(text)), MEANING)
 }
 
 const fn switch(i: usize, name: &'static str) -> Param {
@@ -199,8 +195,13 @@ fn is_text(text: &str) -> bool {
     text.len() < 256 && !text.contains(|c: char| c.is_control())
 }
 
-fn is_number<T: FromStr>(text: &str) -> bool {
-    text.is_empty() || !text.starts_with('+') && text.parse::<T>().is_ok()
+/// Nothing, which stands for 0, or a number.
+fn is<T>(text: &str, number: Option<T>) -> bool {
+    text.is_empty() || number.is_some()
+}
+
+fn small(text: &str) -> Option<i32> {
+    i32::try_from(signed(text)?).ok()
 }
 
 fn is_blob(text: &str) -> bool {

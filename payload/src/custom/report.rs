@@ -5,6 +5,7 @@
 //! key is a figure of the program's own.
 
 use crate::kit::named::MAX_NAME;
+use crate::kit::text::digits;
 use crate::record::Pairs;
 use serde::{Deserialize, Serialize};
 
@@ -97,11 +98,6 @@ fn line_entry(line: &str) -> Option<Entry<'_>> {
         "reason" => Some(Entry::Reason(value)),
         _ => number_entry(key, digits(value)?),
     }
-}
-
-fn digits(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    if digits { text.parse().ok() } else { None }
 }
 
 fn number_entry(key: &str, value: u64) -> Option<Entry<'_>> {

@@ -118,15 +118,7 @@ impl fmt::Display for ExpectError<'_> {
                     Names::Counters(_) => ("kernel", "counter"),
                 };
                 write!(f, "`{part}`: {of} has no such {what}")?;
-                if let Some(near) = nearest::of(part, names.iter()) {
-                    return write!(f, "; nearest is `{near}`");
-                }
-                let mut before = "; valid are ";
-                for name in names.iter() {
-                    write!(f, "{before}{name}")?;
-                    before = ", ";
-                }
-                Ok(())
+                nearest::write(f, part, &|take| names.iter().for_each(take))
             }
             Rule::Group(groups) => write!(
                 f,

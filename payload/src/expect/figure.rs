@@ -5,6 +5,7 @@ use crate::expect::error::{
 };
 use crate::expect::{Kind, decimal, split_dot};
 use crate::kit::histogram::{Summary, percentile};
+use crate::kit::text::digits;
 use crate::record::Worker;
 use crate::workload::Workload;
 
@@ -285,7 +286,7 @@ impl<'t> Place<'t> {
         } else if prefix.starts_with(|c: char| c.is_ascii_uppercase()) {
             Some(Self::Work(prefix))
         } else if number.starts_with(|c: char| c.is_ascii_digit()) {
-            number.parse().ok().map(Self::Group)
+            usize::try_from(digits(number)?).ok().map(Self::Group)
         } else {
             None
         }

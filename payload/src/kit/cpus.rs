@@ -1,5 +1,6 @@
 //! Sets of CPUs in the kernel's list syntax.
 
+use crate::kit::text::digits;
 use core::fmt;
 use rustix::thread::CpuSet;
 
@@ -136,8 +137,7 @@ impl fmt::Display for Cpus {
 }
 
 fn number(text: &str) -> Option<u32> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    if digits { text.parse().ok() } else { None }
+    u32::try_from(digits(text)?).ok()
 }
 
 #[cfg(test)]

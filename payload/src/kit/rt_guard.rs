@@ -7,7 +7,7 @@
 //! debugfs. Kernels with `CONFIG_RT_GROUP_SCHED` throttle as well.
 
 use crate::kit::cpus::Cpus;
-use crate::kit::text::{path, read_file, write_file};
+use crate::kit::text::{digits, path, read_file, write_file};
 use crate::workload::{CallExt, Stop};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::mount::{MountFlags, mount};
@@ -17,7 +17,7 @@ const RUNTIME_US: &str = "/proc/sys/kernel/sched_rt_runtime_us";
 const PERIOD_US: &str = "/proc/sys/kernel/sched_rt_period_us";
 const DEBUGFS: &str = "/sys/kernel/debug";
 /// The first kernel with a fair server.
-const FAIR_SERVER_SINCE: (u32, u32) = (6, 12);
+const FAIR_SERVER_SINCE: (u64, u64) = (6, 12);
 
 /// Which it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,7 +151,7 @@ fn runtime(cpu: u32) -> Option<u64> {
 }
 
 fn number(file: &str) -> Option<u64> {
-    read_file(file, &mut [0; 32])?.trim().parse().ok()
+    digits(read_file(file, &mut [0; 32])?.trim())
 }
 
 /// Whether this kernel has fair servers. It has no other way to tell than
@@ -161,9 +161,9 @@ fn has_fair_server() -> bool {
     version(uname.release().to_str().unwrap_or("")) >= FAIR_SERVER_SINCE
 }
 
-fn version(release: &str) -> (u32, u32) {
+fn version(release: &str) -> (u64, u64) {
     let mut parts = release.split(|c: char| !c.is_ascii_digit());
-    let mut next = || parts.next()?.parse().ok();
+    let mut next = || digits(parts.next()?);
     let major = next().unwrap_or(0);
     (major, next().unwrap_or(0))
 }

@@ -2,7 +2,7 @@
 //!
 //! Shares and ratios are in millionths: the payload has no floats.
 
-use crate::kit::text::read_file;
+use crate::kit::text::{digits, read_file};
 
 const ONE: u64 = 1_000_000;
 
@@ -71,7 +71,7 @@ impl CpuTime {
         let (mut all, mut idle) = (0, 0);
         // The two fields after these eight repeat what user and nice have.
         for (word, field) in words.take(8).zip(0..) {
-            let ticks: u64 = word.parse().ok()?;
+            let ticks = digits(word)?;
             all += ticks;
             if field == 3 {
                 idle = ticks;

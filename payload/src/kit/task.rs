@@ -1,6 +1,6 @@
 //! What `/proc` says of one task.
 
-use crate::kit::text::{path, read_file};
+use crate::kit::text::{digits, path, read_file, signed, word};
 use crate::record::TaskCounters;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -22,9 +22,8 @@ pub fn read(pid: u32, tid: u32) -> TaskCounters {
     let mut buf = [0; 8192];
     let at = |file| path(format_args!("/proc/{pid}/task/{tid}/{file}"));
     if let Some(text) = read_file(&at("schedstat"), &mut buf) {
-        let mut words = text.split_ascii_whitespace().skip(1);
-        c.run_delay_ns = words.next().and_then(|w| w.parse().ok());
-        c.run_count = words.next().and_then(|w| w.parse().ok());
+        c.run_delay_ns = word(text, 1);
+        c.run_count = word(text, 2);
     }
     if let Some(text) = read_file(&at("status"), &mut buf) {
         c.nvcsw = after(text, "voluntary_ctxt_switches");
@@ -34,12 +33,8 @@ pub fn read(pid: u32, tid: u32) -> TaskCounters {
         // The name is in parentheses and may hold anything; minflt and
         // majflt are fields 10 and 12 (proc_pid_stat(5)).
         if let Some((_, rest)) = text.rsplit_once(')') {
-            let field = |n: usize| {
-                let word = rest.split_ascii_whitespace().nth(n - 3)?;
-                word.parse().ok()
-            };
-            c.minflt = field(10);
-            c.majflt = field(12);
+            c.minflt = word(rest, 10 - 3);
+            c.majflt = word(rest, 12 - 3);
         }
     }
     if let Some(text) = read_file(&at("sched"), &mut buf) {
@@ -59,7 +54,7 @@ pub fn last_cpu(pid: u32, tid: u32) -> Option<usize> {
     let stat = path(format_args!("/proc/{pid}/task/{tid}/stat"));
     let (_, rest) = read_file(&stat, &mut buf)?.rsplit_once(')')?;
     // Field 39 (proc_pid_stat(5)); the first behind the name is 3.
-    rest.split_ascii_whitespace().nth(39 - 3)?.parse().ok()
+    usize::try_from(word(rest, 39 - 3)?).ok()
 }
 
 /// Whether the calling thread runs in the sched_ext class; `None` on kernels
@@ -98,7 +93,7 @@ pub fn own_numa_pages(range: &Range<usize>, nodes: &[AtomicU64]) {
 /// `N0=12`.
 fn node_pages(word: &str) -> Option<(usize, u64)> {
     let (node, pages) = word.strip_prefix('N')?.split_once('=')?;
-    Some((node.parse().ok()?, pages.parse().ok()?))
+    Some((usize::try_from(digits(node)?).ok()?, digits(pages)?))
 }
 
 /// `run_delay` of the calling thread, in ns.
@@ -106,7 +101,7 @@ fn node_pages(word: &str) -> Option<(usize, u64)> {
 pub fn own_run_delay() -> Option<u64> {
     let mut buf = [0; 64];
     let text = read_file("/proc/thread-self/schedstat", &mut buf)?;
-    text.split_ascii_whitespace().nth(1)?.parse().ok()
+    word(text, 1)
 }
 
 /// The real-time priority at which the calling thread runs, inherited ones
@@ -122,7 +117,7 @@ pub fn own_running_priority() -> Option<u64> {
 fn running_priority(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     let field = rest.split_ascii_whitespace().nth(18 - 3)?;
-    let priority: i64 = field.parse().ok()?;
+    let priority = signed(field)?;
     Some(u64::try_from(-1 - priority).unwrap_or(0))
 }
 
@@ -130,7 +125,7 @@ fn running_priority(stat: &str) -> Option<u64> {
 fn after(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        (name.trim() == key).then(|| value.trim().parse().ok())?
+        (name.trim() == key).then(|| digits(value.trim()))?
     })
 }
 
@@ -140,7 +135,7 @@ fn after_either(text: &str, key: &str) -> Option<u64> {
         text.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
             let name = name.trim().strip_prefix("se.statistics.")?;
-            (name == key).then(|| value.trim().parse().ok())?
+            (name == key).then(|| digits(value.trim()))?
         })
     })
 }

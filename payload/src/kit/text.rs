@@ -2,6 +2,7 @@
 
 use core::fmt;
 use heapless::String;
+use heapless::string::StringView;
 
 /// Reads a whole small file, `/proc` or `/sys` for the most part, into
 /// `buf` and returns what is valid UTF-8 of it. `None` if it cannot be
@@ -47,6 +48,49 @@ pub fn path(args: fmt::Arguments<'_>) -> String<96> {
     path
 }
 
+/// Whether `part` is somewhere in `text`. The searcher of `str::contains`
+/// is several times as large.
+#[must_use]
+pub fn has(text: &str, part: &str) -> bool {
+    let mut rest = text.as_bytes();
+    while !rest.starts_with(part.as_bytes()) {
+        let Some((_, after)) = rest.split_first() else {
+            return false;
+        };
+        rest = after;
+    }
+    true
+}
+
+/// A whole number in decimal digits, and nothing else.
+#[must_use]
+pub fn digits(text: &str) -> Option<u64> {
+    let mut number = 0_u64;
+    for byte in text.bytes() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number = number.checked_mul(10)?.checked_add(digit.into())?;
+    }
+    (!text.is_empty()).then_some(number)
+}
+
+/// Decimal digits, perhaps behind a minus sign.
+#[must_use]
+pub fn signed(text: &str) -> Option<i64> {
+    match text.strip_prefix('-') {
+        Some(text) => 0_i64.checked_sub_unsigned(digits(text)?),
+        None => i64::try_from(digits(text)?).ok(),
+    }
+}
+
+/// The `n`-th word, from 0, as a whole number.
+#[must_use]
+pub fn word(text: &str, n: usize) -> Option<u64> {
+    digits(text.split_ascii_whitespace().nth(n)?)
+}
+
 /// Whether a text is of printable ASCII only.
 #[must_use]
 pub fn plain(text: &str) -> bool {
@@ -55,16 +99,19 @@ pub fn plain(text: &str) -> bool {
 
 /// Appends formatted text; what does not fit is left out.
 #[derive(Debug)]
-pub struct Cut<'s, const N: usize>(pub &'s mut String<N>);
+pub struct Cut<'s>(pub &'s mut StringView);
 
-impl<const N: usize> fmt::Write for Cut<'_, N> {
+impl fmt::Write for Cut<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        for c in text.chars() {
-            if self.0.push(c).is_err() {
-                return Err(fmt::Error);
-            }
+        let room = self.0.capacity() - self.0.len();
+        let fits = text.floor_char_boundary(room);
+        let (fits, rest) = text.split_at_checked(fits).unwrap_or((text, ""));
+        self.0.push_str(fits).map_err(|_| fmt::Error)?;
+        if rest.is_empty() {
+            Ok(())
+        } else {
+            Err(fmt::Error)
         }
-        Ok(())
     }
 }
 
@@ -92,8 +139,29 @@ impl fmt::Display for Human {
 
 #[cfg(test)]
 mod tests {
-    use super::Human;
+    use super::{Human, digits, has, signed};
     use std::format;
+
+    #[test]
+    fn finds_parts() {
+        assert!(has("a kernel BUG at", "BUG"));
+        assert!(has("BUG", "BUG") && has("BUG", "") && has("", ""));
+        assert!(!has("BU", "BUG") && !has("bug", "BUG") && !has("", "B"));
+    }
+
+    #[test]
+    fn whole_numbers() {
+        let max = "18446744073709551615";
+        assert_eq!(digits(max), Some(u64::MAX));
+        for bad in ["", "+1", "-1", "1 ", "0x1", "18446744073709551616"] {
+            assert_eq!(digits(bad), None, "{bad}");
+        }
+        assert_eq!(signed("-9223372036854775808"), Some(i64::MIN));
+        assert_eq!(signed("9223372036854775807"), Some(i64::MAX));
+        for bad in ["", "-", "--1", "9223372036854775808"] {
+            assert_eq!(signed(bad), None, "{bad}");
+        }
+    }
 
     #[test]
     fn durations_for_people() {

@@ -63,13 +63,11 @@ impl fmt::Display for PlanError<'_> {
         match self.rule {
             Rule::KeyValue => f.write_str("a plan is made of key=value words"),
             Rule::Work(name, works) => {
-                let names = workloads::ALL.iter().chain(works.0);
-                let names = names.map(|row| row.name);
                 write!(f, "no work type `{name}`")?;
-                match nearest::of(name, names.clone()) {
-                    Some(near) => write!(f, "; nearest is `{near}`"),
-                    None => list(f, "; valid are ", names),
-                }
+                nearest::write(f, name, &|take| {
+                    let rows = workloads::ALL.iter().chain(works.0);
+                    rows.for_each(|row| take(row.name));
+                })
             }
             Rule::Plan(name) => write!(
                 f,
@@ -77,13 +75,11 @@ impl fmt::Display for PlanError<'_> {
                  smoke, all and latency"
             ),
             Rule::Key(key, sets, params) => {
-                let keys = sets.iter().copied().flatten().copied();
-                let keys = keys.chain(params.iter().map(|p| p.name));
-                write!(f, "no such key here")?;
-                match nearest::of(key, keys.clone()) {
-                    Some(near) => write!(f, "; nearest is `{near}`"),
-                    None => list(f, "; valid are ", keys),
-                }
+                f.write_str("no such key here")?;
+                nearest::write(f, key, &|take| {
+                    sets.iter().copied().flatten().for_each(|key| take(key));
+                    params.iter().for_each(|param| take(param.name));
+                })
             }
             Rule::Misplaced(work) => write!(
                 f,

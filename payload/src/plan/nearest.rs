@@ -1,26 +1,47 @@
 //! The valid name that a misspelt one was meant to be.
 
+use core::fmt;
+
 /// Longest name that is compared.
 const MAX: usize = 32;
 
-/// The one of `names` that differs from `name` in case only, or else the one
-/// with the fewest changes of single letters, if those are at most a third
-/// of it.
+/// Hands out valid names, one by one.
+pub type Names<'n> = &'n dyn Fn(&mut dyn FnMut(&'static str));
+
+/// The one of `names` with the fewest changes of single letters, if those
+/// are at most a third of it; case does not count.
 #[must_use]
-pub fn of(
+pub fn of(name: &str, names: Names<'_>) -> Option<&'static str> {
+    let mut best = (name.len().max(3) / 3 + 1, None);
+    names(&mut |valid| match distance(name, valid) {
+        Some(changes) if changes < best.0 => best = (changes, Some(valid)),
+        _ => {}
+    });
+    best.1
+}
+
+/// Writes the one of `names` that was meant by `name`, or else all of them.
+///
+/// # Errors
+///
+/// What `f` said.
+pub fn write(
+    f: &mut fmt::Formatter<'_>,
     name: &str,
-    names: impl Iterator<Item = &'static str> + Clone,
-) -> Option<&'static str> {
-    let mut same_letters = names.clone();
-    if let Some(same) = same_letters.find(|n| n.eq_ignore_ascii_case(name)) {
-        return Some(same);
+    names: Names<'_>,
+) -> fmt::Result {
+    if let Some(near) = of(name, names) {
+        return write!(f, "; nearest is `{near}`");
     }
-    let most = name.len().max(3) / 3;
-    names
-        .filter_map(|n| Some((distance(name, n)?, n)))
-        .filter(|&(changes, _)| changes <= most)
-        .min_by_key(|&(changes, _)| changes)
-        .map(|(_, n)| n)
+    let mut before = "; valid are ";
+    let mut written = Ok(());
+    names(&mut |valid| {
+        written = written
+            .and_then(|()| f.write_str(before))
+            .and_then(|()| f.write_str(valid));
+        before = ", ";
+    });
+    written
 }
 
 /// Levenshtein distance, regardless of case; `None` for long names.
@@ -51,10 +72,11 @@ mod tests {
 
     #[test]
     fn misspelt_names_find_their_own() {
-        let names = ["PipeIo", "FutexPingPong", "SpinWait"].into_iter();
-        assert_eq!(of("FutexPingpong", names.clone()), Some("FutexPingPong"));
-        assert_eq!(of("SpinWiat", names.clone()), Some("SpinWait"));
-        assert_eq!(of("Taobench", names), None);
+        let names = ["PipeIo", "FutexPingPong", "SpinWait"];
+        let names = |take: &mut dyn FnMut(_)| names.into_iter().for_each(take);
+        assert_eq!(of("FutexPingpong", &names), Some("FutexPingPong"));
+        assert_eq!(of("SpinWiat", &names), Some("SpinWait"));
+        assert_eq!(of("Taobench", &names), None);
     }
 
     #[test]

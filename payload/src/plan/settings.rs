@@ -4,6 +4,7 @@ use crate::attr::cgroup::{KNOBS, Leaf, is_name};
 use crate::attr::mempolicy::{FLAGS_RULE, MemPolicy};
 use crate::attr::{Affinity, CloneMode, DURATION_RULE, Policy, parse_duration};
 use crate::kit::cpus::MAX_CPUS;
+use crate::kit::text::{digits, signed};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::token::Token;
 use core::time::Duration;
@@ -212,14 +213,22 @@ impl GroupSettings<'_> {
     };
 }
 
-/// Parses the value of a token or blames it with `rule`.
-fn value<'t, T>(
+/// What a `take` said of a token: whether its key was known, or the rule for
+/// its value.
+///
+/// # Errors
+///
+/// The token broke the rule, or has no value.
+pub(super) fn taken<'t>(
     token: Token<'t>,
-    rule: &'static str,
-    parse: impl FnOnce(&'t str) -> Option<T>,
-) -> Result<T, PlanError<'t>> {
-    let text = token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
-    parse(text).ok_or_else(|| bad(token.text, Rule::Is(rule)))
+    taken: Result<bool, &'static str>,
+) -> Result<bool, PlanError<'t>> {
+    match taken {
+        Ok(false) => Ok(false),
+        _ if token.value.is_none() => Err(bad(token.text, Rule::KeyValue)),
+        Ok(true) => Ok(true),
+        Err(rule) => Err(bad(token.text, Rule::Is(rule))),
+    }
 }
 
 const ON_OFF: &str = "the value is `on` or `off`";
@@ -228,19 +237,20 @@ const PATH: &str = "the value is an absolute path";
 impl<'t> Boot<'t> {
     pub(super) fn take(
         &mut self,
-        token: Token<'t>,
-    ) -> Result<bool, PlanError<'t>> {
+        key: &str,
+        text: &'t str,
+    ) -> Result<bool, &'static str> {
         let path = |text: &'t str| text.starts_with('/').then_some(text);
-        match token.key {
+        match key {
             "plan" => {
                 let rule = "plan= names a plan";
                 let named = |text: &'t str| {
                     (!text.is_empty() && !text.contains('/')).then_some(text)
                 };
-                self.plan = Some(value(token, rule, named)?);
+                self.plan = Some(named(text).ok_or(rule)?);
             }
-            "console" => self.console = Some(value(token, PATH, path)?),
-            "records" => self.records = Some(value(token, PATH, path)?),
+            "console" => self.console = Some(path(text).ok_or(PATH)?),
+            "records" => self.records = Some(path(text).ok_or(PATH)?),
             "burst" => {
                 let rule = "burst is 1 or 2";
                 let parse = |text| match text {
@@ -248,7 +258,7 @@ impl<'t> Boot<'t> {
                     "2" => Some(2),
                     _ => None,
                 };
-                self.burst = Some(value(token, rule, parse)?);
+                self.burst = Some(parse(text).ok_or(rule)?);
             }
             "output" => {
                 let rule = "output is a list of ktap and records";
@@ -258,7 +268,7 @@ impl<'t> Boot<'t> {
                     let has = |name| text.split(',').any(|p| p == name);
                     good.then(|| (has("ktap"), has("records")))
                 };
-                let (ktap, records) = value(token, rule, parse)?;
+                let (ktap, records) = parse(text).ok_or(rule)?;
                 (self.ktap, self.send_records) = (ktap, Some(records));
             }
             "end" => {
@@ -271,10 +281,10 @@ impl<'t> Boot<'t> {
                     "wait" => Some(End::Wait),
                     _ => None,
                 };
-                self.end = Some(value(token, rule, parse)?);
+                self.end = Some(parse(text).ok_or(rule)?);
             }
-            "schedstats" => self.schedstats = value(token, ON_OFF, flag)?,
-            "progress" => self.progress = Some(value(token, ON_OFF, flag)?),
+            "schedstats" => self.schedstats = flag(text).ok_or(ON_OFF)?,
+            "progress" => self.progress = Some(flag(text).ok_or(ON_OFF)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -282,38 +292,37 @@ impl<'t> Boot<'t> {
 }
 
 impl RunSettings {
-    pub(super) fn take<'t>(
+    pub(super) fn take(
         &mut self,
-        token: Token<'t>,
-    ) -> Result<bool, PlanError<'t>> {
+        key: &str,
+        text: &str,
+    ) -> Result<bool, &'static str> {
         // A day is far longer than any run and far inside every counter.
         const DAY: Duration = Duration::from_secs(86_400);
-        let within = |low: u64| {
-            move |text: &str| {
-                parse_duration(text)
-                    .filter(|d| *d >= Duration::from_nanos(low) && *d <= DAY)
-            }
+        let within = |low: u64, text: &str| {
+            parse_duration(text)
+                .filter(|d| *d >= Duration::from_nanos(low) && *d <= DAY)
         };
-        match token.key {
-            "time" => self.time = value(token, DURATION_RULE, within(1))?,
-            "warmup" => self.warmup = value(token, DURATION_RULE, within(0))?,
-            "grace" => self.grace = value(token, DURATION_RULE, within(1))?,
+        match key {
+            "time" => self.time = within(1, text).ok_or(DURATION_RULE)?,
+            "warmup" => self.warmup = within(0, text).ok_or(DURATION_RULE)?,
+            "grace" => self.grace = within(1, text).ok_or(DURATION_RULE)?,
             "repeat" => {
                 let rule = "repeat is 1 to 10000";
                 let parse = |text: &str| {
-                    let n = u16::try_from(number(text)?).ok()?;
+                    let n = u16::try_from(digits(text)?).ok()?;
                     (1..=10_000).contains(&n).then_some(n)
                 };
-                self.repeat = value(token, rule, parse)?;
+                self.repeat = parse(text).ok_or(rule)?;
             }
             "seed" => {
                 let rule = "a seed is a whole number below 2^64, decimal or \
                             0x and hexadecimal";
                 let parse = |text: &str| match text.strip_prefix("0x") {
                     Some(hex) => u64::from_str_radix(hex, 16).ok(),
-                    None => number(text),
+                    None => digits(text),
                 };
-                self.seed = value(token, rule, parse)?;
+                self.seed = parse(text).ok_or(rule)?;
             }
             "burn_clock" => {
                 let rule = "burn_clock is wall or cpu";
@@ -322,19 +331,19 @@ impl RunSettings {
                     "cpu" => Some(true),
                     _ => None,
                 };
-                self.burn_cpu = value(token, rule, parse)?;
+                self.burn_cpu = parse(text).ok_or(rule)?;
             }
             "rd_sample" => {
                 let rule = "rd_sample is a whole number from 1 to 1000000";
                 let parse = |text: &str| {
-                    let n = u32::try_from(number(text)?).ok()?;
+                    let n = u32::try_from(digits(text)?).ok()?;
                     (1..=1_000_000).contains(&n).then_some(n)
                 };
-                self.rd_sample = value(token, rule, parse)?;
+                self.rd_sample = parse(text).ok_or(rule)?;
             }
             "clone" => {
                 let rule = "clone is fork or thread";
-                self.clone = value(token, rule, CloneMode::parse)?;
+                self.clone = CloneMode::parse(text).ok_or(rule)?;
             }
             _ => return Ok(false),
         }
@@ -345,16 +354,16 @@ impl RunSettings {
 impl<'t> GroupSettings<'t> {
     pub(super) fn take(
         &mut self,
-        token: Token<'t>,
-    ) -> Result<bool, PlanError<'t>> {
-        let text = token.value.unwrap_or("");
-        match token.key {
+        key: &str,
+        text: &'t str,
+    ) -> Result<bool, &'static str> {
+        match key {
             "workers" => {
                 let rule = "workers is a whole number from 1 to 4096, or so \
                             many per CPU as in 2xcpus";
                 let parse = |text: &str| {
                     let per_cpu = text.strip_suffix("xcpus");
-                    let n = number(per_cpu.unwrap_or(text))?;
+                    let n = digits(per_cpu.unwrap_or(text))?;
                     let n = u32::try_from(n).ok()?;
                     let good = (1..=MAX_WORKERS).contains(&n);
                     good.then_some(match per_cpu {
@@ -362,40 +371,36 @@ impl<'t> GroupSettings<'t> {
                         None => Workers::Count(n),
                     })
                 };
-                self.workers = value(token, rule, parse)?;
+                self.workers = parse(text).ok_or(rule)?;
             }
             "policy" => {
-                let policy = Policy::parse(text)
-                    .map_err(|rule| bad(token.text, Rule::Is(rule)))?;
-                self.policy = Some(policy);
+                self.policy = Some(Policy::parse(text)?);
             }
             "nice" => {
                 let rule = "nice is -20 to 19";
                 let parse = |text: &str| {
-                    text.parse().ok().filter(|n| (-20..=19).contains(n))
+                    let nice = i8::try_from(signed(text)?).ok()?;
+                    (-20..=19).contains(&nice).then_some(nice)
                 };
-                self.nice = Some(value(token, rule, parse)?);
+                self.nice = Some(parse(text).ok_or(rule)?);
             }
             "affinity" => {
-                let affinity = Affinity::parse(text)
-                    .map_err(|rule| bad(token.text, Rule::Is(rule)))?;
-                self.affinity = Some(affinity);
+                self.affinity = Some(Affinity::parse(text)?);
             }
             "numa_node" => {
                 let rule = "numa_node is the number of a node, below 1024";
                 let parse = |text: &str| {
-                    let n = u32::try_from(number(text)?).ok()?;
+                    let n = u32::try_from(digits(text)?).ok()?;
                     (n < MAX_CPUS).then_some(Affinity::NumaNode(n))
                 };
-                self.affinity = Some(value(token, rule, parse)?);
+                self.affinity = Some(parse(text).ok_or(rule)?);
             }
             "workers_pct" => {
                 let rule = "workers_pct is a share of the CPUs above 0 and \
                             up to 1000000, with three decimals at most, as \
                             in 150 or 12.5";
-                self.workers = value(token, rule, |text| {
-                    percent(text).map(Workers::Percent)
-                })?;
+                let share = percent(text).ok_or(rule)?;
+                self.workers = Workers::Percent(share);
             }
             "cgroup" => {
                 let rule = "cgroup is a name of 1 to 32 letters, digits, _ \
@@ -404,23 +409,19 @@ impl<'t> GroupSettings<'t> {
                     "root" => Some(None),
                     text => is_name(text).then_some(Some(text)),
                 };
-                self.cgroup.name = value(token, rule, parse)?;
+                self.cgroup.name = parse(text).ok_or(rule)?;
             }
             "mempolicy" => {
-                let text = value(token, "", Some)?;
-                self.mempolicy = self
-                    .mempolicy
-                    .parse(text)
-                    .map_err(|rule| bad(token.text, Rule::Is(rule)))?;
+                self.mempolicy = self.mempolicy.parse(text)?;
             }
             "mpol_flags" => {
                 let parse = MemPolicy::parse_flags;
-                self.mempolicy.flags = value(token, FLAGS_RULE, parse)?;
+                self.mempolicy.flags = parse(text).ok_or(FLAGS_RULE)?;
             }
-            "comm" => self.comm = Some(value(token, COMM_RULE, comm)?),
-            "pcomm" => self.pcomm = Some(value(token, COMM_RULE, comm)?),
-            "uid" => self.uid = Some(value(token, ID_RULE, id)?),
-            "gid" => self.gid = Some(value(token, ID_RULE, id)?),
+            "comm" => self.comm = Some(comm(text).ok_or(COMM_RULE)?),
+            "pcomm" => self.pcomm = Some(comm(text).ok_or(COMM_RULE)?),
+            "uid" => self.uid = Some(id(text).ok_or(ID_RULE)?),
+            "gid" => self.gid = Some(id(text).ok_or(ID_RULE)?),
             key => {
                 let found = KNOBS.iter().position(|knob| knob.key == key);
                 let Some(at) = found else {
@@ -428,7 +429,7 @@ impl<'t> GroupSettings<'t> {
                 };
                 let (knob, cell) = (&KNOBS[at], &mut self.cgroup.values[at]);
                 let parse = |text| knob.accepts(text).then_some(text);
-                *cell = Some(value(token, knob.rule, parse)?);
+                *cell = Some(parse(text).ok_or(knob.rule)?);
             }
         }
         Ok(true)
@@ -454,7 +455,7 @@ fn comm(text: &str) -> Option<&str> {
 
 fn id(text: &str) -> Option<u32> {
     // The highest number stands for "as it is".
-    u32::try_from(number(text)?)
+    u32::try_from(digits(text)?)
         .ok()
         .filter(|&id| id < u32::MAX)
 }
@@ -464,14 +465,9 @@ fn percent(text: &str) -> Option<u32> {
     let (whole, part) = text.split_once('.').unwrap_or((text, "0"));
     let scale =
         10_u64.pow(u32::try_from(3_usize.checked_sub(part.len())?).ok()?);
-    let whole = number(whole).filter(|n| *n <= 1_000_000)?;
-    let all = whole * 1000 + number(part)? * scale;
+    let whole = digits(whole).filter(|n| *n <= 1_000_000)?;
+    let all = whole * 1000 + digits(part)? * scale;
     u32::try_from(all).ok().filter(|&all| all > 0)
-}
-
-pub(super) fn number(text: &str) -> Option<u64> {
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    if digits { text.parse().ok() } else { None }
 }
 
 pub(super) fn flag(text: &str) -> Option<bool> {

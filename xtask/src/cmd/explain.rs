@@ -31,7 +31,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<u8> {
     let name = &args.name;
     let row = find(name).ok_or_else(|| {
-        match nearest::of(name, ALL.iter().map(|row| row.name)) {
+        let names = |take: &mut dyn FnMut(_)| {
+            ALL.iter().for_each(|row| take(row.name));
+        };
+        match nearest::of(name, &names) {
             Some(near) => {
                 anyhow!("no work type `{name}`; nearest is `{near}`")
             }

@@ -70,6 +70,6 @@ fn wanted(row: &Workload, args: &Args) -> bool {
     };
     let needs =
         |part: &String| row.needs.iter().any(|n| holds(&need(&n.what), part));
-    let path = |part: &String| holds(row.path, part);
+    let path = |part: &String| holds(row.path.text(), part);
     args.need.as_ref().is_none_or(needs) && args.path.as_ref().is_none_or(path)
 }
