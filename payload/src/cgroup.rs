@@ -104,7 +104,7 @@ impl Base {
             true => mount()?,
             false => {
                 let pid = getpid().as_raw_nonzero();
-                write!(prefix, "pidone-{pid}-").ok()?;
+                let _fits = write!(Cut(&mut prefix), "pidone-{pid}-");
                 own()?
             }
         };
@@ -134,7 +134,7 @@ impl Base {
             return Ok(());
         }
         let mut word: String<16> = String::new();
-        let _fits = write!(word, "+{controller}");
+        let _fits = write!(Cut(&mut word), "+{controller}");
         write_file(&control, &word)
     }
 
@@ -272,7 +272,7 @@ impl<'r> Leaves<'r> {
         let sets = [leaf.cpus(), leaf.mems()];
         for (knob, wanted) in KNOBS.iter().zip(sets) {
             let mut name: String<32> = String::new();
-            let _fits = write!(name, "{}.effective", knob.key);
+            let _fits = write!(Cut(&mut name), "{}.effective", knob.key);
             if wanted.is_some() && list(&file(&dir, &name)) != wanted {
                 return Err(Stop::Fail("the kernel narrowed a cpuset"));
             }

@@ -10,7 +10,7 @@ use crate::kit::histogram::{Histogram, Sparse, Summary, percentile};
 use crate::kit::named::{self, MAX_NAME};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{CPU_WORDS, Op, Slot, State};
-use crate::kit::text::{Cut, Human};
+use crate::kit::text::{Cut, Human, pair};
 use crate::kmsg::{Kmsg, Next, is_incident};
 use crate::output::Output;
 use crate::plan::Run;
@@ -24,6 +24,7 @@ use crate::workload::{Hist, Kind, Value};
 use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use heapless::String;
+use heapless::string::StringView;
 
 /// Kernel messages attached to one run, at most; incidents come first in
 /// importance but lines come in order, so the rest is counted as dropped.
@@ -251,7 +252,7 @@ fn max(slots: &[Slot], of: impl Fn(&Slot) -> &AtomicU64) -> u64 {
 fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     let row = crew.group.work.row();
     let mut args: String<1024> = String::new();
-    let _cut = arguments(measured.run, crew, &mut Cut(&mut args));
+    arguments(measured.run, crew, &mut args);
     out.record(&Record::Group(record::Group {
         run: measured.number,
         group: crew.number,
@@ -269,47 +270,39 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
 }
 
 /// Every parameter and attribute as resolved, `key=value` a line.
-fn arguments(
-    run: &Run<'_>,
-    crew: &Crew<'_>,
-    text: &mut dyn Write,
-) -> fmt::Result {
+fn arguments(run: &Run<'_>, crew: &Crew<'_>, text: &mut StringView) {
     let work = &crew.group.work;
     for param in work.row().params {
-        write!(text, "{}=", param.name)?;
-        match (work.value(param), param.kind) {
-            (Value::Count(n), _) => writeln!(text, "{n}")?,
-            (Value::Duration(d), _) => writeln!(text, "{}", InGrammar(d))?,
-            (Value::Flag(flag), _) => writeln!(text, "{flag}")?,
-            (Value::Text(value), _) => writeln!(text, "{value}")?,
+        let (key, value) = (param.name, work.value(param));
+        match (value, param.kind) {
+            (Value::Count(n), _) => pair(text, key, &n),
+            (Value::Duration(d), _) => pair(text, key, &InGrammar(d)),
+            (Value::Flag(flag), _) => pair(text, key, &flag),
+            (Value::Text(value), _) => pair(text, key, &value),
             (Value::Choice(i), Kind::Choice { names, .. }) => {
-                writeln!(text, "{}", names[i])?;
+                pair(text, key, &names[i]);
             }
-            (_, Kind::CountOr { word, .. }) => writeln!(text, "{word}")?,
-            _ => writeln!(text)?,
+            (_, Kind::CountOr { word, .. }) => pair(text, key, &word),
+            _ => pair(text, key, &""),
         }
     }
     let settings = &crew.group.settings;
     if let Some(policy) = settings.policy {
-        writeln!(text, "policy={policy}")?;
+        pair(text, "policy", &policy);
     }
     if let Some(nice) = settings.nice {
-        writeln!(text, "nice={nice}")?;
+        pair(text, "nice", &nice);
     }
     match crew.affinity {
-        Affinity::NumaNode(node) => writeln!(text, "numa_node={node}")?,
-        affinity => writeln!(text, "affinity={affinity}")?,
+        Affinity::NumaNode(node) => pair(text, "numa_node", &node),
+        affinity => pair(text, "affinity", &affinity),
     }
-    attributes(run, crew, text)?;
-    writeln!(text, "clone={}", run.settings.clone)
+    attributes(run, crew, text);
+    pair(text, "clone", &run.settings.clone);
 }
 
 /// Attributes that stand for themselves only where a plan sets them.
-fn attributes(
-    run: &Run<'_>,
-    crew: &Crew<'_>,
-    text: &mut dyn Write,
-) -> fmt::Result {
+fn attributes(run: &Run<'_>, crew: &Crew<'_>, text: &mut StringView) {
     let settings = &crew.group.settings;
     let leaf = run.leaf(crew.group).unwrap_or_default();
     let names = [
@@ -319,21 +312,20 @@ fn attributes(
     ];
     for (key, name) in names {
         if let Some(name) = name {
-            writeln!(text, "{key}={name}")?;
+            pair(text, key, &name);
         }
     }
     for (knob, value) in leaf.set() {
-        writeln!(text, "{}={value}", knob.key)?;
+        pair(text, knob.key, &value);
     }
     if settings.mempolicy != MemPolicy::DEFAULT {
-        writeln!(text, "mempolicy={}", settings.mempolicy)?;
+        pair(text, "mempolicy", &settings.mempolicy);
     }
     for (key, id) in [("uid", settings.uid), ("gid", settings.gid)] {
         if let Some(id) = id {
-            writeln!(text, "{key}={id}")?;
+            pair(text, key, &id);
         }
     }
-    Ok(())
 }
 
 /// The CPUs that any of the tasks was seen on.
@@ -521,7 +513,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     }
     let mut text: String<1024> = String::new();
     figures::metrics(crew, |name, value| {
-        let _fits = writeln!(Cut(&mut text), "{name}={value}");
+        pair(&mut text, name, &value);
     });
     let mut metrics = |text: &str| {
         for values in pieces(text, PIECE) {
@@ -532,7 +524,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     metrics(&text);
     named::sums(crew.named, &mut |name, sum| {
         let mut text: String<{ MAX_NAME + 24 }> = String::new();
-        let _fits = writeln!(Cut(&mut text), "{name}={sum}");
+        pair(&mut text, name, &sum);
         metrics(&text);
     });
 }

@@ -1,8 +1,7 @@
 //! Counters of the whole machine, read before and after a run.
 
-use crate::kit::text::{digits, read_file, word};
+use crate::kit::text::{digits, pair, read_file, word};
 use crate::record::Pairs;
-use core::fmt::Write;
 use heapless::String;
 
 /// A counter: its name on the wire and how it is found in its file.
@@ -90,7 +89,7 @@ impl Snapshot {
             if let (Some(after), Some(before)) = (after, before) {
                 let delta = after.wrapping_sub(before);
                 // Thirteen names and numbers stay below 512 bytes.
-                let _fits = writeln!(text, "{}={delta}", counter.name);
+                pair(&mut text, counter.name, &delta);
             }
         }
         text

@@ -282,7 +282,7 @@ fn interval(
                 let p = u64::from(tenths);
                 let p = percentile(scratch.occupied(), &summary, p, 1000);
                 let mut what: String<16> = String::new();
-                let _fits = write!(what, ".{}", Percent(tenths));
+                let _fits = write!(Cut(&mut what), ".{}", Percent(tenths));
                 add(hist.name, &what, p);
             }
         }

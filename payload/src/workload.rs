@@ -341,9 +341,9 @@ impl Param {
         summary: &'static str,
     ) -> Self {
         let kind = Kind::Duration {
-            default: Duration::from_micros(default_us),
-            min,
-            max: Duration::from_secs(3600),
+            default_ns: default_us * 1_000,
+            min_ns: nanos(min),
+            max_ns: 3_600_000_000_000,
         };
         Self::new(index, name, kind, summary)
     }
@@ -422,11 +422,11 @@ pub enum Kind {
     /// A duration with a unit: `ns`, `us`, `ms` or `s`.
     Duration {
         /// Used when the plan is silent.
-        default: Duration,
+        default_ns: u64,
         /// Shortest valid value.
-        min: Duration,
+        min_ns: u64,
         /// Longest valid value.
-        max: Duration,
+        max_ns: u64,
     },
     /// `true` or `false` (`1`, `0`, `on`, `off`, `yes`, `no`).
     Flag {
@@ -457,7 +457,9 @@ impl Kind {
         match *self {
             Self::Count { default, .. } => Value::Count(default),
             Self::CountOr { .. } => Value::Word,
-            Self::Duration { default, .. } => Value::Duration(default),
+            Self::Duration { default_ns, .. } => {
+                Value::Duration(Duration::from_nanos(default_ns))
+            }
             Self::Flag { default } => Value::Flag(default),
             Self::Choice { default, .. } => Value::Choice(default),
             Self::Text { .. } => Value::Text(""),
@@ -858,8 +860,9 @@ impl<'t> Work<'t> {
                 Kind::Count { min, max, .. } | Kind::CountOr { min, max, .. },
                 Value::Count(n),
             ) => (min..=max).contains(&n),
-            (Kind::Duration { min, max, .. }, Value::Duration(d)) => {
-                (min..=max).contains(&d)
+            (Kind::Duration { min_ns, max_ns, .. }, Value::Duration(d)) => {
+                let range = min_ns.into()..=max_ns.into();
+                range.contains(&d.as_nanos())
             }
             (Kind::Choice { names, .. }, Value::Choice(i)) => i < names.len(),
             (Kind::Text { check, .. }, Value::Text(text)) => check(text),

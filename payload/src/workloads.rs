@@ -97,6 +97,7 @@ mod tests {
     use crate::workload::{
         Kind, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
     };
+    use core::time::Duration;
     use std::collections::BTreeSet;
     use std::string::String;
 
@@ -221,7 +222,9 @@ mod tests {
                     Kind::Count { max, .. } | Kind::CountOr { max, .. } => {
                         Value::Count(max + 1)
                     }
-                    Kind::Duration { max, .. } => Value::Duration(max * 2),
+                    Kind::Duration { max_ns, .. } => {
+                        Value::Duration(Duration::from_nanos(max_ns + 1))
+                    }
                     Kind::Choice { names, .. } => Value::Choice(names.len()),
                     Kind::Flag { .. } | Kind::Text { .. } => Value::Count(1),
                 };

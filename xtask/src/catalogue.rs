@@ -5,6 +5,7 @@
 //! environment variable `PIDONE_OVERWRITE` is set.
 
 use core::fmt::Write;
+use core::time::Duration;
 use pidone::attr::InGrammar;
 use pidone::workload::{Family, Kind, Need, What, Work, Workload};
 use pidone::workloads::ALL;
@@ -20,12 +21,15 @@ pub fn range(kind: &Kind) -> String {
         Kind::CountOr { word, min, max } => {
             format!("{word} [{word}, {min}..{max}]")
         }
-        Kind::Duration { default, min, max } => format!(
-            "{} [{}..{}]",
-            InGrammar(default),
-            InGrammar(min),
-            InGrammar(max)
-        ),
+        Kind::Duration {
+            default_ns,
+            min_ns,
+            max_ns,
+        } => {
+            let [default, min, max] = [default_ns, min_ns, max_ns]
+                .map(|ns| InGrammar(Duration::from_nanos(ns)));
+            format!("{default} [{min}..{max}]")
+        }
         Kind::Flag { default } => format!("{default} [true, false]"),
         Kind::Choice { default, names } => {
             format!("{} [{}]", names[default], names.join(", "))

@@ -2,7 +2,7 @@
 
 use super::{Ctx, effective};
 use crate::kit::slot::{Op, State};
-use crate::kit::text::read_file;
+use crate::kit::text::{entry, read_file};
 use crate::sys::{self, Disposition};
 use crate::workload::Stop;
 use core::fmt::{self, Write};
@@ -89,18 +89,23 @@ impl Ctx<'_> {
 
     fn environment(&self, text: &mut dyn Write) -> fmt::Result {
         let given = &self.given;
-        write!(text, "PIDONE_ABI={}\0", crate::custom::page::ABI)?;
-        write!(text, "PIDONE_GROUP={}\0", given.group)?;
-        write!(text, "PIDONE_INDEX={}\0", given.index)?;
-        write!(text, "PIDONE_POS={}\0", given.pos)?;
-        write!(text, "PIDONE_WORKERS={}\0", given.workers)?;
-        write!(text, "PIDONE_DURATION_NS={}\0", given.time_ns)?;
-        write!(text, "PIDONE_SEED={}\0", given.seed)?;
-        write!(text, "PIDONE_CPUS={}\0", self.allowed())?;
         let mut buf = [0; 512];
         let cgroup = read_file("/proc/self/cgroup", &mut buf).unwrap_or("");
         let cgroup = cgroup.lines().find_map(|line| line.strip_prefix("0::"));
-        write!(text, "PIDONE_CGROUP={}\0", cgroup.unwrap_or(""))?;
+        let entries: [(&str, &dyn fmt::Display); 9] = [
+            ("PIDONE_ABI", &crate::custom::page::ABI),
+            ("PIDONE_GROUP", &given.group),
+            ("PIDONE_INDEX", &given.index),
+            ("PIDONE_POS", &given.pos),
+            ("PIDONE_WORKERS", &given.workers),
+            ("PIDONE_DURATION_NS", &given.time_ns),
+            ("PIDONE_SEED", &given.seed),
+            ("PIDONE_CPUS", &self.allowed()),
+            ("PIDONE_CGROUP", &cgroup.unwrap_or("")),
+        ];
+        for (key, value) in entries {
+            entry(text, key, value, "\0")?;
+        }
         text.write_str("PIDONE_CTL_FD=3\0PIDONE_REPORT_FD=4\0")
     }
 }

@@ -97,6 +97,27 @@ pub fn plain(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
+/// Writes `key=value` and an end. One call of this is much smaller than one
+/// of `write!`.
+///
+/// # Errors
+///
+/// What `text` said.
+pub fn entry(
+    text: &mut dyn fmt::Write,
+    key: &str,
+    value: &dyn fmt::Display,
+    end: &str,
+) -> fmt::Result {
+    text.write_str(key)?;
+    write!(text, "={value}{end}")
+}
+
+/// Appends `key=value` as a line, if it fits.
+pub fn pair(text: &mut StringView, key: &str, value: &dyn fmt::Display) {
+    let _fits = entry(&mut Cut(text), key, value, "\n");
+}
+
 /// Appends formatted text; what does not fit is left out.
 #[derive(Debug)]
 pub struct Cut<'s>(pub &'s mut StringView);

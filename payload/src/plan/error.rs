@@ -7,6 +7,7 @@ use crate::plan::nearest;
 use crate::workload::{Kind, Param};
 use crate::workloads;
 use core::fmt;
+use core::time::Duration;
 
 /// The first thing wrong with a plan.
 #[derive(Debug, Clone, Copy)]
@@ -125,11 +126,11 @@ fn range(f: &mut fmt::Formatter<'_>, param: &Param) -> fmt::Result {
         Kind::CountOr { word, min, max } => {
             write!(f, "{name} is `{word}` or a number from {min} to {max}")
         }
-        Kind::Duration { min, max, .. } => write!(
+        Kind::Duration { min_ns, max_ns, .. } => write!(
             f,
             "{name} is {} to {}; {DURATION_RULE}",
-            InGrammar(min),
-            InGrammar(max)
+            InGrammar(Duration::from_nanos(min_ns)),
+            InGrammar(Duration::from_nanos(max_ns))
         ),
         Kind::Flag { .. } => write!(f, "{name} is `true` or `false`"),
         Kind::Choice { names, .. } => {
