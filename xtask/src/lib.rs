@@ -10,6 +10,7 @@ pub mod kernel;
 pub mod kernel_build;
 pub mod kernel_check;
 pub mod live;
+pub mod metrics;
 pub mod model;
 pub mod outcome;
 pub mod qemu;
