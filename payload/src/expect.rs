@@ -95,7 +95,11 @@ impl<'t> Expect<'t> {
         counter: fn(usize) -> Option<&'static str>,
     ) -> Result<(), ExpectError<'t>> {
         for side in [&self.left, &self.right] {
-            side.check(row, counter)?;
+            for (_, text) in Terms::of(side.text) {
+                if let Term::Figure(figure) = Term::parse(text)? {
+                    figure.check(text, row, counter)?;
+                }
+            }
         }
         if !self.compares() {
             let (part, rule) = (self.text, Rule::Kinds(self.left, self.right));
@@ -256,18 +260,21 @@ impl<'t> Side<'t> {
     ///
     /// # Errors
     ///
-    /// What there is not, with the nearest name there is.
+    /// What there is not, with the nearest name there is; or that it is no
+    /// number, duration or rate.
     pub fn check(
         &self,
         row: &dyn Fn(usize) -> Option<&'static Workload>,
         counter: fn(usize) -> Option<&'static str>,
     ) -> Result<(), ExpectError<'t>> {
-        for (_, text) in Terms::of(self.text) {
-            if let Term::Figure(figure) = Term::parse(text)? {
-                figure.check(text, row, counter)?;
-            }
-        }
-        Ok(())
+        // It compares with itself.
+        let itself = Expect {
+            text: self.text,
+            left: *self,
+            holds: Ordering::is_eq,
+            right: *self,
+        };
+        itself.check(row, counter)
     }
 
     /// Its value in a run, in ns, per second or plain; `None` if a figure is
