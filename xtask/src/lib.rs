@@ -14,6 +14,7 @@ pub mod metrics;
 pub mod model;
 pub mod outcome;
 pub mod qemu;
+pub mod stats;
 pub mod store;
 pub mod tools;
 pub mod usage;
