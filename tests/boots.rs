@@ -37,12 +37,12 @@ fn plain_boot(append: &[&str]) -> Vec<u8> {
     let machine = Machine {
         kernel: xtask::kernel::resolve(KERNEL, false).unwrap(),
         initrd: build::pack(&payload, "gzip".parse().unwrap()).unwrap(),
-        smp: 2,
         numa: 1,
+        smp: 2,
         mem_mib: 256,
         append: append.iter().map(|&word| word.to_owned()).collect(),
-        deterministic: None,
         dir: dir.path().to_path_buf(),
+        ..Machine::default()
     };
     let status = Command::new("qemu-system-x86_64")
         .args(machine.args().unwrap())

@@ -170,12 +170,12 @@ fn with_siblings(kernel: &str, plan: &str) -> Report {
     let machine = Machine {
         kernel: xtask::kernel::resolve(kernel, false).unwrap(),
         initrd: build::pack_for_boot(&payload, added, dir.path()).unwrap(),
-        smp: 4,
         numa: 1,
+        smp: 4,
         mem_mib: 256,
         append,
-        deterministic: None,
         dir: dir.path().to_path_buf(),
+        ..Machine::default()
     };
     let mut args = machine.args().unwrap();
     let smp = args.iter().position(|arg| arg == "-smp").unwrap() + 1;

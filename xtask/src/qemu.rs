@@ -1,5 +1,6 @@
 //! The virtual machine: its options and its life.
 
+use crate::devices::{Disk, Nic};
 use crate::tools;
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -19,7 +20,7 @@ const WORDS: &[&str] = &[
 ];
 
 /// A machine to boot.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Machine {
     /// Kernel image.
     pub kernel: PathBuf,
@@ -31,6 +32,10 @@ pub struct Machine {
     pub numa: u32,
     /// Memory in MiB.
     pub mem_mib: u32,
+    /// Disks.
+    pub disks: Vec<Disk>,
+    /// Network interfaces.
+    pub nic: Option<Nic>,
     /// Words for the kernel command line, behind our own.
     pub append: Vec<String>,
     /// Seed of a deterministic machine.
@@ -95,6 +100,10 @@ impl Machine {
                 add(&["-object", &ram, "-numa", &numa]);
             }
         }
+        for (index, disk) in self.disks.iter().enumerate() {
+            add(&disk.args(index, &self.dir).each_ref().map(String::as_str));
+        }
+        add(self.nic.map_or(&[], Nic::args));
         if let Some(seed) = self.deterministic {
             add(&["-icount", "shift=0,sleep=off,align=off"]);
             add(&["-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
@@ -135,6 +144,13 @@ impl Machine {
             }
             false => Command::new(qemu),
         };
+        let mut disks = Vec::new();
+        for (index, disk) in self.disks.iter().enumerate() {
+            if let Some(file) = disk.file(index, &self.dir) {
+                disk.make(&file)?;
+                disks.push(file);
+            }
+        }
         let child = command
             .args(self.args()?)
             .stdin(Stdio::null())
@@ -142,13 +158,17 @@ impl Machine {
             .stderr(fs::File::create(self.dir.join("qemu.log"))?)
             .spawn()
             .context("qemu-system-x86_64 cannot be started")?;
-        Ok(Vm(child))
+        Ok(Vm { child, disks })
     }
 }
 
 /// A running machine, killed when dropped.
 #[derive(Debug)]
-pub struct Vm(Child);
+pub struct Vm {
+    child: Child,
+    /// Files to remove.
+    disks: Vec<PathBuf>,
+}
 
 impl Vm {
     /// How it ended, if it has.
@@ -157,15 +177,19 @@ impl Vm {
     ///
     /// The process cannot be asked.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.0.try_wait().context("qemu")
+        self.child.try_wait().context("qemu")
     }
 }
 
 impl Drop for Vm {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _gone = self.0.kill();
-        let _reaped = self.0.wait();
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+        for file in &self.disks {
+            // It may have gone with its directory.
+            let _removed = fs::remove_file(file);
+        }
     }
 }
 
@@ -181,7 +205,7 @@ fn kvm_works() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Machine;
+    use super::{Machine, Nic};
 
     fn machine() -> Machine {
         Machine {
@@ -190,6 +214,8 @@ mod tests {
             smp: 4,
             numa: 2,
             mem_mib: 512,
+            disks: vec!["8M".parse().unwrap()],
+            nic: Some(Nic::Pair),
             append: vec!["pidone.work=PipeIo".into()],
             deterministic: Some(7),
             dir: "/a,b".into(),
@@ -204,6 +230,8 @@ mod tests {
             "-numa node,nodeid=1,cpus=2-3,memdev=m1",
             "-icount shift=0,sleep=off,align=off",
             "-rtc base=2026-01-01T00:00:00,clock=vm -seed 7",
+            "file.filename=/a,,b/disk0.img,cache.no-flush=on,node-name=disk0",
+            "-device virtio-blk-pci,drive=disk0 -netdev hubport",
             "file,id=con,path=/a,,b/console.log",
             "nokaslr norandmaps pidone.work=PipeIo",
         ] {

@@ -458,6 +458,8 @@ mod tests {
             smp: 1,
             numa: 1,
             mem_mib: 64,
+            disks: Vec::new(),
+            nic: None,
             append: Vec::new(),
             deterministic: None,
             dir: dir.to_path_buf(),

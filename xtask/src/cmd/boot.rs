@@ -2,12 +2,13 @@
 
 use crate::cmd::runs;
 use crate::decode::decode_ports;
+use crate::devices::{Disk, Nic};
 use crate::format::Format;
 use crate::live::Live;
 use crate::model::Report;
 use crate::qemu::{Machine, Vm};
 use crate::store::{self, Parts, Pending};
-use crate::{build, kernel, outcome, tools};
+use crate::{build, kernel, outcome, size, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use core::time::Duration;
@@ -53,8 +54,16 @@ pub struct Args {
     #[argh(option, default = "1")]
     pub numa: u32,
     /// memory: MiB, or a number with M or G as in 2G; 512M by default
-    #[argh(option, default = "512", from_str_fn(mebibytes))]
+    #[argh(option, default = "512", from_str_fn(size::mebibytes))]
     pub mem: u32,
+    /// a disk: its size as in 64M, or null-co[:SIZE] for one that costs the
+    /// host nothing; may be repeated
+    #[argh(option)]
+    pub disk: Vec<Disk>,
+    /// network interfaces: pair (if the value is left out), two on one hub,
+    /// or user, one with a gateway
+    #[argh(option)]
+    pub nic: Option<Nic>,
     /// words for the kernel command line
     #[argh(option)]
     pub append: Vec<String>,
@@ -220,6 +229,8 @@ impl Ready {
             smp: args.smp,
             numa: args.numa,
             mem_mib: args.mem,
+            disks: args.disk.clone(),
+            nic: args.nic,
             append,
             deterministic: seed,
             dir,
@@ -278,21 +289,6 @@ impl Booted {
             exit_code: self.code,
         })
     }
-}
-
-/// `512`, `512M` or `2G` in MiB.
-fn mebibytes(text: &str) -> Result<u32, String> {
-    let (number, scale) = match text.strip_suffix(['G', 'g']) {
-        Some(number) => (number, 1024),
-        None => (text.strip_suffix(['M', 'm']).unwrap_or(text), 1),
-    };
-    let mib = number
-        .parse::<u32>()
-        .ok()
-        .and_then(|n| n.checked_mul(scale));
-    mib.filter(|&mib| mib > 0).ok_or_else(|| {
-        format!("`{text}` is no size; valid are 512, 512M or 2G")
-    })
 }
 
 /// Most words of a plan on the kernel command line: with more than 32 behind
@@ -381,19 +377,4 @@ fn report(machine: &Machine, timed_out: bool) -> Result<(Report, u8)> {
     let mut report = Report::new(&boot);
     let code = outcome::judge(&boot, timed_out, &mut report);
     Ok((report, code))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mebibytes;
-
-    #[test]
-    fn sizes_of_memory() {
-        for (text, mib) in [("512", 512), ("512M", 512), ("2G", 2048)] {
-            assert_eq!(mebibytes(text), Ok(mib), "{text}");
-        }
-        for bad in ["", "0", "2T", "G", "-1", "5000000G"] {
-            assert!(mebibytes(bad).is_err(), "{bad}");
-        }
-    }
 }
