@@ -17,6 +17,7 @@ pub mod qemu;
 pub mod size;
 pub mod store;
 pub mod tools;
+pub mod topology;
 pub mod usage;
 
 #[cfg(test)]

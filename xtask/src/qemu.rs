@@ -2,7 +2,8 @@
 
 use crate::devices::{Disk, Nic};
 use crate::tools;
-use anyhow::{Context, Result, bail};
+use crate::topology::Topology;
+use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -26,12 +27,8 @@ pub struct Machine {
     pub kernel: PathBuf,
     /// Initramfs.
     pub initrd: PathBuf,
-    /// Virtual CPUs.
-    pub smp: u32,
-    /// NUMA nodes over which CPUs and memory are divided.
-    pub numa: u32,
-    /// Memory in MiB.
-    pub mem_mib: u32,
+    /// CPUs, nodes and memory.
+    pub topology: Topology,
     /// Disks.
     pub disks: Vec<Disk>,
     /// Network interfaces.
@@ -61,7 +58,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// CPUs or memory that cannot be divided over the nodes.
+    /// CPUs, memory and nodes that do not fit together.
     pub fn args(&self) -> Result<Vec<String>> {
         let kvm = self.deterministic.is_none() && kvm_works();
         let mut args: Vec<String> = Vec::new();
@@ -71,35 +68,17 @@ impl Machine {
         add(&["-nodefaults", "-no-user-config", "-display", "none"]);
         add(&["-no-reboot", "-machine", "q35"]);
         add(&["-accel", if kvm { "kvm" } else { "tcg" }]);
-        let cpu = match (kvm, self.deterministic) {
-            (true, _) => "host",
-            (false, None) => "max",
-            // The guest's random numbers must come from the seed alone.
-            (false, Some(_)) => "max,rdrand=off,rdseed=off",
-        };
-        add(&["-cpu", cpu, "-smp", &self.smp.to_string()]);
-        add(&["-m", &format!("{}M", self.mem_mib)]);
-        if self.numa > 1 {
-            let (cpus, mem) = (self.smp / self.numa, self.mem_mib / self.numa);
-            let whole =
-                cpus * self.numa == self.smp && mem * self.numa == self.mem_mib;
-            if !whole || cpus == 0 {
-                bail!(
-                    "{} CPUs and {} MiB cannot be divided over {} nodes",
-                    self.smp,
-                    self.mem_mib,
-                    self.numa
-                );
-            }
-            for node in 0..self.numa {
-                let ram = format!("memory-backend-ram,id=m{node},size={mem}M");
-                let (first, last) = (node * cpus, (node + 1) * cpus - 1);
-                let numa = format!(
-                    "node,nodeid={node},cpus={first}-{last},memdev=m{node}"
-                );
-                add(&["-object", &ram, "-numa", &numa]);
-            }
+        let mut cpu = if kvm { "host" } else { "max" }.to_owned();
+        if !kvm && self.topology.smp.nodes().is_some() {
+            cpu += ",vendor=GenuineIntel";
         }
+        if self.deterministic.is_some() {
+            // The guest's random numbers must come from the seed alone.
+            cpu += ",rdrand=off,rdseed=off";
+        }
+        add(&["-cpu", &cpu]);
+        let topology = self.topology.args()?;
+        add(&topology.iter().map(String::as_str).collect::<Vec<_>>());
         for (index, disk) in self.disks.iter().enumerate() {
             add(&disk.args(index, &self.dir).each_ref().map(String::as_str));
         }
@@ -205,15 +184,18 @@ fn kvm_works() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Machine, Nic};
+    use super::{Machine, Nic, Topology};
+    use crate::topology::Smp;
 
     fn machine() -> Machine {
         Machine {
             kernel: "/k".into(),
             initrd: "/i".into(),
-            smp: 4,
-            numa: 2,
-            mem_mib: 512,
+            topology: Topology {
+                smp: Smp::Flat(4),
+                numa: 2,
+                ..Topology::default()
+            },
             disks: vec!["8M".parse().unwrap()],
             nic: Some(Nic::Pair),
             append: vec!["pidone.work=PipeIo".into()],
@@ -241,10 +223,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_divided_is_refused() {
-        let odd = Machine {
-            smp: 3,
-            ..machine()
-        };
+        let mut odd = machine();
+        odd.topology.smp = Smp::Flat(3);
         assert!(odd.args().unwrap_err().to_string().contains("2 nodes"));
     }
 }

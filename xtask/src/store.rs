@@ -455,14 +455,8 @@ mod tests {
         Machine {
             kernel: dir.join("kernel"),
             initrd: dir.join("initrd"),
-            smp: 1,
-            numa: 1,
-            mem_mib: 64,
-            disks: Vec::new(),
-            nic: None,
-            append: Vec::new(),
-            deterministic: None,
             dir: dir.to_path_buf(),
+            ..Machine::default()
         }
     }
 

@@ -8,7 +8,8 @@ use crate::live::Live;
 use crate::model::Report;
 use crate::qemu::{Machine, Vm};
 use crate::store::{self, Parts, Pending};
-use crate::{build, kernel, outcome, size, tools};
+use crate::topology::{Distance, Memory, Smp, Topology};
+use crate::{build, kernel, outcome, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use core::time::Duration;
@@ -47,15 +48,22 @@ pub struct Args {
     /// a file, `host`, debian:6.12-cloud (the default) or built:6.12
     #[argh(option, default = "String::from(\"debian:6.12-cloud\")")]
     pub kernel: String,
-    /// virtual CPUs, 2 by default
-    #[argh(option, default = "2")]
-    pub smp: u32,
-    /// NUMA nodes, 1 by default
-    #[argh(option, default = "1")]
+    /// virtual CPUs: a number (2 by default), or all that they share as in
+    /// 2n4l8c2t: 2 nodes, 4 last-level caches, 8 cores, of 2 threads each
+    #[argh(option, default = "Smp::default()")]
+    pub smp: Smp,
+    /// NUMA nodes to divide CPUs and memory over, 1 by default
+    #[argh(option, default = "1", from_str_fn(nodes))]
     pub numa: u32,
-    /// memory: MiB, or a number with M or G as in 2G; 512M by default
-    #[argh(option, default = "512", from_str_fn(size::mebibytes))]
-    pub mem: u32,
+    /// memory: MiB, or a number with M or G as in 2G; 512M by default. One
+    /// for each node with commas between them; those behind the nodes with
+    /// CPUs make more nodes, without any
+    #[argh(option, default = "Memory::default()")]
+    pub mem: Memory,
+    /// how far it is between two nodes as in 0-1=21, where 20 is usual; may
+    /// be repeated
+    #[argh(option)]
+    pub distance: Vec<Distance>,
     /// a disk: its size as in 64M, or null-co[:SIZE] for one that costs the
     /// host nothing; may be repeated
     #[argh(option)]
@@ -104,6 +112,18 @@ pub struct Args {
     /// the plan
     #[argh(positional, greedy)]
     pub plan: Vec<String>,
+}
+
+impl Args {
+    /// The machine's CPUs, nodes and memory.
+    fn topology(&self) -> Topology {
+        Topology {
+            smp: self.smp,
+            numa: self.numa,
+            memory: self.mem.clone(),
+            distances: self.distance.clone(),
+        }
+    }
 }
 
 /// How long a plan may take that only a payload of its own understands.
@@ -189,6 +209,7 @@ impl Ready {
             build::pack_plan(&mut added, "boot", plan)?;
             tokens = vec!["plan=boot".to_owned()];
         }
+        args.topology().args()?;
         tools::require(&[tools::QEMU], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, args.setup)?;
         let temporary = tempfile::tempdir()?;
@@ -226,9 +247,7 @@ impl Ready {
         let machine = Machine {
             kernel: self.kernel,
             initrd: self.initrd,
-            smp: args.smp,
-            numa: args.numa,
-            mem_mib: args.mem,
+            topology: args.topology(),
             disks: args.disk.clone(),
             nic: args.nic,
             append,
@@ -289,6 +308,13 @@ impl Booted {
             exit_code: self.code,
         })
     }
+}
+
+fn nodes(text: &str) -> Result<u32, String> {
+    let nodes = text.parse().ok().filter(|&nodes| nodes > 0);
+    nodes.ok_or_else(|| {
+        format!("`{text}` is no number of NUMA nodes; it is 1 or more")
+    })
 }
 
 /// Most words of a plan on the kernel command line: with more than 32 behind
