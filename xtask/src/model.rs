@@ -22,6 +22,9 @@ pub struct Report {
     pub hello: Option<Hello>,
     /// Runs, in order.
     pub runs: Vec<Run>,
+    /// The sched_ext scheduler that the plan asked for.
+    #[serde(default)]
+    pub scx: Option<Scx>,
     /// How many records are known to be lost.
     pub lost_records: u64,
     /// What contradicts itself in the records, one line each.
@@ -60,6 +63,29 @@ pub struct Hello {
     pub plan: Vec<String>,
 }
 
+/// A sched_ext scheduler before the first run and behind the last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scx {
+    /// When it had been loaded, or had not.
+    pub loaded: Scheduler,
+    /// When it had been taken out; absent if the machine never got there.
+    pub after: Option<Scheduler>,
+}
+
+/// What a scheduler was at one time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Scheduler, whose docs they are")]
+pub struct Scheduler {
+    pub name: String,
+    pub state: String,
+    pub switch_all: Option<bool>,
+    pub enable_seq: Option<u64>,
+    pub nr_rejected: Option<u64>,
+    pub events: BTreeMap<String, u64>,
+    pub output: Vec<String>,
+    pub dropped: u64,
+}
+
 /// One run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as record::Run, whose docs they are")]
@@ -72,6 +98,9 @@ pub struct Run {
     pub groups: Vec<Group>,
     pub intervals: Vec<Interval>,
     pub expect: Vec<Expect>,
+    /// The sched_ext scheduler behind the run, where the plan asked for one.
+    #[serde(default)]
+    pub scx: Option<Scheduler>,
     pub kernel: Kernel,
     /// Its `Run` record is lost, and with it the verdict.
     #[serde(skip)]
@@ -318,6 +347,16 @@ impl Report {
                 run.expect.push(expect(&e));
             }
             Record::Interval(i) => interval(runs, &i),
+            Record::Scheduler(s) => match (s.run, &mut self.scx) {
+                (Some(run), _) => {
+                    runs.entry(run).or_default().scx = Some(scheduler(&s));
+                }
+                (None, Some(scx)) => scx.after = Some(scheduler(&s)),
+                (None, scx) => {
+                    let (loaded, after) = (scheduler(&s), None);
+                    *scx = Some(Scx { loaded, after });
+                }
+            },
             Record::Start(_) | Record::Progress(_) | Record::Bye(_) => {}
         }
     }
@@ -395,6 +434,19 @@ fn group(runs: &mut BTreeMap<u16, Run>, run: u16, index: u16) -> &mut Group {
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn scheduler(s: &record::Scheduler<'_>) -> Scheduler {
+    Scheduler {
+        name: s.name.to_owned(),
+        state: s.state.to_owned(),
+        switch_all: s.switch_all,
+        enable_seq: s.enable_seq,
+        nr_rejected: s.nr_rejected,
+        events: pairs(s.events).collect(),
+        output: s.output.lines().map(str::to_owned).collect(),
+        dropped: s.dropped,
+    }
 }
 
 fn strings(lines: record::Lines<'_>) -> Vec<String> {

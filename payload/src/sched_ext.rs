@@ -1,0 +1,324 @@
+//! The sched_ext scheduler under which the runs of a plan are carried out:
+//! loads it, looks whether it is still there, and takes it out again.
+//!
+//! A run that goes on without it was carried out under another scheduler. So
+//! the first run that finds it gone fails with the kernel's reason, and those
+//! behind it skip.
+
+pub mod btf;
+pub mod builtin;
+
+use crate::attr::scx::Scx;
+use crate::kit::clock::{MILLISECOND, SECOND, now};
+use crate::kit::text::{Cut, path, read_file};
+use crate::kmsg::{Next, Reader};
+use crate::output::Output;
+use crate::probe::{Feature, sched_ext_enabled};
+use crate::record::{self, Pairs, Record, Verdict};
+use crate::supervisor::Findings;
+use crate::sys::{self, Ended};
+use core::cell::Cell;
+use core::fmt::Write;
+use heapless::String;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{Errno, pread};
+use rustix::process::{Pid, Signal, kill_process_group, setpgid};
+
+/// How long a program may take to load its scheduler.
+const LOAD_NS: u64 = 30 * SECOND;
+/// How long a program may take to leave after each of [`ENDS`].
+const LEAVE_NS: u64 = 3 * SECOND;
+/// How a program is asked to leave, and then made to.
+const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::KILL];
+/// How often it is looked at meanwhile.
+const LOOK_NS: u64 = 20 * MILLISECOND;
+/// Most bytes of a command, and of what is told of a program's output.
+const TEXT: usize = 4096;
+/// The environment of a program.
+const ENVIRONMENT: &str = "PATH=/bin:/sbin:/usr/bin\0HOME=/\0";
+
+/// A scheduler that was asked for.
+#[derive(Debug)]
+pub struct Scheduler {
+    hold: Hold,
+    /// The name that the kernel knows it by, once it does.
+    name: String<128>,
+    /// Which in the row of all that this kernel has enabled.
+    seq: Option<u64>,
+    /// The kernel's log, standing behind what was told of it.
+    log: Option<Reader>,
+    /// What a program wrote, and how much of it was told.
+    output: Option<OwnedFd>,
+    sent: Cell<u64>,
+    /// How a program ended.
+    ended: Cell<Option<Ended>>,
+    /// A run has failed for its absence.
+    told: Cell<bool>,
+}
+
+/// What keeps it loaded.
+#[derive(Debug)]
+enum Hold {
+    /// Nothing: this kernel has no such class.
+    NoClass,
+    /// Nothing: we may not.
+    NoRight,
+    /// Nothing: a call failed.
+    Failed(&'static str, Errno),
+    /// Its link.
+    Link(#[expect(dead_code, reason = "open is all it is")] OwnedFd),
+    /// A program that holds the link.
+    Program(Pid),
+    /// Nothing: it was taken out.
+    Out,
+}
+
+impl Scheduler {
+    /// Loads one. Whether it could be loaded, each run asks.
+    #[must_use]
+    pub fn load(what: Scx<'_>, features: &[Feature]) -> Self {
+        let mut it = Self {
+            hold: Hold::Out,
+            name: String::new(),
+            seq: None,
+            log: Reader::open(),
+            output: None,
+            sent: Cell::new(0),
+            ended: Cell::new(None),
+            told: Cell::new(false),
+        };
+        it.hold = match what {
+            _ if !features.contains(&Feature::SchedExt) => Hold::NoClass,
+            _ if state(&mut [0; 16]) != "disabled" => {
+                Hold::Failed("another scheduler", Errno::BUSY)
+            }
+            Scx::BuiltIn(which) => match builtin::load(which) {
+                Ok(link) => Hold::Link(link),
+                Err((_, Errno::PERM)) => Hold::NoRight,
+                Err((call, errno)) => Hold::Failed(call, errno),
+            },
+            Scx::Program(command) => match it.start(command) {
+                Ok(pid) => Hold::Program(pid),
+                Err(errno) => Hold::Failed("clone", errno),
+            },
+        };
+        it.wait(LOAD_NS, sched_ext_enabled);
+        let ops = "/sys/kernel/sched_ext/root/ops";
+        if let Some(name) = read_file(ops, &mut [0; 128]) {
+            let _fits = it.name.push_str(name.trim());
+        }
+        it.seq = number("enable_seq");
+        if let (true, Some(log)) = (it.is_there(), &it.log) {
+            log.skip();
+        }
+        it
+    }
+
+    /// Starts a program that loads one and stays for as long as it is to be
+    /// used.
+    fn start(&mut self, command: &str) -> Result<Pid, Errno> {
+        // Without it, what it writes goes where our own output goes.
+        self.output = memfd_create("scx", MemfdFlags::CLOEXEC).ok();
+        let Some(child) = sys::fork()? else {
+            self.become_program(command)
+        };
+        // The child does the same; whoever is first closes the race.
+        let _raced = setpgid(Some(child), Some(child));
+        Ok(child)
+    }
+
+    fn become_program(&self, command: &str) -> ! {
+        let _raced = setpgid(None, None);
+        for (number, output) in (1..=2).zip(self.output.iter().cycle()) {
+            // Its output is lost at worst.
+            let _placed = sys::exec::place(output.as_fd(), number);
+        }
+        sys::unblock_all_signals();
+        let mut text: String<TEXT> = String::new();
+        let words = command.split_ascii_whitespace();
+        let fits = words.map(|word| write!(text, "{word}\0"));
+        let errno = match fits.fold(Ok(()), Result::and) {
+            Ok(()) => sys::exec::execve(&text, ENVIRONMENT),
+            Err(_) => Errno::TOOBIG,
+        };
+        let why = path(format_args!("execve: {}\n", errno.raw_os_error()));
+        let _lost = rustix::io::write(sys::stdout(), why.as_bytes());
+        sys::exit_group(127)
+    }
+
+    /// Waits for something, as long as the program lives.
+    fn wait(&self, timeout_ns: u64, until: impl Fn() -> bool) {
+        let deadline = now() + timeout_ns;
+        while self.lives() && !until() && now() < deadline {
+            let _woken = sys::wait_signal(&[sys::SIGCHLD], LOOK_NS);
+            while let Some(ended) = sys::peek_ended() {
+                self.saw_end(&ended);
+                let _reaped = sys::reap(ended.pid, true);
+            }
+        }
+    }
+
+    fn lives(&self) -> bool {
+        matches!(self.hold, Hold::Program(_)) && self.ended.get().is_none()
+    }
+
+    /// Takes note of the end of a process, before it is reaped.
+    pub fn saw_end(&self, ended: &Ended) {
+        if let Hold::Program(pid) = self.hold
+            && pid == ended.pid
+        {
+            self.ended.set(Some(*ended));
+            // The zombie still holds the group's id.
+            let _none = kill_process_group(pid, Signal::KILL);
+        }
+    }
+
+    /// Whether it is the one that schedules.
+    fn is_there(&self) -> bool {
+        matches!(self.hold, Hold::Link(_) | Hold::Program(_))
+            && sched_ext_enabled()
+            && number("enable_seq") == self.seq
+    }
+
+    /// Says why a run cannot be carried out under it.
+    pub fn before(&self, findings: &mut Findings) {
+        let skip = Verdict::Skip;
+        match self.hold {
+            Hold::NoClass => {
+                let config = Feature::SchedExt.config();
+                findings.add(skip, format_args!("NO_CONFIG:{config}"));
+            }
+            Hold::NoRight => findings.add(skip, format_args!("NO_CAP")),
+            _ if self.told.get() => {
+                let why = "NO_SCHED_EXT: gone since an earlier run";
+                findings.add(skip, format_args!("{why}"));
+            }
+            _ => self.after(findings),
+        }
+    }
+
+    /// Fails a run that was not carried out under it.
+    pub fn after(&self, findings: &mut Findings) {
+        if self.is_there() {
+            return;
+        }
+        self.told.set(true);
+        let fail = Verdict::Fail;
+        if let Hold::Failed(call, errno) = self.hold {
+            let errno = errno.raw_os_error();
+            findings.add(fail, format_args!("FAIL({call}, {errno}): scx"));
+        } else {
+            let mut buf = [0; 16];
+            let state = match state(&mut buf) {
+                "enabled" => "replaced",
+                state => state,
+            };
+            let name = &self.name;
+            findings.add(fail, format_args!("scx: {name} is {state}"));
+        }
+        if let Some(Ended { code, signal, .. }) = self.ended.get() {
+            let why = match signal {
+                0 => {
+                    format_args!("scx: its program left with exit code {code}")
+                }
+                _ => format_args!("scx: its program was killed by {signal}"),
+            };
+            findings.add(fail, why);
+        }
+        let mut buf = [0; 2048];
+        while let Some(log) = &self.log {
+            match log.next(&mut buf) {
+                Next::Line(line) if line.text.starts_with("sched_ext: ") => {
+                    let text = line.text;
+                    findings.add(fail, format_args!("kernel: {text}"));
+                }
+                Next::End => return,
+                _ => {}
+            }
+        }
+    }
+
+    /// Sends what the kernel says of it, and what its program wrote: behind
+    /// a run, or in no run.
+    pub fn report(&self, run: Option<u16>, out: &mut Output<'_>) {
+        let (mut state_buf, mut text) = ([0; 16], [0; TEXT]);
+        let (mut all, mut buf) = ([0; 8], [0; 2048]);
+        let file = "/sys/kernel/sched_ext/root/events";
+        let mut events: String<2048> = String::new();
+        for line in read_file(file, &mut buf).unwrap_or("").lines() {
+            if let Some((name, count)) = line.split_once(' ') {
+                let _fits = writeln!(Cut(&mut events), "{name}={count}");
+            }
+        }
+        let state = state(&mut state_buf);
+        let (output, dropped) = self.written(&mut text);
+        let switch_all = global("switch_all", &mut all);
+        out.record(&Record::Scheduler(record::Scheduler {
+            run,
+            name: &self.name,
+            state,
+            switch_all: switch_all.map(|all| all == "1"),
+            enable_seq: number("enable_seq"),
+            nr_rejected: number("nr_rejected"),
+            events: Pairs(events.trim_end()),
+            output,
+            dropped,
+        }));
+        if run.is_none() {
+            out.line(format_args!("# scx: {} is {state}", self.name));
+        }
+    }
+
+    /// The end of what the program wrote since the last time, and how much
+    /// of it is left out.
+    fn written<'b>(&self, buf: &'b mut [u8]) -> (&'b str, u64) {
+        let size = self.output.as_ref().and_then(|file| {
+            let size = rustix::fs::fstat(file).ok()?.st_size;
+            u64::try_from(size).ok()
+        });
+        let (Some(size), Some(file)) = (size, &self.output) else {
+            return ("", 0);
+        };
+        let sent = self.sent.replace(size);
+        let from = sent.max(size.saturating_sub(buf.len() as u64));
+        let count = pread(file, &mut *buf, from).unwrap_or(0);
+        let bytes = buf.get(..count).unwrap_or_default();
+        let text = match core::str::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(error) => {
+                let valid = bytes.get(..error.valid_up_to());
+                core::str::from_utf8(valid.unwrap_or_default()).unwrap_or("")
+            }
+        };
+        (text, size - sent - text.len() as u64)
+    }
+
+    /// Takes it out.
+    pub fn unload(&mut self) {
+        if let Hold::Program(pid) = self.hold {
+            for signal in ENDS {
+                if self.lives() {
+                    // It may have just ended.
+                    let _gone = kill_process_group(pid, signal);
+                }
+                self.wait(LEAVE_NS, || false);
+            }
+        }
+        self.hold = Hold::Out;
+    }
+}
+
+/// A file that the kernel has for all schedulers.
+fn global<'b>(name: &str, buf: &'b mut [u8]) -> Option<&'b str> {
+    let file = path(format_args!("/sys/kernel/sched_ext/{name}"));
+    read_file(&file, buf).map(str::trim)
+}
+
+fn number(name: &str) -> Option<u64> {
+    global(name, &mut [0; 24])?.parse().ok()
+}
+
+fn state(buf: &mut [u8]) -> &str {
+    global("state", buf).unwrap_or("")
+}
