@@ -38,13 +38,16 @@ const TEXT: usize = 4096;
 /// The environment of a program.
 const ENVIRONMENT: &str = "PATH=/bin:/sbin:/usr/bin\0HOME=/\0";
 
+/// Which in the row of all schedulers that this kernel has enabled.
+const SEQ: &str = "enable_seq";
+
 /// A scheduler that was asked for.
 #[derive(Debug)]
 pub struct Scheduler {
     hold: Hold,
     /// The name that the kernel knows it by, once it does.
     name: String<128>,
-    /// Which in the row of all that this kernel has enabled.
+    /// Its [`SEQ`].
     seq: Option<u64>,
     /// The kernel's log, standing behind what was told of it.
     log: Option<Reader>,
@@ -88,6 +91,8 @@ impl Scheduler {
             ended: Cell::new(None),
             told: Cell::new(false),
         };
+        // The kernel counts a scheduler after it has called it enabled.
+        let before = number(SEQ);
         it.hold = match what {
             _ if !features.contains(&Feature::SchedExt) => Hold::NoClass,
             _ if state(&mut [0; 16]) != "disabled" => {
@@ -103,12 +108,14 @@ impl Scheduler {
                 Err(errno) => Hold::Failed("clone", errno),
             },
         };
-        it.wait(LOAD_NS, sched_ext_enabled);
+        it.wait(LOAD_NS, || {
+            sched_ext_enabled() && (before.is_none() || number(SEQ) != before)
+        });
         let ops = "/sys/kernel/sched_ext/root/ops";
         if let Some(name) = read_file(ops, &mut [0; 128]) {
             let _fits = it.name.push_str(name.trim());
         }
-        it.seq = number("enable_seq");
+        it.seq = number(SEQ);
         if let (true, Some(log)) = (it.is_there(), &it.log) {
             log.skip();
         }
@@ -178,7 +185,7 @@ impl Scheduler {
     fn is_there(&self) -> bool {
         matches!(self.hold, Hold::Link(_) | Hold::Program(_))
             && sched_ext_enabled()
-            && number("enable_seq") == self.seq
+            && number(SEQ) == self.seq
     }
 
     /// Says why a run cannot be carried out under it.
@@ -214,7 +221,10 @@ impl Scheduler {
                 "enabled" => "replaced",
                 state => state,
             };
-            let name = &self.name;
+            let name = match self.name.as_str() {
+                "" => "the scheduler",
+                name => name,
+            };
             findings.add(fail, format_args!("scx: {name} is {state}"));
         }
         if let Some(Ended { code, signal, .. }) = self.ended.get() {
@@ -259,7 +269,7 @@ impl Scheduler {
             name: &self.name,
             state,
             switch_all: switch_all.map(|all| all == "1"),
-            enable_seq: number("enable_seq"),
+            enable_seq: number(SEQ),
             nr_rejected: number("nr_rejected"),
             events: Pairs(events.trim_end()),
             output,

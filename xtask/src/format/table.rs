@@ -1,6 +1,6 @@
 //! Results for people.
 
-use crate::model::{Hist, Report, Run, Scheduler};
+use crate::model::{Hist, Report, Run, Scheduler, Scx};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 use pidone::kit::text::Human;
@@ -32,7 +32,7 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
         writeln!(text)?;
         write_run(run, text)?;
     }
-    if let Some(after) = report.scx.as_ref().and_then(|s| s.after.as_ref()) {
+    if let Some(after) = report.scx.as_ref().and_then(last) {
         writeln!(text)?;
         write_scheduler("scx at the end", after, text)?;
     }
@@ -49,6 +49,11 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
         Some(digest) => writeln!(text, "digest {digest}"),
         None => Ok(()),
     }
+}
+
+/// What became of a scheduler, if that is news.
+fn last(scx: &Scx) -> Option<&Scheduler> {
+    scx.after.as_ref().filter(|after| **after != scx.loaded)
 }
 
 /// A sched_ext scheduler, and what its program wrote.
@@ -144,7 +149,11 @@ fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
         let (on, all) = ext.fold((0, 0), |(on, all), worker| {
             (on + u32::from(worker.ext_enabled == Some(true)), all + 1)
         });
-        writeln!(text, "  scx {}: {on} of {all} workers", scx.state)?;
+        writeln!(
+            text,
+            "  scx: {on} of {all} workers in its class, {} at the end",
+            scx.state
+        )?;
         if !scx.events.is_empty() {
             write!(text, "  scx events:")?;
             for (name, value) in scx.events.iter().filter(|e| *e.1 > 0) {
