@@ -24,49 +24,56 @@ const STALL_MS: u32 = 2000;
 /// The operation that takes a task that wants to run.
 const ENQUEUE: &str = "enqueue";
 
-/// A call that failed.
-pub type Failed = (&'static str, Errno);
-
 /// Loads one. It is in use until the link that is returned is closed.
 ///
 /// # Errors
 ///
 /// The call that failed.
-pub fn load(which: BuiltIn) -> Result<OwnedFd, Failed> {
-    let mut file = kernel_types().map_err(|errno| (TYPES, errno))?;
-    let lacks = (TYPES, Errno::NOENT);
+pub fn load(which: BuiltIn) -> Result<OwnedFd, (&'static str, Errno)> {
+    let mut step = TYPES;
+    load_in_steps(which, &mut step).map_err(|errno| (step, errno))
+}
+
+fn load_in_steps(
+    which: BuiltIn,
+    step: &mut &'static str,
+) -> Result<OwnedFd, Errno> {
+    let mut file = kernel_types()?;
+    let lacks = Errno::NOENT;
     let table = Table::find(file.bytes()).ok_or(lacks)?;
     let mut value = [0; TABLE];
     let value = value.get_mut(..table.size as usize).ok_or(lacks)?;
-    let mut put = |name: &str, bytes: &[u8]| {
-        let (_, at) = table.member(name)?;
-        let cell = value.get_mut(at..)?.get_mut(..bytes.len())?;
-        cell.copy_from_slice(bytes);
-        Some(())
+    let program = match which.stalls {
+        true => {
+            let (member, _) = table.member(ENQUEUE).ok_or(lacks)?;
+            *step = "BPF_PROG_LOAD";
+            Some(bpf::nothing(table.ops.id, member)?)
+        }
+        false => None,
     };
-    put("name", which.name().as_bytes()).ok_or(lacks)?;
-    if which.partial {
-        let flags = SWITCH_PARTIAL.to_le_bytes();
-        put("flags", &flags).ok_or(lacks)?;
+    // What is 0 is as if it had not been mentioned.
+    let flags = if which.partial { SWITCH_PARTIAL } else { 0 };
+    let timeout_ms = if which.stalls { STALL_MS } else { 0 };
+    let enqueue = program.as_ref().map_or(0, AsRawFd::as_raw_fd);
+    for (name, bytes) in [
+        ("name", which.name().as_bytes()),
+        ("flags", &flags.to_le_bytes()),
+        ("timeout_ms", &timeout_ms.to_le_bytes()),
+        (ENQUEUE, &enqueue.to_le_bytes()),
+    ] {
+        let at = table.member(name).map(|(_, at)| at..at + bytes.len());
+        let cell = at.and_then(|at| value.get_mut(at)).ok_or(lacks)?;
+        cell.copy_from_slice(bytes);
     }
-    let mut program = None;
-    if which.stalls {
-        let (member, _) = table.member(ENQUEUE).ok_or(lacks)?;
-        let nothing = bpf::nothing(table.ops.id, member)
-            .map_err(|errno| ("BPF_PROG_LOAD", errno))?;
-        let number = nothing.as_raw_fd().to_le_bytes();
-        program = Some(nothing);
-        put(ENQUEUE, &number).ok_or(lacks)?;
-        put("timeout_ms", &STALL_MS.to_le_bytes()).ok_or(lacks)?;
-    }
-    let types = bpf::types().map_err(|errno| ("BPF_BTF_LOAD", errno))?;
-    let map = bpf::operations(types.as_fd(), table.id, table.size)
-        .map_err(|errno| ("BPF_MAP_CREATE", errno))?;
-    bpf::fill(map.as_fd(), value)
-        .map_err(|errno| ("BPF_MAP_UPDATE_ELEM", errno))?;
+    *step = "BPF_BTF_LOAD";
+    let types = bpf::types()?;
+    *step = "BPF_MAP_CREATE";
+    let map = bpf::operations(types.as_fd(), table.id, table.size)?;
+    *step = "BPF_MAP_UPDATE_ELEM";
+    bpf::fill(map.as_fd(), value)?;
     // From here on the map holds the program, and the link will the map.
-    drop(program);
-    bpf::link(map.as_fd()).map_err(|errno| ("BPF_LINK_CREATE", errno))
+    *step = "BPF_LINK_CREATE";
+    bpf::link(map.as_fd())
 }
 
 /// The operations, and what is in front of them where they are filled in.
