@@ -1,9 +1,13 @@
 //! Runs under a sched_ext scheduler: of ours, and of a packed program.
 
 use crate::{booted, good, group, machine, run};
-use xtask::build;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use xtask::cmd::boot::{Args, boot};
+use xtask::kernel_build::{self, Order};
 use xtask::model::{Report, Run, Scheduler};
+use xtask::{build, kernel, tools};
 
 const KERNEL: &str = "built:6.12";
 const FIFO: &str = "pidone_fifo";
@@ -166,6 +170,76 @@ fn a_packed_one_that_leaves_fails_the_run() {
     has_reason(pipe, "scx: its program left with exit code 4");
     has_reason(pipe, "disabled (unregistered from user space)");
     assert_eq!(run(&report, "SpinWait").verdict, "skip");
+}
+
+#[test]
+fn one_that_was_replaced_is_not_the_same() {
+    let (report, code) = packed("returns", "time=1s work=PipeIo comm=victim");
+    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    let pipe = run(&report, "PipeIo");
+    has_reason(pipe, "scx: pidone_fifo is replaced");
+    has_reason(pipe, "disabled (unregistered from user space)");
+    let scx = pipe.scx.as_ref().unwrap();
+    assert_eq!((&*scx.name, &*scx.state), (FIFO, "enabled"));
+    assert_eq!(ends(&report).1.state, "disabled");
+}
+
+/// Builds a scheduler of the kernel's own, from the sources and with the
+/// types of the kernel that is booted.
+fn scx_simple() -> PathBuf {
+    kernel_build::build(&Order::of_tests(false).unwrap()).unwrap();
+    tools::require(&tools::CLANG, false).unwrap();
+    let objects = kernel::cache_dir().unwrap().join("objects");
+    let objects = fs::read_dir(objects).unwrap().map(|dir| dir.unwrap());
+    let of_6_12 = |dir: &PathBuf| {
+        let name = dir.file_name().unwrap().to_string_lossy();
+        name.starts_with("6.12-") && dir.join("vmlinux").is_file()
+    };
+    let objects = objects.map(|dir| dir.path()).find(of_6_12).unwrap();
+    let out = build::workspace().join("target/sched_ext");
+    fs::create_dir_all(&out).unwrap();
+    let assign = |name: &str, path: &Path| format!("{name}={}", path.display());
+    let made = Command::new("make")
+        .args(["-s", "-j2", "-C"])
+        .arg(objects.join("source/tools/sched_ext"))
+        .arg(assign("O", &out))
+        .arg(assign("VMLINUX_BTF", &objects.join("vmlinux")))
+        .arg("scx_simple")
+        .env_remove("MAKEFLAGS")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{errors}");
+    out.join("build/bin/scx_simple")
+}
+
+#[test]
+fn the_kernels_own_scheduler_runs_packed() {
+    let (report, code) = boot(&Args {
+        scheduler: Some(scx_simple()),
+        plan: ["scx=/bin/scx_simple -f", "time=2s", "work=PipeIo"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..machine(KERNEL)
+    })
+    .unwrap();
+    assert_eq!(code, 0, "{}: {:?}", report.reason, report.scx);
+    let (loaded, after) = ends(&report);
+    assert_eq!((&*loaded.name, &*loaded.state), ("simple", "enabled"));
+    assert_eq!(in_class(&report, "PipeIo"), [Some(true); 2]);
+    assert_eq!(after.state, "disabled");
+    // Once a second it says how many tasks it queued, and in the end why it
+    // left.
+    let last = after.output.last().unwrap();
+    assert_eq!(last, "EXIT: unregistered from user space");
+    let scx = report.runs[0].scx.iter();
+    let output = scx.chain([loaded, after]).flat_map(|scx| &scx.output);
+    let queued = |line: &str| {
+        let (local, global) =
+            line.strip_prefix("local=")?.split_once(" global=")?;
+        Some(local.parse::<u64>().ok()? + global.parse::<u64>().ok()?)
+    };
+    assert!(output.filter_map(|line| queued(line)).max() > Some(0));
 }
 
 #[test]

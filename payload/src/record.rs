@@ -642,12 +642,11 @@ pub struct Scheduler<'a> {
     pub enable_seq: Option<u64>,
     /// How many tasks schedulers did not let into the class.
     pub nr_rejected: Option<u64>,
-    /// `name=value` of each of its events since it was loaded, where the
-    /// kernel counts them.
-    #[serde(borrow)]
-    pub events: Pairs<'a>,
+    /// `name value` of each of its events since it was loaded, a line each,
+    /// where the kernel counts them.
+    pub events: &'a str,
     /// The end of what its program wrote since the record before.
-    pub output: &'a str,
+    pub output: &'a [u8],
     /// Bytes of that which are left out.
     pub dropped: u64,
 }
@@ -777,8 +776,8 @@ mod tests {
             switch_all: Some(false),
             enable_seq: Some(2),
             nr_rejected: None,
-            events: Pairs("e=3"),
-            output: "o",
+            events: "e 3",
+            output: b"o",
             dropped: 4,
         });
         let golden: [(Record<'_>, &[u8]); 8] = [
@@ -806,7 +805,7 @@ mod tests {
             (bye, b"\x0c\x01\x02\x03\x04\x05\0"),
             (
                 scheduler,
-                b"\x0f\x01\x01\x01s\x07enabled\x01\0\x01\x02\0\x03e=3\
+                b"\x0f\x01\x01\x01s\x07enabled\x01\0\x01\x02\0\x03e 3\
                   \x01o\x04",
             ),
         ];

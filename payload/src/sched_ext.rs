@@ -8,20 +8,19 @@
 pub mod btf;
 pub mod builtin;
 
-use crate::attr::scx::Scx;
+use crate::attr::scx::{MAX_COMMAND, Scx};
 use crate::kit::clock::{MILLISECOND, SECOND, now};
-use crate::kit::text::{Cut, path, read_file};
+use crate::kit::text::{digits, path, read_file};
 use crate::kmsg::{Next, Reader};
 use crate::output::Output;
 use crate::probe::{Feature, sched_ext_enabled};
-use crate::record::{self, Pairs, Record, Verdict};
+use crate::record::{self, Record, Verdict};
 use crate::supervisor::Findings;
 use crate::sys::{self, Ended};
 use core::cell::Cell;
-use core::fmt::Write;
 use heapless::String;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::fs::{MemfdFlags, memfd_create, tell};
 use rustix::io::{Errno, pread};
 use rustix::process::{Pid, Signal, kill_process_group, setpgid};
 
@@ -33,8 +32,8 @@ const LEAVE_NS: u64 = 3 * SECOND;
 const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::KILL];
 /// How often it is looked at meanwhile.
 const LOOK_NS: u64 = 20 * MILLISECOND;
-/// Most bytes of a command, and of what is told of a program's output.
-const TEXT: usize = 4096;
+/// Most bytes that are told of a program's output at once.
+const OUTPUT: usize = 4096;
 /// The environment of a program.
 const ENVIRONMENT: &str = "PATH=/bin:/sbin:/usr/bin\0HOME=/\0";
 
@@ -111,9 +110,8 @@ impl Scheduler {
         it.wait(LOAD_NS, || {
             sched_ext_enabled() && (before.is_none() || number(SEQ) != before)
         });
-        let ops = "/sys/kernel/sched_ext/root/ops";
-        if let Some(name) = read_file(ops, &mut [0; 128]) {
-            let _fits = it.name.push_str(name.trim());
+        if let Some(name) = global("root/ops", &mut [0; 128]) {
+            let _fits = it.name.push_str(name);
         }
         it.seq = number(SEQ);
         if let (true, Some(log)) = (it.is_there(), &it.log) {
@@ -142,13 +140,12 @@ impl Scheduler {
             let _placed = sys::exec::place(output.as_fd(), number);
         }
         sys::unblock_all_signals();
-        let mut text: String<TEXT> = String::new();
-        let words = command.split_ascii_whitespace();
-        let fits = words.map(|word| write!(text, "{word}\0"));
-        let errno = match fits.fold(Ok(()), Result::and) {
-            Ok(()) => sys::exec::execve(&text, ENVIRONMENT),
-            Err(_) => Errno::TOOBIG,
-        };
+        let mut text: String<{ MAX_COMMAND + 1 }> = String::new();
+        for word in command.split_ascii_whitespace() {
+            // Each word but the last had a space behind it.
+            let _fits = text.push_str(word).and_then(|()| text.push('\0'));
+        }
+        let errno = sys::exec::execve(&text, ENVIRONMENT);
         let why = path(format_args!("execve: {}\n", errno.raw_os_error()));
         let _lost = rustix::io::write(sys::stdout(), why.as_bytes());
         sys::exit_group(127)
@@ -252,26 +249,17 @@ impl Scheduler {
     /// Sends what the kernel says of it, and what its program wrote: behind
     /// a run, or in no run.
     pub fn report(&self, run: Option<u16>, out: &mut Output<'_>) {
-        let (mut state_buf, mut text) = ([0; 16], [0; TEXT]);
-        let (mut all, mut buf) = ([0; 8], [0; 2048]);
-        let file = "/sys/kernel/sched_ext/root/events";
-        let mut events: String<2048> = String::new();
-        for line in read_file(file, &mut buf).unwrap_or("").lines() {
-            if let Some((name, count)) = line.split_once(' ') {
-                let _fits = writeln!(Cut(&mut events), "{name}={count}");
-            }
-        }
-        let state = state(&mut state_buf);
+        let (mut buf, mut text) = ([0; 16], [0; OUTPUT]);
+        let state = state(&mut buf);
         let (output, dropped) = self.written(&mut text);
-        let switch_all = global("switch_all", &mut all);
         out.record(&Record::Scheduler(record::Scheduler {
             run,
             name: &self.name,
             state,
-            switch_all: switch_all.map(|all| all == "1"),
+            switch_all: number("switch_all").map(|all| all == 1),
             enable_seq: number(SEQ),
             nr_rejected: number("nr_rejected"),
-            events: Pairs(events.trim_end()),
+            events: global("root/events", &mut [0; 2048]).unwrap_or(""),
             output,
             dropped,
         }));
@@ -282,26 +270,16 @@ impl Scheduler {
 
     /// The end of what the program wrote since the last time, and how much
     /// of it is left out.
-    fn written<'b>(&self, buf: &'b mut [u8]) -> (&'b str, u64) {
-        let size = self.output.as_ref().and_then(|file| {
-            let size = rustix::fs::fstat(file).ok()?.st_size;
-            u64::try_from(size).ok()
-        });
-        let (Some(size), Some(file)) = (size, &self.output) else {
-            return ("", 0);
+    fn written<'b>(&self, buf: &'b mut [u8]) -> (&'b [u8], u64) {
+        let Some(file) = &self.output else {
+            return (&[], 0);
         };
+        // The program writes at the position that it has in common with us.
+        let size = tell(file).unwrap_or(0);
         let sent = self.sent.replace(size);
         let from = sent.max(size.saturating_sub(buf.len() as u64));
         let count = pread(file, &mut *buf, from).unwrap_or(0);
-        let bytes = buf.get(..count).unwrap_or_default();
-        let text = match core::str::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(error) => {
-                let valid = bytes.get(..error.valid_up_to());
-                core::str::from_utf8(valid.unwrap_or_default()).unwrap_or("")
-            }
-        };
-        (text, size - sent - text.len() as u64)
+        (buf.get(..count).unwrap_or_default(), from - sent)
     }
 
     /// Takes it out.
@@ -326,7 +304,7 @@ fn global<'b>(name: &str, buf: &'b mut [u8]) -> Option<&'b str> {
 }
 
 fn number(name: &str) -> Option<u64> {
-    global(name, &mut [0; 24])?.parse().ok()
+    digits(global(name, &mut [0; 24])?)
 }
 
 fn state(buf: &mut [u8]) -> &str {

@@ -437,14 +437,19 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 }
 
 fn scheduler(s: &record::Scheduler<'_>) -> Scheduler {
+    let event = |line: &str| {
+        let (name, count) = line.split_once(' ')?;
+        Some((name.to_owned(), count.parse().ok()?))
+    };
+    let output = String::from_utf8_lossy(s.output);
     Scheduler {
         name: s.name.to_owned(),
         state: s.state.to_owned(),
         switch_all: s.switch_all,
         enable_seq: s.enable_seq,
         nr_rejected: s.nr_rejected,
-        events: pairs(s.events).collect(),
-        output: s.output.lines().map(str::to_owned).collect(),
+        events: s.events.lines().filter_map(event).collect(),
+        output: output.lines().map(str::to_owned).collect(),
         dropped: s.dropped,
     }
 }

@@ -19,17 +19,20 @@ pub struct BuiltIn {
     pub partial: bool,
 }
 
+/// A command is shorter than this.
+pub const MAX_COMMAND: usize = 1024;
+
 /// What the value of `scx=` looks like.
 pub const SCX_RULE: &str = "scx is fifo or stall, with :partial behind it if \
      only tasks with policy=ext are to be switched, or the absolute path of a \
-     program, in quotes if arguments follow it";
+     program, in quotes if arguments follow it, below 1024 bytes";
 
 impl<'t> Scx<'t> {
     /// Parses a value of `scx=`.
     #[must_use]
     pub fn parse(text: &'t str) -> Option<Self> {
         if text.starts_with('/') {
-            return Some(Self::Program(text));
+            return (text.len() < MAX_COMMAND).then_some(Self::Program(text));
         }
         let name = text.strip_suffix(":partial");
         let stalls = match name.unwrap_or(text) {
@@ -75,7 +78,8 @@ mod tests {
         let command = Scx::parse("/bin/scx -s 5").unwrap();
         assert_eq!(command, Scx::Program("/bin/scx -s 5"));
         assert_eq!(command.program(), Some("/bin/scx"));
-        for bad in ["", "fifo:", "fifo:full", ":partial", "scx_simple"] {
+        let long = std::format!("/{}", "a ".repeat(600));
+        for bad in [&long, "", "fifo:", "fifo:full", ":partial", "scx_simple"] {
             assert_eq!(Scx::parse(bad), None, "{bad}");
         }
     }

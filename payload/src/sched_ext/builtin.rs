@@ -6,14 +6,16 @@
 
 use crate::attr::scx::BuiltIn;
 use crate::kit::shm::Scratch;
+use crate::kit::text::read_bytes;
 use crate::sched_ext::btf::{Btf, Struct};
 use crate::sys::bpf;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, fstat, openat};
-use rustix::io::{Errno, read};
+use rustix::io::Errno;
 
 /// The kernel's types.
 const TYPES: &str = "/sys/kernel/btf/vmlinux";
+/// More bytes than any kernel has of them.
+const MOST_TYPES: usize = 32 << 20;
 /// Longest table of operations with what the kernel puts in front of it.
 const TABLE: usize = 4096;
 /// `SCX_OPS_SWITCH_PARTIAL`: only tasks that ask for the class.
@@ -38,9 +40,10 @@ fn load_in_steps(
     which: BuiltIn,
     step: &mut &'static str,
 ) -> Result<OwnedFd, Errno> {
-    let mut file = kernel_types()?;
     let lacks = Errno::NOENT;
-    let table = Table::find(file.bytes()).ok_or(lacks)?;
+    let mut types = Scratch::new(MOST_TYPES).ok_or(Errno::NOMEM)?;
+    let types = read_bytes(TYPES, types.bytes()).ok_or(lacks)?;
+    let table = Table::find(types).ok_or(lacks)?;
     let mut value = [0; TABLE];
     let value = value.get_mut(..table.size as usize).ok_or(lacks)?;
     let program = match which.stalls {
@@ -105,20 +108,4 @@ impl<'b> Table<'b> {
         let (index, at) = self.ops.member(name)?;
         Some((index, self.data.checked_add(at)?))
     }
-}
-
-fn kernel_types() -> Result<Scratch, Errno> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = openat(CWD, TYPES, flags, Mode::empty())?;
-    let size = usize::try_from(fstat(&file)?.st_size).unwrap_or(0);
-    let mut scratch = Scratch::new(size).ok_or(Errno::NOMEM)?;
-    let mut rest = scratch.bytes();
-    while !rest.is_empty() {
-        let count = read(&file, &mut *rest)?;
-        if count == 0 {
-            break;
-        }
-        rest = rest.get_mut(count..).unwrap_or_default();
-    }
-    Ok(scratch)
 }

@@ -32,16 +32,20 @@ unsafe fn main(stack: *const usize) -> ! {
         stalls: false,
         partial: first == c"partial",
     };
-    let Ok(_link) = load(fifo) else {
+    let Ok(link) = load(fifo) else {
         exit_group(2);
     };
     say("loaded\n");
     match first.to_bytes() {
         b"dies" => {
-            while !victim_lives() {
-                let _never = wait_signal(&[], SECOND / 100);
-            }
+            wait_for_victim();
             exit_group(4);
+        }
+        b"returns" => {
+            wait_for_victim();
+            drop(link);
+            let again = load(fifo);
+            exit_group(u8::from(again.is_err()) + stay(&[SIGINT]));
         }
         b"deaf" => {
             let ignored = set_signal(SIGINT, Disposition::Ignore);
@@ -59,6 +63,12 @@ fn stay(signals: &[u32]) -> u8 {
             say("asked to leave\n");
             return u8::from(!signals.contains(&signal));
         }
+    }
+}
+
+fn wait_for_victim() {
+    while !victim_lives() {
+        let _never = wait_signal(&[], SECOND / 100);
     }
 }
 
