@@ -627,6 +627,43 @@ mod tests {
     }
 
     #[test]
+    fn a_scheduler_is_told_of_before_in_and_behind_runs() {
+        let scheduler = |run, state: &'static str| {
+            Stream::encode(&Record::Scheduler(record::Scheduler {
+                run,
+                name: "fifo",
+                state,
+                switch_all: Some(true),
+                enable_seq: Some(1),
+                nr_rejected: None,
+                events: "SCX_EV_A 0\nSCX_EV_B 7\n",
+                output: b"one\nt\xffo",
+                dropped: 0,
+            }))
+        };
+        let mut stream = Stream::sample();
+        stream.records.pop();
+        stream.records.insert(2, scheduler(None, "enabled"));
+        stream.records.push(scheduler(Some(1), "enabled"));
+        stream.records.push(scheduler(None, "disabled"));
+        let stream = stream.closed();
+        let report = Report::new(&decode(stream.once().as_bytes()).newest());
+        let scx = report.scx.unwrap();
+        assert_eq!(scx.loaded.state, "enabled");
+        assert_eq!(scx.after.unwrap().state, "disabled");
+        assert!(report.runs[0].scx.is_none());
+        let run = report.runs[1].scx.as_ref().unwrap();
+        assert_eq!((run.events["SCX_EV_A"], run.events["SCX_EV_B"]), (0, 7));
+        assert_eq!(run.output, ["one", "t\u{fffd}o"]);
+        // What is in no run does not enter the digest.
+        let mut other = Stream::sample();
+        other.records.pop();
+        other.records.push(scheduler(Some(1), "enabled"));
+        let other = decode(other.closed().once().as_bytes()).newest();
+        assert_eq!(report.digest, Report::new(&other).digest);
+    }
+
+    #[test]
     fn the_digest_is_the_same_on_every_host() {
         let stream = Stream::sample();
         let mut all = Vec::new();

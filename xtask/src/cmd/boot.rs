@@ -433,3 +433,25 @@ fn report(machine: &Machine, timed_out: bool) -> Result<(Report, u8)> {
     let code = outcome::judge(&boot, timed_out, &mut report);
     Ok((report, code))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{placed, says_scx};
+    use initramfs::newc::Archive;
+    use std::path::Path;
+
+    #[test]
+    fn a_scheduler_gets_a_place_unless_the_plan_says_where() {
+        let (_, path) = placed(Path::new("out/scx_simple")).unwrap();
+        assert_eq!(path, "/bin/scx_simple");
+        for bad in ["..", "out/two words"] {
+            assert!(placed(Path::new(bad)).is_err(), "{bad}");
+        }
+        let mut added = Archive::default();
+        let plan = b"scx=fifo work=PipeIo".to_vec();
+        added.file("plans/mine", 0o644, plan).unwrap();
+        let says = |tokens| says_scx(tokens, &added);
+        assert!(says("plan=mine") && says("\"scx=/bin/x -f\" work=PipeIo"));
+        assert!(!says("work=PipeIo") && !says("plan=smoke") && !says(""));
+    }
+}
