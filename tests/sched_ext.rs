@@ -120,10 +120,19 @@ fn one_that_stalls_is_thrown_out() {
     assert_eq!(pipe.verdict, "fail");
     has_reason(pipe, "scx: pidone_stall is disabled");
     has_reason(pipe, "\"pidone_stall\" disabled (runnable task stall)");
-    has_reason(pipe, "failed to run for 2.");
+    // Of a task, or of the kernel's own watchdog, whichever comes first.
+    has_reason(pipe, "kernel: sched_ext: pidone_stall: ");
+    has_reason(pipe, " failed to ");
     assert_eq!(pipe.scx.as_ref().unwrap().state, "disabled");
     assert_eq!(spin.verdict, "skip");
     has_reason(spin, "NO_SCHED_EXT");
+    // Its program may live on.
+    let (report, code) = packed("stalls", "time=200ms work=PipeIo");
+    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    let pipe = run(&report, "PipeIo");
+    has_reason(pipe, "kernel: sched_ext: pidone_stall: ");
+    assert!(pipe.reasons.iter().all(|why| !why.contains("its program")));
+    assert_eq!(ends(&report).1.output, ["asked to leave"]);
 }
 
 #[test]

@@ -26,7 +26,8 @@ use rustix::process::{Pid, Signal, kill_process_group, setpgid};
 
 /// How long a program may take to load its scheduler.
 const LOAD_NS: u64 = 30 * SECOND;
-/// How long a program may take to leave after each of [`ENDS`].
+/// How long a program may take to leave after each of [`ENDS`], and the
+/// kernel to throw a scheduler out.
 const LEAVE_NS: u64 = 3 * SECOND;
 /// How a program is asked to leave, and then made to.
 const ENDS: [Signal; 3] = [Signal::INT, Signal::TERM, Signal::KILL];
@@ -108,7 +109,8 @@ impl Scheduler {
             },
         };
         it.wait(LOAD_NS, || {
-            sched_ext_enabled() && (before.is_none() || number(SEQ) != before)
+            let counted = before.is_none() || number(SEQ) != before;
+            !it.lives() || sched_ext_enabled() && counted
         });
         if let Some(name) = global("root/ops", &mut [0; 128]) {
             let _fits = it.name.push_str(name);
@@ -151,10 +153,10 @@ impl Scheduler {
         sys::exit_group(127)
     }
 
-    /// Waits for something, as long as the program lives.
+    /// Waits for something, and sees to processes that end meanwhile.
     fn wait(&self, timeout_ns: u64, until: impl Fn() -> bool) {
         let deadline = now() + timeout_ns;
-        while self.lives() && !until() && now() < deadline {
+        while !until() && now() < deadline {
             let _woken = sys::wait_signal(&[sys::SIGCHLD], LOOK_NS);
             while let Some(ended) = sys::peek_ended() {
                 self.saw_end(&ended);
@@ -213,6 +215,8 @@ impl Scheduler {
             let errno = errno.raw_os_error();
             findings.add(fail, format_args!("FAIL({call}, {errno}): scx"));
         } else {
+            // Then the kernel has said why.
+            self.wait(LEAVE_NS, || state(&mut [0; 16]) != "disabling");
             let mut buf = [0; 16];
             let state = match state(&mut buf) {
                 "enabled" => "replaced",
@@ -290,7 +294,7 @@ impl Scheduler {
                     // It may have just ended.
                     let _gone = kill_process_group(pid, signal);
                 }
-                self.wait(LEAVE_NS, || false);
+                self.wait(LEAVE_NS, || !self.lives());
             }
         }
         self.hold = Hold::Out;

@@ -29,7 +29,7 @@ unsafe fn main(stack: *const usize) -> ! {
         exit_group(3);
     }
     let fifo = BuiltIn {
-        stalls: false,
+        stalls: first == c"stalls",
         partial: first == c"partial",
     };
     let Ok(link) = load(fifo) else {
