@@ -37,6 +37,16 @@ fn ends(report: &Report) -> (&Scheduler, &Scheduler) {
     (&scx.loaded, scx.after.as_ref().unwrap())
 }
 
+/// All that the program wrote, whatever it was doing meanwhile.
+fn output(report: &Report) -> Vec<&str> {
+    let (loaded, after) = ends(report);
+    let runs = report.runs.iter().filter_map(|run| run.scx.as_ref());
+    let all = [loaded].into_iter().chain(runs).chain([after]);
+    all.flat_map(|scx| &scx.output)
+        .map(String::as_str)
+        .collect()
+}
+
 /// For each worker of a group, whether it ran in the class.
 fn in_class(report: &Report, work: &str) -> Vec<Option<bool>> {
     let workers = group(report, work).workers.iter();
@@ -132,7 +142,7 @@ fn one_that_stalls_is_thrown_out() {
     let pipe = run(&report, "PipeIo");
     has_reason(pipe, "kernel: sched_ext: pidone_stall: ");
     assert!(pipe.reasons.iter().all(|why| !why.contains("its program")));
-    assert_eq!(ends(&report).1.output, ["asked to leave"]);
+    assert_eq!(output(&report), ["loaded", "asked to leave"]);
 }
 
 #[test]
@@ -141,17 +151,16 @@ fn a_packed_one_is_started_and_asked_to_leave() {
     assert_eq!(code, 0, "{}", report.reason);
     let (loaded, after) = ends(&report);
     assert_eq!((&*loaded.name, &*loaded.state), (FIFO, "enabled"));
-    assert_eq!(loaded.output, ["loaded"]);
     assert_eq!(in_class(&report, "PipeIo"), [Some(true); 2]);
     assert_eq!(after.state, "disabled");
-    assert_eq!(after.output, ["asked to leave"]);
+    assert_eq!(output(&report), ["loaded", "asked to leave"]);
     // One that does not know the first signal, with an argument.
     let plan = "time=200ms work=PipeIo policy=ext work=SpinWait";
     let (report, code) = packed("deaf", plan);
     assert_eq!(code, 0, "{}", report.reason);
     let (_, after) = ends(&report);
     assert_eq!(after.state, "disabled");
-    assert_eq!(after.output, ["asked to leave"]);
+    assert_eq!(output(&report), ["loaded", "asked to leave"]);
 }
 
 #[test]
@@ -239,16 +248,15 @@ fn the_kernels_own_scheduler_runs_packed() {
     assert_eq!(after.state, "disabled");
     // Once a second it says how many tasks it queued, and in the end why it
     // left.
-    let last = after.output.last().unwrap();
-    assert_eq!(last, "EXIT: unregistered from user space");
-    let scx = report.runs[0].scx.iter();
-    let output = scx.chain([loaded, after]).flat_map(|scx| &scx.output);
+    let last = output(&report).pop();
+    assert_eq!(last, Some("EXIT: unregistered from user space"));
     let queued = |line: &str| {
         let (local, global) =
             line.strip_prefix("local=")?.split_once(" global=")?;
         Some(local.parse::<u64>().ok()? + global.parse::<u64>().ok()?)
     };
-    assert!(output.filter_map(|line| queued(line)).max() > Some(0));
+    let queued = output(&report).into_iter().filter_map(queued).max();
+    assert!(queued > Some(0), "{:?}", output(&report));
 }
 
 #[test]
