@@ -267,7 +267,7 @@ impl Scheduler {
             output,
             dropped,
         }));
-        if run.is_none() {
+        if run.is_none() && !self.name.is_empty() {
             out.line(format_args!("# scx: {} is {state}", self.name));
         }
     }
