@@ -25,6 +25,7 @@ mod proofs_churn;
 mod proofs_cpu;
 mod proofs_custom;
 mod proofs_wake;
+mod sched_ext;
 mod smoke;
 mod tidy;
 mod trouble;
