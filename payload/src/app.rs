@@ -1,8 +1,10 @@
 //! The order of a boot: from the first instruction to the verdict.
 
 use crate::attr::Affinity;
+use crate::attr::scx::Scx;
 use crate::boot;
 use crate::counters;
+use crate::custom::program::is_program;
 use crate::custom::types::Registered;
 use crate::frame::{CRC, StreamId};
 use crate::kit::shm;
@@ -15,6 +17,7 @@ use crate::plan::token::{Source, split_dashes};
 use crate::plan::{self, Plan, Sources};
 use crate::probe::Feature;
 use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
+use crate::sched_ext::Scheduler;
 use crate::supervisor::{self, Machine};
 use crate::sys;
 use crate::topology::cpus_of_node;
@@ -203,7 +206,7 @@ fn with_plan(
     }
     let apart = out.records.is_some();
     out.burst = boot.burst.unwrap_or(if apart { 1 } else { 2 });
-    let machine = machine::probe(boot.progress.unwrap_or(apart));
+    let mut machine = machine::probe(boot.progress.unwrap_or(apart));
     if let Err(error) = fits(plan, &machine) {
         return refuse(&error, out);
     }
@@ -220,6 +223,12 @@ fn with_plan(
     hello(entered, plan, pid1, notes, &machine, out);
     out.line(format_args!("KTAP version 1"));
     out.line(format_args!("1..{}", plan.len()));
+    if let Some(what) = boot.scx {
+        let scheduler = Scheduler::load(what, &machine.features);
+        scheduler.report(None, out);
+        out.flush();
+        machine.scheduler = Some(scheduler);
+    }
     let (mut passed, mut skipped, mut failed) = (0, 0, 0);
     for (run, number) in plan.runs().zip(0..) {
         let result = supervisor::run(&machine, &run, number, out);
@@ -233,6 +242,11 @@ fn with_plan(
             break;
         }
     }
+    if let Some(scheduler) = &mut machine.scheduler {
+        scheduler.unload();
+        scheduler.report(None, out);
+    }
+    out.flush();
     let (records, crc) = out.totals();
     out.record(&Record::Bye(Bye {
         records,
@@ -250,6 +264,11 @@ fn with_plan(
 
 /// Checks what needs the machine: worker counts and CPU lists.
 fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
+    let program = plan.boot.scx.and_then(Scx::program);
+    if let Some(token) = program.filter(|path| !is_program(path)) {
+        let rule = Rule::Is("there is no such program");
+        return Err(PlanError { token, rule });
+    }
     for run in plan.runs() {
         for group in &run.groups {
             let refuse = |rule| {

@@ -133,5 +133,6 @@ pub fn probe(progress: bool) -> Machine {
         sys_nice,
         kmsg: Kmsg::open(),
         progress,
+        scheduler: None,
     }
 }

@@ -12,6 +12,7 @@ mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "sys/x86_64.rs"]
 mod arch;
+pub mod bpf;
 pub mod cgroup;
 pub mod ids;
 pub mod numa;

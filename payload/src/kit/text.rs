@@ -8,6 +8,16 @@ use heapless::string::StringView;
 /// `buf` and returns what is valid UTF-8 of it. `None` if it cannot be
 /// opened or read; a file longer than `buf` is cut.
 pub fn read_file<'b>(path: &str, buf: &'b mut [u8]) -> Option<&'b str> {
+    let bytes = read_bytes(path, buf)?;
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        // A cut inside a character.
+        Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).ok(),
+    }
+}
+
+/// As [`read_file`], whatever is in it.
+pub fn read_bytes<'b>(path: &str, buf: &'b mut [u8]) -> Option<&'b [u8]> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let fd = openat(CWD, path, flags, Mode::empty()).ok()?;
@@ -20,12 +30,7 @@ pub fn read_file<'b>(path: &str, buf: &'b mut [u8]) -> Option<&'b str> {
             Err(_) => return None,
         }
     }
-    let bytes = &buf[..used];
-    match core::str::from_utf8(bytes) {
-        Ok(text) => Some(text),
-        // A cut inside a character.
-        Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).ok(),
-    }
+    buf.get(..used)
 }
 
 /// Writes `text` to a file, `/proc` or `/sys` for the most part.

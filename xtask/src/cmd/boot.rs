@@ -2,17 +2,20 @@
 
 use crate::cmd::runs;
 use crate::decode::decode_ports;
+use crate::devices::{Disk, Nic};
 use crate::format::Format;
 use crate::live::Live;
 use crate::model::Report;
 use crate::qemu::{Machine, Vm};
 use crate::store::{self, Parts, Pending};
+use crate::topology::{Distance, Memory, Smp, Topology};
 use crate::{build, kernel, outcome, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use core::time::Duration;
 use initramfs::add::Addition;
 use initramfs::newc::Archive;
+use pidone::attr::scx::Scx;
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, Sources, builtin};
 use std::path::{Path, PathBuf};
@@ -46,15 +49,30 @@ pub struct Args {
     /// a file, `host`, debian:6.12-cloud (the default) or built:6.12
     #[argh(option, default = "String::from(\"debian:6.12-cloud\")")]
     pub kernel: String,
-    /// virtual CPUs, 2 by default
-    #[argh(option, default = "2")]
-    pub smp: u32,
-    /// NUMA nodes, 1 by default
-    #[argh(option, default = "1")]
+    /// virtual CPUs: a number (2 by default), or all that they share as in
+    /// 2n4l8c2t: 2 nodes, 4 last-level caches, 8 cores, of 2 threads each
+    #[argh(option, default = "Smp::default()")]
+    pub smp: Smp,
+    /// NUMA nodes to divide CPUs and memory over, 1 by default
+    #[argh(option, default = "1", from_str_fn(nodes))]
     pub numa: u32,
-    /// memory: MiB, or a number with M or G as in 2G; 512M by default
-    #[argh(option, default = "512", from_str_fn(mebibytes))]
-    pub mem: u32,
+    /// memory: MiB, or a number with M or G as in 2G; 512M by default. One
+    /// for each node with commas between them; those behind the nodes with
+    /// CPUs make more nodes, without any
+    #[argh(option, default = "Memory::default()")]
+    pub mem: Memory,
+    /// how far it is between two nodes as in 0-1=21, where 20 is usual; may
+    /// be repeated
+    #[argh(option)]
+    pub distance: Vec<Distance>,
+    /// a disk: its size as in 64M, or null-co[:SIZE] for one that costs the
+    /// host nothing; may be repeated
+    #[argh(option)]
+    pub disk: Vec<Disk>,
+    /// network interfaces: pair (if the value is left out), two on one hub,
+    /// or user, one with a gateway
+    #[argh(option)]
+    pub nic: Option<Nic>,
     /// words for the kernel command line
     #[argh(option)]
     pub append: Vec<String>,
@@ -85,6 +103,10 @@ pub struct Args {
     /// with the libraries that it needs; may be repeated
     #[argh(option)]
     pub add: Vec<Addition>,
+    /// a program that loads a sched_ext scheduler, to add with its libraries
+    /// as /bin/NAME; the plan's scx= is set to it unless it is given
+    #[argh(option)]
+    pub scheduler: Option<PathBuf>,
     /// a binary of your own to boot in place of the payload, which then
     /// checks the plan by itself
     #[argh(option)]
@@ -95,6 +117,18 @@ pub struct Args {
     /// the plan
     #[argh(positional, greedy)]
     pub plan: Vec<String>,
+}
+
+impl Args {
+    /// The machine's CPUs, nodes and memory.
+    fn topology(&self) -> Topology {
+        Topology {
+            smp: self.smp,
+            numa: self.numa,
+            memory: self.mem.clone(),
+            distances: self.distance.clone(),
+        }
+    }
 }
 
 /// How long a plan may take that only a payload of its own understands.
@@ -170,7 +204,21 @@ impl Ready {
         if let Some(option) = option {
             bail!("`{option}` is in the plan; options come before it");
         }
-        let mut added = build::additions(&args.add)?;
+        let mut additions = args.add.clone();
+        let scheduler = args.scheduler.as_deref().map(placed).transpose()?;
+        additions.extend(scheduler.as_ref().map(|it| it.0.clone()));
+        let mut added = build::additions(&additions)?;
+        // A word with spaces stays one.
+        for word in &mut tokens {
+            if word.contains(char::is_whitespace) && !word.contains('"') {
+                *word = format!("\"{word}\"");
+            }
+        }
+        if let Some((_, path)) = scheduler
+            && !says_scx(&tokens.join(" "), &added)
+        {
+            tokens.insert(0, format!("scx={path}"));
+        }
         let plan = tokens.join(" ");
         let planned = match &args.payload {
             Some(_) => FOREIGN,
@@ -180,6 +228,7 @@ impl Ready {
             build::pack_plan(&mut added, "boot", plan)?;
             tokens = vec!["plan=boot".to_owned()];
         }
+        args.topology().args()?;
         tools::require(&[tools::QEMU], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, args.setup)?;
         let temporary = tempfile::tempdir()?;
@@ -217,9 +266,9 @@ impl Ready {
         let machine = Machine {
             kernel: self.kernel,
             initrd: self.initrd,
-            smp: args.smp,
-            numa: args.numa,
-            mem_mib: args.mem,
+            topology: args.topology(),
+            disks: args.disk.clone(),
+            nic: args.nic,
             append,
             deterministic: seed,
             dir,
@@ -280,18 +329,10 @@ impl Booted {
     }
 }
 
-/// `512`, `512M` or `2G` in MiB.
-fn mebibytes(text: &str) -> Result<u32, String> {
-    let (number, scale) = match text.strip_suffix(['G', 'g']) {
-        Some(number) => (number, 1024),
-        None => (text.strip_suffix(['M', 'm']).unwrap_or(text), 1),
-    };
-    let mib = number
-        .parse::<u32>()
-        .ok()
-        .and_then(|n| n.checked_mul(scale));
-    mib.filter(|&mib| mib > 0).ok_or_else(|| {
-        format!("`{text}` is no size; valid are 512, 512M or 2G")
+fn nodes(text: &str) -> Result<u32, String> {
+    let nodes = text.parse().ok().filter(|&nodes| nodes > 0);
+    nodes.ok_or_else(|| {
+        format!("`{text}` is no number of NUMA nodes; it is 1 or more")
     })
 }
 
@@ -300,6 +341,35 @@ fn mebibytes(text: &str) -> Result<u32, String> {
 const MOST_WORDS: usize = 24;
 /// Longest plan on the kernel command line, of which x86 has 2048 bytes.
 const LONGEST_PLAN: usize = 1000;
+
+/// A scheduler's program as an addition, and where it goes.
+fn placed(program: &Path) -> Result<(Addition, String)> {
+    let name = program.file_name().and_then(|name| name.to_str());
+    let name = name.filter(|name| !name.contains(char::is_whitespace));
+    let Some(name) = name else {
+        bail!(
+            "--scheduler {}: not the name of a program, without spaces",
+            program.display()
+        );
+    };
+    let path = format!("/bin/{name}");
+    Ok((format!("{}:{path}", program.display()).parse()?, path))
+}
+
+/// Whether a plan, or the packed one that it names, says `scx=`.
+fn says_scx(tokens: &str, added: &Archive) -> bool {
+    let args = Source::args(tokens);
+    let sources = Sources {
+        args,
+        ..Sources::default()
+    };
+    let packed = sources
+        .plan_name()
+        .and_then(|name| build::packed_plan(added, name).map(Source::file));
+    let all = [Some(args), packed].into_iter().flatten();
+    all.flat_map(|source| source.tokens())
+        .any(|token| token.key == "scx")
+}
 
 /// Checks a plan before anything is built; returns how long its runs take.
 fn check(tokens: &str, added: &Archive) -> Result<Duration> {
@@ -319,6 +389,13 @@ fn check(tokens: &str, added: &Archive) -> Result<Duration> {
         Ok(plan) => plan,
         Err(error) => bail!("{error}"),
     };
+    let program = plan.boot.scx.and_then(Scx::program);
+    if let Some(path) = program.filter(|path| added.get(path).is_none()) {
+        bail!(
+            "bad plan: `{path}` is not in the image; --scheduler FILE adds \
+             one, and --add FILE:{path}"
+        );
+    }
     let runs = plan.runs().map(|r| r.settings.warmup + r.settings.time);
     Ok(runs.sum())
 }
@@ -385,15 +462,22 @@ fn report(machine: &Machine, timed_out: bool) -> Result<(Report, u8)> {
 
 #[cfg(test)]
 mod tests {
-    use super::mebibytes;
+    use super::{placed, says_scx};
+    use initramfs::newc::Archive;
+    use std::path::Path;
 
     #[test]
-    fn sizes_of_memory() {
-        for (text, mib) in [("512", 512), ("512M", 512), ("2G", 2048)] {
-            assert_eq!(mebibytes(text), Ok(mib), "{text}");
+    fn a_scheduler_gets_a_place_unless_the_plan_says_where() {
+        let (_, path) = placed(Path::new("out/scx_simple")).unwrap();
+        assert_eq!(path, "/bin/scx_simple");
+        for bad in ["..", "out/two words"] {
+            assert!(placed(Path::new(bad)).is_err(), "{bad}");
         }
-        for bad in ["", "0", "2T", "G", "-1", "5000000G"] {
-            assert!(mebibytes(bad).is_err(), "{bad}");
-        }
+        let mut added = Archive::default();
+        let plan = b"scx=fifo work=PipeIo".to_vec();
+        added.file("plans/mine", 0o644, plan).unwrap();
+        let says = |tokens| says_scx(tokens, &added);
+        assert!(says("plan=mine") && says("\"scx=/bin/x -f\" work=PipeIo"));
+        assert!(!says("work=PipeIo") && !says("plan=smoke") && !says(""));
     }
 }
