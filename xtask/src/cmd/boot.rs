@@ -25,7 +25,7 @@ use tempfile::TempDir;
 
 /// Boot a kernel with the payload and print what it measured. The plan
 /// follows `--`; without one, every work type runs for 200 ms.
-#[derive(Debug, Default, FromArgs, ArgsInfo)]
+#[derive(Debug, Clone, Default, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "boot")]
 #[argh(
     usage = "[options] [-- plan...]",
@@ -186,18 +186,24 @@ pub fn boot(args: &Args) -> Result<(Report, u8)> {
     Ok((booted.report, booted.code))
 }
 
-/// Everything a boot needs.
-struct Ready {
+/// Everything that boots of one kernel need; what is built is built once.
+#[derive(Debug)]
+pub struct Ready {
     kernel: PathBuf,
     initrd: PathBuf,
     tokens: Vec<String>,
     limits: Limits,
-    /// Holds what is for this boot alone.
+    /// Holds what is for these boots alone, logs that nobody keeps included.
     temporary: TempDir,
 }
 
 impl Ready {
-    fn new(args: &Args) -> Result<Self> {
+    /// Checks the plan, finds the kernel and packs the initramfs.
+    ///
+    /// # Errors
+    ///
+    /// The plan is wrong, or something that is needed is missing.
+    pub fn new(args: &Args) -> Result<Self> {
         let words = args.plan.iter().filter(|word| *word != "--");
         let mut tokens: Vec<String> = words.cloned().collect();
         let option = tokens.iter().find(|word| word.starts_with("--"));
@@ -250,8 +256,25 @@ impl Ready {
         })
     }
 
+    /// Boots once, and stores what came of it below `root`. `args` may differ
+    /// from those that this was made from in the seed alone.
+    ///
+    /// # Errors
+    ///
+    /// The machine cannot be started, or the run not be stored.
+    pub fn boot_and_store(&self, args: &Args, root: &Path) -> Result<Done> {
+        let store = Pending::new(root)?;
+        let booted = self.boot(args, Some(store.dir()))?;
+        let dir = booted.store(args, store)?;
+        Ok(Done {
+            report: booted.report,
+            code: booted.code,
+            dir,
+        })
+    }
+
     /// Boots; the logs go to `--logs`, or to `dir`, or are not kept.
-    fn boot(self, args: &Args, dir: Option<&Path>) -> Result<Booted> {
+    fn boot(&self, args: &Args, dir: Option<&Path>) -> Result<Booted> {
         let dir = args.logs.as_deref().or(dir);
         let dir = dir.unwrap_or_else(|| self.temporary.path()).to_path_buf();
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
@@ -264,8 +287,8 @@ impl Ready {
         append.push("--".to_owned());
         append.extend(self.tokens.iter().cloned());
         let machine = Machine {
-            kernel: self.kernel,
-            initrd: self.initrd,
+            kernel: self.kernel.clone(),
+            initrd: self.initrd.clone(),
             topology: args.topology(),
             disks: args.disk.clone(),
             nic: args.nic,
@@ -292,9 +315,19 @@ impl Ready {
             timed_out,
             report,
             code,
-            _temporary: self.temporary,
         })
     }
+}
+
+/// A boot that is over and stored.
+#[derive(Debug)]
+pub struct Done {
+    /// What came of it.
+    pub report: Report,
+    /// The exit code it stands for.
+    pub code: u8,
+    /// Where it is stored.
+    pub dir: PathBuf,
 }
 
 /// A boot that is over.
@@ -306,8 +339,6 @@ struct Booted {
     timed_out: bool,
     report: Report,
     code: u8,
-    /// The logs may be in there.
-    _temporary: TempDir,
 }
 
 impl Booted {
