@@ -3,6 +3,7 @@
 pub mod build;
 pub mod catalogue;
 pub mod cmd;
+pub mod compare;
 pub mod decode;
 pub mod devices;
 pub mod format;
@@ -13,6 +14,7 @@ pub mod kernel_check;
 pub mod live;
 pub mod metrics;
 pub mod model;
+pub mod noise;
 pub mod outcome;
 pub mod qemu;
 pub mod size;

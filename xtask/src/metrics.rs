@@ -26,8 +26,12 @@ pub struct Metric {
     pub unit: String,
     /// Which way is better.
     pub better: Better,
-    /// The seed of a deterministic machine hardly changes it, in this run.
-    pub steady: bool,
+    /// It is one of those to judge by, unless others are asked for.
+    pub judged: bool,
+    /// How far the seed of a deterministic machine was ever seen to move it,
+    /// as a share; absent if it moves it a lot, as it does whatever depends on
+    /// a placement that is left to the scheduler.
+    pub steady: Option<f64>,
 }
 
 /// Which way is better.
@@ -70,39 +74,59 @@ pub struct RunMetrics {
     pub metrics: Vec<Metric>,
 }
 
-/// What is known of a figure or of a statistic of histograms.
+/// What is known of a metric.
 struct Known {
+    /// A figure or a statistic, or else a product of some.
     name: &'static str,
     better: Better,
-    /// Does not depend on the seed if placement does not.
-    steady: bool,
+    /// To judge by.
+    judged: bool,
+    /// Range over seeds as a share, where the seed does not move workers to
+    /// other CPUs; `docs/compare.md` has the measurement.
+    steady: Option<f64>,
 }
 
-/// Every figure about which something is known. What is not here is better
-/// neither way and depends on the seed.
+/// Every metric about which something is known. What is not here is better
+/// neither way, unless its terms are, and depends on the seed.
 const KNOWN: &[Known] = &[
-    known("iterations", Better::Higher, true),
-    known("work_units", Better::Higher, true),
-    known("rate", Better::Higher, true),
-    known("run_delay", Better::Lower, false),
-    known("max_gap", Better::Lower, false),
-    known("max_cpu_gap", Better::Lower, false),
-    known("majflt", Better::Lower, false),
-    known("mean", Better::Lower, true),
-    known("p50", Better::Lower, true),
-    known("p90", Better::Lower, false),
-    known("p99", Better::Lower, false),
-    known("p999", Better::Lower, false),
-    known("max", Better::Lower, false),
-    known("overruns", Better::Lower, false),
-    known("missed", Better::Lower, false),
+    known("rate", Better::Higher).judged(0.01),
+    known("iterations", Better::Higher).steady(0.01),
+    known("work_units", Better::Higher).steady(0.01),
+    known("cpu/iterations", Better::Lower).judged(0.01),
+    known("run_delay", Better::Lower),
+    known("max_gap", Better::Lower),
+    known("max_cpu_gap", Better::Lower),
+    known("majflt", Better::Lower),
+    known("mean", Better::Lower),
+    known("min", Better::Lower),
+    known("p50", Better::Lower),
+    known("p90", Better::Lower),
+    known("p99", Better::Lower),
+    known("p999", Better::Lower),
+    known("max", Better::Lower),
+    known("overruns", Better::Lower),
+    known("missed", Better::Lower),
 ];
 
-const fn known(name: &'static str, better: Better, steady: bool) -> Known {
+const fn known(name: &'static str, better: Better) -> Known {
     Known {
         name,
         better,
-        steady,
+        judged: false,
+        steady: None,
+    }
+}
+
+impl Known {
+    const fn steady(mut self, share: f64) -> Self {
+        self.steady = Some(share);
+        self
+    }
+
+    const fn judged(self, share: f64) -> Self {
+        let mut steady = self.steady(share);
+        steady.judged = true;
+        steady
     }
 }
 
@@ -179,29 +203,25 @@ fn metric(name: &str, run: &Run, figures: &RunFigures<'_>) -> Option<Metric> {
         value: side.value(figures)?,
         unit: unit(name, &side, run),
         better: better(name),
-        steady: steady(name) && placed(run),
+        judged: find(name).is_some_and(|known| known.judged),
+        steady: find(name)
+            .and_then(|known| known.steady)
+            .filter(|_| placed(run)),
     })
 }
 
 /// Which way a metric is better.
 #[must_use]
 pub fn better(name: &str) -> Better {
+    if let Some(known) = find(name) {
+        return known.better;
+    }
     let mut all = Better::Neither;
     for (divides, term) in terms(name) {
         let of = find(term).map_or(Better::Neither, |known| known.better);
         all = all.times(if divides { of.inverse() } else { of });
     }
     all
-}
-
-/// Whether the seed hardly changes a metric, where it does not change
-/// placement.
-fn steady(name: &str) -> bool {
-    let mut terms = terms(name);
-    terms.all(|(_, term)| {
-        ["cpu", "wall", "workers"].contains(&bare(term))
-            || find(term).is_some_and(|known| known.steady)
-    })
 }
 
 /// Whether the scheduler has no choice of CPU for any worker.
@@ -220,17 +240,33 @@ fn terms(name: &str) -> impl Iterator<Item = (bool, &str)> {
     })
 }
 
-fn find(term: &str) -> Option<&'static Known> {
+/// What is known of a metric as a whole: `wake.p50` before `p50`.
+fn find(name: &str) -> Option<&'static Known> {
     // A kernel counter is nobody's figure.
-    if term.starts_with("kernel.") {
+    if name.contains("kernel.") {
         return None;
     }
-    KNOWN.iter().find(|known| known.name == bare(term))
+    let of = |take: &dyn Fn(&str) -> String| {
+        let plain: Vec<String> = name.split('/').map(take).collect();
+        let plain = plain.join("/");
+        KNOWN.iter().find(|known| known.name == plain)
+    };
+    let placeless = |term: &str| match term.split_once('.') {
+        Some((place, rest)) if is_place(place) => rest.to_owned(),
+        _ => term.to_owned(),
+    };
+    let last = |term: &str| {
+        let placeless = placeless(term);
+        placeless.rsplit('.').next().unwrap_or_default().to_owned()
+    };
+    of(&placeless).or_else(|| of(&last))
 }
 
-/// The figure or statistic that a term ends with.
-fn bare(term: &str) -> &str {
-    term.rsplit('.').next().unwrap_or(term)
+/// `g1` or a work type, in front of a figure.
+fn is_place(word: &str) -> bool {
+    let number = word.strip_prefix('g').unwrap_or("");
+    word.starts_with(|c: char| c.is_ascii_uppercase())
+        || number.starts_with(|c: char| c.is_ascii_digit())
 }
 
 fn unit(name: &str, side: &Side<'_>, run: &Run) -> String {

@@ -299,7 +299,8 @@ pub fn more_runs(found: &Found) -> Option<usize> {
 }
 
 /// The least that a test of so many runs a side, or pairs, can say.
-fn least_likelihood(runs: usize, paired: bool) -> f64 {
+#[must_use]
+pub fn least_likelihood(runs: usize, paired: bool) -> f64 {
     let arrangements = match paired {
         true => 2.0_f64.powf(runs as f64),
         // 2n over n.

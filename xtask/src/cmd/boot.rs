@@ -6,6 +6,7 @@ use crate::devices::{Disk, Nic};
 use crate::format::Format;
 use crate::live::Live;
 use crate::model::Report;
+use crate::noise::{Noise, Watch};
 use crate::qemu::{Machine, Vm};
 use crate::store::{self, Parts, Pending};
 use crate::topology::{Distance, Memory, Smp, Topology};
@@ -297,11 +298,12 @@ impl Ready {
             dir,
         };
         let (started, begin) = (SystemTime::now(), Instant::now());
+        let watch = Watch::start();
         let of = machine.clone();
         let vm = machine.start()?;
         let parts = thread::spawn(move || Parts::of(&of));
         let timed_out = wait(vm, &machine, self.limits)?;
-        let took = begin.elapsed();
+        let (took, noise) = (begin.elapsed(), watch.end());
         let (report, code) = report(&machine, timed_out)?;
         let parts = match parts.join() {
             Ok(parts) => parts?,
@@ -312,6 +314,7 @@ impl Ready {
             parts,
             started,
             took,
+            noise,
             timed_out,
             report,
             code,
@@ -336,6 +339,7 @@ struct Booted {
     parts: Parts,
     started: SystemTime,
     took: Duration,
+    noise: Option<Noise>,
     timed_out: bool,
     report: Report,
     code: u8,
@@ -353,6 +357,7 @@ impl Booted {
             plan: &plan,
             machine: &self.machine,
             parts: &self.parts,
+            noise: self.noise,
             timed_out: self.timed_out,
             report: &self.report,
             exit_code: self.code,
