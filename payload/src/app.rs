@@ -367,14 +367,14 @@ fn hello(
         ready_ns: crate::kit::clock::now(),
         taint: counters::taint(),
         runs: plan.len(),
-        absent: Lines(absent.trim_end()),
-        notes: Lines(notes.trim_end()),
+        absent: Lines(absent.trim_ascii_end()),
+        notes: Lines(notes.trim_ascii_end()),
     }));
     let mut tokens: String<8192> = String::new();
     for token in plan.tokens() {
         let _cut = writeln!(Cut(&mut tokens), "{}", token.text);
     }
-    let tokens = Lines(tokens.trim_end());
+    let tokens = Lines(tokens.trim_ascii_end());
     out.record(&Record::Plan(record::Plan { tokens }));
     out.flush();
 }
