@@ -64,6 +64,8 @@ pub fn init(works: &'static [&'static Workload]) -> ! {
     for kind in boot::mounts() {
         let _cut = writeln!(Cut(&mut notes), "{kind} could not be mounted");
     }
+    let mut order = [0; boot::ORDER_LIMIT];
+    let broken = boot::modules(&mut order);
     let mut cmdline = [0; 4096];
     let cmdline = read_file("/proc/cmdline", &mut cmdline).unwrap_or("");
     let (_, args) = split_dashes(cmdline);
@@ -73,7 +75,7 @@ pub fn init(works: &'static [&'static Workload]) -> ! {
         works: Registered(works),
         ..Sources::default()
     };
-    let (_, end) = go(entered, sources, Some(&mut notes));
+    let (_, end) = go(entered, sources, Some(&mut notes), broken);
     boot::end(end.unwrap_or(End::Poweroff))
 }
 
@@ -87,14 +89,16 @@ pub fn process(args: &str, works: &'static [&'static Workload]) -> Outcome {
         works: Registered(works),
         ..Sources::default()
     };
-    go(entered, sources, None).0
+    go(entered, sources, None, None).0
 }
 
-/// `notes` are those of PID 1, and absent in a plain process.
+/// `notes` are those of PID 1, and absent in a plain process. Whatever is
+/// `broken` is in the plan's place.
 fn go(
     entered: u64,
     given: Sources<'_>,
     notes: Option<&mut String<256>>,
+    broken: Option<PlanError<'_>>,
 ) -> (Outcome, Option<End>) {
     let pid1 = notes.is_some();
     let mut file: String<PLAN> = String::new();
@@ -109,7 +113,10 @@ fn go(
                 .map_or(sources.file, |()| Source::file(&file)),
         };
     }
-    let parsed = Plan::parse(&sources);
+    let parsed = match broken {
+        Some(error) => Err(error),
+        None => Plan::parse(&sources),
+    };
     let boot = parsed.as_ref().ok().map(|plan| plan.boot);
     let Some(log) = shm::private(BURST) else {
         return (Outcome::Bad, None);
@@ -360,14 +367,14 @@ fn hello(
         ready_ns: crate::kit::clock::now(),
         taint: counters::taint(),
         runs: plan.len(),
-        absent: Lines(absent.trim_end()),
-        notes: Lines(notes.trim_end()),
+        absent: Lines(absent.trim_ascii_end()),
+        notes: Lines(notes.trim_ascii_end()),
     }));
     let mut tokens: String<8192> = String::new();
     for token in plan.tokens() {
         let _cut = writeln!(Cut(&mut tokens), "{}", token.text);
     }
-    let tokens = Lines(tokens.trim_end());
+    let tokens = Lines(tokens.trim_ascii_end());
     out.record(&Record::Plan(record::Plan { tokens }));
     out.flush();
 }
