@@ -17,6 +17,8 @@ use crate::stats::{
 };
 use anyhow::{Result, bail};
 use core::fmt;
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,6 +65,8 @@ pub struct Asked {
     pub metrics: Vec<Selector>,
     /// Judge every metric that is better one way.
     pub all: bool,
+    /// Have rows of those that are not judged, too.
+    pub rest: bool,
     /// A difference of less than this share does not count.
     pub margin: f64,
 }
@@ -234,6 +238,78 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
         reason,
         exit_code,
     })
+}
+
+/// What comparing a kernel with itself finds.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Splits {
+    /// How often it was tried.
+    pub splits: usize,
+    /// Boots on each side.
+    pub sizes: [usize; 2],
+    /// How often any judged metric was not the same or undecided.
+    pub found: usize,
+    /// How often each was, if ever.
+    #[serde(skip)]
+    pub by_metric: BTreeMap<(String, String), usize>,
+}
+
+/// Compares one half of the boots with the other, split at random, again and
+/// again: all that is found is false. Seeds are taken to be others on each
+/// side, or there would be no difference at all.
+///
+/// # Errors
+///
+/// As those of [`compare`]; or there are less than two boots.
+pub fn splits(
+    samples: &[Sample],
+    asked: &Asked,
+    times: usize,
+) -> Result<Splits> {
+    if samples.len() < 2 {
+        bail!("one boot cannot be split");
+    }
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+    let mut order: Vec<usize> = (0..samples.len()).collect();
+    let half = samples.len() / 2;
+    let mut all = Splits {
+        splits: times,
+        sizes: [half, samples.len() - half],
+        ..Splits::default()
+    };
+    for _ in 0..times {
+        for at in 1..order.len() {
+            let wide = u128::from(random.next_u64()) * (at as u128 + 1);
+            // At most `at`, since the number is less than 2^64.
+            let with = usize::try_from(wide >> 64)?;
+            order.swap(at, with);
+        }
+        let side = |of: &[usize]| Side {
+            name: String::new(),
+            samples: of
+                .iter()
+                .zip(0..)
+                .map(|(&at, seed)| Sample {
+                    seed: samples[at].seed.map(|_| seed),
+                    ..samples[at].clone()
+                })
+                .collect(),
+        };
+        let (a, b) = order.split_at(half);
+        let compared = compare(&side(a), &side(b), asked)?;
+        let differ = compared.rows.iter().filter(|row| {
+            let none = [Verdict::Same, Verdict::Undecided];
+            row.judged && !none.contains(&row.verdict)
+        });
+        let mut any = false;
+        for row in differ {
+            any = true;
+            let key = (row.run.clone(), row.metric.clone());
+            *all.by_metric.entry(key).or_default() += 1;
+        }
+        all.found += usize::from(any);
+    }
+    Ok(all)
 }
 
 /// Whether both sides are of deterministic machines.
@@ -433,6 +509,14 @@ fn row(
     };
     let known = || a.iter().chain(b).flatten();
     let first = known().next()?;
+    let judged = match (asked.metrics.is_empty(), asked.all) {
+        (false, _) => true,
+        (true, true) => first.better != Better::Neither,
+        (true, false) => first.judged,
+    };
+    if !judged && !asked.rest {
+        return None;
+    }
     // What placement may move on one side is not steady on the other.
     let steady = known().all(|metric| metric.steady.is_some());
     Some(Row {
@@ -440,11 +524,7 @@ fn row(
         metric: name.clone(),
         unit: first.unit.clone(),
         better: first.better,
-        judged: match (asked.metrics.is_empty(), asked.all) {
-            (false, _) => true,
-            (true, true) => first.better != Better::Neither,
-            (true, false) => first.judged,
-        },
+        judged,
         a: median(&values[0])?,
         b: median(&values[1])?,
         spread: [&values[0], &values[1]].map(|values| spread(values)),
