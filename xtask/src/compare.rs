@@ -27,6 +27,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const LEAST_SAME: usize = 5;
 /// Fewer seeds than this are not said to be the same.
 const LEAST_SEEDS: usize = 3;
+/// Differences of so many times the range over seeds on either side are none
+/// of the seeds'. Of three seeds each from one normal distribution, 1 in 2000
+/// looks so; of more, less.
+const RANGES: f64 = 3.0;
 /// What spreads more than this from one boot to the next is warned of.
 const WIDE: f64 = 0.1;
 /// The exit code of a boot that failed for its kernel's sake.
@@ -138,6 +142,8 @@ pub struct Row {
     /// How far seeds alone have been seen to move it, where they hardly do.
     #[serde(skip)]
     floor: Option<f64>,
+    /// A difference of less does not count.
+    margin: f64,
     #[serde(skip)]
     values: [Vec<f64>; 2],
 }
@@ -203,7 +209,7 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
         if rows.is_empty() {
             bail!("A and B have no metric in common");
         }
-        judge(&mut rows, asked, deterministic);
+        judge(&mut rows, deterministic);
     }
     if !deterministic {
         noise(a, b, &rows, &mut warnings);
@@ -536,6 +542,7 @@ fn row(
         more: None,
         seeds,
         floor: first.steady.filter(|_| steady),
+        margin: asked.margin.max(first.resolution),
         values,
     })
 }
@@ -549,7 +556,7 @@ fn spread(values: &[f64]) -> Option<f64> {
 }
 
 /// Differences, tests and verdicts.
-fn judge(rows: &mut [Row], asked: &Asked, deterministic: bool) {
+fn judge(rows: &mut [Row], deterministic: bool) {
     for row in rows.iter_mut() {
         let [a, b] = &row.values;
         let apart = row.seeds.iter().map(|(_, a, b)| b - a);
@@ -578,12 +585,13 @@ fn judge(rows: &mut [Row], asked: &Asked, deterministic: bool) {
         let metrics = mine.len();
         for (row, p) in mine.into_iter().zip(corrected(&likelihoods)) {
             row.p_corrected = p;
-            decide(row, asked.margin, metrics, deterministic);
+            decide(row, metrics, deterministic);
         }
     }
 }
 
-fn decide(row: &mut Row, margin: f64, metrics: usize, deterministic: bool) {
+fn decide(row: &mut Row, metrics: usize, deterministic: bool) {
+    let margin = row.margin;
     let paired = !row.seeds.is_empty();
     let runs = match paired {
         true => row.seeds.len(),
@@ -611,7 +619,7 @@ fn decide(row: &mut Row, margin: f64, metrics: usize, deterministic: bool) {
     let sure = row.p_corrected < ALPHA && difference.abs() >= margin;
     row.verdict = match () {
         () if exactly_same => Verdict::Same,
-        () if sure || (deterministic && beyond(row, margin)) => {
+        () if sure || (deterministic && beyond(row)) => {
             direction(row, difference)
         }
         () if runs >= least && within => Verdict::Same,
@@ -630,13 +638,18 @@ fn decide(row: &mut Row, margin: f64, metrics: usize, deterministic: bool) {
     };
 }
 
-/// Whether each seed's difference is the same way and larger than seeds
-/// alone ever made it: then one seed is enough.
-fn beyond(row: &Row, margin: f64) -> bool {
+/// Whether each seed's difference is the same way and larger than what seeds
+/// alone do: then a few of them are enough, or one.
+fn beyond(row: &Row) -> bool {
     let Some(floor) = row.floor else {
         return false;
     };
-    let least = floor.max(margin) * row.a.abs();
+    let seen = row.spread.iter().flatten().copied().fold(0.0, f64::max);
+    let floor = match row.seeds.len() {
+        0..LEAST_SEEDS => floor.max(seen),
+        _ => RANGES * seen,
+    };
+    let least = floor.max(row.margin) * row.a.abs();
     let differences = || row.seeds.iter().map(|(_, a, b)| b - a);
     !row.seeds.is_empty()
         && (differences().all(|d| d > least)
