@@ -17,6 +17,8 @@ use crate::stats::{
 };
 use anyhow::{Result, bail};
 use core::fmt;
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -25,6 +27,10 @@ use std::collections::{BTreeMap, BTreeSet};
 const LEAST_SAME: usize = 5;
 /// Fewer seeds than this are not said to be the same.
 const LEAST_SEEDS: usize = 3;
+/// Differences of so many times the range over seeds on either side are none
+/// of the seeds'. Of three seeds each from one normal distribution, 1 in 2000
+/// looks so; of more, less.
+const RANGES: f64 = 3.0;
 /// What spreads more than this from one boot to the next is warned of.
 const WIDE: f64 = 0.1;
 /// The exit code of a boot that failed for its kernel's sake.
@@ -63,6 +69,8 @@ pub struct Asked {
     pub metrics: Vec<Selector>,
     /// Judge every metric that is better one way.
     pub all: bool,
+    /// Have rows of those that are not judged, too.
+    pub rest: bool,
     /// A difference of less than this share does not count.
     pub margin: f64,
 }
@@ -134,6 +142,8 @@ pub struct Row {
     /// How far seeds alone have been seen to move it, where they hardly do.
     #[serde(skip)]
     floor: Option<f64>,
+    /// A difference of less does not count.
+    margin: f64,
     #[serde(skip)]
     values: [Vec<f64>; 2],
 }
@@ -199,7 +209,7 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
         if rows.is_empty() {
             bail!("A and B have no metric in common");
         }
-        judge(&mut rows, asked, deterministic);
+        judge(&mut rows, deterministic);
     }
     if !deterministic {
         noise(a, b, &rows, &mut warnings);
@@ -234,6 +244,78 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
         reason,
         exit_code,
     })
+}
+
+/// What comparing a kernel with itself finds.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Splits {
+    /// How often it was tried.
+    pub splits: usize,
+    /// Boots on each side.
+    pub sizes: [usize; 2],
+    /// How often any judged metric was not the same or undecided.
+    pub found: usize,
+    /// How often each was, if ever.
+    #[serde(skip)]
+    pub by_metric: BTreeMap<(String, String), usize>,
+}
+
+/// Compares one half of the boots with the other, split at random, again and
+/// again: all that is found is false. Seeds are taken to be others on each
+/// side, or there would be no difference at all.
+///
+/// # Errors
+///
+/// As those of [`compare`]; or there are less than two boots.
+pub fn splits(
+    samples: &[Sample],
+    asked: &Asked,
+    times: usize,
+) -> Result<Splits> {
+    if samples.len() < 2 {
+        bail!("one boot cannot be split");
+    }
+    let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
+    let mut order: Vec<usize> = (0..samples.len()).collect();
+    let half = samples.len() / 2;
+    let mut all = Splits {
+        splits: times,
+        sizes: [half, samples.len() - half],
+        ..Splits::default()
+    };
+    for _ in 0..times {
+        for at in 1..order.len() {
+            let wide = u128::from(random.next_u64()) * (at as u128 + 1);
+            // At most `at`, since the number is less than 2^64.
+            let with = usize::try_from(wide >> 64)?;
+            order.swap(at, with);
+        }
+        let side = |of: &[usize]| Side {
+            name: String::new(),
+            samples: of
+                .iter()
+                .zip(0..)
+                .map(|(&at, seed)| Sample {
+                    seed: samples[at].seed.map(|_| seed),
+                    ..samples[at].clone()
+                })
+                .collect(),
+        };
+        let (a, b) = order.split_at(half);
+        let compared = compare(&side(a), &side(b), asked)?;
+        let differ = compared.rows.iter().filter(|row| {
+            let none = [Verdict::Same, Verdict::Undecided];
+            row.judged && !none.contains(&row.verdict)
+        });
+        let mut any = false;
+        for row in differ {
+            any = true;
+            let key = (row.run.clone(), row.metric.clone());
+            *all.by_metric.entry(key).or_default() += 1;
+        }
+        all.found += usize::from(any);
+    }
+    Ok(all)
 }
 
 /// Whether both sides are of deterministic machines.
@@ -433,6 +515,14 @@ fn row(
     };
     let known = || a.iter().chain(b).flatten();
     let first = known().next()?;
+    let judged = match (asked.metrics.is_empty(), asked.all) {
+        (false, _) => true,
+        (true, true) => first.better != Better::Neither,
+        (true, false) => first.judged,
+    };
+    if !judged && !asked.rest {
+        return None;
+    }
     // What placement may move on one side is not steady on the other.
     let steady = known().all(|metric| metric.steady.is_some());
     Some(Row {
@@ -440,11 +530,7 @@ fn row(
         metric: name.clone(),
         unit: first.unit.clone(),
         better: first.better,
-        judged: match (asked.metrics.is_empty(), asked.all) {
-            (false, _) => true,
-            (true, true) => first.better != Better::Neither,
-            (true, false) => first.judged,
-        },
+        judged,
         a: median(&values[0])?,
         b: median(&values[1])?,
         spread: [&values[0], &values[1]].map(|values| spread(values)),
@@ -456,6 +542,7 @@ fn row(
         more: None,
         seeds,
         floor: first.steady.filter(|_| steady),
+        margin: asked.margin.max(first.resolution),
         values,
     })
 }
@@ -469,7 +556,7 @@ fn spread(values: &[f64]) -> Option<f64> {
 }
 
 /// Differences, tests and verdicts.
-fn judge(rows: &mut [Row], asked: &Asked, deterministic: bool) {
+fn judge(rows: &mut [Row], deterministic: bool) {
     for row in rows.iter_mut() {
         let [a, b] = &row.values;
         let apart = row.seeds.iter().map(|(_, a, b)| b - a);
@@ -498,12 +585,13 @@ fn judge(rows: &mut [Row], asked: &Asked, deterministic: bool) {
         let metrics = mine.len();
         for (row, p) in mine.into_iter().zip(corrected(&likelihoods)) {
             row.p_corrected = p;
-            decide(row, asked.margin, metrics, deterministic);
+            decide(row, metrics, deterministic);
         }
     }
 }
 
-fn decide(row: &mut Row, margin: f64, metrics: usize, deterministic: bool) {
+fn decide(row: &mut Row, metrics: usize, deterministic: bool) {
+    let margin = row.margin;
     let paired = !row.seeds.is_empty();
     let runs = match paired {
         true => row.seeds.len(),
@@ -531,7 +619,7 @@ fn decide(row: &mut Row, margin: f64, metrics: usize, deterministic: bool) {
     let sure = row.p_corrected < ALPHA && difference.abs() >= margin;
     row.verdict = match () {
         () if exactly_same => Verdict::Same,
-        () if sure || (deterministic && beyond(row, margin)) => {
+        () if sure || (deterministic && beyond(row)) => {
             direction(row, difference)
         }
         () if runs >= least && within => Verdict::Same,
@@ -550,13 +638,18 @@ fn decide(row: &mut Row, margin: f64, metrics: usize, deterministic: bool) {
     };
 }
 
-/// Whether each seed's difference is the same way and larger than seeds
-/// alone ever made it: then one seed is enough.
-fn beyond(row: &Row, margin: f64) -> bool {
+/// Whether each seed's difference is the same way and larger than what seeds
+/// alone do: then a few of them are enough, or one.
+fn beyond(row: &Row) -> bool {
     let Some(floor) = row.floor else {
         return false;
     };
-    let least = floor.max(margin) * row.a.abs();
+    let seen = row.spread.iter().flatten().copied().fold(0.0, f64::max);
+    let floor = match row.seeds.len() {
+        0..LEAST_SEEDS => floor.max(seen),
+        _ => RANGES * seen,
+    };
+    let least = floor.max(row.margin) * row.a.abs();
     let differences = || row.seeds.iter().map(|(_, a, b)| b - a);
     !row.seeds.is_empty()
         && (differences().all(|d| d > least)

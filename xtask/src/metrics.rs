@@ -32,6 +32,8 @@ pub struct Metric {
     /// as a share; absent if it moves it a lot, as it does whatever depends on
     /// a placement that is left to the scheduler.
     pub steady: Option<f64>,
+    /// Smaller differences than this share are made by rounding.
+    pub resolution: f64,
 }
 
 /// Which way is better.
@@ -86,13 +88,19 @@ struct Known {
     steady: Option<f64>,
 }
 
+/// How far neighbouring buckets of a histogram are apart, as a share: a
+/// percentile moves by that or not at all.
+const RESOLUTION: f64 = 0.032;
+
 /// Every metric about which something is known. What is not here is better
 /// neither way, unless its terms are, and depends on the seed.
 const KNOWN: &[Known] = &[
-    known("rate", Better::Higher).judged(0.01),
-    known("iterations", Better::Higher).steady(0.01),
-    known("work_units", Better::Higher).steady(0.01),
-    known("cpu/iterations", Better::Lower).judged(0.01),
+    known("rate", Better::Higher).judged(0.015),
+    known("iterations", Better::Higher).steady(0.015),
+    known("work_units", Better::Higher).steady(0.015),
+    known("cpu/iterations", Better::Lower).judged(0.035),
+    known("wake.p50", Better::Lower).judged(RESOLUTION),
+    known("timer.p50", Better::Lower).judged(RESOLUTION),
     known("run_delay", Better::Lower),
     known("max_gap", Better::Lower),
     known("max_cpu_gap", Better::Lower),
@@ -207,6 +215,10 @@ fn metric(name: &str, run: &Run, figures: &RunFigures<'_>) -> Option<Metric> {
         steady: find(name)
             .and_then(|known| known.steady)
             .filter(|_| placed(run)),
+        resolution: match is_percentile(name) {
+            true => RESOLUTION,
+            false => 0.0,
+        },
     })
 }
 
@@ -260,6 +272,17 @@ fn find(name: &str) -> Option<&'static Known> {
         placeless.rsplit('.').next().unwrap_or_default().to_owned()
     };
     of(&placeless).or_else(|| of(&last))
+}
+
+/// Whether a percentile is in it.
+fn is_percentile(name: &str) -> bool {
+    terms(name).any(|(_, term)| {
+        let mut parts = term.split('.').skip(1);
+        parts.any(|part| {
+            let digits = part.strip_prefix('p').unwrap_or("");
+            digits.starts_with(|c: char| c.is_ascii_digit())
+        })
+    })
 }
 
 /// `g1` or a work type, in front of a figure.
@@ -569,6 +592,34 @@ mod tests {
         ] {
             assert_eq!(better(name), way, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_judged_by_default_is_in_the_table() {
+        let all = of_report(&report());
+        let judged = |m: &&super::Metric| m.judged;
+        let judged = all[0].metrics.iter().filter(judged);
+        let names: Vec<&str> = judged.map(|m| m.name.as_str()).collect();
+        assert_eq!(names, ["rate", "cpu/iterations", "wake.p50"]);
+        // Two CPUs to choose from.
+        assert!(all[0].metrics.iter().all(|m| m.steady.is_none()));
+        let mut pinned = report();
+        for worker in &mut pinned.runs[0].groups[0].workers {
+            worker.cpus_allowed = vec![1];
+        }
+        let steady = |text: &str| {
+            let found = Selector::parse(text).unwrap().of(&pinned).unwrap();
+            found[0].1.steady.is_some()
+        };
+        assert!(steady("PipeIo:rate") && steady("1:g0.cpu/g0.iterations"));
+        assert!(steady("PipeIo:PipeIo.wake.p50"));
+        assert!(!steady("PipeIo:wake.p99") && !steady("1:kernel.ctxt"));
+        let resolution = |text: &str| {
+            let found = Selector::parse(text).unwrap().of(&pinned).unwrap();
+            found[0].1.resolution
+        };
+        assert!(resolution("1:wake.p99.9") > 0.0);
+        assert_eq!(resolution("1:wake.mean"), 0.0);
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! `compare`: two kernels, or stored runs of two.
 
 use crate::cmd::{boot, runs};
-use crate::compare::{Asked, Comparison, Sample, Side, compare, exact, table};
+use crate::compare::{
+    Asked, Comparison, Sample, Side, Splits, compare, exact, splits, table,
+};
 use crate::metrics::Selector;
 use crate::model::Report;
 use crate::store::{self, Meta, Stored};
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -57,6 +59,11 @@ pub struct Args {
     /// a difference that does not count, in percent, 0.5 by default
     #[argh(option, default = "0.5")]
     pub margin: f64,
+    /// split stored runs of one kernel, both sides together, in two again and
+    /// again, so many times, and say how often a difference is found that
+    /// cannot be there
+    #[argh(option)]
+    pub splits: Option<usize>,
     /// more words for the kernel command line of A
     #[argh(option)]
     pub append_a: Vec<String>,
@@ -95,6 +102,10 @@ const SEEDS: u64 = 3;
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
 pub fn run(args: &Args) -> Result<u8> {
+    if let Some(times) = args.splits {
+        super::print(&table::render_splits(&split(args, times)?))?;
+        return Ok(super::exit::GOOD);
+    }
     let comparison = comparison(args)?;
     let on_stdout = args.json.as_deref() == Some("-");
     let json = || serde_json::to_string_pretty(&comparison).map(|j| j + "\n");
@@ -117,20 +128,9 @@ pub fn run(args: &Args) -> Result<u8> {
 ///
 /// As those of [`run`].
 pub fn comparison(args: &Args) -> Result<Comparison> {
-    let metrics = args.metric.iter().map(|text| Selector::parse(text));
-    let asked = Asked {
-        metrics: metrics.collect::<Result<_>>()?,
-        all: args.all,
-        margin: args.margin / 100.0,
-    };
-    if !(0.0..100.0).contains(&args.margin) {
-        bail!("--margin {}: valid is 0 or more, below 100", args.margin);
-    }
+    let asked = asked(args)?;
     let root = args.store.clone().unwrap_or_else(runs::default_dir);
-    let (stored, wrong) = store::list(&root)?;
-    for why in wrong {
-        eprintln!("not a run: {why}");
-    }
+    let stored = list(&root)?;
     let sides = [&args.a, &args.b].map(|text| find(text, &stored));
     let mut differing = Vec::new();
     let (a, b) = match sides {
@@ -155,6 +155,71 @@ pub fn comparison(args: &Args) -> Result<Comparison> {
     differing.append(&mut comparison.warnings);
     comparison.warnings = differing;
     Ok(comparison)
+}
+
+fn asked(args: &Args) -> Result<Asked> {
+    if !(0.0..100.0).contains(&args.margin) {
+        bail!("--margin {}: valid is 0 or more, below 100", args.margin);
+    }
+    let metrics = args.metric.iter().map(|text| Selector::parse(text));
+    Ok(Asked {
+        metrics: metrics.collect::<Result<_>>()?,
+        all: args.all,
+        rest: args.splits.is_none(),
+        margin: args.margin / 100.0,
+    })
+}
+
+fn list(root: &Path) -> Result<Vec<Stored>> {
+    let (stored, wrong) = store::list(root)?;
+    for why in wrong {
+        eprintln!("not a run: {why}");
+    }
+    Ok(stored)
+}
+
+/// Splits the runs of both sides.
+fn split(args: &Args, times: usize) -> Result<Splits> {
+    if times == 0 {
+        bail!("--splits 0 splits nothing");
+    }
+    let root = args.store.clone().unwrap_or_else(runs::default_dir);
+    let stored = list(&root)?;
+    let mut all: Vec<Stored> = Vec::new();
+    for text in [&args.a, &args.b] {
+        match find(text, &stored)? {
+            Found::Kernel => bail!("--splits is for stored runs: `{text}`"),
+            Found::Stored(mut runs) => {
+                runs.retain(|run| all.iter().all(|old| old.dir != run.dir));
+                all.append(&mut runs);
+            }
+        }
+    }
+    for_kernels_only(args)?;
+    let kernels = all.iter().map(|run| run.meta.kernel.sha256.as_str());
+    if kernels.collect::<BTreeSet<_>>().len() > 1 {
+        bail!("--splits is for runs of one kernel");
+    }
+    let samples: Vec<Sample> = all.iter().map(sample).collect::<Result<_>>()?;
+    splits(&samples, &asked(args)?, times)
+}
+
+/// Refuses what stored runs have no use for.
+fn for_kernels_only(args: &Args) -> Result<()> {
+    let plan = args.plan.iter().any(|word| word != "--");
+    for (given, what) in [
+        (args.runs.is_some(), "--runs"),
+        (args.seeds.is_some(), "--seeds"),
+        (!args.append_a.is_empty(), "--append-a"),
+        (!args.append_b.is_empty(), "--append-b"),
+        (!args.to_boot.is_empty(), "an option of `boot`"),
+        (plan, "a plan"),
+    ] {
+        if given {
+            bail!("{what} is for kernels; stored runs are booted already");
+        }
+    }
+    Ok(())
 }
 
 /// What a side is.
@@ -207,19 +272,7 @@ fn of_stored(
     b: &[Stored],
     differing: &mut Vec<String>,
 ) -> Result<(Side, Side)> {
-    let plan = args.plan.iter().any(|word| word != "--");
-    for (given, what) in [
-        (args.runs.is_some(), "--runs"),
-        (args.seeds.is_some(), "--seeds"),
-        (!args.append_a.is_empty(), "--append-a"),
-        (!args.append_b.is_empty(), "--append-b"),
-        (!args.to_boot.is_empty(), "an option of `boot`"),
-        (plan, "a plan"),
-    ] {
-        if given {
-            bail!("{what} is for kernels; stored runs are booted already");
-        }
-    }
+    for_kernels_only(args)?;
     if let Some(both) = a.iter().find(|x| b.iter().any(|y| x.dir == y.dir)) {
         bail!("{} is on both sides", name(both));
     }

@@ -1,9 +1,8 @@
 //! A comparison for people.
 
-use crate::compare::{Comparison, Row, Verdict};
+use crate::compare::{Comparison, Row, Splits, Verdict};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
-use pidone::kit::text::Human;
 
 /// A comparison as text; of metrics that are not judged only if `all`.
 #[must_use]
@@ -111,29 +110,61 @@ fn cells(row: &Row, deterministic: bool) -> Vec<String> {
     ]
 }
 
-/// A figure in a form that fits its unit.
+/// A figure in a form that fits its unit, with four digits or more.
 #[must_use]
 pub fn value(value: f64, unit: &str) -> String {
-    match unit {
-        "ns" if value < 10_000.0 => format!("{value:.0}ns"),
-        "ns" => {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "a time, shown with three digits"
-            )]
-            let ns = value as u64;
-            Human(ns).to_string()
-        }
-        _ if value.fract() == 0.0 => format!("{value:.0}{}", tail(unit)),
-        _ if value < 100.0 => format!("{value:.3}{}", tail(unit)),
-        _ => format!("{value:.0}{}", tail(unit)),
+    let (value, unit) = match unit {
+        "ns" if value >= 1e9 => (value / 1e9, "s".to_owned()),
+        "ns" if value >= 1e6 => (value / 1e6, "ms".to_owned()),
+        "ns" if value >= 1e4 => (value / 1e3, "us".to_owned()),
+        "" | "ns" | "/s" => (value, unit.to_owned()),
+        counted => (value, format!(" {counted}")),
+    };
+    match value.abs() {
+        _ if value.fract() == 0.0 => format!("{value:.0}{unit}"),
+        0.0..10.0 => format!("{value:.3}{unit}"),
+        10.0..100.0 => format!("{value:.2}{unit}"),
+        100.0..1000.0 => format!("{value:.1}{unit}"),
+        _ => format!("{value:.0}{unit}"),
     }
 }
 
-fn tail(unit: &str) -> String {
-    match unit {
-        "" | "/s" => unit.to_owned(),
-        other => format!(" {other}"),
+/// What splitting boots of one kernel found.
+#[must_use]
+pub fn render_splits(splits: &Splits) -> String {
+    let share = |n: usize| n as f64 * 100.0 / splits.splits.max(1) as f64;
+    let [a, b] = splits.sizes;
+    let mut text = format!(
+        "{} splits of {} boots into {a} and {b}: a difference was found in \
+         {} ({:.1} %)\n",
+        splits.splits,
+        a + b,
+        splits.found,
+        share(splits.found)
+    );
+    for ((run, metric), n) in &splits.by_metric {
+        text += &format!("  {run} {metric}: {n} ({:.1} %)\n", share(*n));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::value;
+
+    #[test]
+    fn figures_have_units_and_digits() {
+        for (figure, unit, text) in [
+            (9804.0, "ns", "9804ns"),
+            (12_613.57, "ns", "12.61us"),
+            (1_234_567.0, "ns", "1.235ms"),
+            (2.5e9, "ns", "2.500s"),
+            (78_877.6, "/s", "78878/s"),
+            (0.5, "", "0.500"),
+            (3.0, "tasks", "3 tasks"),
+            (0.0, "ns", "0ns"),
+        ] {
+            assert_eq!(value(figure, unit), text);
+        }
     }
 }
