@@ -8,6 +8,7 @@ pub mod build;
 pub mod compare;
 pub mod decode;
 pub mod explain;
+pub mod judge;
 pub mod kernel;
 pub mod list;
 pub mod pack;

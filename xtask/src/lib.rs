@@ -7,6 +7,7 @@ pub mod compare;
 pub mod decode;
 pub mod devices;
 pub mod format;
+pub mod judge;
 pub mod kconfig;
 pub mod kernel;
 pub mod kernel_build;

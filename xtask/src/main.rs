@@ -3,8 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    boot, build, compare, decode, exit, explain, kernel, list, pack, runs,
-    setup, test,
+    boot, build, compare, decode, exit, explain, judge, kernel, list, pack,
+    runs, setup, test,
 };
 use xtask::usage;
 
@@ -35,6 +35,7 @@ enum Verb {
     Pack(pack::Args),
     Boot(boot::Args),
     Compare(compare::Args),
+    Judge(judge::Args),
     Decode(decode::Args),
     Runs(runs::Args),
     List(list::Args),
@@ -72,6 +73,7 @@ fn real_main() -> u8 {
         Verb::Pack(args) => pack::run(args),
         Verb::Boot(args) => boot::run(args),
         Verb::Compare(args) => compare::run(args),
+        Verb::Judge(args) => judge::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Runs(args) => runs::run(args),
         Verb::List(args) => list::run(args),
