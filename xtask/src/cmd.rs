@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use std::io::{ErrorKind, Write, stdout};
 
+pub mod bisect;
 pub mod boot;
 pub mod build;
 pub mod compare;

@@ -201,7 +201,7 @@ fn known(plan: &[Works], check: &dyn Fn(&Works) -> Result<()>) -> Result<()> {
 }
 
 /// Adds an opinion: a worse one wins, and equal ones stand side by side.
-fn worst(all: &mut Opinion, mut other: Opinion) {
+pub(crate) fn worst(all: &mut Opinion, mut other: Opinion) {
     if other.0 > all.0 {
         core::mem::swap(all, &mut other);
     } else if other.0 == all.0 {

@@ -294,7 +294,8 @@ fn requests_text(requests: &[Request]) -> String {
     lines.collect()
 }
 
-fn key(parts: &[&str]) -> String {
+/// A short name of what these are together.
+pub(crate) fn key(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(u64::try_from(part.len()).unwrap_or(0).to_le_bytes());

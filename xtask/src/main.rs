@@ -3,8 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    boot, build, compare, decode, exit, explain, judge, kernel, list, pack,
-    runs, setup, test,
+    bisect, boot, build, compare, decode, exit, explain, judge, kernel, list,
+    pack, runs, setup, test,
 };
 use xtask::usage;
 
@@ -36,6 +36,7 @@ enum Verb {
     Boot(boot::Args),
     Compare(compare::Args),
     Judge(judge::Args),
+    Bisect(bisect::Args),
     Decode(decode::Args),
     Runs(runs::Args),
     List(list::Args),
@@ -74,6 +75,7 @@ fn real_main() -> u8 {
         Verb::Boot(args) => boot::run(args),
         Verb::Compare(args) => compare::run(args),
         Verb::Judge(args) => judge::run(args),
+        Verb::Bisect(args) => bisect::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Runs(args) => runs::run(args),
         Verb::List(args) => list::run(args),
