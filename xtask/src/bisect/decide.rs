@@ -14,6 +14,14 @@ const RECENT: usize = 5;
 /// between both.
 const NEAR: f64 = 0.25;
 
+/// How bad a crash is: worse than anything that is measured.
+const CRASH: f64 = 1e300;
+
+/// Whether it takes a crash to be this far apart.
+fn crashed(value: f64) -> bool {
+    value.abs() > CRASH / 4.0
+}
+
 /// What values mean.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scale {
@@ -39,7 +47,7 @@ impl Scale {
         match boot.value {
             Some(value) if self.better == Better::Higher => Some(-value),
             Some(value) => Some(value),
-            None => boot.bad.then_some(f64::INFINITY),
+            None => boot.bad.then_some(CRASH),
         }
     }
 
@@ -105,11 +113,11 @@ pub fn apart(scale: &Scale, old: &[Boot], new: &[Boot]) -> Apart {
         false => rank_test(&a, &b),
     };
     let of = |value: f64| value / before.abs();
-    let known = before != 0.0 && !scale.condition && shift.is_finite();
+    let known = before != 0.0 && !scale.condition && !crashed(shift);
     if known {
         apart.share = Some(of(shift));
         apart.interval = interval
-            .filter(|i| i.low.is_finite() && i.high.is_finite())
+            .filter(|i| !crashed(i.low) && !crashed(i.high))
             .map(|i| [of(i.low), of(i.high)]);
     }
     let order = |shift: f64| match shift > 0.0 {
@@ -178,8 +186,8 @@ pub fn like(
         scale.badness(same)
     };
     let (value, good, bad) = (scale.badness(boot)?, of(good)?, of(bad)?);
-    if value.is_infinite() || bad.is_infinite() {
-        let bad = value.is_infinite();
+    if crashed(value) || crashed(bad) {
+        let bad = crashed(value);
         return Some(Like { bad, near: true });
     }
     let gap = bad - good;
@@ -217,12 +225,10 @@ impl Threshold {
         let (of_good, of_bad) = (scale.all(first), scale.all(bad));
         let middle = median(&of_good).unwrap_or(0.0);
         let gap = median(&of_bad).unwrap_or(0.0) - middle;
-        let relative = middle != 0.0 && !scale.condition && gap.is_finite();
+        let relative = middle != 0.0 && !scale.condition && !crashed(gap);
         let half = match relative {
             _ if scale.condition => 0.5,
             true => gap / 2.0 / middle.abs(),
-            // What crashes is beyond everything that was seen.
-            false if gap.is_infinite() => f64::MAX,
             false => gap / 2.0,
         };
         let mut threshold = Self {
@@ -272,8 +278,10 @@ impl Threshold {
     /// one: the logarithm. `None` of no boots.
     #[must_use]
     pub fn likelihood(&self, boots: &[Boot]) -> Option<f64> {
+        // Few boots that were all on their own side do not say that none ever
+        // is on the other, and the threshold was made from the same boots.
         let rate = |(wrong, all): (usize, usize)| {
-            (wrong as f64 + 1.0) / (all as f64 + 2.0)
+            (wrong as f64 + 2.0) / (all as f64 + 4.0)
         };
         let good = rate(self.wrong_good);
         let bad = rate(self.wrong_bad);
