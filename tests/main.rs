@@ -17,6 +17,7 @@ mod budgets;
 mod configs;
 mod consoles;
 mod expects;
+mod judging;
 mod packing;
 mod proofs;
 mod proofs_bench;

@@ -304,6 +304,15 @@ pub(crate) fn key(parts: &[&str]) -> String {
     hex(&hash.finalize())[..KEY].to_owned()
 }
 
+/// Where the sources of `debian:VERSION` or a directory are.
+///
+/// # Errors
+///
+/// There are none.
+pub fn source(tree: &str, setup: bool) -> Result<PathBuf> {
+    Ok(Source::find(tree, setup)?.dir)
+}
+
 /// Bytes in hexadecimal digits.
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
