@@ -1,4 +1,5 @@
-//! `judge` under `git bisect run`, by the lines of `docs/bisect.md`.
+//! `judge` under `git bisect run`, by the lines of `docs/bisect.md`; and wrong
+//! use of `judge` and `bisect`.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -129,4 +130,77 @@ fn a_wrong_use_of_judge_is_no_verdict() {
         assert_eq!(said.status.code(), Some(255), "{words:?}: {text}");
         assert!(text.contains(message), "{words:?}: {text}");
     }
+}
+
+#[test]
+fn a_wrong_use_of_bisect_is_answered_before_anything_is_built() {
+    let dir = tempfile::tempdir().unwrap();
+    let tree = dir.path().join("linux");
+    fs::create_dir(&tree).unwrap();
+    let plain = dir.path().join("plain");
+    fs::create_dir(&plain).unwrap();
+    git(&tree, &["init", "-q"]);
+    fs::write(tree.join("file"), "0").unwrap();
+    for (tag, files) in [
+        ("none", &["file"][..]),
+        ("old", &["Kconfig", "Kbuild"]),
+        ("new", &["file"]),
+    ] {
+        for file in files {
+            fs::write(tree.join(file), tag).unwrap();
+        }
+        git(&tree, &["add", "."]);
+        git(&tree, &["commit", "-q", "-m", tag]);
+        git(&tree, &["tag", tag]);
+    }
+    for (at, words, message) in [
+        (&tree, "--good old --bad nope", "no revision `nope` in "),
+        (&tree, "--good none --bad new", "at none is no kernel tree"),
+        (&tree, "--good new --bad old", "are they swapped? --better"),
+        (&tree, "--good old --bad old^0", "the same commit"),
+        (&plain, "--good old --bad new", "is no git checkout"),
+        (
+            &tree,
+            "--good old --bad new --metric wak.p9",
+            "nearest is `wake`",
+        ),
+        (
+            &tree,
+            "--good old --bad new --metric rate --expect rate>1",
+            "one of",
+        ),
+        (
+            &tree,
+            "--good old --bad new --seeds 2",
+            "needs --deterministic",
+        ),
+        (
+            &tree,
+            "--good old --bad new --runs 0",
+            "0 boots say nothing",
+        ),
+        (
+            &tree,
+            "--good old --bad new --confidence 100%",
+            "below 100%",
+        ),
+        (&tree, "--good old --bad new --confidence 20", "50% or more"),
+        (&tree, "--good old --bad new --smpp 2", "nearest is `--smp`"),
+        (&tree, "--good old", "--bad"),
+    ] {
+        let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["bisect", "--tree"])
+            .arg(at)
+            .args(words.split(' '))
+            .args(["--", "work=PipeIo"])
+            .env("PIDONE_CACHE", dir.path().join("cache"))
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&said.stderr).into_owned();
+        assert_eq!(said.status.code(), Some(255), "{words}: {text}");
+        assert!(text.contains(message), "{words}: {text}");
+    }
+    assert!(!dir.path().join("cache").exists());
+    let said = git(&tree, &["worktree", "list"]);
+    assert_eq!(said.lines().count(), 1, "{said}");
 }

@@ -8,8 +8,9 @@ use crate::stats::{
     paired_test, quantile, rank_test,
 };
 
-/// Good boots that say how fast the host is at the moment.
-const RECENT: usize = 5;
+/// Good boots that say how fast the host is at the moment: with fewer their
+/// median is too noisy, with more it is of another hour.
+const RECENT: usize = 15;
 /// A value that is further than this share of the gap from either end is
 /// between both.
 const NEAR: f64 = 0.25;

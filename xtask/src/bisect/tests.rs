@@ -497,5 +497,5 @@ fn steps_are_as_sure_as_they_say() {
         all += 1;
     }
     assert!(wrong <= 50, "{wrong} of {all} are wrong");
-    assert!(boots < all * 8, "{boots} boots for {all} steps");
+    assert!(boots < all * 7, "{boots} boots for {all} steps");
 }
