@@ -209,6 +209,11 @@ impl Bisection<'_> {
                 "--bad is better than --good: {name} {told}; are they \
                  swapped? --better looks for what made it better"
             ),
+            Order::Same => Ok(Some(format!(
+                "both ends are alike: {name} {told}, where {:.2} % does not \
+                 count",
+                self.asked.scale.margin * 100.0
+            ))),
             Order::Unknown => {
                 let what = match self.asked.seed {
                     Some(_) => "--seeds",
@@ -251,12 +256,13 @@ impl Bisection<'_> {
             None => match apart.is {
                 Order::Worse => "differs".to_owned(),
                 Order::Better => "differs the other way".to_owned(),
-                Order::Unknown => "does not differ".to_owned(),
+                Order::Same | Order::Unknown => "does not differ".to_owned(),
             },
         };
-        match apart.p {
-            0.0 => format!("{share}, in every seed"),
-            p => format!("{share}, p {p:.4}"),
+        match (apart.p, apart.is) {
+            (0.0, _) => format!("{share}, in every seed"),
+            (_, Order::Same) => share,
+            (p, _) => format!("{share}, p {p:.4}"),
         }
     }
 

@@ -15,6 +15,10 @@ const RECENT: usize = 15;
 /// between both.
 const NEAR: f64 = 0.25;
 
+/// Fewer boots of each than this are not said to be the same: an interval of
+/// so few is too narrow.
+const LEAST_SAME: usize = 5;
+
 /// How bad a crash is: worse than anything that is measured.
 const CRASH: f64 = 1e300;
 
@@ -60,7 +64,7 @@ impl Scale {
 /// What two kernels are beside each other.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Apart {
-    /// The second is worse, better, or neither.
+    /// What the second is beside the first.
     pub is: Order,
     /// By how much of the first, worse being positive.
     pub share: Option<f64>,
@@ -79,6 +83,8 @@ pub enum Order {
     Worse,
     /// The first.
     Better,
+    /// Neither by enough to count.
+    Same,
     /// It cannot be told.
     Unknown,
 }
@@ -140,8 +146,23 @@ pub fn apart(scale: &Scale, old: &[Boot], new: &[Boot]) -> Apart {
     if exact {
         apart.p = 0.0;
     }
+    let least = scale.margin * before.abs();
+    let same = match paired {
+        true if scale.condition => false,
+        true => scale
+            .floor
+            .is_some_and(|_| differences.iter().all(|d| d.abs() <= least)),
+        false => {
+            let within =
+                apart.interval.map(|[low, high]| Interval { low, high });
+            let within = within.is_some_and(|i| i.within(scale.margin));
+            within && a.len().min(b.len()) >= LEAST_SAME
+        }
+    };
     if exact || (counts && apart.p < ALPHA) {
         apart.is = order(shift);
+    } else if same {
+        apart.is = Order::Same;
     } else {
         apart.more = more_runs(&Found {
             runs: a.len().min(b.len()),

@@ -80,6 +80,10 @@ pub fn plot(state: &State, scale: &Scale, history: &[String]) -> String {
     let ranges: Vec<[f64; 3]> = ranges.collect();
     let least = ranges.iter().map(|r| r[0]).fold(f64::INFINITY, f64::min);
     let most = ranges.iter().map(|r| r[2]).fold(-f64::INFINITY, f64::max);
+    // What does not count is not to look large.
+    let middle = f64::midpoint(least, most);
+    let wide = ((most - least) / 2.0).max(scale.margin * middle.abs());
+    let (least, most) = (middle - wide, middle + wide);
     let mut out = String::new();
     for hash in order {
         let Some(known) = state.commits.get(hash) else {
