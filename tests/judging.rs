@@ -88,6 +88,13 @@ fn documented_lines_find_the_commit() {
         assert!(said.contains(&found), "{said}");
         git(&tree, &["bisect", "reset"]);
     }
+    // Another plan is no baseline.
+    git(&tree, &["checkout", "-q", &commits[0]]);
+    let line = lines[1].replace("git bisect run ", "");
+    let (code, said) =
+        shell(&line.replace("work=FutexPingPong", "work=PipeIo"));
+    assert_eq!(code, Some(255), "{said}");
+    assert!(said.contains("different plans do not compare"), "{said}");
     // A mistake blames nobody.
     git(&tree, &["bisect", "start", &commits[5], &commits[0]]);
     let (code, said) = shell(&lines[0].replace("rate>", "rat>"));
