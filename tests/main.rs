@@ -14,6 +14,7 @@
 
 mod boots;
 mod budgets;
+mod compares;
 mod configs;
 mod consoles;
 mod expects;
