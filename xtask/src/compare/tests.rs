@@ -80,6 +80,49 @@ fn samples_of_one_kernel_and_of_a_slower_one() {
 }
 
 #[test]
+fn each_metric_has_its_own_good_side_or_none() {
+    let (a, mut b) = (side("a", &TEN, false), side("b", &TEN, false));
+    for sample in &mut b.samples {
+        let group = &mut sample.report.runs[0].groups[0];
+        for worker in &mut group.workers {
+            worker.cpu_ns *= 2;
+            worker.nvcsw = worker.nvcsw.map(|n| n * 2);
+        }
+    }
+    let verdicts = |a: &Side, b: &Side, metrics: &[&str]| {
+        let found = compare(a, b, &asked(metrics)).unwrap();
+        let verdicts = found.rows.iter().map(|row| row.verdict);
+        (verdicts.collect::<Vec<_>>(), found.exit_code)
+    };
+    let (cost, count) = (["cpu/iterations"], ["nvcsw"]);
+    assert_eq!(verdicts(&a, &b, &cost), (vec![Verdict::Worse], 1));
+    assert_eq!(verdicts(&b, &a, &cost), (vec![Verdict::Better], 0));
+    assert_eq!(verdicts(&a, &b, &count), (vec![Verdict::Differs], 0));
+}
+
+#[test]
+fn what_is_not_judged_is_not_worse() {
+    let (a, mut b) = (side("a", &TEN, false), side("b", &TEN, false));
+    for sample in &mut b.samples {
+        let group = &mut sample.report.runs[0].groups[0];
+        for worker in &mut group.workers {
+            worker.run_delay_ns = worker.run_delay_ns.map(|ns| ns * 2);
+        }
+    }
+    let mut asked = asked(&[]);
+    let found = compare(&a, &b, &asked).unwrap();
+    assert_eq!(found.exit_code, 0, "{}", found.reason);
+    let mut rows = found.rows.iter();
+    let delay = rows.find(|row| row.metric == "run_delay").unwrap();
+    assert_eq!(delay.verdict, Verdict::Worse);
+    asked.all = true;
+    assert_eq!(compare(&a, &b, &asked).unwrap().exit_code, 1);
+    asked.rest = false;
+    let rows = compare(&a, &b, &asked).unwrap().rows;
+    assert!(rows.iter().all(|row| row.judged));
+}
+
+#[test]
 fn too_few_runs_decide_nothing_and_say_how_many_would() {
     let few = compared(&[1000, 1010, 990], &[900, 905, 895], false);
     assert_eq!((few.exit_code, few.verdict.as_str()), (125, "cannot tell"));
