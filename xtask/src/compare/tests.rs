@@ -192,8 +192,15 @@ fn a_kernel_is_identical_to_itself() {
         same.reason
             .contains("every figure of every boot is the same")
     );
+    let (a, mut b) = (side("a", &TEN, true), side("b", &TEN, true));
+    b.samples.reverse();
+    let rate = asked(&["rate"]);
+    assert!(compare(&a, &b, &rate).unwrap().identical);
+    b.samples.pop();
+    assert!(!compare(&a, &b, &rate).unwrap().identical);
     let other = compared(&[1000, 1001], &[1000, 1000], true);
     assert!(!other.identical);
+    assert!(!compared(&[1000], &[1000], false).identical);
 }
 
 #[test]
