@@ -25,6 +25,7 @@ mod proofs_churn;
 mod proofs_cpu;
 mod proofs_custom;
 mod proofs_wake;
+mod report;
 mod smoke;
 mod tidy;
 mod trouble;

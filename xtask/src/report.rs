@@ -287,6 +287,7 @@ pub fn render(sources: &[Source]) -> String {
         h.el("head", &[], |h| head(h, &title));
         h.el("body", &[], |h| {
             h.el("header", &[], |h| {
+                h.classed("p", "kicker", "Scheduler measurements");
                 h.leaf("h1", &[], &title);
                 boots::header(h, &page);
             });
@@ -337,7 +338,7 @@ fn title(sources: &[Source]) -> String {
         }
         few => few.join(" and "),
     };
-    format!("Scheduler measurements on Linux {kernels}")
+    format!("Linux {kernels}")
 }
 
 fn footer(h: &mut Html, page: &Page<'_>) {
@@ -345,7 +346,8 @@ fn footer(h: &mut Html, page: &Page<'_>) {
         h.text(&format!(
             "{} stands for what the kernel does not tell. Values of a \
              histogram are exact to 1.6 %. A percentile in italics has no \
-             sample beyond it: p99 needs 100 of them.",
+             sample beyond it: p99 needs 100 of them. Plots leave out to the \
+             left what a thousandth of the samples is below.",
             number::ABSENT
         ));
     });

@@ -88,9 +88,6 @@ pub fn run(args: &Args) -> Result<u8> {
 
 /// The path of a run that is named by its path or, below `root`, by its name.
 fn place(name: &str, root: &Path) -> Result<String> {
-    if name == "-" {
-        return Ok(name.to_owned());
-    }
     let below = root.join(name);
     // Not `..` or `/`, nor a run that is being written.
     let is_name = !name.starts_with('.') && !name.contains('/');
@@ -103,14 +100,21 @@ fn place(name: &str, root: &Path) -> Result<String> {
             root.display()
         ),
     };
+    if !path.is_file() && !path.is_dir() {
+        // A pipe has no other name.
+        return Ok(name.to_owned());
+    }
     let path = path.canonicalize().with_context(|| name.to_owned())?;
-    // Other files would not be the same when named again.
     let path = path.to_str().map(str::to_owned);
     path.with_context(|| format!("`{name}` is no text"))
 }
 
 /// Reads a run, whatever it is.
-fn source(name: &str) -> Result<Source> {
+///
+/// # Errors
+///
+/// It cannot be read, or is a report of another release.
+pub fn source(name: &str) -> Result<Source> {
     let input = Input::read(name)?;
     let mut source = Source {
         name: name.to_owned(),

@@ -6,21 +6,26 @@ use super::number::{ABSENT, count};
 use super::{Page, Source};
 use crate::model::Hello;
 
+/// What is known of a boot, if it is.
+type Of = fn(&Source) -> Option<String>;
+
+/// What boots often have in common.
+const COMMON: [(&str, Of); 5] = [
+    ("Plan", |source| Some(plan(source).join(" "))),
+    ("Machine", |source| {
+        source.report.hello.as_ref().map(machine)
+    }),
+    ("Mode", mode),
+    ("Clock", |source| source.report.hello.as_ref().map(clock)),
+    ("Started", |source| {
+        Some(source.meta.as_ref()?.started.clone())
+    }),
+];
+
 /// What the boots have in common, below the title.
 pub(super) fn header(h: &mut Html, page: &Page<'_>) {
-    let facts: [(&str, fn(&Source) -> Option<String>); 5] = [
-        ("Plan", |source| Some(plan(source).join(" "))),
-        ("Machine", |source| {
-            source.report.hello.as_ref().map(machine)
-        }),
-        ("Mode", mode),
-        ("Clock", |source| source.report.hello.as_ref().map(clock)),
-        ("Started", |source| {
-            Some(source.meta.as_ref()?.started.clone())
-        }),
-    ];
     h.el("dl", &[("class", "facts")], |h| {
-        for (name, of) in facts {
+        for (name, of) in COMMON {
             let told: Vec<Option<String>> =
                 page.sources.iter().map(of).collect();
             let told = told.iter().map(|fact| fact.as_deref().unwrap_or(""));

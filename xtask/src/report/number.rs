@@ -5,6 +5,54 @@ use crate::model::Hist;
 /// What stands where nothing was told.
 pub(super) const ABSENT: &str = "\u{2013}";
 
+/// A percentile that is shown.
+pub(super) struct Percentile {
+    /// Its name.
+    pub(super) name: &'static str,
+    /// Which part of the samples is up to it.
+    pub(super) share: f64,
+    /// Its value.
+    pub(super) of: fn(&Hist) -> u64,
+}
+
+/// Those that are shown.
+pub(super) const PERCENTILES: [Percentile; 4] = [
+    Percentile {
+        name: "p50",
+        share: 0.5,
+        of: |hist| hist.p50_ns,
+    },
+    Percentile {
+        name: "p90",
+        share: 0.9,
+        of: |hist| hist.p90_ns,
+    },
+    Percentile {
+        name: "p99",
+        share: 0.99,
+        of: |hist| hist.p99_ns,
+    },
+    Percentile {
+        name: "p99.9",
+        share: 0.999,
+        of: |hist| hist.p999_ns,
+    },
+];
+
+impl Percentile {
+    /// Whether there is a sample beyond it.
+    pub(super) fn is_met(&self, count: u64) -> bool {
+        // A little less, for the share is no exact number.
+        as_f64(count.into()) * (1.0 - self.share) > 1.0 - 1e-6
+    }
+}
+
+/// A number as a place on a screen.
+#[expect(clippy::cast_precision_loss, reason = "a place on a screen")]
+pub(super) fn as_f64(n: u128) -> f64 {
+    n as f64
+}
+
 /// What the values of a histogram are shown in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Unit<'a> {
@@ -32,7 +80,7 @@ impl<'a> Unit<'a> {
     /// than needed.
     pub(super) fn of_time(typical_ns: u64) -> Self {
         let decimals = |scale| match typical_ns / scale {
-            0..10 => 2,
+            0..3 => 2,
             _ => 1,
         };
         let [us, ms, s] = [1_000, 1_000_000, 1_000_000_000];
@@ -97,6 +145,14 @@ pub(super) fn told_ms(ns: Option<u64>) -> String {
     ns.map_or_else(|| ABSENT.to_owned(), |ns| MS.show(ns))
 }
 
+/// A time by itself.
+pub(super) fn time(ns: f64) -> String {
+    let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs")];
+    let unit = units.iter().find(|(scale, _)| ns >= *scale);
+    let &(scale, name) = unit.unwrap_or(&(1.0, "ns"));
+    format!("{:.1} {name}", ns / scale)
+}
+
 /// How many a second.
 pub(super) fn rate(number: u64, wall_ns: u64) -> String {
     if wall_ns == 0 {
@@ -134,7 +190,7 @@ pub(super) fn ratio(one: u64, two: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Unit, grouped, percent, rate, ratio};
+    use super::{PERCENTILES, Unit, grouped, percent, rate, ratio, time};
 
     #[test]
     fn one_precision_for_all_of_a_unit() {
@@ -154,6 +210,15 @@ mod tests {
     }
 
     #[test]
+    fn a_percentile_needs_a_sample_beyond_it() {
+        for (percentile, count) in PERCENTILES.iter().zip([2, 10, 100, 1000]) {
+            let name = percentile.name;
+            assert!(percentile.is_met(count), "{name}");
+            assert!(!percentile.is_met(count - 1), "{name}");
+        }
+    }
+
+    #[test]
     fn numbers_for_people() {
         let all = [0, 12, 123, 1234, 1_234_567].map(grouped);
         assert_eq!(all, ["0", "12", "123", "1,234", "1,234,567"]);
@@ -164,5 +229,7 @@ mod tests {
         assert_eq!(percent(505, 1011), "49.9");
         assert_eq!(ratio(3, 2), "0.67");
         assert_eq!(ratio(0, 2), "\u{2013}");
+        let times = [51_455.0, 1.25, 0.0, 2e9].map(time);
+        assert_eq!(times, ["51.5 µs", "1.2 ns", "0.0 ns", "2.0 s"]);
     }
 }

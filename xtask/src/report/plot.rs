@@ -6,28 +6,21 @@
 
 use super::Key;
 use super::html::Html;
+use super::number::{PERCENTILES, Unit, as_f64, grouped};
 use crate::model::Hist;
 use core::fmt::Write;
 use pidone::kit::histogram::{bucket_of, bucket_range};
 
-/// Of a panel, in pixels of the phone it fits on.
-const WIDTH: f64 = 340.0;
-const HEIGHT: f64 = 200.0;
-const LEFT: f64 = 46.0;
-const RIGHT: f64 = 12.0;
-const TOP: f64 = 8.0;
-const BOTTOM: f64 = 36.0;
+/// Of a panel.
+const WIDTH: f64 = 420.0;
+const HEIGHT: f64 = 220.0;
+const LEFT: f64 = 48.0;
+const RIGHT: f64 = 16.0;
+const TOP: f64 = 24.0;
+const BOTTOM: f64 = 20.0;
 
-/// Steps that are smaller are not drawn, in pixels.
+/// Steps that are smaller are not drawn.
 const VISIBLE: f64 = 0.5;
-
-/// Percentiles that are marked: name, share, field.
-const MARKS: [(&str, f64, fn(&Hist) -> u64); 4] = [
-    ("p50", 0.5, |hist| hist.p50_ns),
-    ("p90", 0.9, |hist| hist.p90_ns),
-    ("p99", 0.99, |hist| hist.p99_ns),
-    ("p99.9", 0.999, |hist| hist.p999_ns),
-];
 
 /// One line of a plot.
 pub(super) struct Line<'a> {
@@ -148,7 +141,7 @@ struct XAxis {
 impl XAxis {
     fn of(lines: &[Line<'_>]) -> Self {
         let hists = || lines.iter().map(|line| line.hist);
-        let low = hists().map(|hist| hist.min_ns).min().unwrap_or(0);
+        let low = hists().map(low).min().unwrap_or(0);
         let high = hists().map(|hist| hist.max_ns).max().unwrap_or(1);
         let times = hists().all(|hist| hist.unit == "ns");
         match times || low > 0 {
@@ -223,11 +216,6 @@ impl XAxis {
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a place on a screen")]
-fn as_f64(n: u128) -> f64 {
-    n as f64
-}
-
 /// A value beside an axis.
 fn tick(value: u128, times: bool) -> String {
     let units = [(1_000_000_000, " s"), (1_000_000, " ms"), (1_000, " µs")];
@@ -235,8 +223,22 @@ fn tick(value: u128, times: bool) -> String {
     match unit {
         Some((scale, unit)) => format!("{}{unit}", value / scale),
         None if times => format!("{value} ns"),
-        None => super::number::grouped(value),
+        None => grouped(value),
     }
+}
+
+/// Where the axis begins for a histogram: no more than a thousandth of the
+/// samples is below, so that a stray one does not squeeze all others.
+fn low(hist: &Hist) -> u64 {
+    let total: u128 = hist.buckets.iter().map(|&(_, n)| u128::from(n)).sum();
+    let mut below = 0;
+    for &(low, count) in &hist.buckets {
+        below += u128::from(count);
+        if below * 1000 > total {
+            return low.max(hist.min_ns);
+        }
+    }
+    hist.min_ns
 }
 
 fn draw(h: &mut Html, panel: Panel, x: &XAxis, lines: &[Line<'_>]) {
@@ -258,10 +260,10 @@ fn draw(h: &mut Html, panel: Panel, x: &XAxis, lines: &[Line<'_>]) {
         label_at(h, "middle", x, floor + 14.0, label);
     }
     let what = match panel {
-        Panel::Share => "% of samples ≤ x",
-        Panel::Slower(_) => "% of samples > x",
+        Panel::Share => "share of samples ≤ x",
+        Panel::Slower(_) => "share of samples > x",
     };
-    label_at(h, "middle", (LEFT + right) / 2.0, HEIGHT - 4.0, what);
+    label_at(h, "start", LEFT, TOP - 10.0, what);
     h.leaf("path", &[("class", "minor"), ("d", &minor)], "");
     h.leaf("path", &[("class", "grid"), ("d", &grid)], "");
     for line in lines {
@@ -270,24 +272,23 @@ fn draw(h: &mut Html, panel: Panel, x: &XAxis, lines: &[Line<'_>]) {
         h.leaf("path", &[("class", &class), ("d", &d)], "");
     }
     for line in lines {
-        for (name, share, of) in MARKS {
-            if enough(line.hist.count, share) {
-                let value = of(line.hist);
-                let place = (x.x(as_f64(value.into())), panel.y(share));
-                let unit = super::number::Unit::of(&[line.hist]);
-                let key = line.key;
-                let text =
-                    format!("{key}: {name} {} {}", unit.show(value), unit.name);
-                mark(h, key, place.0, place.1, &text);
+        for percentile in &PERCENTILES {
+            if percentile.is_met(line.hist.count) {
+                let value = (percentile.of)(line.hist);
+                let unit = Unit::of(&[line.hist]);
+                let text = format!(
+                    "{}: {} {} {}",
+                    line.key,
+                    percentile.name,
+                    unit.show(value),
+                    unit.name
+                );
+                let (x, y) =
+                    (x.x(as_f64(value.into())), panel.y(percentile.share));
+                mark(h, line.key, x, y, &text);
             }
         }
     }
-}
-
-/// Whether there is a sample beyond that share of them.
-pub(super) fn enough(count: u64, share: f64) -> bool {
-    // A little less, for the share is no exact number.
-    as_f64(count.into()) * (1.0 - share) > 1.0 - 1e-6
 }
 
 fn label_at(h: &mut Html, anchor: &str, x: f64, y: f64, text: &str) {
@@ -340,10 +341,11 @@ fn mark(h: &mut Html, key: &Key, x: f64, y: f64, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Panel, XAxis, decades, enough, path, plot};
+    use super::{Line, Panel, RIGHT, WIDTH, XAxis, decades, path, plot};
     use crate::model::Hist;
     use crate::report::Key;
     use crate::report::html::Html;
+    use crate::report::number::as_f64;
     use pidone::kit::histogram::bucket_of;
 
     fn hist(values: &[u64]) -> Hist {
@@ -373,12 +375,12 @@ mod tests {
         let axis = XAxis::of(&line);
         assert_eq!((axis.low, axis.high), (1.0, 200.0));
         let d = path(Panel::Share, &axis, &hist);
-        let third = "M46.0 164.0H46.0V112.0H168.6V60.0H291.1V8.0";
+        let third = "M48.0 200.0H48.0V141.3H202.7V82.7H357.4V24.0";
         assert_eq!(d, third);
         // Of three samples, a tenth is the next power of ten.
         assert_eq!(decades(&line), 1);
         let d = path(Panel::Slower(1), &axis, &hist);
-        assert_eq!(d, "M46.0 8.0H46.0V35.5H168.6V82.4H291.1V164.0");
+        assert_eq!(d, "M48.0 24.0H48.0V55.0H202.7V108.0H357.4V200.0");
     }
 
     #[test]
@@ -396,8 +398,8 @@ mod tests {
                 key: &key,
                 hist: &hist,
             }]);
-            let ends = axis.low <= (low.max(1) as f64) && axis.high > 0.0;
-            assert!(ends && axis.x(high as f64) <= 330.0, "{low} {high}");
+            let place = axis.x(as_f64(high.into()));
+            assert!(place <= WIDTH - RIGHT, "{low} {high}: {place}");
             let labels = axis.ticks.into_iter().map(|(label, _)| label);
             labels
                 .filter(|l| !l.is_empty())
@@ -413,14 +415,6 @@ mod tests {
         assert_eq!(labels(0, 1, "tasks"), "0 1");
         assert!(labels(0, u64::MAX, "tasks").len() < 160);
         assert!(labels(1, u64::MAX, "ns").split(' ').count() < 25);
-    }
-
-    #[test]
-    fn a_percentile_needs_a_sample_beyond_it() {
-        assert!(enough(10, 0.9) && !enough(9, 0.9));
-        assert!(enough(100, 0.99) && !enough(99, 0.99));
-        assert!(enough(1000, 0.999) && !enough(999, 0.999));
-        assert!(enough(2, 0.5) && !enough(1, 0.5));
     }
 
     #[test]

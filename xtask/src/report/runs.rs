@@ -1,13 +1,15 @@
 //! What is said of each run: verdicts, figures of groups, workers and CPUs,
 //! and what the kernel counted and said.
 
-use super::html::Html;
+use super::html::{Attr, Html};
 use super::number::{
-    ABSENT, MS, Unit, count, percent, rate, ratio, told, told_ms,
+    ABSENT, MS, PERCENTILES, Unit, count, percent, rate, ratio, time, told,
+    told_ms,
 };
-use super::plot::{self, Line, enough};
+use super::plot::{self, Line};
 use super::{Page, Section};
-use crate::model::{Group, Hist, Kernel, Run, Worker};
+use crate::model::{Expect, Group, Hist, Kernel, Run, Worker};
+use pidone::expect::Kind;
 use pidone::workload::Workload;
 use pidone::workloads;
 use std::collections::BTreeSet;
@@ -51,13 +53,12 @@ pub(super) fn glance(h: &mut Html, page: &Page<'_>) {
             return;
         }
         let boots = page.columns();
-        let mut heads = vec!["run", "figure"];
+        let mut heads = vec!["run"];
         heads.extend(boots.iter().map(String::as_str));
         let both = page.sources.len() == 2;
         if both {
             heads.push("#B/A");
         }
-        page.legend(h);
         h.table("Every run at a glance", &heads, |h| {
             for (section, number) in page.sections.iter().zip(1..) {
                 let number: usize = number;
@@ -77,14 +78,10 @@ struct Row {
 }
 
 fn glance_rows(h: &mut Html, section: &Section<'_>, href: &str, both: bool) {
-    let rows = headline_rows(section);
     h.el("tr", &[], |h| {
-        let span = (rows.len() + 1).to_string();
-        let attrs = [("scope", "rowgroup"), ("rowspan", span.as_str())];
-        h.el("th", &attrs, |h| {
+        h.el("th", &[("scope", "rowgroup")], |h| {
             h.leaf("a", &[("href", href)], section.name);
         });
-        h.cell("verdict");
         for run in &section.runs {
             h.el("td", &[("class", "n")], |h| match run {
                 Some(run) => verdict(h, &run.verdict),
@@ -95,9 +92,10 @@ fn glance_rows(h: &mut Html, section: &Section<'_>, href: &str, both: bool) {
             h.cell("");
         }
     });
-    for row in rows {
+    for row in headline_rows(section) {
         h.el("tr", &[], |h| {
-            h.cell(&row.name);
+            let attrs = [("scope", "row"), ("class", "sub")];
+            h.leaf("th", &attrs, &row.name);
             for text in &row.shown {
                 h.number(text);
             }
@@ -144,13 +142,12 @@ fn headline_rows(section: &Section<'_>) -> Vec<Row> {
         .collect();
     let known: Vec<&Hist> = hists.iter().flatten().copied().collect();
     let unit = Unit::of(&known);
-    let percentiles: [(&str, fn(&Hist) -> u64); 2] =
-        [("p50", |hist| hist.p50_ns), ("p99", |hist| hist.p99_ns)];
-    for (percentile, of) in percentiles {
+    for percentile in PERCENTILES.iter().step_by(2) {
+        let of = percentile.of;
         let values: Vec<Option<u64>> =
             hists.iter().map(|hist| hist.map(of)).collect();
         rows.push(Row {
-            name: format!("{name} {percentile}, {}", unit.name),
+            name: format!("{name} {}, {}", percentile.name, unit.name),
             shown: values
                 .iter()
                 .map(|value| value.map_or(String::new(), |v| unit.show(v)))
@@ -171,8 +168,11 @@ pub(super) fn section(
     let id = format!("run-{number}");
     h.el("section", &[("id", &id)], |h| {
         h.leaf("h2", &[], section.name);
-        verdicts(h, page, section);
-        expects(h, page, section);
+        h.el("div", &[("class", "beside")], |h| {
+            verdicts(h, page, section);
+            expects(h, page, section);
+        });
+        missing(h, page, section);
         let groups = section.groups();
         for ((work, groups), index) in groups.iter().zip(0..) {
             let index: usize = index;
@@ -229,6 +229,10 @@ fn verdicts(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
             h.number(&run.seed.to_string());
         });
     });
+}
+
+/// Which boots did not have the run.
+fn missing(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
     let missing = section.runs.iter().zip(&page.keys);
     let missing: Vec<String> = missing
         .filter(|(run, _)| run.is_none())
@@ -264,14 +268,25 @@ fn expects(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
                             };
                             h.classed("span", class, word);
                         });
-                        let value = expect.value;
-                        let value = value.map(|value| value.to_string());
-                        h.number(value.as_deref().unwrap_or(ABSENT));
+                        h.number(&value(expect));
                     });
                 }
             }
         });
     });
+}
+
+/// What the left side of a condition came to, with its unit.
+fn value(expect: &Expect) -> String {
+    let Some(value) = expect.value else {
+        return ABSENT.to_owned();
+    };
+    let kind = pidone::expect::Expect::parse(&expect.text);
+    match kind.map(|condition| condition.kind()) {
+        Ok(Kind::Duration) => time(value),
+        Ok(Kind::Rate) => format!("{value} /s"),
+        _ => value.to_string(),
+    }
 }
 
 /// One group of a run in all boots.
@@ -291,9 +306,11 @@ impl Shown<'_> {
             h.classed("p", "about", row.summary.text());
         }
         self.args(h);
-        self.throughput(h);
+        h.el("div", &[("class", "beside")], |h| {
+            self.throughput(h);
+            self.metrics(h);
+        });
         self.hists(h);
-        self.metrics(h);
         self.workers(h);
         self.cpus(h);
     }
@@ -458,15 +475,19 @@ impl Shown<'_> {
         if names.is_empty() {
             return;
         }
-        let names: Vec<&str> = names.into_iter().collect();
         let meaning = |name: &str| {
             let all = self.row.map_or(&[][..], |row| row.metrics);
             let metric = all.iter().find(|metric| metric.name == name);
             metric.map(|metric| metric.meaning.text())
         };
-        figures(h, self.page, "Metrics", &names, &meaning, &|at, name| {
-            self.groups[at]?.metrics.get(name).copied()
-        });
+        let figures = Figures {
+            names,
+            meaning: &meaning,
+            of: &|at, name| self.groups[at]?.metrics.get(name).copied(),
+        };
+        let heads = figures.heads(self.page);
+        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+        h.table("Metrics", &heads, |h| figures.body(h, self.page));
     }
 
     fn workers(&self, h: &mut Html) {
@@ -483,17 +504,15 @@ impl Shown<'_> {
             "#switches",
             "#preempted",
             "#migrations",
-            "#CPUs",
+            "CPUs",
             "#longest gap, ms",
             "class",
             "end",
         ]);
-        folded(h, "Workers", count, |h| {
-            h.table("Workers", &heads, |h| {
-                for (at, group) in all {
-                    h.el("tbody", &[], |h| self.workers_of(h, at, group));
-                }
-            });
+        folded(h, "Workers", &heads, count, |h| {
+            for (at, group) in all {
+                h.el("tbody", &[], |h| self.workers_of(h, at, group));
+            }
         });
     }
 
@@ -540,19 +559,12 @@ impl Shown<'_> {
             "#preempted",
             "#longest gap, ms",
         ]);
-        let rows = cpus.len() + 1;
-        folded(h, "CPUs", rows * self.groups.len(), |h| {
-            h.table(
-                "CPUs: sums of the workers that were on no other",
-                &heads,
-                |h| {
-                    for (at, group) in self.there() {
-                        h.el("tbody", &[], |h| {
-                            self.cpus_of(h, at, group, &cpus);
-                        });
-                    }
-                },
-            );
+        let rows = (cpus.len() + 1) * self.there().count();
+        let what = "CPUs: sums of the workers that were on no other";
+        folded(h, what, &heads, rows, |h| {
+            for (at, group) in self.there() {
+                h.el("tbody", &[], |h| self.cpus_of(h, at, group, &cpus));
+            }
         });
     }
 
@@ -602,17 +614,12 @@ fn values(h: &mut Html, hist: &Hist, unit: Unit<'_>) {
         return;
     }
     h.number(&unit.show(hist.min_ns));
-    for (share, value) in [
-        (0.5, hist.p50_ns),
-        (0.9, hist.p90_ns),
-        (0.99, hist.p99_ns),
-        (0.999, hist.p999_ns),
-    ] {
-        let class = match enough(hist.count, share) {
+    for percentile in &PERCENTILES {
+        let class = match percentile.is_met(hist.count) {
             true => "n",
             false => "n few",
         };
-        h.classed("td", class, &unit.show(value));
+        h.classed("td", class, &unit.show((percentile.of)(hist)));
     }
     h.number(&unit.show(hist.max_ns));
     h.number(&unit.show(hist.sum_ns / hist.count));
@@ -641,7 +648,7 @@ fn worker_cells(h: &mut Html, worker: &Worker, most: u64) {
     h.number(&told(worker.nvcsw));
     h.number(&told(worker.nivcsw));
     h.number(&told(worker.migrations));
-    h.number(&ranges(&worker.cpus_used));
+    h.cell(&ranges(&worker.cpus_used));
     h.number(&match worker.max_gap_ns {
         0 => ABSENT.to_owned(),
         ns => format!("{} on {}", MS.show(ns), worker.max_gap_cpu),
@@ -720,64 +727,78 @@ fn ranges(cpus: &[u32]) -> String {
     }
 }
 
-/// A part that is open if it is short.
+/// A table that is open if it is short.
 fn folded(
     h: &mut Html,
-    name: &str,
+    caption: &str,
+    heads: &[&str],
     rows: usize,
     inner: impl FnOnce(&mut Html),
 ) {
-    let open = [("open", "")];
-    let attrs = if rows > FOLDED { &[][..] } else { &open[..] };
-    h.el("details", attrs, |h| {
-        h.leaf("summary", &[], name);
-        inner(h);
+    h.el("details", open(rows), |h| {
+        h.leaf("summary", &[], caption);
+        h.table(caption, heads, inner);
     });
 }
 
+/// The attributes of a part of so many rows.
+fn open(rows: usize) -> &'static [Attr<'static>] {
+    match rows > FOLDED {
+        true => &[],
+        false => &[("open", "")],
+    }
+}
+
 /// Figures in rows, boots in columns.
-fn figures(
-    h: &mut Html,
-    page: &Page<'_>,
-    caption: &str,
-    names: &[&str],
-    meaning: &dyn Fn(&str) -> Option<&'static str>,
-    of: &dyn Fn(usize, &str) -> Option<u64>,
-) {
-    let both = page.sources.len() == 2;
-    let boots = page.columns();
-    let mut heads = vec!["figure"];
-    heads.extend(boots.iter().map(String::as_str));
-    if both {
-        heads.push("#B/A");
+struct Figures<'f> {
+    names: BTreeSet<&'f str>,
+    /// What a figure counts, if that is known.
+    meaning: &'f dyn Fn(&str) -> Option<&'static str>,
+    /// The figure of a boot.
+    of: &'f dyn Fn(usize, &str) -> Option<u64>,
+}
+
+impl Figures<'_> {
+    fn heads(&self, page: &Page<'_>) -> Vec<String> {
+        let mut heads = vec!["figure".to_owned()];
+        heads.extend(page.columns());
+        if page.sources.len() == 2 {
+            heads.push("#B/A".to_owned());
+        }
+        if self.explained() {
+            heads.push("meaning".to_owned());
+        }
+        heads
     }
-    let any = names.iter().any(|name| meaning(name).is_some());
-    if any {
-        heads.push("meaning");
+
+    fn explained(&self) -> bool {
+        self.names.iter().any(|name| (self.meaning)(name).is_some())
     }
-    h.table(caption, &heads, |h| {
+
+    fn body(&self, h: &mut Html, page: &Page<'_>) {
         h.el("tbody", &[], |h| {
-            for name in names {
-                h.el("tr", &[], |h| {
-                    h.leaf("th", &[("scope", "row")], name);
-                    let values: Vec<Option<u64>> =
-                        (0..page.keys.len()).map(|at| of(at, name)).collect();
-                    for value in &values {
-                        h.number(&told(*value));
-                    }
-                    if both {
-                        match values[..] {
-                            [Some(a), Some(b)] => h.number(&ratio(a, b)),
-                            _ => h.number(""),
-                        }
-                    }
-                    if any {
-                        h.cell(meaning(name).unwrap_or_default());
-                    }
-                });
+            for name in &self.names {
+                h.el("tr", &[], |h| self.row(h, page, name));
             }
         });
-    });
+    }
+
+    fn row(&self, h: &mut Html, page: &Page<'_>, name: &str) {
+        h.leaf("th", &[("scope", "row")], name);
+        let boots = 0..page.keys.len();
+        let values: Vec<_> = boots.map(|at| (self.of)(at, name)).collect();
+        for value in &values {
+            h.number(&told(*value));
+        }
+        match values[..] {
+            [Some(a), Some(b)] => h.number(&ratio(a, b)),
+            [_, _] => h.number(""),
+            _ => {}
+        }
+        if self.explained() {
+            h.cell((self.meaning)(name).unwrap_or_default());
+        }
+    }
 }
 
 /// What the kernel counted and said in the run.
@@ -791,13 +812,18 @@ fn kernel(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
         .map(String::as_str)
         .collect();
     if !names.is_empty() {
-        let names: Vec<&str> = names.into_iter().collect();
-        folded(h, "Kernel counters", names.len(), |h| {
-            let caption = "Kernel counters of the whole machine";
-            figures(h, page, caption, &names, &|_| None, &|at, name| {
+        let figures = Figures {
+            names,
+            meaning: &|_| None,
+            of: &|at, name| {
                 section.runs[at]?.kernel.counters.get(name).copied()
-            });
-        });
+            },
+        };
+        let heads = figures.heads(page);
+        let heads: Vec<&str> = heads.iter().map(String::as_str).collect();
+        let rows = figures.names.len();
+        let caption = "Kernel counters of the whole machine";
+        folded(h, caption, &heads, rows, |h| figures.body(h, page));
     }
     for (kernel, key) in kernels() {
         messages(h, page, kernel, &key.to_string());
@@ -820,7 +846,8 @@ fn messages(h: &mut Html, page: &Page<'_>, kernel: &Kernel, key: &str) {
     if kernel.taint != 0 {
         text += &format!("\n(new taint bits: {:#x})", kernel.taint);
     }
-    folded(h, &whose, kernel.messages.len(), |h| {
+    h.el("details", open(kernel.messages.len()), |h| {
+        h.leaf("summary", &[], &whose);
         h.leaf(
             "pre",
             &[("class", "console")],
