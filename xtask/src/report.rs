@@ -234,13 +234,13 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// Which line is whose.
-    fn legend(&self, h: &mut Html) {
+    /// Which line is whose, of these boots.
+    fn legend(&self, h: &mut Html, boots: impl Iterator<Item = usize>) {
         if !self.several() {
             return;
         }
         h.el("ul", &[("class", "legend")], |h| {
-            for key in &self.keys {
+            for key in boots.map(|at| &self.keys[at]) {
                 h.el("li", &[], |h| {
                     plot::sample(h, key);
                     h.text(&format!(" {key} {}", key.kernel));
@@ -254,26 +254,40 @@ impl<'a> Page<'a> {
 fn sections(sources: &[Source]) -> Vec<Section<'_>> {
     let mut sections: Vec<(&str, usize, Section<'_>)> = Vec::new();
     for (at, source) in sources.iter().enumerate() {
-        let mut behind = 0;
-        for (place, run) in source.report.runs.iter().enumerate() {
-            let name = run.name.as_str();
-            let earlier = source.report.runs[..place].iter();
-            let nth = earlier.filter(|run| run.name == name).count();
-            let known = |(n, i, _): &(&str, usize, _)| (*n, *i) == (name, nth);
-            let found = match sections.iter().position(known) {
-                Some(found) => found,
-                None => {
-                    let runs = vec![None; sources.len()];
-                    let section = Section { name, runs };
-                    sections.insert(behind, (name, nth, section));
-                    behind
-                }
+        let runs = &source.report.runs;
+        let mut before = None;
+        for (place, run) in runs.iter().enumerate() {
+            let known = |place: usize| {
+                let id = (runs[place].name.as_str(), nth(runs, place));
+                sections.iter().position(|(name, n, _)| (*name, *n) == id)
             };
+            let found = known(place).unwrap_or_else(|| {
+                // Where its own boot has it: behind the run before, or else
+                // in front of the next that others have, too.
+                let next = || (place..runs.len()).find_map(known);
+                let at = before.map(|at: usize| at + 1).or_else(next);
+                at.unwrap_or(sections.len())
+            });
+            if known(place).is_none() {
+                let name = run.name.as_str();
+                let runs_of = vec![None; sources.len()];
+                let section = Section {
+                    name,
+                    runs: runs_of,
+                };
+                sections.insert(found, (name, nth(runs, place), section));
+            }
             sections[found].2.runs[at] = Some(run);
-            behind = found + 1;
+            before = Some(found);
         }
     }
     sections.into_iter().map(|(.., section)| section).collect()
+}
+
+/// How many of the same name are in front of a run.
+fn nth(runs: &[Run], place: usize) -> usize {
+    let same = |run: &&Run| run.name == runs[place].name;
+    runs[..place].iter().filter(same).count()
 }
 
 /// The page.
@@ -336,7 +350,11 @@ fn title(sources: &[Source]) -> String {
         [first, .., last] if kernels.len() > 3 => {
             format!("{first} to {last}, {} kernels", kernels.len())
         }
-        few => few.join(" and "),
+        [rest @ .., one, two] => {
+            let rest = rest.iter().map(|kernel| format!("{kernel}, "));
+            rest.collect::<String>() + one + " and " + two
+        }
+        one => one.concat(),
     };
     format!("Linux {kernels}")
 }
@@ -360,5 +378,82 @@ fn footer(h: &mut Html, page: &Page<'_>) {
             h.leaf("code", &[], "cargo xtask compare");
             h.text(" to say.");
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Key, STYLES, Source, letters, sections, title};
+    use crate::model::{Hello, Report, Run};
+    use std::collections::BTreeSet;
+
+    fn source(kernel: &str, runs: &str) -> Source {
+        let named = |name: &str| Run {
+            name: name.to_owned(),
+            ..Run::default()
+        };
+        Source {
+            report: Report {
+                hello: Some(Hello {
+                    kernel: kernel.to_owned(),
+                    ..Hello::default()
+                }),
+                runs: runs.split_whitespace().map(named).collect(),
+                ..Report::default()
+            },
+            ..Source::default()
+        }
+    }
+
+    #[test]
+    fn runs_of_a_name_are_side_by_side_in_the_order_of_their_plans() {
+        let order = |plans: &[&str]| {
+            let sources: Vec<Source> =
+                plans.iter().map(|plan| source("k", plan)).collect();
+            let sections = sections(&sources);
+            let all = sections.iter().map(|section| {
+                let there = section.runs.iter().map(|run| match run {
+                    Some(run) if run.name == section.name => 'x',
+                    Some(_) => '!',
+                    None => '-',
+                });
+                format!("{}:{}", section.name, there.collect::<String>())
+            });
+            all.collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(order(&["a b", "a b"]), "a:xx b:xx");
+        assert_eq!(order(&["a", "b", "c"]), "a:x-- b:-x- c:--x");
+        assert_eq!(order(&["a c", "a b c"]), "a:xx b:-x c:xx");
+        assert_eq!(order(&["b c", "a b"]), "a:-x b:xx c:x-");
+        assert_eq!(order(&["a a", "a b a a"]), "a:xx b:-x a:xx a:-x");
+        assert_eq!(order(&["", "a"]), "a:-x");
+    }
+
+    #[test]
+    fn boots_are_told_apart_by_more_than_colour() {
+        let styles = STYLES * STYLES;
+        let keys = (0..styles).map(|n| {
+            let key = Key::new(n, n / STYLES, n % STYLES, String::new());
+            (key.class(), key.form())
+        });
+        assert_eq!(keys.collect::<BTreeSet<_>>().len(), styles);
+        // Two kernels differ in dashes and mark, too.
+        let [one, two] = [0, 1].map(|n| Key::new(n, n, 0, String::new()));
+        assert!(one.dashes != two.dashes && one.form() != two.form());
+        let names = [0, 25, 26, 51, 52, 701, 702].map(letters);
+        assert_eq!(names, ["A", "Z", "AA", "AZ", "BA", "ZZ", "AAA"]);
+    }
+
+    #[test]
+    fn a_title_has_each_kernel_once() {
+        let kernels = |names: &str| {
+            let names = names.split_whitespace();
+            let sources = names.map(|name| source(name, ""));
+            title(&sources.collect::<Vec<_>>())
+        };
+        assert_eq!(kernels("6.1 6.12 6.1"), "Linux 6.1 and 6.12");
+        assert_eq!(kernels("1 2 3 4"), "Linux 1 to 4, 4 kernels");
+        assert_eq!(kernels("1 2 3"), "Linux 1, 2 and 3");
+        assert_eq!(title(&[Source::default()]), "Linux unknown kernel");
     }
 }

@@ -19,11 +19,11 @@ use std::path::{Path, PathBuf};
 #[argh(
     usage = "[options] run...",
     example = "Two kernels under the same plan:\n\
-               \x20 cargo xtask boot --kernel debian:6.1-cloud -- plan=latency\n\
-               \x20 cargo xtask boot --kernel debian:6.12-cloud -- plan=latency\n\
+               \x20 cargo xtask boot --kernel debian:6.1-cloud -- plan=all\n\
+               \x20 cargo xtask boot --kernel debian:6.12-cloud -- plan=all\n\
                \x20 cargo xtask runs\n\
-               \x20 {command_name} 20261105T120000Z-latency-a1b2c3 \\\n\
-               \x20   20261105T120105Z-latency-d4e5f6 --output kernels.html",
+               \x20 {command_name} 20261105T120000Z-all-a1b2c3 \\\n\
+               \x20   20261105T120105Z-all-d4e5f6 --output kernels.html",
     note = "The page describes; it does not judge, so the exit code does not \
             depend on what is in it. A report that is there already is \
             replaced, any other file is not.",

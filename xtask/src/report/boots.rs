@@ -107,23 +107,36 @@ pub(super) fn boots(h: &mut Html, page: &Page<'_>) {
                 }
             });
         });
-        for (source, key) in page.sources.iter().zip(&page.keys) {
-            let which = match page.several() {
-                true => format!("To repeat {key}"),
-                false => "To repeat it".to_owned(),
-            };
-            h.classed("p", "label", &which);
-            h.leaf("pre", &[("class", "command")], &command(source));
-        }
+        commands(h, page);
     });
+}
+
+/// What to type, once for boots that were made alike.
+fn commands(h: &mut Html, page: &Page<'_>) {
+    let mut commands: Vec<(String, Vec<String>)> = Vec::new();
+    for (source, key) in page.sources.iter().zip(&page.keys) {
+        let command = command(source);
+        match commands.iter_mut().find(|(known, _)| *known == command) {
+            Some((_, keys)) => keys.push(key.to_string()),
+            None => commands.push((command, vec![key.to_string()])),
+        }
+    }
+    for (command, keys) in commands {
+        let what = match page.several() {
+            true => keys.join(", "),
+            false => "it".to_owned(),
+        };
+        h.classed("p", "label", &format!("To repeat {what}"));
+        h.leaf("pre", &[("class", "command")], &command);
+    }
 }
 
 fn boot(h: &mut Html, page: &Page<'_>, at: usize) {
     let source = &page.sources[at];
     let report = &source.report;
     page.head(h, at, 1, "row");
-    h.cell(source.kernel());
-    h.el("td", &[], |h| {
+    h.classed("td", "kernel", source.kernel());
+    h.el("td", &[("class", "why")], |h| {
         let class = match report.outcome.as_str() {
             "ok" => "ok",
             _ => "fail",

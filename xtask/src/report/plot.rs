@@ -8,13 +8,14 @@ use super::Key;
 use super::html::Html;
 use super::number::{PERCENTILES, Unit, as_f64, grouped};
 use crate::model::Hist;
+use core::cmp::Ordering;
 use core::fmt::Write;
 use pidone::kit::histogram::{bucket_of, bucket_range};
 
 /// Of a panel.
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 48.0;
+const LEFT: f64 = 54.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 24.0;
 const BOTTOM: f64 = 20.0;
@@ -114,11 +115,23 @@ impl Panel {
             Self::Slower(decades) => (0..=decades)
                 .map(|n| {
                     let above = 10_f64.powf(-f64::from(n));
-                    (format!("{} %", above * 100.0), 1.0 - above)
+                    (small(n), 1.0 - above)
                 })
                 .filter(|(_, share)| *share < 1.0)
                 .collect(),
         }
+    }
+}
+
+/// One part of so many powers of ten.
+fn small(decades: u32) -> String {
+    let (unit, ones) = if decades > 4 { ("ppm", 6) } else { ("%", 2) };
+    match ones.cmp(&decades) {
+        Ordering::Less => {
+            let width = usize::try_from(decades - ones).unwrap_or(1);
+            format!("0.{:0width$} {unit}", 1)
+        }
+        _ => format!("{} {unit}", 10_u32.pow(ones - decades)),
     }
 }
 
@@ -341,7 +354,7 @@ fn mark(h: &mut Html, key: &Key, x: f64, y: f64, text: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Line, Panel, RIGHT, WIDTH, XAxis, decades, path, plot};
+    use super::{Line, Panel, RIGHT, WIDTH, XAxis, decades, path, plot, small};
     use crate::model::Hist;
     use crate::report::Key;
     use crate::report::html::Html;
@@ -375,12 +388,19 @@ mod tests {
         let axis = XAxis::of(&line);
         assert_eq!((axis.low, axis.high), (1.0, 200.0));
         let d = path(Panel::Share, &axis, &hist);
-        let third = "M48.0 200.0H48.0V141.3H202.7V82.7H357.4V24.0";
+        let third = "M54.0 200.0H54.0V141.3H206.1V82.7H358.2V24.0";
         assert_eq!(d, third);
         // Of three samples, a tenth is the next power of ten.
         assert_eq!(decades(&line), 1);
         let d = path(Panel::Slower(1), &axis, &hist);
-        assert_eq!(d, "M48.0 24.0H48.0V55.0H202.7V108.0H357.4V200.0");
+        assert_eq!(d, "M54.0 24.0H54.0V55.0H206.1V108.0H358.2V200.0");
+    }
+
+    #[test]
+    fn small_parts_have_short_names() {
+        let names = [0, 2, 3, 4, 5, 6, 7, 9].map(small);
+        let want = "100 %,1 %,0.1 %,0.01 %,10 ppm,1 ppm,0.1 ppm,0.001 ppm";
+        assert_eq!(names.join(","), want);
     }
 
     #[test]

@@ -217,7 +217,7 @@ fn verdicts(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
     h.table("Verdict", &heads, |h| {
         rows(h, page, section, |h, run| {
             h.el("td", &[], |h| verdict(h, &run.verdict));
-            h.el("td", &[], |h| {
+            h.el("td", &[("class", "why")], |h| {
                 if run.reasons.is_empty() {
                     h.text(ABSENT);
                 }
@@ -396,7 +396,7 @@ impl Shown<'_> {
                 h.el("tbody", &[], |h| self.percentiles(h, name));
             }
         });
-        self.page.legend(h);
+        self.page.legend(h, self.there().map(|(at, _)| at));
         for name in names {
             let lines: Vec<Line<'_>> = self
                 .named(name)
