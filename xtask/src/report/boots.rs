@@ -44,10 +44,28 @@ fn fact(h: &mut Html, page: &Page<'_>, name: &str, told: &[&str]) {
         h.leaf("dd", &[], told[0]);
         return;
     }
-    for (key, fact) in page.keys.iter().zip(told) {
-        let fact = if fact.is_empty() { "not known" } else { fact };
-        h.leaf("dd", &[], &format!("{key}: {fact}"));
+    let told = told.iter().map(|fact| match fact.is_empty() {
+        true => "not known".to_owned(),
+        false => (*fact).to_owned(),
+    });
+    for (fact, keys) in alike(page, told) {
+        h.leaf("dd", &[], &format!("{keys}: {fact}"));
     }
+}
+
+/// What is said of the boots, each once with all that it is said of.
+fn alike(
+    page: &Page<'_>,
+    said: impl Iterator<Item = String>,
+) -> Vec<(String, String)> {
+    let mut all: Vec<(String, String)> = Vec::new();
+    for (text, key) in said.zip(&page.keys) {
+        match all.iter_mut().find(|(known, _)| *known == text) {
+            Some((_, keys)) => *keys += &format!(", {key}"),
+            None => all.push((text, key.to_string())),
+        }
+    }
+    all
 }
 
 /// The words of the plan: as the machine understood them, or as given.
@@ -113,19 +131,8 @@ pub(super) fn boots(h: &mut Html, page: &Page<'_>) {
 
 /// What to type, once for boots that were made alike.
 fn commands(h: &mut Html, page: &Page<'_>) {
-    let mut commands: Vec<(String, Vec<String>)> = Vec::new();
-    for (source, key) in page.sources.iter().zip(&page.keys) {
-        let command = command(source);
-        match commands.iter_mut().find(|(known, _)| *known == command) {
-            Some((_, keys)) => keys.push(key.to_string()),
-            None => commands.push((command, vec![key.to_string()])),
-        }
-    }
-    for (command, keys) in commands {
-        let what = match page.several() {
-            true => keys.join(", "),
-            false => "it".to_owned(),
-        };
+    for (command, keys) in alike(page, page.sources.iter().map(command)) {
+        let what = if page.several() { &keys } else { "it" };
         h.classed("p", "label", &format!("To repeat {what}"));
         h.leaf("pre", &[("class", "command")], &command);
     }
