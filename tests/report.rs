@@ -330,6 +330,10 @@ fn no_text_becomes_markup() {
     let page = render(&hostile);
     assert!(!page.contains("<script") && !page.contains("<img"));
     assert!(page.contains("&lt;script&gt;alert(1)"));
+    // And if it did: nothing is allowed but our style.
+    let policy = "content=\"default-src &#39;none&#39;; style-src \
+        &#39;unsafe-inline&#39;\"";
+    assert!(page.contains(policy));
     for c in ['\u{202e}', '\u{1b}', '\0'] {
         assert!(!page.contains(c), "{c:?}");
     }
