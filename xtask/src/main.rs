@@ -3,7 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    boot, build, decode, exit, explain, kernel, list, pack, runs, setup, test,
+    boot, build, decode, exit, explain, kernel, list, pack, report, runs,
+    setup, test,
 };
 use xtask::usage;
 
@@ -35,6 +36,7 @@ enum Verb {
     Pack(pack::Args),
     Boot(boot::Args),
     Decode(decode::Args),
+    Report(report::Args),
     Runs(runs::Args),
     List(list::Args),
     Explain(explain::Args),
@@ -71,6 +73,7 @@ fn real_main() -> u8 {
         Verb::Pack(args) => pack::run(args),
         Verb::Boot(args) => boot::run(args),
         Verb::Decode(args) => decode::run(args),
+        Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),

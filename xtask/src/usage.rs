@@ -31,8 +31,12 @@ fn is_seed(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('=')
 }
 
+/// What a lone `-` stands for where a file is to be read.
+const STDIN: &str = "/dev/stdin";
+
 /// Rewrites `--name=value` as two words and fills in values that were left
-/// out, up to a lone `--`.
+/// out, up to a lone `--`; a `-` that is no option's value becomes the file
+/// that it stands for.
 #[must_use]
 pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
     let flags = verb(info, words).map_or(info.flags, |verb| verb.flags);
@@ -49,7 +53,9 @@ pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
             all.extend([name, value].map(str::to_owned));
             continue;
         }
-        all.push(word.clone());
+        // argh takes it for an option.
+        let stdin = word == "-";
+        all.push(if stdin { STDIN } else { word }.to_owned());
         let implied = IMPLIED.iter().find(|implied| implied.name == word);
         match (implied, rest.peek()) {
             (Some(implied), Some(next)) if (implied.given)(next) => {}
@@ -221,6 +227,7 @@ mod tests {
                 "boot --append --deterministic=x",
             ),
             ("list", "list"),
+            ("boot - --append -", "boot /dev/stdin --append -"),
         ] {
             assert_eq!(normalised(&info, &words(given)), words(read));
         }

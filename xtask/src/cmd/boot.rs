@@ -289,6 +289,9 @@ impl Ready {
         let timed_out = wait(vm, &machine, self.limits)?;
         let took = begin.elapsed();
         let (report, code) = report(&machine, timed_out)?;
+        if code != super::exit::GOOD {
+            store::room(&machine.dir)?;
+        }
         let parts = match parts.join() {
             Ok(parts) => parts?,
             Err(panic) => std::panic::resume_unwind(panic),
