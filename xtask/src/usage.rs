@@ -1,6 +1,5 @@
 //! The command line: forms that argh does not read, and messages that help.
 
-use crate::devices::Nic;
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 use pidone::plan::nearest;
 
@@ -22,11 +21,11 @@ const IMPLIED: &[Implied] = &[
     Implied {
         name: "--nic",
         value: "pair",
-        given: |word| word.parse::<Nic>().is_ok(),
+        given: |word| !word.starts_with('-') && !word.contains('='),
     },
 ];
 
-/// A plan may follow, whose words have a `=`.
+// A plan may follow, whose words have a `=`.
 fn is_seed(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('=')
 }
