@@ -17,8 +17,8 @@ use crate::probe::Feature;
 use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::supervisor::{self, Machine};
 use crate::sys;
-use crate::topology::cpus_of_node;
-use crate::workload::Workload;
+use crate::topology::{cpus_of_node, memory_nodes};
+use crate::workload::{Fit, Workload};
 use core::fmt::Write;
 use heapless::String;
 use rustix::process::getpid;
@@ -250,6 +250,7 @@ fn with_plan(
 
 /// Checks what needs the machine: worker counts and CPU lists.
 fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
+    let allowed = memory_nodes();
     for run in plan.runs() {
         for group in &run.groups {
             let refuse = |rule| {
@@ -279,7 +280,12 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
                 );
             }
             let usable = run.usable(group, &machine.cpus);
-            group.workers(usable.len())?;
+            let workers = group.workers(usable.len())?;
+            let mems = run.mems(group, &allowed);
+            let fit = Fit { workers, mems };
+            if let Err(rule) = (group.work.row().fits)(&group.work, &fit) {
+                return refuse(rule);
+            }
             let there = match group.intent() {
                 Affinity::Exact(cpus) => cpus.and(&usable) == cpus,
                 Affinity::RandomSubset { from, .. } => {

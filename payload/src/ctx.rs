@@ -538,6 +538,16 @@ impl<'r> Ctx<'r> {
         }
     }
 
+    /// As [`Ctx::sleep_until`], going on after signals but the stop.
+    pub fn sleep_through(&mut self, deadline_ns: u64) -> Option<u64> {
+        loop {
+            let woken = self.sleep_until(deadline_ns);
+            if woken.is_some() || self.stop() {
+                return woken;
+            }
+        }
+    }
+
     /// Waits while `word` holds `value`. `None` if the stop came first.
     pub fn wait_while(&mut self, word: &Word, value: u32) -> Option<Wakeup> {
         self.wait_until(word, |seen| seen != value)

@@ -25,7 +25,7 @@ use crate::plan::{MAX_GROUPS, Run};
 use crate::probe::{Feature, sched_ext_enabled};
 use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sys::{self, Ended};
-use crate::topology::Topology;
+use crate::topology::{Topology, memory_nodes, nodes_among};
 use crate::worker::{self, Crew, Team};
 use crate::workload::{CallExt, Moment, Stop, What};
 use core::fmt::{self, Write};
@@ -114,7 +114,8 @@ pub fn run(
         let workers = group.workers(usable.len()).unwrap_or(0);
         let _room = counts.push(workers);
         let within = Within::new(machine, usable);
-        needs(machine, group, workers, &within, &mut findings);
+        let mems = run.mems(group, &memory_nodes());
+        needs(machine, group, workers, &within, &mems, &mut findings);
         attributes(machine, group, &mut findings);
     }
     if findings.verdict == Verdict::Skip {
@@ -182,6 +183,7 @@ fn needs(
     group: &crate::plan::Group<'_>,
     workers: u32,
     within: &Within,
+    mems: &Cpus,
     findings: &mut Findings,
 ) {
     let intent = group.intent();
@@ -225,6 +227,12 @@ fn needs(
             }
             What::SchedExt if !sched_ext_enabled() => {
                 findings.add(verdict, format_args!("NO_SCHED_EXT"));
+            }
+            What::CpuNodes(n) if nodes_among(&pool).count() < n as usize => {
+                findings.add(verdict, format_args!("NO_NUMA"));
+            }
+            What::MemoryNodes(n) if mems.len() < n => {
+                findings.add(verdict, format_args!("NO_NUMA"));
             }
             What::Smt if !within.has_smt() => {
                 findings.add(verdict, format_args!("NO_SMT"));

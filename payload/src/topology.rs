@@ -1,7 +1,8 @@
 //! Which CPUs share a core, a cache, a node; from sysfs.
 
-use crate::kit::cpus::Cpus;
+use crate::kit::cpus::{Cpus, MAX_CPUS};
 use crate::kit::text::{path, read_file};
+use crate::sys::numa::mems_allowed;
 use core::fmt::Arguments;
 use heapless::Vec;
 
@@ -99,6 +100,23 @@ fn last_level(cpu: u32) -> Option<Cpus> {
 #[must_use]
 pub fn online_nodes() -> Option<Cpus> {
     list(format_args!("{NODE}/online"))
+}
+
+/// The CPUs among `cpus` of each node that has some.
+pub fn nodes_among(cpus: &Cpus) -> impl Iterator<Item = Cpus> {
+    let nodes = online_nodes().unwrap_or_default();
+    let node = move |node| Some(cpus_of_node(node)?.and(cpus));
+    let all = (0..MAX_CPUS).filter(move |&node| nodes.contains(node));
+    all.filter_map(node).filter(|cpus| !cpus.is_empty())
+}
+
+/// Nodes with memory that this task may use; node 0 where the kernel has no
+/// NUMA.
+#[must_use]
+pub fn memory_nodes() -> Cpus {
+    let mut zero = [0; 16];
+    zero[0] = 1;
+    Cpus::from_words(mems_allowed().unwrap_or(zero))
 }
 
 /// CPUs of a node; `None` for a node without any.

@@ -107,6 +107,8 @@ pub struct Workload {
     pub shared: fn(&Work<'_>, u32) -> Shared,
     /// Refuses values that are each fine but not together.
     pub check: fn(&Work<'_>) -> Result<(), Conflict>,
+    /// Refuses values that are fine but not on this machine.
+    pub fits: fn(&Work<'_>, &Fit) -> Result<(), &'static str>,
     /// Words that make a bare `work=NAME` runnable, where it is not.
     pub example: &'static str,
     /// Refuses values that are fine but not under the group's policy.
@@ -154,6 +156,7 @@ impl Workload {
         proof: doc(""),
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
+        fits: |_, _| Ok(()),
         example: "",
         check_policy: |_, _| Ok(()),
         interval_ns: |_| 0,
@@ -378,7 +381,13 @@ impl Param {
         check: fn(&str) -> bool,
         summary: &'static str,
     ) -> Self {
-        Self::new(index, name, Kind::Text { rule, check }, summary)
+        let default = "";
+        let kind = Kind::Text {
+            default,
+            rule,
+            check,
+        };
+        Self::new(index, name, kind, summary)
     }
 
     /// Any kind.
@@ -440,9 +449,10 @@ pub enum Kind {
         /// The words.
         names: &'static [&'static str],
     },
-    /// Text in a form of its own: a list of CPUs, a path, phases. Empty when
-    /// the plan is silent.
+    /// Text in a form of its own: a list of CPUs, a path, phases.
     Text {
+        /// Used when the plan is silent.
+        default: &'static str,
         /// The form, for messages and help.
         rule: &'static str,
         /// Whether a text has it.
@@ -462,7 +472,7 @@ impl Kind {
             }
             Self::Flag { default } => Value::Flag(default),
             Self::Choice { default, .. } => Value::Choice(default),
-            Self::Text { .. } => Value::Text(""),
+            Self::Text { default, .. } => Value::Text(default),
         }
     }
 }
@@ -700,6 +710,10 @@ pub enum What {
     SchedExt,
     /// A core with two CPUs, as the kernel sees it.
     Smt,
+    /// At least so many nodes with CPUs in the affinity mask.
+    CpuNodes(u32),
+    /// At least so many nodes with memory.
+    MemoryNodes(u32),
     /// So many KiB of available memory for each worker, on so many CPUs.
     Memory(fn(&Work<'_>, u32) -> u64),
 }
@@ -775,6 +789,15 @@ pub struct Conflict {
     pub key: &'static str,
     /// What would be valid.
     pub rule: &'static str,
+}
+
+/// What a group finds on a machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Fit {
+    /// Workers it has there.
+    pub workers: u32,
+    /// Memory nodes that it may use.
+    pub mems: Cpus,
 }
 
 /// Why a worker ended before it was asked to.

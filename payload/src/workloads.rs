@@ -21,6 +21,8 @@ mod ipc_variance;
 mod mixed;
 mod mutex_contention;
 mod nice_sweep;
+mod numa_migration_churn;
+mod numa_working_set_sweep;
 mod page_fault_churn;
 mod pipe_io;
 mod policy_churn;
@@ -68,9 +70,11 @@ pub static ALL: &[&Workload] = &[
     &affinity_churn::WORKLOAD,
     &policy_churn::WORKLOAD,
     &cross_affinity_churn::WORKLOAD,
+    &numa_migration_churn::WORKLOAD,
     &cgroup_churn::WORKLOAD,
     &cgroup_attach_storm::WORKLOAD,
     &page_fault_churn::WORKLOAD,
+    &numa_working_set_sweep::WORKLOAD,
     &mutex_contention::WORKLOAD,
     &priority_inversion::WORKLOAD,
     &producer_consumer_imbalance::WORKLOAD,

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "maps memory and hands out references to it")]
 
+use crate::sys::numa;
 use core::ptr::{NonNull, null_mut};
 use core::slice;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -74,6 +75,47 @@ impl Region {
     #[must_use]
     pub fn address(&self) -> usize {
         self.base.as_ptr().addr()
+    }
+
+    /// Declines huge pages, where the kernel knows them.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
+    pub fn small_pages(&self) -> Result<(), Errno> {
+        match self.advise(Advice::LinuxNoHugepage) {
+            Err(Errno::INVAL) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Moves its pages to a node, where those to come will be too.
+    ///
+    /// # Errors
+    ///
+    /// See [`numa::mbind`].
+    pub fn move_to(&self, node: u32) -> Result<(), Errno> {
+        numa::mbind(self.address(), self.len, node)
+    }
+
+    /// How many of its pages, of so many bytes each, are on a node.
+    ///
+    /// # Errors
+    ///
+    /// See [`numa::nodes_of`].
+    pub fn pages_on(&self, node: u32, page: usize) -> Result<u64, Errno> {
+        let mut count = 0;
+        let pages = self.len / page;
+        for first in (0..pages).step_by(numa::PAGES) {
+            let page_of = |n| self.address() + (first + n) * page;
+            let asked: [usize; numa::PAGES] = core::array::from_fn(page_of);
+            let asked = &asked[..numa::PAGES.min(pages - first)];
+            let nodes = numa::nodes_of(asked)?;
+            let there = |found: &i32| u32::try_from(*found) == Ok(node);
+            let nodes = nodes.iter().zip(asked).map(|(found, _)| found);
+            count += nodes.filter(|found| there(found)).count() as u64;
+        }
+        Ok(count)
     }
 
     /// `madvise`: `DontNeed` drops all pages, `LinuxNoHugepage` keeps them

@@ -114,7 +114,9 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         c.spin(256);
         c.iteration();
         next += cycle;
-        while cycle > 0 && !c.stop() && c.sleep_until(next).is_none() {}
+        if cycle > 0 {
+            c.sleep_through(next);
+        }
     }
     Ok(())
 }
