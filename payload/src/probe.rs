@@ -6,7 +6,7 @@
 use crate::cgroup;
 use crate::kit::clock::timespec;
 use crate::kit::text::read_file;
-use crate::sys::numa::{can_migrate, get_mempolicy};
+use crate::sys::numa::get_mempolicy;
 use core::sync::atomic::AtomicU32;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
@@ -43,8 +43,6 @@ pub enum Feature {
     Memcg,
     /// `CONFIG_NUMA`.
     Numa,
-    /// `CONFIG_MIGRATION`.
-    Migration,
     /// `CONFIG_MEMFD_CREATE`.
     MemfdCreate,
 }
@@ -65,7 +63,6 @@ impl Feature {
         Self::Cpusets,
         Self::Memcg,
         Self::Numa,
-        Self::Migration,
         Self::MemfdCreate,
     ];
 
@@ -86,7 +83,6 @@ impl Feature {
             Self::Cpusets => "CONFIG_CPUSETS",
             Self::Memcg => "CONFIG_MEMCG",
             Self::Numa => "CONFIG_NUMA",
-            Self::Migration => "CONFIG_MIGRATION",
             Self::MemfdCreate => "CONFIG_MEMFD_CREATE",
         }
     }
@@ -128,8 +124,6 @@ impl Feature {
             Self::Cpusets => cgroup::exists("cpuset"),
             Self::Memcg => cgroup::exists("memory"),
             Self::Numa => get_mempolicy() != Err(Errno::NOSYS),
-            // The call needs both, and the other one is told apart.
-            Self::Migration => !Self::Numa.present() || can_migrate(),
             Self::MemfdCreate => {
                 // Known since 6.3, which complains if it is missing.
                 let flags = MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL;

@@ -205,47 +205,41 @@ fn needs(
             true => Verdict::Skip,
             false => Verdict::Degraded,
         };
-        match need.what {
+        let missing = match need.what {
             What::Feature(f) if !machine.features.contains(&f) => {
                 findings.add(verdict, format_args!("NO_CONFIG:{}", f.config()));
+                continue;
             }
-            What::Cpus(n) if cpus < n => {
-                findings.add(verdict, format_args!("TOO_FEW_CPUS"));
+            What::Cgroup2 => {
+                cgroup2(machine, None, verdict, findings);
+                continue;
             }
-            What::WorkersPerCpu(n) if workers < n * cpus => {
-                findings.add(verdict, format_args!("NOT_CONTENDED"));
-            }
-            What::SysNice if !machine.sys_nice => {
-                findings.add(verdict, format_args!("NO_CAP"));
-            }
-            What::Rivals(among) if among(&group.work, workers) < cpus => {
-                findings.add(verdict, format_args!("NOT_CONTENDED"));
-            }
-            What::Cgroup2 => cgroup2(machine, None, verdict, findings),
             What::Controller(controller) => {
                 cgroup2(machine, Some(controller), verdict, findings);
+                continue;
             }
-            What::SchedExt if !sched_ext_enabled() => {
-                findings.add(verdict, format_args!("NO_SCHED_EXT"));
+            What::Cpus(n) if cpus < n => "TOO_FEW_CPUS",
+            What::WorkersPerCpu(n) if workers < n * cpus => "NOT_CONTENDED",
+            What::Rivals(among) if among(&group.work, workers) < cpus => {
+                "NOT_CONTENDED"
             }
+            What::SysNice if !machine.sys_nice => "NO_CAP",
+            What::SchedExt if !sched_ext_enabled() => "NO_SCHED_EXT",
             What::CpuNodes(n) if nodes_among(&pool).count() < n as usize => {
-                findings.add(verdict, format_args!("NO_NUMA"));
+                "NO_NUMA"
             }
-            What::MemoryNodes(n) if mems.len() < n => {
-                findings.add(verdict, format_args!("NO_NUMA"));
-            }
-            What::Smt if !within.has_smt() => {
-                findings.add(verdict, format_args!("NO_SMT"));
-            }
+            What::MemoryNodes(n) if mems.len() < n => "NO_NUMA",
+            What::Smt if !within.has_smt() => "NO_SMT",
             What::Memory(each)
                 if meminfo("MemAvailable:").is_some_and(|kib| {
                     u64::from(workers) * each(&group.work, cpus) > kib
                 }) =>
             {
-                findings.add(verdict, format_args!("LOW_MEMORY"));
+                "LOW_MEMORY"
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        findings.add(verdict, format_args!("{missing}"));
     }
 }
 

@@ -381,13 +381,7 @@ impl Param {
         check: fn(&str) -> bool,
         summary: &'static str,
     ) -> Self {
-        let default = "";
-        let kind = Kind::Text {
-            default,
-            rule,
-            check,
-        };
-        Self::new(index, name, kind, summary)
+        Self::new(index, name, Kind::Text { rule, check }, summary)
     }
 
     /// Any kind.
@@ -449,10 +443,9 @@ pub enum Kind {
         /// The words.
         names: &'static [&'static str],
     },
-    /// Text in a form of its own: a list of CPUs, a path, phases.
+    /// Text in a form of its own: a list of CPUs, a path, phases. Empty when
+    /// the plan is silent.
     Text {
-        /// Used when the plan is silent.
-        default: &'static str,
         /// The form, for messages and help.
         rule: &'static str,
         /// Whether a text has it.
@@ -472,7 +465,7 @@ impl Kind {
             }
             Self::Flag { default } => Value::Flag(default),
             Self::Choice { default, .. } => Value::Choice(default),
-            Self::Text { default, .. } => Value::Text(default),
+            Self::Text { .. } => Value::Text(""),
         }
     }
 }
@@ -692,6 +685,9 @@ pub struct Need {
 pub enum What {
     /// A kernel feature, named by its configuration option.
     Feature(Feature),
+    /// A configuration option without which the type finds something missing
+    /// by itself, and says so.
+    Config(Doc),
     /// At least this many CPUs in the affinity mask.
     Cpus(u32),
     /// At least this many workers per CPU in the affinity mask, so that they

@@ -34,10 +34,7 @@ pub fn range(kind: &Kind) -> String {
         Kind::Choice { default, names } => {
             format!("{} [{}]", names[default], names.join(", "))
         }
-        Kind::Text {
-            default: "", rule, ..
-        } => rule.to_owned(),
-        Kind::Text { default, rule, .. } => format!("{default} [{rule}]"),
+        Kind::Text { rule, .. } => rule.to_owned(),
     }
 }
 
@@ -50,6 +47,7 @@ pub fn need(what: &What) -> String {
         What::WorkersPerCpu(n) => format!("{n} workers per CPU"),
         What::SysNice => "CAP_SYS_NICE".to_owned(),
         What::Rivals(_) => "as many rivals as CPUs".to_owned(),
+        What::Config(name) => name.text().to_owned(),
         What::CpuNodes(n) => format!("{n} NUMA nodes with CPUs"),
         What::MemoryNodes(n) => format!("{n} NUMA nodes with memory"),
         What::Memory(_) => "memory for its working set".to_owned(),

@@ -102,20 +102,9 @@ impl Region {
     ///
     /// # Errors
     ///
-    /// See [`numa::nodes_of`].
+    /// See [`numa::pages_on`].
     pub fn pages_on(&self, node: u32, page: usize) -> Result<u64, Errno> {
-        let mut count = 0;
-        let pages = self.len / page;
-        for first in (0..pages).step_by(numa::PAGES) {
-            let page_of = |n| self.address() + (first + n) * page;
-            let asked: [usize; numa::PAGES] = core::array::from_fn(page_of);
-            let asked = &asked[..numa::PAGES.min(pages - first)];
-            let nodes = numa::nodes_of(asked)?;
-            let there = |found: &i32| u32::try_from(*found) == Ok(node);
-            let nodes = nodes.iter().zip(asked).map(|(found, _)| found);
-            count += nodes.filter(|found| there(found)).count() as u64;
-        }
-        Ok(count)
+        numa::pages_on(node, self.address(), self.len / page, page)
     }
 
     /// `madvise`: `DontNeed` drops all pages, `LinuxNoHugepage` keeps them

@@ -106,38 +106,49 @@ pub fn mbind(start: usize, len: usize, node: u32) -> Result<()> {
     check(ret).map(drop)
 }
 
-/// Pages that [`nodes_of`] is asked for at once, at most.
-pub const PAGES: usize = 128;
-
-/// `move_pages` without targets: the node of each page, or a negative errno.
+/// `move_pages` without targets: how many of the `count` pages of `page`
+/// bytes from `start` on are on a node.
 ///
 /// # Errors
 ///
 /// `ENOSYS` without `CONFIG_NUMA` or `CONFIG_MIGRATION`.
-pub fn nodes_of(pages: &[usize]) -> Result<[i32; PAGES]> {
-    let mut nodes = [0; PAGES];
-    // SAFETY: `pages` is readable, and `nodes` writable, for `count` entries;
-    // addresses are looked up, never followed.
-    let ret = unsafe {
-        arch::syscall6(
-            raw::__NR_move_pages,
-            [
-                0,
-                pages.len().min(PAGES),
-                pages.as_ptr().addr(),
-                0,
-                nodes.as_mut_ptr().addr(),
-                0,
-            ],
-        )
-    };
-    check(ret).map(|_| nodes)
-}
-
-/// Whether pages can be moved at all.
-#[must_use]
-pub fn can_migrate() -> bool {
-    nodes_of(&[]) != Err(Errno::NOSYS)
+pub fn pages_on(
+    node: u32,
+    start: usize,
+    count: usize,
+    page: usize,
+) -> Result<u64> {
+    const AT_ONCE: usize = 64;
+    let (mut at, mut found) = (start, 0);
+    let end = start + count * page;
+    while at < end {
+        let mut pages = [0_usize; AT_ONCE];
+        let mut nodes = [u32::MAX; AT_ONCE];
+        let mut asked = 0;
+        for slot in pages.iter_mut().take((end - at) / page) {
+            *slot = at;
+            at += page;
+            asked += 1;
+        }
+        // SAFETY: `pages` is readable, and `nodes` writable, for `asked`
+        // entries; addresses are looked up, never followed.
+        let ret = unsafe {
+            arch::syscall6(
+                raw::__NR_move_pages,
+                [
+                    0,
+                    asked,
+                    pages.as_ptr().addr(),
+                    0,
+                    nodes.as_mut_ptr().addr(),
+                    0,
+                ],
+            )
+        };
+        check(ret)?;
+        found += nodes.iter().filter(|&&seen| seen == node).count() as u64;
+    }
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -7,10 +7,11 @@ use crate::kit::slot::Op;
 use crate::probe::Feature;
 use crate::topology::memory_nodes;
 use crate::workload::{
-    CallExt, Family, Fit, Hist, Kind, Metric, Need, Param, Stop, What, Work,
+    CallExt, Family, Fit, Hist, Metric, Need, Param, Stop, What, Work,
     Workload, doc,
 };
 use core::sync::atomic::Ordering::Relaxed;
+use rustix::io::Errno;
 use rustix::param::page_size;
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -26,7 +27,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     metrics: &[PAGE, ON, OFF],
     needs: &[
         Need::required(What::Feature(Feature::Numa)),
-        Need::required(What::Feature(Feature::Migration)),
+        Need::required(What::Config(doc("CONFIG_MIGRATION"))),
         // One target that is named is a baseline.
         Need::required(What::MemoryNodes(2))
             .when(|work| targets(work).is_none_or(|nodes| nodes.len() > 1)),
@@ -55,18 +56,13 @@ const PERIOD: Param = Param::count(
     "milliseconds between two sweeps",
 );
 
-const TARGETS: Param = Param::new(
+const TARGETS: Param = Param::text(
     2,
     "target_nodes",
-    Kind::Text {
-        default: ALL,
-        rule: "all, or a list of nodes like 0-1, below 1024",
-        check: |text| text == ALL || Cpus::parse(text).is_some(),
-    },
+    "a list of nodes like 0-1, below 1024, all with memory if absent",
+    |text| text.is_empty() || Cpus::parse(text).is_some(),
     "nodes to sweep over; one alone is a baseline",
 );
-
-const ALL: &str = "all";
 
 const CALL: Hist = Hist::new(0, "call", "duration of mbind");
 
@@ -106,6 +102,11 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let region = c.memory(bytes.next_multiple_of(page))?;
     region.small_pages().call(Op::Madvise.name())?;
     region.populate();
+    let placed = |node| match region.pages_on(node, page) {
+        Err(Errno::NOSYS) => Err(Stop::Skip("NO_CONFIG:CONFIG_MIGRATION")),
+        placed => placed.call("move_pages"),
+    };
+    placed(0)?;
     let targets = targets(c.work()).unwrap_or_else(memory_nodes);
     let period = c.work().count(&PERIOD) * 1_000_000;
     c.start();
@@ -133,7 +134,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         }
         c.record(&COST, now() - moved);
         let pages = (region.bytes().len() / page) as u64;
-        let there = region.pages_on(node, page).call("move_pages")?;
+        let there = placed(node)?;
         c.metric(&ON, there);
         c.metric(&OFF, pages - there);
         c.iteration();
@@ -161,10 +162,10 @@ mod tests {
             workers: 1,
             mems: Cpus::parse("0-1").unwrap(),
         };
-        for (list, good) in [("all", true), ("1", true), ("1-2", false)] {
+        for (list, good) in [("", true), ("1", true), ("1-2", false)] {
             work.set("target_nodes", Value::Text(list)).unwrap();
             assert_eq!(fits(&work, &fit).is_ok(), good, "{list}");
         }
-        assert!(work.set("target_nodes", Value::Text("")).is_err());
+        assert!(work.set("target_nodes", Value::Text("a")).is_err());
     }
 }
