@@ -4,6 +4,7 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+pub mod block;
 pub mod broadcast;
 pub mod cgroup;
 mod class;
@@ -245,6 +246,12 @@ impl<'r> Ctx<'r> {
     #[must_use]
     pub fn index(&self) -> u32 {
         self.given.index
+    }
+
+    /// Workers in its group.
+    #[must_use]
+    pub fn workers(&self) -> u32 {
+        self.given.workers
     }
 
     /// What the workers of the instance share.

@@ -1,5 +1,6 @@
 //! What workloads share.
 
+pub mod block;
 pub mod cache;
 pub mod cells;
 pub mod clock;

@@ -12,6 +12,7 @@ use crate::collect;
 use crate::counters::{self, Snapshot};
 use crate::ctx::wake_all;
 use crate::figures::Intervals;
+use crate::kit::block;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::cpus::Cpus;
 use crate::kit::shm::Arena;
@@ -229,6 +230,9 @@ fn needs(
                 "NO_NUMA"
             }
             What::MemoryNodes(n) if mems.len() < n => "NO_NUMA",
+            What::BlockDevice if !block::is_there(&group.work) => {
+                "NO_BLOCK_DEVICE"
+            }
             What::Smt if !within.has_smt() => "NO_SMT",
             What::Memory(each)
                 if meminfo("MemAvailable:").is_some_and(|kib| {

@@ -706,6 +706,8 @@ pub enum What {
     SchedExt,
     /// A core with two CPUs, as the kernel sees it.
     Smt,
+    /// The disk of the plan.
+    BlockDevice,
     /// At least so many nodes with CPUs in the affinity mask.
     CpuNodes(u32),
     /// At least so many nodes with memory.

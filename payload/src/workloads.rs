@@ -17,6 +17,9 @@ mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
 mod idle_churn;
+mod io_convoy;
+mod io_rand_read;
+mod io_sync_write;
 mod ipc_variance;
 mod mixed;
 mod mutex_contention;
@@ -51,6 +54,9 @@ pub static ALL: &[&Workload] = &[
     &alu_hot::WORKLOAD,
     &smt_sibling_spin::WORKLOAD,
     &ipc_variance::WORKLOAD,
+    &io_sync_write::WORKLOAD,
+    &io_rand_read::WORKLOAD,
+    &io_convoy::WORKLOAD,
     &bursty::WORKLOAD,
     &idle_churn::WORKLOAD,
     &cache_pressure::WORKLOAD,

@@ -55,6 +55,13 @@ impl Region {
         unsafe { slice::from_raw_parts(first, self.len) }
     }
 
+    /// Its bytes, for system calls that read or fill them.
+    #[must_use]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`; the borrow of self keeps all others out.
+        unsafe { slice::from_raw_parts_mut(self.base.as_ptr(), self.len) }
+    }
+
     /// Its 64-bit words.
     #[must_use]
     pub fn words(&self) -> &[AtomicU64] {
