@@ -8,6 +8,7 @@ use xtask::cmd::boot::{Args, boot};
 use xtask::decode::decode;
 use xtask::model::Report;
 use xtask::qemu::Machine;
+use xtask::topology::Smp;
 
 const KERNEL: &str = "debian:6.12-cloud";
 
@@ -17,7 +18,7 @@ fn deterministic_boots_repeat_every_record() {
         let digest = || {
             let plan = ["time=100ms", "work=PipeIo", "work=FutexPingPong"];
             let (report, code) = boot(&Args {
-                smp,
+                smp: Smp::Flat(smp),
                 deterministic: Some(7),
                 plan: plan.map(str::to_owned).to_vec(),
                 ..machine(KERNEL)
@@ -37,12 +38,9 @@ fn plain_boot(append: &[&str]) -> Vec<u8> {
     let machine = Machine {
         kernel: xtask::kernel::resolve(KERNEL, false).unwrap(),
         initrd: build::pack(&payload, "gzip".parse().unwrap()).unwrap(),
-        smp: 2,
-        numa: 1,
-        mem_mib: 256,
         append: append.iter().map(|&word| word.to_owned()).collect(),
-        deterministic: None,
         dir: dir.path().to_path_buf(),
+        ..Machine::default()
     };
     let status = Command::new("qemu-system-x86_64")
         .args(machine.args().unwrap())
@@ -84,5 +82,28 @@ fn a_console_is_enough_and_may_be_damaged() {
     for (number, bytes, _) in damaged.records() {
         let original = boot.records().find(|r| r.0 == number).unwrap();
         assert_eq!(bytes, original.1, "record {number}");
+    }
+}
+
+#[test]
+fn a_machine_is_what_was_spelled_out() {
+    for (smp, memory, want) in [
+        ("2n4l8c1t", "512M", (8, 2, 4, 8)),
+        ("1n1l2c2t", "512M", (4, 1, 1, 2)),
+        // A node without CPUs counts as one.
+        ("2n2l4c1t", "192M,192M,128M", (4, 3, 2, 4)),
+    ] {
+        let (report, code) = boot(&Args {
+            smp: smp.parse().unwrap(),
+            mem: memory.parse().unwrap(),
+            plan: vec!["time=50ms".to_owned(), "work=SpinWait".to_owned()],
+            ..machine(KERNEL)
+        })
+        .unwrap();
+        assert_eq!(code, 0, "{smp}: {}", report.reason);
+        let hello = report.hello.as_ref().unwrap();
+        let seen = (hello.cpus, hello.nodes, hello.llcs, hello.cores);
+        assert_eq!(seen, want, "{smp}");
+        assert_eq!(report.runs[0].verdict, "ok", "{smp}");
     }
 }

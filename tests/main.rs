@@ -83,9 +83,6 @@ fn at_least(part: u64, percent: u64, whole: u64) {
 fn machine(kernel: &str) -> Args {
     Args {
         kernel: kernel.to_owned(),
-        smp: 2,
-        numa: 1,
-        mem: 512,
         ..Args::default()
     }
 }

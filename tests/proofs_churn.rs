@@ -17,7 +17,7 @@ const PLAN: &str = "time=300ms \
     work=RtStarvation time=1s rt_limit=off \
     work=RtStarvation \
     work=Sequence time=1s \
-    phases=spin:10ms,sleep:40ms,yield:10ms,io:10ms,alu_hot:scalar/10ms";
+    phases=spin:10ms,sleep:40ms,yield:10ms,io:10ms,alu_hot:vec128/10ms";
 
 #[test]
 fn on_6_12() {
@@ -186,6 +186,7 @@ fn sequence(report: &Report) {
         at_least(8 * time, 50, share * worker.wall_ns);
         at_least(share * worker.wall_ns, 50, 8 * time);
     }
+    assert_eq!(sequence.metrics["width_resolved"], 128);
     let count = |phase: &str| sequence.hist[phase].count;
     assert!(count("phase1").abs_diff(sequence.iterations) <= 1);
     let yields = run.kernel.counters["yld_count"];

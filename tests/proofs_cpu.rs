@@ -1,13 +1,9 @@
 //! Proofs of the types that load CPUs, caches and memory, and of the
 //! affinity intents that follow the machine's topology.
 
-use crate::{at_least, counter, good, group};
-use std::fs;
-use std::process::Command;
-use xtask::build;
-use xtask::decode::decode_ports;
+use crate::{at_least, counter, good, group, machine};
+use xtask::cmd::boot::{Args, boot};
 use xtask::model::{Report, Run};
-use xtask::qemu::Machine;
 
 const PLAN: &str = "time=300ms work=CachePressure size_kib=64 \
     work=CachePressure size_kib=32768 stride=4160 \
@@ -161,31 +157,13 @@ fn variance(report: &Report) {
 
 /// A machine of one socket with two cores of two threads.
 fn with_siblings(kernel: &str, plan: &str) -> Report {
-    let dir = tempfile::tempdir().unwrap();
-    let payload = build::payload(false).unwrap();
-    let added = Default::default();
-    let mut append = vec!["pidone.records=/dev/ttyS1".to_owned()];
-    append.push("--".to_owned());
-    append.extend(plan.split_whitespace().map(str::to_owned));
-    let machine = Machine {
-        kernel: xtask::kernel::resolve(kernel, false).unwrap(),
-        initrd: build::pack_for_boot(&payload, added, dir.path()).unwrap(),
-        smp: 4,
-        numa: 1,
-        mem_mib: 256,
-        append,
-        deterministic: None,
-        dir: dir.path().to_path_buf(),
-    };
-    let mut args = machine.args().unwrap();
-    let smp = args.iter().position(|arg| arg == "-smp").unwrap() + 1;
-    args[smp] = "4,sockets=1,cores=2,threads=2".to_owned();
-    let status = Command::new("qemu-system-x86_64").args(args).status();
-    assert!(status.unwrap().success());
-    let console = fs::read(machine.console()).unwrap();
-    let records = fs::read(machine.records()).unwrap();
-    let boot = decode_ports(&[&console, &records]).newest();
-    Report::new(&boot)
+    let (report, _code) = boot(&Args {
+        smp: "1n1l2c2t".parse().unwrap(),
+        plan: plan.split_whitespace().map(str::to_owned).collect(),
+        ..machine(kernel)
+    })
+    .unwrap();
+    report
 }
 
 #[test]

@@ -4,6 +4,7 @@ use crate::machine;
 use pidone::workloads::ALL;
 use xtask::cmd::boot::{Args, boot};
 use xtask::model::{Report, Run};
+use xtask::topology::{Memory, Smp};
 
 /// Reasons that are true of these kernels and machines.
 const REASONS: &[&str] = &[
@@ -58,8 +59,8 @@ fn honest(run: &Run) {
 #[test]
 fn every_type_on_6_12_with_four_cpus() {
     smoke(Args {
-        smp: 4,
-        mem: 2048,
+        smp: Smp::Flat(4),
+        mem: Memory::mib(2048),
         plan: vec!["plan=smoke".to_owned()],
         ..machine("debian:6.12-cloud")
     });
@@ -68,7 +69,7 @@ fn every_type_on_6_12_with_four_cpus() {
 #[test]
 fn every_type_on_6_1_with_two_cpus() {
     smoke(Args {
-        mem: 1024,
+        mem: Memory::mib(1024),
         plan: vec!["plan=smoke".to_owned()],
         ..machine("debian:6.1-cloud")
     });
@@ -81,7 +82,7 @@ fn starting_and_stopping_again_and_again() {
         plan += &format!(" work={} {}", row.name, row.example);
     }
     let (report, code) = boot(&Args {
-        mem: 2048,
+        mem: Memory::mib(2048),
         plan: plan.split_whitespace().map(str::to_owned).collect(),
         ..machine("debian:6.12-cloud")
     })

@@ -4,6 +4,7 @@ pub mod build;
 pub mod catalogue;
 pub mod cmd;
 pub mod decode;
+pub mod devices;
 pub mod format;
 pub mod kconfig;
 pub mod kernel;
@@ -13,8 +14,10 @@ pub mod live;
 pub mod model;
 pub mod outcome;
 pub mod qemu;
+pub mod size;
 pub mod store;
 pub mod tools;
+pub mod topology;
 pub mod usage;
 
 #[cfg(test)]

@@ -28,6 +28,7 @@ struct Args {
 
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one in all")]
 enum Verb {
     Setup(setup::Args),
     Build(build::Args),

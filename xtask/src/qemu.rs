@@ -1,7 +1,9 @@
 //! The virtual machine: its options and its life.
 
+use crate::devices::{Disk, Nic};
 use crate::tools;
-use anyhow::{Context, Result, bail};
+use crate::topology::Topology;
+use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -19,18 +21,18 @@ const WORDS: &[&str] = &[
 ];
 
 /// A machine to boot.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Machine {
     /// Kernel image.
     pub kernel: PathBuf,
     /// Initramfs.
     pub initrd: PathBuf,
-    /// Virtual CPUs.
-    pub smp: u32,
-    /// NUMA nodes over which CPUs and memory are divided.
-    pub numa: u32,
-    /// Memory in MiB.
-    pub mem_mib: u32,
+    /// CPUs, nodes and memory.
+    pub topology: Topology,
+    /// Disks.
+    pub disks: Vec<Disk>,
+    /// Network interfaces.
+    pub nic: Option<Nic>,
     /// Words for the kernel command line, behind our own.
     pub append: Vec<String>,
     /// Seed of a deterministic machine.
@@ -56,7 +58,7 @@ impl Machine {
     ///
     /// # Errors
     ///
-    /// CPUs or memory that cannot be divided over the nodes.
+    /// CPUs, memory and nodes that do not fit together.
     pub fn args(&self) -> Result<Vec<String>> {
         let kvm = self.deterministic.is_none() && kvm_works();
         let mut args: Vec<String> = Vec::new();
@@ -66,35 +68,21 @@ impl Machine {
         add(&["-nodefaults", "-no-user-config", "-display", "none"]);
         add(&["-no-reboot", "-machine", "q35"]);
         add(&["-accel", if kvm { "kvm" } else { "tcg" }]);
-        let cpu = match (kvm, self.deterministic) {
-            (true, _) => "host",
-            (false, None) => "max",
-            // The guest's random numbers must come from the seed alone.
-            (false, Some(_)) => "max,rdrand=off,rdseed=off",
-        };
-        add(&["-cpu", cpu, "-smp", &self.smp.to_string()]);
-        add(&["-m", &format!("{}M", self.mem_mib)]);
-        if self.numa > 1 {
-            let (cpus, mem) = (self.smp / self.numa, self.mem_mib / self.numa);
-            let whole =
-                cpus * self.numa == self.smp && mem * self.numa == self.mem_mib;
-            if !whole || cpus == 0 {
-                bail!(
-                    "{} CPUs and {} MiB cannot be divided over {} nodes",
-                    self.smp,
-                    self.mem_mib,
-                    self.numa
-                );
-            }
-            for node in 0..self.numa {
-                let ram = format!("memory-backend-ram,id=m{node},size={mem}M");
-                let (first, last) = (node * cpus, (node + 1) * cpus - 1);
-                let numa = format!(
-                    "node,nodeid={node},cpus={first}-{last},memdev=m{node}"
-                );
-                add(&["-object", &ram, "-numa", &numa]);
-            }
+        let mut cpu = if kvm { "host" } else { "max" }.to_owned();
+        if !kvm && self.topology.smp.nodes().is_some() {
+            cpu += ",vendor=GenuineIntel";
         }
+        if self.deterministic.is_some() {
+            // The guest's random numbers must come from the seed alone.
+            cpu += ",rdrand=off,rdseed=off";
+        }
+        add(&["-cpu", &cpu]);
+        let topology = self.topology.args()?;
+        add(&topology.iter().map(String::as_str).collect::<Vec<_>>());
+        for (index, disk) in self.disks.iter().enumerate() {
+            add(&disk.args(index, &self.dir).each_ref().map(String::as_str));
+        }
+        add(self.nic.map_or(&[], Nic::args));
         if let Some(seed) = self.deterministic {
             add(&["-icount", "shift=0,sleep=off,align=off"]);
             add(&["-rtc", "base=2026-01-01T00:00:00,clock=vm"]);
@@ -135,6 +123,13 @@ impl Machine {
             }
             false => Command::new(qemu),
         };
+        let mut disks = Vec::new();
+        for (index, disk) in self.disks.iter().enumerate() {
+            if let Some(file) = disk.file(index, &self.dir) {
+                disk.make(&file)?;
+                disks.push(file);
+            }
+        }
         let child = command
             .args(self.args()?)
             .stdin(Stdio::null())
@@ -142,13 +137,17 @@ impl Machine {
             .stderr(fs::File::create(self.dir.join("qemu.log"))?)
             .spawn()
             .context("qemu-system-x86_64 cannot be started")?;
-        Ok(Vm(child))
+        Ok(Vm { child, disks })
     }
 }
 
 /// A running machine, killed when dropped.
 #[derive(Debug)]
-pub struct Vm(Child);
+pub struct Vm {
+    child: Child,
+    /// Files to remove.
+    disks: Vec<PathBuf>,
+}
 
 impl Vm {
     /// How it ended, if it has.
@@ -157,15 +156,19 @@ impl Vm {
     ///
     /// The process cannot be asked.
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.0.try_wait().context("qemu")
+        self.child.try_wait().context("qemu")
     }
 }
 
 impl Drop for Vm {
     fn drop(&mut self) {
         // It may have ended by itself.
-        let _gone = self.0.kill();
-        let _reaped = self.0.wait();
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+        for file in &self.disks {
+            // It may have gone with its directory.
+            let _removed = fs::remove_file(file);
+        }
     }
 }
 
@@ -181,15 +184,20 @@ fn kvm_works() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::Machine;
+    use super::{Machine, Nic, Topology};
+    use crate::topology::Smp;
 
     fn machine() -> Machine {
         Machine {
             kernel: "/k".into(),
             initrd: "/i".into(),
-            smp: 4,
-            numa: 2,
-            mem_mib: 512,
+            topology: Topology {
+                smp: Smp::Flat(4),
+                numa: 2,
+                ..Topology::default()
+            },
+            disks: vec!["8M".parse().unwrap()],
+            nic: Some(Nic::Pair),
             append: vec!["pidone.work=PipeIo".into()],
             deterministic: Some(7),
             dir: "/a,b".into(),
@@ -204,6 +212,8 @@ mod tests {
             "-numa node,nodeid=1,cpus=2-3,memdev=m1",
             "-icount shift=0,sleep=off,align=off",
             "-rtc base=2026-01-01T00:00:00,clock=vm -seed 7",
+            "file.filename=/a,,b/disk0.img,cache.no-flush=on,node-name=disk0",
+            "-device virtio-blk-pci,drive=disk0 -netdev hubport",
             "file,id=con,path=/a,,b/console.log",
             "nokaslr norandmaps pidone.work=PipeIo",
         ] {
@@ -213,10 +223,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_divided_is_refused() {
-        let odd = Machine {
-            smp: 3,
-            ..machine()
-        };
+        let mut odd = machine();
+        odd.topology.smp = Smp::Flat(3);
         assert!(odd.args().unwrap_err().to_string().contains("2 nodes"));
     }
 }

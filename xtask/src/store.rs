@@ -455,12 +455,8 @@ mod tests {
         Machine {
             kernel: dir.join("kernel"),
             initrd: dir.join("initrd"),
-            smp: 1,
-            numa: 1,
-            mem_mib: 64,
-            append: Vec::new(),
-            deterministic: None,
             dir: dir.to_path_buf(),
+            ..Machine::default()
         }
     }
 

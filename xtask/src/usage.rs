@@ -1,10 +1,35 @@
 //! The command line: forms that argh does not read, and messages that help.
 
+use crate::devices::Nic;
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 use pidone::plan::nearest;
 
-/// Options whose value may be left out, and what it is then.
-const IMPLIED: &[(&str, &str)] = &[("--deterministic", "1")];
+/// An option whose value may be left out.
+struct Implied {
+    name: &'static str,
+    /// What it is then.
+    value: &'static str,
+    /// Whether a word looks like one that was given.
+    given: fn(&str) -> bool,
+}
+
+const IMPLIED: &[Implied] = &[
+    Implied {
+        name: "--deterministic",
+        value: "1",
+        given: is_seed,
+    },
+    Implied {
+        name: "--nic",
+        value: "pair",
+        given: |word| word.parse::<Nic>().is_ok(),
+    },
+];
+
+/// A plan may follow, whose words have a `=`.
+fn is_seed(word: &str) -> bool {
+    word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('=')
+}
 
 /// Rewrites `--name=value` as two words and fills in values that were left
 /// out, up to a lone `--`.
@@ -25,23 +50,15 @@ pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
             continue;
         }
         all.push(word.clone());
-        let implied = IMPLIED.iter().find(|(name, _)| name == word);
-        let next = rest.peek();
-        match implied {
-            Some((_, value)) => {
-                let given = next.is_some_and(|next| {
-                    next.starts_with(|c: char| c.is_ascii_digit())
-                        && !next.contains('=')
-                });
-                if !given {
-                    all.push((*value).to_owned());
-                }
-            }
+        let implied = IMPLIED.iter().find(|implied| implied.name == word);
+        match (implied, rest.peek()) {
+            (Some(implied), Some(next)) if (implied.given)(next) => {}
+            (Some(implied), _) => all.push(implied.value.to_owned()),
             // Whatever a value looks like, it is one.
-            None if takes_value(flags, word) => {
+            (None, _) if takes_value(flags, word) => {
                 all.extend(rest.next().cloned());
             }
-            None => {}
+            (None, _) => {}
         }
     }
     all.extend(rest.cloned());

@@ -1,13 +1,10 @@
 //! Phases of a compound work type: `spin:5ms,alu_hot:scalar/1ms`.
 
 use crate::attr::parse_duration;
+use crate::kit::simd::NAMES;
 
 /// Most phases of one sequence.
 pub const MAX_PHASES: usize = 32;
-
-/// Register widths of `alu_hot`.
-pub const WIDTHS: [&str; 6] =
-    ["scalar", "vec128", "vec256", "vec512", "amx", "widest"];
 
 /// One phase.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,7 +26,7 @@ pub enum Does {
     Yield,
     /// `io:D`.
     Io,
-    /// `alu_hot:WIDTH/D`, with the index of the width in [`WIDTHS`].
+    /// `alu_hot:WIDTH/D`, with the index of the width in [`NAMES`].
     AluHot(usize),
 }
 
@@ -42,7 +39,7 @@ impl Phase {
             ("yield", None) => (Does::Yield, value),
             ("io", None) => (Does::Io, value),
             ("alu_hot", Some((width, duration))) => {
-                let width = WIDTHS.iter().position(|name| *name == width)?;
+                let width = NAMES.iter().position(|name| *name == width)?;
                 (Does::AluHot(width), duration)
             }
             _ => return None,

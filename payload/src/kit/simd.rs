@@ -16,6 +16,11 @@ mod arch;
 
 use core::hint::black_box;
 
+/// What a plan calls the widths, in the order of [`Width::ALL`], and the
+/// widest there is.
+pub const NAMES: [&str; 6] =
+    ["scalar", "vec128", "vec256", "vec512", "amx", "widest"];
+
 /// Sizes of register, in rising order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Width {
@@ -41,6 +46,12 @@ impl Width {
         Self::Amx,
     ];
 
+    /// The one at that place in [`NAMES`]; none for the widest.
+    #[must_use]
+    pub fn chosen(name: usize) -> Option<Self> {
+        Self::ALL.get(name).copied()
+    }
+
     /// Bits of a register.
     #[must_use]
     pub fn bits(self) -> u64 {
@@ -60,6 +71,13 @@ impl Width {
         let mut there = wide.filter(|&w| arch::has(w));
         Chains(there.next().unwrap_or(Self::Scalar))
     }
+}
+
+/// The chains of the width at that place in [`NAMES`], or of the next one
+/// below that is there.
+#[must_use]
+pub fn chains(name: usize) -> Chains {
+    Width::chosen(name).unwrap_or(Width::Amx).resolve()
 }
 
 /// Independent chains of multiply-adds in registers of one width, which this

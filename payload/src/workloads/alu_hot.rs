@@ -7,7 +7,7 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::kit::simd::Width;
+use crate::kit::simd::{self, NAMES, Width};
 use crate::kit::slot::Reason;
 use crate::workload::{Family, Hist, Kind, Metric, Param, Stop, Workload, doc};
 
@@ -32,8 +32,8 @@ const WIDTH: Param = Param {
     index: 0,
     name: "width",
     kind: Kind::Choice {
-        default: 5,
-        names: &["scalar", "vec128", "vec256", "vec512", "amx", "widest"],
+        default: NAMES.len() - 1,
+        names: &NAMES,
     },
     summary: doc("registers to use; one that is not there gives the next"),
 };
@@ -56,9 +56,8 @@ const MULTIPLIES: Metric =
 const STEPS: u64 = 1024;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    // The last choice names no width.
-    let asked = Width::ALL.get(c.work().choice(&WIDTH)).copied();
-    let chains = asked.unwrap_or(Width::Amx).resolve();
+    let name = c.work().choice(&WIDTH);
+    let (asked, chains) = (Width::chosen(name), simd::chains(name));
     if asked.is_some_and(|width| width != chains.width()) {
         c.degrade(Reason::Width);
     }

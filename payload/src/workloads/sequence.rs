@@ -2,14 +2,14 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::{MILLISECOND, now};
-use crate::kit::phases::{Does, MAX_PHASES, Phase, WIDTHS, are_phases, phases};
+use crate::kit::phases::{Does, MAX_PHASES, Phase, are_phases, phases};
+use crate::kit::simd::{Width, chains};
 use crate::kit::slot::{Op, Reason};
 use crate::probe::Feature;
 use crate::workload::{
     CallExt, Conflict, Family, Hist, Metric, Need, Param, Stop, What, Work,
     Workload, doc,
 };
-use core::hint::black_box;
 use heapless::Vec;
 use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, memfd_create};
@@ -26,7 +26,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "pass through all phases",
     unit: "spin or multiply-add step, sleep, yield, written block",
     hists: &HISTS,
-    metrics: &[SPIN_NS, SLEEP_NS, YIELD_NS, IO_NS, ALU_NS],
+    metrics: &[SPIN_NS, SLEEP_NS, YIELD_NS, IO_NS, ALU_NS, ALU_WIDTH],
     needs: &[Need::required(What::Feature(Feature::PosixTimers))],
     proof: doc(
         "times of the phases are as their durations; nvcsw >= sleeps; \
@@ -75,6 +75,11 @@ const SLEEP_NS: Metric = Metric::sum(1, "sleep_ns", "time in sleep phases");
 const YIELD_NS: Metric = Metric::sum(2, "yield_ns", "time in yield phases");
 const IO_NS: Metric = Metric::sum(3, "io_ns", "time in io phases");
 const ALU_NS: Metric = Metric::sum(4, "alu_hot_ns", "time in alu_hot phases");
+const ALU_WIDTH: Metric = Metric::max(
+    5,
+    "width_resolved",
+    "bits of the widest register that an alu_hot phase used",
+);
 
 /// Steps of a chunk of arithmetic.
 const ALU_STEPS: u64 = 1024;
@@ -112,8 +117,11 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     for phase in &list {
         match phase.what {
             Does::Io if file.is_none() => file = Some(tmpfs_file()?),
-            Does::AluHot(width) if !has_width(width) => {
-                c.degrade(Reason::Width);
+            Does::AluHot(name) => {
+                let width = chains(name).width();
+                if Width::chosen(name).is_some_and(|asked| asked != width) {
+                    c.degrade(Reason::Width);
+                }
             }
             _ => {}
         }
@@ -130,8 +138,8 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
                 (Does::Yield, _) => yields(c, begin + phase.ns, hist),
                 (Does::Io, Some(file)) => io(c, begin + phase.ns, hist, file),
                 (Does::Io, None) => {}
-                (Does::AluHot(width), _) => {
-                    alu_hot(c, begin + phase.ns, hist, width);
+                (Does::AluHot(name), _) => {
+                    alu_hot(c, begin + phase.ns, hist, name);
                 }
             }
             c.metric(time_of(phase), now() - begin);
@@ -185,34 +193,18 @@ fn io(c: &mut Ctx<'_>, end: u64, hist: &Hist, file: &OwnedFd) {
     }
 }
 
-fn alu_hot(c: &mut Ctx<'_>, end: u64, hist: &Hist, width: usize) {
+fn alu_hot(c: &mut Ctx<'_>, end: u64, hist: &Hist, name: usize) {
+    let chains = chains(name);
+    c.metric_max(&ALU_WIDTH, chains.width().bits());
     let mut begin = now();
     while begin < end && !c.stop() {
-        alu_chunk(width);
+        chains.steps(ALU_STEPS);
         let done = now();
         c.record(hist, done - begin);
         c.units(ALU_STEPS);
         c.checkpoint_at(done);
         begin = done;
     }
-}
-
-/// Whether arithmetic of that width is there; a wider one is done as
-/// `scalar`.
-fn has_width(width: usize) -> bool {
-    WIDTHS.get(width) == Some(&"scalar")
-}
-
-/// A chunk of arithmetic: four independent chains of multiply-adds.
-fn alu_chunk(_width: usize) {
-    let factor = black_box(0x5851_f42d_4c95_7f2d_u64);
-    let mut chains = black_box([1, 2, 3, 4_u64]);
-    for _ in 0..ALU_STEPS {
-        for chain in &mut chains {
-            *chain = chain.wrapping_mul(factor).wrapping_add(1);
-        }
-    }
-    black_box(chains);
 }
 
 /// A file on the kernel's own tmpfs.

@@ -2,11 +2,13 @@
 
 use crate::cmd::runs;
 use crate::decode::decode_ports;
+use crate::devices::{Disk, Nic};
 use crate::format::Format;
 use crate::live::Live;
 use crate::model::Report;
 use crate::qemu::{Machine, Vm};
 use crate::store::{self, Parts, Pending};
+use crate::topology::{Distance, Memory, Smp, Topology};
 use crate::{build, kernel, outcome, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -46,15 +48,30 @@ pub struct Args {
     /// a file, `host`, debian:6.12-cloud (the default) or built:6.12
     #[argh(option, default = "String::from(\"debian:6.12-cloud\")")]
     pub kernel: String,
-    /// virtual CPUs, 2 by default
-    #[argh(option, default = "2")]
-    pub smp: u32,
-    /// NUMA nodes, 1 by default
-    #[argh(option, default = "1")]
+    /// virtual CPUs: a number (2 by default), or all that they share as in
+    /// 2n4l8c2t: 2 nodes, 4 last-level caches, 8 cores, of 2 threads each
+    #[argh(option, default = "Smp::default()")]
+    pub smp: Smp,
+    /// NUMA nodes to divide CPUs and memory over, 1 by default
+    #[argh(option, default = "1", from_str_fn(nodes))]
     pub numa: u32,
-    /// memory: MiB, or a number with M or G as in 2G; 512M by default
-    #[argh(option, default = "512", from_str_fn(mebibytes))]
-    pub mem: u32,
+    /// memory: MiB, or a number with M or G as in 2G; 512M by default. One
+    /// for each node with commas between them; those behind the nodes with
+    /// CPUs make more nodes, without any
+    #[argh(option, default = "Memory::default()")]
+    pub mem: Memory,
+    /// how far it is between two nodes as in 0-1=21, where 20 is usual; may
+    /// be repeated
+    #[argh(option)]
+    pub distance: Vec<Distance>,
+    /// a disk: its size as in 64M, or null-co[:SIZE] for one that costs the
+    /// host nothing; may be repeated
+    #[argh(option)]
+    pub disk: Vec<Disk>,
+    /// network interfaces: pair (if the value is left out), two on one hub,
+    /// or user, one with a gateway
+    #[argh(option)]
+    pub nic: Option<Nic>,
     /// words for the kernel command line
     #[argh(option)]
     pub append: Vec<String>,
@@ -95,6 +112,18 @@ pub struct Args {
     /// the plan
     #[argh(positional, greedy)]
     pub plan: Vec<String>,
+}
+
+impl Args {
+    /// The machine's CPUs, nodes and memory.
+    fn topology(&self) -> Topology {
+        Topology {
+            smp: self.smp,
+            numa: self.numa,
+            memory: self.mem.clone(),
+            distances: self.distance.clone(),
+        }
+    }
 }
 
 /// How long a plan may take that only a payload of its own understands.
@@ -180,6 +209,7 @@ impl Ready {
             build::pack_plan(&mut added, "boot", plan)?;
             tokens = vec!["plan=boot".to_owned()];
         }
+        args.topology().args()?;
         tools::require(&[tools::QEMU], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, args.setup)?;
         let temporary = tempfile::tempdir()?;
@@ -217,9 +247,9 @@ impl Ready {
         let machine = Machine {
             kernel: self.kernel,
             initrd: self.initrd,
-            smp: args.smp,
-            numa: args.numa,
-            mem_mib: args.mem,
+            topology: args.topology(),
+            disks: args.disk.clone(),
+            nic: args.nic,
             append,
             deterministic: seed,
             dir,
@@ -280,18 +310,10 @@ impl Booted {
     }
 }
 
-/// `512`, `512M` or `2G` in MiB.
-fn mebibytes(text: &str) -> Result<u32, String> {
-    let (number, scale) = match text.strip_suffix(['G', 'g']) {
-        Some(number) => (number, 1024),
-        None => (text.strip_suffix(['M', 'm']).unwrap_or(text), 1),
-    };
-    let mib = number
-        .parse::<u32>()
-        .ok()
-        .and_then(|n| n.checked_mul(scale));
-    mib.filter(|&mib| mib > 0).ok_or_else(|| {
-        format!("`{text}` is no size; valid are 512, 512M or 2G")
+fn nodes(text: &str) -> Result<u32, String> {
+    let nodes = text.parse().ok().filter(|&nodes| nodes > 0);
+    nodes.ok_or_else(|| {
+        format!("`{text}` is no number of NUMA nodes; it is 1 or more")
     })
 }
 
@@ -381,19 +403,4 @@ fn report(machine: &Machine, timed_out: bool) -> Result<(Report, u8)> {
     let mut report = Report::new(&boot);
     let code = outcome::judge(&boot, timed_out, &mut report);
     Ok((report, code))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mebibytes;
-
-    #[test]
-    fn sizes_of_memory() {
-        for (text, mib) in [("512", 512), ("512M", 512), ("2G", 2048)] {
-            assert_eq!(mebibytes(text), Ok(mib), "{text}");
-        }
-        for bad in ["", "0", "2T", "G", "-1", "5000000G"] {
-            assert!(mebibytes(bad).is_err(), "{bad}");
-        }
-    }
 }
