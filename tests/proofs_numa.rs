@@ -15,7 +15,7 @@ const PLAN: &str = "time=400ms \
 /// Four CPUs on two nodes.
 fn two_nodes(kernel: &str, plan: &str) -> (Report, u8) {
     boot(&Args {
-        smp: 4,
+        smp: "4".parse().unwrap(),
         numa: 2,
         plan: plan.split_whitespace().map(str::to_owned).collect(),
         ..machine(kernel)

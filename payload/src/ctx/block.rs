@@ -1,7 +1,7 @@
 //! Reads and writes of a disk, or of a file in its place.
 
 use super::Ctx;
-use crate::kit::block::{Disk, ENDS, FORCE, METRICS, SIGNATURE, name};
+use crate::kit::block::{Disk, ENDS, FORCE, METRICS, SIGNATURE, name, open};
 use crate::kit::clock::now;
 use crate::kit::memory::Region;
 use crate::kit::slot::{Op, Reason};
@@ -10,10 +10,7 @@ use crate::machine::meminfo;
 use crate::workload::{CallExt, Hist, Stop};
 use heapless::String;
 use rustix::fd::{AsRawFd, OwnedFd};
-use rustix::fs::{
-    CWD, FlockOperation, MemfdFlags, Mode, OFlags, fdatasync, flock, ftruncate,
-    memfd_create, openat,
-};
+use rustix::fs::{MemfdFlags, OFlags, fdatasync, ftruncate, memfd_create};
 use rustix::io::{Errno, pread, pwrite};
 
 /// What a worker reads and writes.
@@ -42,10 +39,13 @@ impl Target {
     pub fn open(&self, flags: OFlags) -> Result<OwnedFd, Stop> {
         match open(&self.path, flags) {
             // tmpfs takes O_DIRECT since 6.6.
-            Err(Errno::INVAL) if self.disk.tmpfs => {
-                allowed(open(&self.path, flags.difference(OFlags::DIRECT)))
+            Err(Stop::Broken {
+                errno: Errno::INVAL,
+                ..
+            }) if self.disk.tmpfs => {
+                open(&self.path, flags.difference(OFlags::DIRECT))
             }
-            opened => allowed(opened),
+            opened => opened,
         }
     }
 
@@ -75,8 +75,8 @@ pub enum Io<'b> {
 
 impl Ctx<'_> {
     /// This worker's part of the disk; a file of its own where there is none.
-    /// The first worker makes sure that nobody else uses the disk, and for
-    /// types that write it marks it as ours.
+    /// The first worker makes sure that nothing is on the disk, and for types
+    /// that write it marks it as ours.
     ///
     /// # Errors
     ///
@@ -88,11 +88,6 @@ impl Ctx<'_> {
             Ok(Some(disk)) => {
                 if index == 0 {
                     self.claim(&at, &disk, writes)?;
-                    let scheduler =
-                        path(format_args!("scheduler_{}", disk.scheduler));
-                    if let Some(named) = self.given.instance.named.first() {
-                        named.set(&scheduler, 1);
-                    }
                 }
                 (disk, None)
             }
@@ -129,19 +124,12 @@ impl Ctx<'_> {
         })
     }
 
-    /// Skips if somebody uses the disk, or has something on it.
+    /// Skips if the disk has something on it; marks it as ours if it is to
+    /// be written.
     fn claim(&self, at: &str, disk: &Disk, writes: bool) -> Result<(), Stop> {
-        // Groups on one disk look one after another: an exclusive open keeps
-        // out other exclusive ones.
-        let guard = allowed(open(at, OFlags::RDONLY))?;
-        flock(&guard, FlockOperation::LockExclusive).call("flock")?;
-        let exclusive = match open(at, OFlags::RDONLY | OFlags::EXCL) {
-            Err(Errno::BUSY) => None,
-            opened => Some(allowed(opened)?),
-        };
         let mut buffer = Region::new(ENDS).call(Op::Mmap.name())?;
         let buffer = buffer.bytes_mut();
-        let free = exclusive.is_some() && is_free(&guard, disk, buffer)?;
+        let free = is_free(&open(at, OFlags::RDONLY)?, disk, buffer)?;
         if !free && !self.given.work.flag(&FORCE) {
             return Err(Stop::Skip("DEVICE_IN_USE"));
         }
@@ -150,7 +138,7 @@ impl Ctx<'_> {
             for (to, from) in buffer.iter_mut().zip(SIGNATURE) {
                 *to = *from;
             }
-            let file = allowed(open(at, OFlags::WRONLY))?;
+            let file = open(at, OFlags::WRONLY)?;
             pwrite(&file, buffer, 0).call(Op::Pwrite.name())?;
             fdatasync(&file).call(Op::Fdatasync.name())?;
         }
@@ -225,15 +213,4 @@ fn is_free(
         }
     }
     Ok(true)
-}
-
-fn open(path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
-    openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty())
-}
-
-fn allowed(opened: Result<OwnedFd, Errno>) -> Result<OwnedFd, Stop> {
-    match opened {
-        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::Skip("NO_CAP")),
-        opened => opened.call(Op::Open.name()),
-    }
 }

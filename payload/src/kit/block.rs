@@ -3,12 +3,16 @@
 //! What the kernel says of a disk is in sysfs, so that nothing need be read
 //! from the disk itself to know whether a plan fits it.
 
+use crate::kit::slot::Op;
 use crate::kit::text::{digits, has, path, plain, read_file};
 use crate::workload::{
-    Fit, Kind, Metric, Need, Param, Shared, What, Work, doc,
+    CallExt, Fit, Instance, Kind, Metric, Need, Param, Place, Shared, Stop,
+    What, Work, doc,
 };
 use heapless::String;
-use rustix::fs::{FileType, major, minor, stat};
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, FileType, Mode, OFlags, major, minor, openat, stat};
+use rustix::io::Errno;
 
 /// The parameters that all types on disks begin with.
 pub const DEV: Param = Param::text(
@@ -218,7 +222,47 @@ pub fn is_there(work: &Work<'_>) -> bool {
     matches!(Disk::look(work), Ok(Some(_)))
 }
 
-/// What an instance shares: the first worker names the scheduler.
+/// Makes sure that nobody uses the disk, and names its scheduler.
+///
+/// # Errors
+///
+/// `DEVICE_IN_USE`, unless the plan does not mind; or it cannot be opened.
+pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
+    let work = place.work;
+    let (0, Ok(Some(disk))) = (place.number, Disk::look(work)) else {
+        return Ok(());
+    };
+    // As long as somebody holds the disk, or a part of it, nobody can hold
+    // it alone; this one lets go at once.
+    match open(name(work), OFlags::RDONLY | OFlags::EXCL) {
+        Err(Stop::Broken {
+            errno: Errno::BUSY, ..
+        }) => match work.flag(&FORCE) {
+            true => {}
+            false => return Err(Stop::Skip("DEVICE_IN_USE")),
+        },
+        opened => drop(opened?),
+    }
+    if let Some(named) = instance.named.first() {
+        let scheduler = disk.scheduler;
+        named.set(&path(format_args!("scheduler_{scheduler}")), 1);
+    }
+    Ok(())
+}
+
+/// Opens a disk.
+///
+/// # Errors
+///
+/// `NO_CAP` if this user may not, or what `open` said.
+pub fn open(path: &str, flags: OFlags) -> Result<OwnedFd, Stop> {
+    match openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()) {
+        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::Skip("NO_CAP")),
+        opened => opened.call(Op::Open.name()),
+    }
+}
+
+/// What an instance shares: the name of the scheduler.
 #[must_use]
 pub fn shared(_: &Work<'_>, _: u32) -> Shared {
     Shared {

@@ -7,7 +7,9 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::block::Io;
-use crate::kit::block::{DEV, FALLBACK, FORCE, METRICS, NEEDS, fits, shared};
+use crate::kit::block::{
+    DEV, FALLBACK, FORCE, METRICS, NEEDS, create, fits, shared,
+};
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Param, Stop, Workload, doc};
 use rand_core::Rng;
@@ -32,6 +34,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             of /proc/vmstat"),
     shared,
     fits,
+    create,
     run,
     ..Workload::BASE
 };

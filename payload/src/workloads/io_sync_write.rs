@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::ctx::block::Io;
 use crate::kit::block::{
-    BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, fits, shared,
+    BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, fits, shared,
 };
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Stop, Workload, doc};
@@ -26,6 +26,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             >= iterations; nvcsw >= iterations"),
     shared,
     fits,
+    create,
     run,
     ..Workload::BASE
 };
