@@ -14,6 +14,7 @@ pub mod lanes;
 mod measure;
 mod memory;
 mod mutex;
+mod packet;
 mod signals;
 
 use crate::attr::Policy;

@@ -15,6 +15,7 @@ pub mod lz;
 pub mod matrix;
 pub mod memory;
 pub mod named;
+pub mod packet;
 pub mod phases;
 pub mod pipes;
 pub mod queue;

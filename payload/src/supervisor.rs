@@ -15,12 +15,13 @@ use crate::figures::Intervals;
 use crate::kit::block;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::cpus::Cpus;
+use crate::kit::packet;
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Phase, Slot, State};
 use crate::kit::task;
 use crate::kit::text::Cut;
 use crate::kmsg::Kmsg;
-use crate::machine::meminfo;
+use crate::machine::{may_use_net, meminfo};
 use crate::output::Output;
 use crate::plan::{MAX_GROUPS, Run};
 use crate::probe::{Feature, sched_ext_enabled};
@@ -233,6 +234,8 @@ fn needs(
             What::BlockDevice if !block::is_there(&group.work) => {
                 "NO_BLOCK_DEVICE"
             }
+            What::Nic if !packet::is_there(&group.work) => "NO_NIC",
+            What::NetAdmin if !may_use_net() => "NO_CAP",
             What::Smt if !within.has_smt() => "NO_SMT",
             What::Memory(each)
                 if meminfo("MemAvailable:").is_some_and(|kib| {

@@ -15,6 +15,7 @@ mod arch;
 pub mod cgroup;
 pub mod ids;
 pub mod numa;
+pub mod packet;
 pub mod signal;
 
 #[cfg(target_arch = "x86_64")]

@@ -708,6 +708,10 @@ pub enum What {
     Smt,
     /// The disk of the plan.
     BlockDevice,
+    /// The network interface of the plan.
+    Nic,
+    /// `CAP_NET_RAW` and `CAP_NET_ADMIN`.
+    NetAdmin,
     /// At least so many nodes with CPUs in the affinity mask.
     CpuNodes(u32),
     /// At least so many nodes with memory.

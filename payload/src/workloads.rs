@@ -21,8 +21,10 @@ mod io_convoy;
 mod io_rand_read;
 mod io_sync_write;
 mod ipc_variance;
+mod irq_wake;
 mod mixed;
 mod mutex_contention;
+mod net_traffic;
 mod nice_sweep;
 mod numa_migration_churn;
 mod numa_working_set_sweep;
@@ -71,6 +73,8 @@ pub static ALL: &[&Workload] = &[
     &epoll_storm::WORKLOAD,
     &thundering_herd::WORKLOAD,
     &timer_latency::WORKLOAD,
+    &net_traffic::WORKLOAD,
+    &irq_wake::WORKLOAD,
     &fork_exit::WORKLOAD,
     &nice_sweep::WORKLOAD,
     &affinity_churn::WORKLOAD,

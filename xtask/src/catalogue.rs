@@ -48,6 +48,8 @@ pub fn need(what: &What) -> String {
         What::SysNice => "CAP_SYS_NICE".to_owned(),
         What::Rivals(_) => "as many rivals as CPUs".to_owned(),
         What::Config(name) => name.text().to_owned(),
+        What::Nic => "the network interface".to_owned(),
+        What::NetAdmin => "CAP_NET_RAW and CAP_NET_ADMIN".to_owned(),
         What::BlockDevice => "the disk".to_owned(),
         What::CpuNodes(n) => format!("{n} NUMA nodes with CPUs"),
         What::MemoryNodes(n) => format!("{n} NUMA nodes with memory"),
