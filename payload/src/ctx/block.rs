@@ -6,7 +6,6 @@ use crate::kit::clock::now;
 use crate::kit::memory::Region;
 use crate::kit::slot::{Op, Reason};
 use crate::kit::text::path;
-use crate::machine::meminfo;
 use crate::workload::{CallExt, Hist, Stop};
 use heapless::String;
 use rustix::fd::{AsRawFd, OwnedFd};
@@ -93,10 +92,6 @@ impl Ctx<'_> {
             }
             _ => {
                 let disk = Disk::file();
-                let kib = disk.bytes / 1024 * u64::from(self.given.workers);
-                if meminfo("MemAvailable:").is_some_and(|there| there < kib) {
-                    return Err(Stop::Skip("LOW_MEMORY"));
-                }
                 let file = match memfd_create("disk", MemfdFlags::CLOEXEC) {
                     Err(Errno::NOSYS) => {
                         let missing = "NO_CONFIG:CONFIG_MEMFD_CREATE";

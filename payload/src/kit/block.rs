@@ -4,7 +4,7 @@
 //! from the disk itself to know whether a plan fits it.
 
 use crate::kit::slot::Op;
-use crate::kit::text::{digits, has, path, plain, read_file};
+use crate::kit::text::{digits, path, plain, read_file};
 use crate::workload::{
     CallExt, Fit, Instance, Kind, Metric, Need, Param, Place, Shared, Stop,
     What, Work, doc,
@@ -48,6 +48,10 @@ pub const BLOCK: Param = Param::count(
 pub const NEEDS: &[Need] = &[
     Need::wanted(What::Config(doc("CONFIG_BLOCK"))),
     Need::wanted(What::Config(doc("CONFIG_VIRTIO_BLK"))),
+    Need::required(What::Memory(|work, _| match is_there(work) {
+        true => 0,
+        false => FILE / 1024,
+    })),
     Need::wanted(What::BlockDevice).when(|work| work.flag(&FALLBACK)),
     Need::required(What::BlockDevice).when(|work| !work.flag(&FALLBACK)),
 ];
@@ -116,40 +120,17 @@ impl Disk {
         if FileType::from_raw_mode(stat.st_mode) != FileType::BlockDevice {
             return Err("its dev is no block device");
         }
-        let (major, minor) = (major(stat.st_rdev), minor(stat.st_rdev));
-        let mut buf = [0; 128];
-        // A partition has its disk's queue.
-        let mut of = |places: &[&str], take: &mut dyn FnMut(&str)| {
-            for place in places {
-                let at = format_args!("/sys/dev/block/{major}:{minor}/{place}");
-                if let Some(text) = read_file(&path(at), &mut buf) {
-                    return take(text.trim());
-                }
-            }
-        };
-        let mut disk = Self {
-            bytes: 0,
-            logical: 0,
-            write_back: false,
-            scheduler: String::new(),
+        let at = (major(stat.st_rdev), minor(stat.st_rdev));
+        let buf = &mut [0; 128];
+        let mut number = |file| digits(of(at, file, buf)).unwrap_or(0);
+        let (sectors, logical) = (number("size"), number("logical_block_size"));
+        let disk = Self {
+            bytes: sectors * 512,
+            logical,
+            write_back: of(at, "write_cache", buf) == "write back",
+            scheduler: chosen(of(at, "scheduler", buf)),
             tmpfs: false,
         };
-        of(&["size"], &mut |text| {
-            disk.bytes = digits(text).unwrap_or(0) * 512;
-        });
-        of(
-            &["queue/logical_block_size", "../queue/logical_block_size"],
-            &mut |text| disk.logical = digits(text).unwrap_or(0),
-        );
-        of(
-            &["queue/write_cache", "../queue/write_cache"],
-            &mut |text| {
-                disk.write_back = text == "write back";
-            },
-        );
-        of(&["queue/scheduler", "../queue/scheduler"], &mut |text| {
-            disk.scheduler = chosen(text);
-        });
         // Without a medium there is nothing to read or write.
         Ok((disk.bytes > 0).then_some(disk))
     }
@@ -200,6 +181,21 @@ impl Disk {
         let (write_back, tmpfs) = (self.write_back, self.tmpfs);
         [self.bytes, self.logical, write_back.into(), tmpfs.into()]
     }
+}
+
+/// What sysfs says of a device; a partition has its disk's queue.
+fn of<'b>(
+    (major, minor): (u32, u32),
+    file: &str,
+    buf: &'b mut [u8],
+) -> &'b str {
+    let at = |place| {
+        path(format_args!("/sys/dev/block/{major}:{minor}/{place}{file}"))
+    };
+    let mut places = ["", "queue/", "../queue/"].map(at).into_iter();
+    let place = places.find(|place| stat(place.as_str()).is_ok());
+    let text = place.and_then(|place| read_file(&place, buf));
+    text.unwrap_or("").trim()
 }
 
 /// Whether a type's plan says what a block is: what is a number there.
@@ -293,10 +289,8 @@ pub fn fits(work: &Work<'_>, fit: &Fit) -> Result<(), &'static str> {
 
 /// `none` of `[none] mq-deadline`.
 fn chosen(text: &str) -> String<16> {
-    let mut words = text.split_ascii_whitespace();
-    let marked = |word: &str| word.starts_with('[') || !has(text, "[");
-    let word = words.find(|word| marked(word)).unwrap_or("");
-    let word = word.trim_start_matches('[').trim_end_matches(']');
+    let inner = text.split_once('[').map_or(text, |(_, rest)| rest);
+    let word = inner.split_once(']').map_or(inner, |(word, _)| word);
     String::try_from(word).unwrap_or_default()
 }
 

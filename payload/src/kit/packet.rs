@@ -39,7 +39,7 @@ pub const NIC: Param = Param::text(
     2,
     "nic",
     "the name of an interface; the first with a device if absent",
-    |text| (1..16).contains(&text.len()) && plain(text) && !text.contains('/'),
+    |text| text.len() < 16 && plain(text) && !has(text, "/"),
     "the interface that sends",
 );
 
@@ -277,14 +277,15 @@ fn look(name: &str) -> Option<Nic> {
     let mut buf = [0; 64];
     let index = digits(read_file(&net(name, "ifindex"), &mut buf)?.trim())?;
     let index = u32::try_from(index).ok()?;
-    let mut mac = 0;
-    for byte in read_file(&net(name, "address"), &mut buf)?
-        .trim()
-        .split(':')
-    {
-        mac = mac << 8 | u64::from(u8::from_str_radix(byte, 16).ok()?);
-    }
+    let mac = hex(read_file(&net(name, "address"), &mut buf)?);
     Some(Nic { index, mac })
+}
+
+/// The number that all hexadecimal digits of a text are: `52:54:0a`,
+/// `0x1003`.
+fn hex(text: &str) -> u64 {
+    let digits = text.chars().filter_map(|c| c.to_digit(16));
+    digits.fold(0, |number, digit| number << 4 | u64::from(digit))
 }
 
 /// The first interface with a device, other than the one of that index.
@@ -390,10 +391,7 @@ pub fn destroy(instance: &Instance<'_>, place: &Place<'_>) {
 fn up(name: &str, cell: &AtomicU64) {
     const IFF_UP: u64 = 1;
     let mut buf = [0; 32];
-    let flags = read_file(&net(name, "flags"), &mut buf).and_then(|text| {
-        u64::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()
-    });
-    let Some(flags) = flags else {
+    let Some(flags) = read_file(&net(name, "flags"), &mut buf).map(hex) else {
         return;
     };
     if flags & IFF_UP == 0 {
@@ -411,16 +409,20 @@ fn up(name: &str, cell: &AtomicU64) {
 }
 
 fn write_flags(name: &str, flags: u64) {
-    let mut text: String<20> = String::new();
-    let _fits =
-        core::fmt::Write::write_fmt(&mut text, format_args!("{flags:#x}"));
     // An interface that stays down gives no echo.
+    let text = path(format_args!("{flags:#x}"));
     let _refused = write_file(&net(name, "flags"), &text);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Echo, Frame, Nic, Way, sent_ns};
+    use super::{Echo, Frame, Nic, Way, hex, sent_ns};
+
+    #[test]
+    fn hexadecimal_texts_of_sysfs() {
+        assert_eq!(hex("52:54:00:0a:00:ff\n"), 0x5254_000a_00ff);
+        assert_eq!(hex("0x1003\n"), 0x1003);
+    }
 
     fn way(echo: Echo) -> Way {
         let nic = |index, mac| Nic { index, mac };
