@@ -90,6 +90,8 @@ fn disks() {
         panic!("{} runs", report.runs.len());
     };
     synchronous(one);
+    let flushes = counter(one, "disk_flushes");
+    at_least(flushes, 1700, one.groups[0].iterations);
     // A part of a page is written when the rest of it has been read.
     assert_eq!(counter(one, "disk_reads"), 0);
     synchronous(three);
@@ -151,7 +153,8 @@ fn random(run: &Run) {
     let read = counter(run, "disk_reads");
     assert!(read.abs_diff(reads) <= 1, "{read} of {reads}");
     at_least(counter(run, "irq_block"), 90, reads);
-    at_least(group.workers[0].nvcsw.unwrap(), 80, reads);
+    // On a slow machine some are complete before the task sleeps.
+    at_least(group.workers[0].nvcsw.unwrap(), 40, reads);
 }
 
 fn convoy(run: &Run, burst: u64, sync_every: u64) {
@@ -170,7 +173,7 @@ fn convoy(run: &Run, burst: u64, sync_every: u64) {
     // Two that flush at the same time may share it.
     at_least(counter(run, "disk_flushes"), 50, flushes);
     for worker in &group.workers {
-        at_least(worker.nvcsw.unwrap(), 80, worker.iterations);
+        at_least(worker.nvcsw.unwrap(), 40, worker.iterations);
     }
 }
 
