@@ -27,6 +27,7 @@ mod proofs_custom;
 mod proofs_devices;
 mod proofs_numa;
 mod proofs_wake;
+mod sched_ext;
 mod smoke;
 mod tidy;
 mod trouble;

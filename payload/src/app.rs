@@ -1,8 +1,10 @@
 //! The order of a boot: from the first instruction to the verdict.
 
 use crate::attr::Affinity;
+use crate::attr::scx::Scx;
 use crate::boot;
 use crate::counters;
+use crate::custom::program::is_program;
 use crate::custom::types::Registered;
 use crate::frame::{CRC, StreamId};
 use crate::kit::shm;
@@ -15,6 +17,7 @@ use crate::plan::token::{Source, split_dashes};
 use crate::plan::{self, Plan, Sources};
 use crate::probe::Feature;
 use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
+use crate::sched_ext::Scheduler;
 use crate::supervisor::{self, Machine};
 use crate::sys;
 use crate::topology::{cpus_of_node, memory_nodes};
@@ -61,6 +64,8 @@ pub fn init(works: &'static [&'static Workload]) -> ! {
     for kind in boot::mounts() {
         let _cut = writeln!(Cut(&mut notes), "{kind} could not be mounted");
     }
+    let mut order = [0; boot::ORDER_LIMIT];
+    let broken = boot::modules(&mut order);
     let mut cmdline = [0; 4096];
     let cmdline = read_file("/proc/cmdline", &mut cmdline).unwrap_or("");
     let (_, args) = split_dashes(cmdline);
@@ -70,7 +75,7 @@ pub fn init(works: &'static [&'static Workload]) -> ! {
         works: Registered(works),
         ..Sources::default()
     };
-    let (_, end) = go(entered, sources, Some(&mut notes));
+    let (_, end) = go(entered, sources, Some(&mut notes), broken);
     boot::end(end.unwrap_or(End::Poweroff))
 }
 
@@ -84,14 +89,16 @@ pub fn process(args: &str, works: &'static [&'static Workload]) -> Outcome {
         works: Registered(works),
         ..Sources::default()
     };
-    go(entered, sources, None).0
+    go(entered, sources, None, None).0
 }
 
-/// `notes` are those of PID 1, and absent in a plain process.
+/// `notes` are those of PID 1, and absent in a plain process. Whatever is
+/// `broken` is in the plan's place.
 fn go(
     entered: u64,
     given: Sources<'_>,
     notes: Option<&mut String<256>>,
+    broken: Option<PlanError<'_>>,
 ) -> (Outcome, Option<End>) {
     let pid1 = notes.is_some();
     let mut file: String<PLAN> = String::new();
@@ -106,7 +113,10 @@ fn go(
                 .map_or(sources.file, |()| Source::file(&file)),
         };
     }
-    let parsed = Plan::parse(&sources);
+    let parsed = match broken {
+        Some(error) => Err(error),
+        None => Plan::parse(&sources),
+    };
     let boot = parsed.as_ref().ok().map(|plan| plan.boot);
     let Some(log) = shm::private(BURST) else {
         return (Outcome::Bad, None);
@@ -203,7 +213,7 @@ fn with_plan(
     }
     let apart = out.records.is_some();
     out.burst = boot.burst.unwrap_or(if apart { 1 } else { 2 });
-    let machine = machine::probe(boot.progress.unwrap_or(apart));
+    let mut machine = machine::probe(boot.progress.unwrap_or(apart));
     if let Err(error) = fits(plan, &machine) {
         return refuse(&error, out);
     }
@@ -220,6 +230,12 @@ fn with_plan(
     hello(entered, plan, pid1, notes, &machine, out);
     out.line(format_args!("KTAP version 1"));
     out.line(format_args!("1..{}", plan.len()));
+    if let Some(what) = boot.scx {
+        let scheduler = Scheduler::load(what, &machine.features);
+        scheduler.report(None, out);
+        out.flush();
+        machine.scheduler = Some(scheduler);
+    }
     let (mut passed, mut skipped, mut failed) = (0, 0, 0);
     for (run, number) in plan.runs().zip(0..) {
         let result = supervisor::run(&machine, &run, number, out);
@@ -233,6 +249,11 @@ fn with_plan(
             break;
         }
     }
+    if let Some(scheduler) = &mut machine.scheduler {
+        scheduler.unload();
+        scheduler.report(None, out);
+    }
+    out.flush();
     let (records, crc) = out.totals();
     out.record(&Record::Bye(Bye {
         records,
@@ -251,6 +272,11 @@ fn with_plan(
 /// Checks what needs the machine: worker counts and CPU lists.
 fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
     let allowed = memory_nodes();
+    let program = plan.boot.scx.and_then(Scx::program);
+    if let Some(token) = program.filter(|path| !is_program(path)) {
+        let rule = Rule::Is("there is no such program");
+        return Err(PlanError { token, rule });
+    }
     for run in plan.runs() {
         for group in &run.groups {
             let refuse = |rule| {
@@ -347,14 +373,14 @@ fn hello(
         ready_ns: crate::kit::clock::now(),
         taint: counters::taint(),
         runs: plan.len(),
-        absent: Lines(absent.trim_end()),
-        notes: Lines(notes.trim_end()),
+        absent: Lines(absent.trim_ascii_end()),
+        notes: Lines(notes.trim_ascii_end()),
     }));
     let mut tokens: String<8192> = String::new();
     for token in plan.tokens() {
         let _cut = writeln!(Cut(&mut tokens), "{}", token.text);
     }
-    let tokens = Lines(tokens.trim_end());
+    let tokens = Lines(tokens.trim_ascii_end());
     out.record(&Record::Plan(record::Plan { tokens }));
     out.flush();
 }

@@ -2,6 +2,7 @@
 
 pub mod cgroup;
 pub mod mempolicy;
+pub mod scx;
 
 use crate::kit::cpus::Cpus;
 use crate::kit::text::digits;
@@ -40,8 +41,8 @@ pub enum Policy {
 }
 
 impl Policy {
-    /// Parses `normal`, `batch`, `idle`, `fifo:P`, `rr:P` or
-    /// `deadline:R/D/P`.
+    /// Parses `normal`, `batch`, `idle`, `fifo:P`, `rr:P`,
+    /// `deadline:R/D/P` or `ext`.
     ///
     /// # Errors
     ///
@@ -55,11 +56,9 @@ impl Policy {
             ("fifo", p) => priority(p).map(Self::Fifo),
             ("rr", p) => priority(p).map(Self::Rr),
             ("deadline", figures) => deadline(figures),
-            ("ext", _) => Err("policy ext is not in this version; valid \
-                               are normal, batch, idle, fifo:P, rr:P, \
-                               deadline:R/D/P"),
-            _ => Err("a policy is normal, batch, idle, fifo:P, rr:P or \
-                      deadline:R/D/P"),
+            ("ext", "") => Ok(Self::Ext),
+            _ => Err("a policy is normal, batch, idle, fifo:P, rr:P, \
+                      deadline:R/D/P or ext"),
         }
     }
 
@@ -332,7 +331,7 @@ mod tests {
 
     #[test]
     fn policies_keep_their_rules() {
-        for good in ["normal", "batch", "idle", "fifo:1", "rr:99"] {
+        for good in ["normal", "batch", "idle", "fifo:1", "rr:99", "ext"] {
             assert_eq!(Policy::parse(good).unwrap().to_string(), good);
         }
         for bad in [
@@ -342,7 +341,7 @@ mod tests {
             "fifo:100",
             "rr:-1",
             "normal:1",
-            "ext",
+            "ext:1",
             "deadline:1ms",
             "deadline:1000ns/1ms/1ms",
             "deadline:2ms/1ms/1ms",

@@ -167,7 +167,7 @@ pub const BAD_TAINT: u64 = 1 << 5 | 1 << 7 | 1 << 9 | 1 << 14;
 pub fn taint() -> u64 {
     let mut buf = [0; 32];
     read_file("/proc/sys/kernel/tainted", &mut buf)
-        .and_then(|text| digits(text.trim()))
+        .and_then(|text| digits(text.trim_ascii()))
         .unwrap_or(0)
 }
 
@@ -183,7 +183,7 @@ pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = Pairs<'_>> {
         }
         let (piece, tail) = rest.split_at_checked(end)?;
         rest = tail;
-        (!piece.is_empty()).then_some(Pairs(piece.trim_end()))
+        (!piece.is_empty()).then_some(Pairs(piece.trim_ascii_end()))
     })
 }
 

@@ -125,7 +125,9 @@ impl Kmsg {
 }
 
 impl Reader {
-    fn open() -> Option<Self> {
+    /// Opens the log at its end. `None` where it may not be read.
+    #[must_use]
+    pub fn open() -> Option<Self> {
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let fd = openat(CWD, "/dev/kmsg", flags, Mode::empty()).ok()?;
         let reader = Self(fd);
@@ -134,7 +136,7 @@ impl Reader {
     }
 
     /// Goes to the end.
-    fn skip(&self) {
+    pub fn skip(&self) {
         // An error leaves the position, and old lines are only too many.
         let _position = seek(&self.0, SeekFrom::End(0));
     }

@@ -31,6 +31,7 @@ pub mod probe;
 pub mod record;
 #[cfg(feature = "init")]
 mod rt;
+pub mod sched_ext;
 #[cfg(feature = "init")]
 pub mod start;
 pub mod supervisor;

@@ -44,7 +44,7 @@ impl Shape {
         let clocksource = "/sys/devices/system/clocksource/clocksource0/\
                            current_clocksource";
         let clocksource = read_file(clocksource, &mut buf)
-            .and_then(|text| String::try_from(text.trim()).ok())
+            .and_then(|text| String::try_from(text.trim_ascii()).ok())
             .unwrap_or_default();
         let mem_kib = meminfo("MemTotal:").unwrap_or(0);
         Self {
@@ -140,5 +140,6 @@ pub fn probe(progress: bool) -> Machine {
         sys_nice,
         kmsg: Kmsg::open(),
         progress,
+        scheduler: None,
     }
 }

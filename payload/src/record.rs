@@ -9,7 +9,7 @@
 //! Changing a field, an order or a variant changes the bytes: raise [`SCHEMA`]
 //! and the golden bytes at the end of this file together.
 
-use crate::kit::text::digits;
+use crate::kit::text::{around_last, digits};
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema, sent in every [`Hello`].
@@ -56,11 +56,14 @@ pub enum Record<'a> {
     Expect(Expect<'a>),
     /// Figures of a part of a run.
     Interval(Interval<'a>),
+    /// What became of the sched_ext scheduler that was asked for.
+    Scheduler(Scheduler<'a>),
 }
 
 impl Record<'_> {
     /// The run this record is a result of; `None` for `Hello`, `Plan`,
-    /// `Start`, `Progress` and `Bye`, which do not enter the digest.
+    /// `Start`, `Progress` and `Bye`, and for a `Scheduler` in no run, which
+    /// do not enter the digest.
     #[must_use]
     pub fn result_of(&self) -> Option<u16> {
         match self {
@@ -79,6 +82,7 @@ impl Record<'_> {
             Self::Message(r) => Some(r.run),
             Self::Expect(r) => Some(r.run),
             Self::Interval(r) => Some(r.run),
+            Self::Scheduler(r) => r.run,
         }
     }
 
@@ -137,7 +141,7 @@ impl<'a> Pairs<'a> {
     /// payload of another schema could have sent.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, u64)> + use<'a> {
         self.0.split('\n').filter_map(|line| {
-            let (name, value) = line.rsplit_once('=')?;
+            let (name, value) = around_last(line, b'=')?;
             Some((name, digits(value)?))
         })
     }
@@ -621,6 +625,32 @@ pub struct Interval<'a> {
     pub values: Pairs<'a>,
 }
 
+/// The sched_ext scheduler that was asked for: once it was loaded, behind
+/// each run, and once it was taken out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scheduler<'a> {
+    /// Index of the run that has just ended; absent before the first and
+    /// behind the last.
+    pub run: Option<u16>,
+    /// The name it was enabled with; empty if it never was.
+    pub name: &'a str,
+    /// `/sys/kernel/sched_ext/state`.
+    pub state: &'a str,
+    /// Whether all tasks of fair policies are switched to it.
+    pub switch_all: Option<bool>,
+    /// How many schedulers this kernel has enabled.
+    pub enable_seq: Option<u64>,
+    /// How many tasks schedulers did not let into the class.
+    pub nr_rejected: Option<u64>,
+    /// `name value` of each of its events since it was loaded, a line each,
+    /// where the kernel counts them.
+    pub events: &'a str,
+    /// The end of what its program wrote since the record before.
+    pub output: &'a [u8],
+    /// Bytes of that which are left out.
+    pub dropped: u64,
+}
+
 /// The end of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {
@@ -641,8 +671,8 @@ pub struct Bye {
 #[cfg(test)]
 mod tests {
     use super::{
-        Bye, Exit, Group, Hist, Lines, Pairs, Progress, Record, Run, Start,
-        TaskCounters, Verdict, WakeRule, Worker,
+        Bye, Exit, Group, Hist, Lines, Pairs, Progress, Record, Run, Scheduler,
+        Start, TaskCounters, Verdict, WakeRule, Worker,
     };
 
     /// Schema 1. If this fails, raise `SCHEMA` and write the new bytes here.
@@ -739,7 +769,18 @@ mod tests {
             failed: 5,
             plan_error: false,
         });
-        let golden: [(Record<'_>, &[u8]); 7] = [
+        let scheduler = Record::Scheduler(Scheduler {
+            run: Some(1),
+            name: "s",
+            state: "enabled",
+            switch_all: Some(false),
+            enable_seq: Some(2),
+            nr_rejected: None,
+            events: "e 3",
+            output: b"o",
+            dropped: 4,
+        });
+        let golden: [(Record<'_>, &[u8]); 8] = [
             (
                 run,
                 b"\x04\x01\x06PipeIo\x01\x06NO_CAP\xac\x02\x02\x03\x04\x05\
@@ -762,6 +803,11 @@ mod tests {
             (start, b"\x02\x01\x01a\x02\x03"),
             (progress, b"\x03\x01\x02\x03\x04\x05"),
             (bye, b"\x0c\x01\x02\x03\x04\x05\0"),
+            (
+                scheduler,
+                b"\x0f\x01\x01\x01s\x07enabled\x01\0\x01\x02\0\x03e 3\
+                  \x01o\x04",
+            ),
         ];
         for (record, bytes) in golden {
             let mut buf = [0; 256];

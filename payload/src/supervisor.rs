@@ -5,8 +5,8 @@
 //! supervisor ends the run and reports what they had counted.
 
 use crate::affinity::{self, Within};
-use crate::attr::Affinity;
 use crate::attr::mempolicy::MemPolicy;
+use crate::attr::{Affinity, Policy};
 use crate::cgroup::{Base, Leaves};
 use crate::collect;
 use crate::counters::{self, Snapshot};
@@ -26,6 +26,7 @@ use crate::output::Output;
 use crate::plan::{MAX_GROUPS, Run};
 use crate::probe::{Feature, sched_ext_enabled};
 use crate::record::{Exit, Progress, Record, Start, Verdict};
+use crate::sched_ext::Scheduler;
 use crate::sys::{self, Ended};
 use crate::topology::{Topology, memory_nodes, nodes_among};
 use crate::worker::{self, Crew, Team};
@@ -65,6 +66,8 @@ pub struct Machine {
     pub kmsg: Option<Kmsg>,
     /// Send signs of life.
     pub progress: bool,
+    /// The sched_ext scheduler of all runs.
+    pub scheduler: Option<Scheduler>,
 }
 
 /// Why a run is not simply OK, and how bad that is.
@@ -109,6 +112,9 @@ pub fn run(
         verdict: Verdict::Ok,
         reasons: String::new(),
     };
+    if let Some(scheduler) = &machine.scheduler {
+        scheduler.before(&mut findings);
+    }
     let mut counts: Vec<u32, MAX_GROUPS> = Vec::new();
     for group in &run.groups {
         // Sizes were checked before the first run.
@@ -120,10 +126,10 @@ pub fn run(
         needs(machine, group, workers, &within, &mems, &mut findings);
         attributes(machine, group, &mut findings);
     }
-    if findings.verdict == Verdict::Skip {
+    if findings.verdict >= Verdict::Skip {
         collect::skipped(run, number, &findings, out);
         return Result {
-            verdict: Verdict::Skip,
+            verdict: findings.verdict,
             interrupted: false,
         };
     }
@@ -268,6 +274,16 @@ fn attributes(
             cgroup2(machine, controller, Verdict::Skip, findings);
         }
     }
+    let (ext, asks) = (Feature::SchedExt, settings.policy == Some(Policy::Ext));
+    if asks && !machine.features.contains(&ext) {
+        let config = ext.config();
+        findings.add(Verdict::Skip, format_args!("NO_CONFIG:{config}"));
+    } else if asks
+        && settings.require_ext != Some(false)
+        && !sched_ext_enabled()
+    {
+        findings.add(Verdict::Skip, format_args!("NO_SCHED_EXT"));
+    }
     let numa = Feature::Numa;
     let memory = settings.mempolicy != MemPolicy::DEFAULT;
     if memory && !machine.features.contains(&numa) {
@@ -295,6 +311,7 @@ fn cgroup2(
 struct Watch<'r> {
     crews: &'r [Crew<'r>],
     control: &'r Control,
+    scheduler: Option<&'r Scheduler>,
     /// Processes not yet reaped: workers, and hosts of those that are
     /// threads.
     alive: u32,
@@ -333,6 +350,7 @@ fn execute(
     let mut watch = Watch {
         crews: &crews,
         control,
+        scheduler: machine.scheduler.as_ref(),
         alive: 0,
         interrupted: false,
         late: false,
@@ -349,6 +367,10 @@ fn execute(
     // Behind the last iteration, which may end after the deadline.
     let after = Snapshot::read();
     watch.tear_down();
+    if let Some(scheduler) = &machine.scheduler {
+        scheduler.after(findings);
+        scheduler.report(Some(number), out);
+    }
     if let Err(errno) = started {
         let errno = errno.raw_os_error();
         findings.add(Verdict::Fail, format_args!("FAIL(clone, {errno})"));
@@ -546,6 +568,9 @@ impl<'r> Watch<'r> {
         while let Some(ended) = sys::peek_ended() {
             let pid = ended.pid.as_raw_nonzero().get().unsigned_abs();
             let mut mine = false;
+            if let Some(scheduler) = self.scheduler {
+                scheduler.saw_end(&ended);
+            }
             for slot in self.slots().filter(|s| s.pid.load(Relaxed) == pid) {
                 mine = true;
                 close_books(slot);

@@ -134,7 +134,7 @@ fn of_cpu(cpu: u32, file: &str) -> Option<Cpus> {
 
 fn list(args: Arguments<'_>) -> Option<Cpus> {
     let mut buf = [0; 256];
-    Cpus::parse(read_file(&path(args), &mut buf)?.trim())
+    Cpus::parse(read_file(&path(args), &mut buf)?.trim_ascii())
 }
 
 #[cfg(test)]

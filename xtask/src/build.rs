@@ -4,7 +4,9 @@ use crate::tools;
 use anyhow::{Context, Result, bail};
 use initramfs::add::Addition;
 use initramfs::compress::Compression;
+use initramfs::modules::{self, Tree};
 use initramfs::newc::Archive;
+use pidone::boot::ORDER_LIMIT;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -135,6 +137,27 @@ pub fn additions(additions: &[Addition]) -> Result<Archive> {
         }
     }
     Ok(archive)
+}
+
+/// Packs kernel modules, and those that they need.
+///
+/// # Errors
+///
+/// `tree` is no tree of modules, lacks one of them, or there are too many.
+pub fn pack_modules(
+    added: &mut Archive,
+    tree: &Path,
+    names: &[&str],
+) -> Result<()> {
+    Tree::open(tree)?.pack(names, added)?;
+    let order = added.get(&format!("/{}", modules::ORDER));
+    let size = order.map_or(0, |order| order.data.len());
+    if size > ORDER_LIMIT {
+        bail!(
+            "the list of modules has {size} bytes; the most are {ORDER_LIMIT}"
+        );
+    }
+    Ok(())
 }
 
 /// Packs the text of a plan.

@@ -22,6 +22,9 @@ pub struct Report {
     pub hello: Option<Hello>,
     /// Runs, in order.
     pub runs: Vec<Run>,
+    /// The sched_ext scheduler that the plan asked for.
+    #[serde(default)]
+    pub scx: Option<Scx>,
     /// How many records are known to be lost.
     pub lost_records: u64,
     /// What contradicts itself in the records, one line each.
@@ -60,6 +63,29 @@ pub struct Hello {
     pub plan: Vec<String>,
 }
 
+/// A sched_ext scheduler before the first run and behind the last.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Scx {
+    /// When it had been loaded, or had not.
+    pub loaded: Scheduler,
+    /// When it had been taken out; absent if the machine never got there.
+    pub after: Option<Scheduler>,
+}
+
+/// What a scheduler was at one time.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "as record::Scheduler, whose docs they are")]
+pub struct Scheduler {
+    pub name: String,
+    pub state: String,
+    pub switch_all: Option<bool>,
+    pub enable_seq: Option<u64>,
+    pub nr_rejected: Option<u64>,
+    pub events: BTreeMap<String, u64>,
+    pub output: Vec<String>,
+    pub dropped: u64,
+}
+
 /// One run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as record::Run, whose docs they are")]
@@ -72,6 +98,9 @@ pub struct Run {
     pub groups: Vec<Group>,
     pub intervals: Vec<Interval>,
     pub expect: Vec<Expect>,
+    /// The sched_ext scheduler behind the run, where the plan asked for one.
+    #[serde(default)]
+    pub scx: Option<Scheduler>,
     pub kernel: Kernel,
     /// Its `Run` record is lost, and with it the verdict.
     #[serde(skip)]
@@ -318,6 +347,16 @@ impl Report {
                 run.expect.push(expect(&e));
             }
             Record::Interval(i) => interval(runs, &i),
+            Record::Scheduler(s) => match (s.run, &mut self.scx) {
+                (Some(run), _) => {
+                    runs.entry(run).or_default().scx = Some(scheduler(&s));
+                }
+                (None, Some(scx)) => scx.after = Some(scheduler(&s)),
+                (None, scx) => {
+                    let (loaded, after) = (scheduler(&s), None);
+                    *scx = Some(Scx { loaded, after });
+                }
+            },
             Record::Start(_) | Record::Progress(_) | Record::Bye(_) => {}
         }
     }
@@ -395,6 +434,24 @@ fn group(runs: &mut BTreeMap<u16, Run>, run: u16, index: u16) -> &mut Group {
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn scheduler(s: &record::Scheduler<'_>) -> Scheduler {
+    let event = |line: &str| {
+        let (name, count) = line.split_once(' ')?;
+        Some((name.to_owned(), count.parse().ok()?))
+    };
+    let output = String::from_utf8_lossy(s.output);
+    Scheduler {
+        name: s.name.to_owned(),
+        state: s.state.to_owned(),
+        switch_all: s.switch_all,
+        enable_seq: s.enable_seq,
+        nr_rejected: s.nr_rejected,
+        events: s.events.lines().filter_map(event).collect(),
+        output: output.lines().map(str::to_owned).collect(),
+        dropped: s.dropped,
+    }
 }
 
 fn strings(lines: record::Lines<'_>) -> Vec<String> {
@@ -567,6 +624,43 @@ mod tests {
             panic!("one interval");
         };
         assert_eq!((*end_ms, values["requests"]), (500, 12));
+    }
+
+    #[test]
+    fn a_scheduler_is_told_of_before_in_and_behind_runs() {
+        let scheduler = |run, state: &'static str| {
+            Stream::encode(&Record::Scheduler(record::Scheduler {
+                run,
+                name: "fifo",
+                state,
+                switch_all: Some(true),
+                enable_seq: Some(1),
+                nr_rejected: None,
+                events: "SCX_EV_A 0\nSCX_EV_B 7\n",
+                output: b"one\nt\xffo",
+                dropped: 0,
+            }))
+        };
+        let mut stream = Stream::sample();
+        stream.records.pop();
+        stream.records.insert(2, scheduler(None, "enabled"));
+        stream.records.push(scheduler(Some(1), "enabled"));
+        stream.records.push(scheduler(None, "disabled"));
+        let stream = stream.closed();
+        let report = Report::new(&decode(stream.once().as_bytes()).newest());
+        let scx = report.scx.unwrap();
+        assert_eq!(scx.loaded.state, "enabled");
+        assert_eq!(scx.after.unwrap().state, "disabled");
+        assert!(report.runs[0].scx.is_none());
+        let run = report.runs[1].scx.as_ref().unwrap();
+        assert_eq!((run.events["SCX_EV_A"], run.events["SCX_EV_B"]), (0, 7));
+        assert_eq!(run.output, ["one", "t\u{fffd}o"]);
+        // What is in no run does not enter the digest.
+        let mut other = Stream::sample();
+        other.records.pop();
+        other.records.push(scheduler(Some(1), "enabled"));
+        let other = decode(other.closed().once().as_bytes()).newest();
+        assert_eq!(report.digest, Report::new(&other).digest);
     }
 
     #[test]

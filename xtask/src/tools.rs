@@ -53,6 +53,12 @@ pub const GIT: Tool = Tool {
     packages: ["git", "git", "git", "git"],
 };
 
+/// Compiles BPF programs: schedulers of the kernel's own.
+pub const CLANG: [Tool; 2] = [
+    Tool::same("clang", "clang"),
+    Tool::same("llvm-strip", "llvm"),
+];
+
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [
     ("apt-get", &["install", "-y", "--no-install-recommends"]),

@@ -80,7 +80,9 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-fn is_program(path: &str) -> bool {
+/// Whether a file can be executed.
+#[must_use]
+pub fn is_program(path: &str) -> bool {
     let meta = statat(CWD, path, AtFlags::empty());
     let regular = meta.is_ok_and(|meta| {
         FileType::from_raw_mode(meta.st_mode) == FileType::RegularFile

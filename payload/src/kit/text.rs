@@ -8,6 +8,16 @@ use heapless::string::StringView;
 /// `buf` and returns what is valid UTF-8 of it. `None` if it cannot be
 /// opened or read; a file longer than `buf` is cut.
 pub fn read_file<'b>(path: &str, buf: &'b mut [u8]) -> Option<&'b str> {
+    let bytes = read_bytes(path, buf)?;
+    match core::str::from_utf8(bytes) {
+        Ok(text) => Some(text),
+        // A cut inside a character.
+        Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).ok(),
+    }
+}
+
+/// As [`read_file`], whatever is in it.
+pub fn read_bytes<'b>(path: &str, buf: &'b mut [u8]) -> Option<&'b [u8]> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let fd = openat(CWD, path, flags, Mode::empty()).ok()?;
@@ -20,12 +30,7 @@ pub fn read_file<'b>(path: &str, buf: &'b mut [u8]) -> Option<&'b str> {
             Err(_) => return None,
         }
     }
-    let bytes = &buf[..used];
-    match core::str::from_utf8(bytes) {
-        Ok(text) => Some(text),
-        // A cut inside a character.
-        Err(error) => core::str::from_utf8(&bytes[..error.valid_up_to()]).ok(),
-    }
+    buf.get(..used)
 }
 
 /// Writes `text` to a file, `/proc` or `/sys` for the most part.
@@ -60,6 +65,13 @@ pub fn has(text: &str, part: &str) -> bool {
         rest = after;
     }
     true
+}
+
+/// What is in front of and behind the last `byte`, an ASCII character.
+#[must_use]
+pub fn around_last(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().rposition(|b| b == byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// A whole number in decimal digits, and nothing else.

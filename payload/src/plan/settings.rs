@@ -2,6 +2,7 @@
 
 use crate::attr::cgroup::{KNOBS, Leaf, is_name};
 use crate::attr::mempolicy::{FLAGS_RULE, MemPolicy};
+use crate::attr::scx::{SCX_RULE, Scx};
 use crate::attr::{Affinity, CloneMode, DURATION_RULE, Policy, parse_duration};
 use crate::kit::cpus::MAX_CPUS;
 use crate::kit::text::{digits, signed};
@@ -22,6 +23,7 @@ pub(super) const BOOT_KEYS: &[&str] = &[
     "end",
     "schedstats",
     "progress",
+    "scx",
 ];
 pub(super) const RUN_KEYS: &[&str] = &[
     "time",
@@ -39,6 +41,7 @@ pub(super) const EXPECT: &str = "expect";
 pub(super) const GROUP_KEYS: &[&str] = &[
     "workers",
     "policy",
+    "require_ext",
     "nice",
     "affinity",
     "workers_pct",
@@ -92,6 +95,8 @@ pub struct Boot<'t> {
     /// `progress=`: signs of life during runs; by default only with
     /// `records=`, to keep the console quiet while measuring.
     pub progress: Option<bool>,
+    /// `scx=`: the sched_ext scheduler of all runs.
+    pub scx: Option<Scx<'t>>,
 }
 
 impl Boot<'_> {
@@ -106,6 +111,7 @@ impl Boot<'_> {
         end: None,
         schedstats: true,
         progress: None,
+        scx: None,
     };
 }
 
@@ -179,6 +185,9 @@ pub struct GroupSettings<'t> {
     pub workers: Workers,
     /// Scheduling policy; `None` makes no call.
     pub policy: Option<Policy>,
+    /// Whether policy `ext` needs a scheduler that is loaded, as it does
+    /// when the plan is silent.
+    pub require_ext: Option<bool>,
     /// Nice value; `None` makes no call.
     pub nice: Option<i8>,
     /// Where they may run; `None` leaves it to the work type.
@@ -202,6 +211,7 @@ impl GroupSettings<'_> {
     pub(super) const DEFAULT: Self = Self {
         workers: Workers::Default,
         policy: None,
+        require_ext: None,
         nice: None,
         affinity: None,
         cgroup: Leaf::NONE,
@@ -285,6 +295,7 @@ impl<'t> Boot<'t> {
             }
             "schedstats" => self.schedstats = flag(text).ok_or(ON_OFF)?,
             "progress" => self.progress = Some(flag(text).ok_or(ON_OFF)?),
+            "scx" => self.scx = Some(Scx::parse(text).ok_or(SCX_RULE)?),
             _ => return Ok(false),
         }
         Ok(true)
@@ -376,6 +387,10 @@ impl<'t> GroupSettings<'t> {
             "policy" => {
                 self.policy = Some(Policy::parse(text)?);
             }
+            "require_ext" => {
+                let rule = "require_ext is `true` or `false`";
+                self.require_ext = Some(flag(text).ok_or(rule)?);
+            }
             "nice" => {
                 let rule = "nice is -20 to 19";
                 let parse = |text: &str| {
@@ -438,6 +453,9 @@ impl<'t> GroupSettings<'t> {
     /// Refuses what is fine by itself but not together.
     pub(super) fn check(&self) -> Result<(), &'static str> {
         self.mempolicy.check()?;
+        if self.require_ext.is_some() && self.policy != Some(Policy::Ext) {
+            return Err("require_ext needs policy=ext");
+        }
         if self.cgroup.name.is_none() && self.cgroup.set().next().is_some() {
             return Err("settings of a cgroup need a cgroup=NAME");
         }

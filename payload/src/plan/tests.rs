@@ -1,6 +1,7 @@
 //! Tests of the plan: its grammar, its sources, and what it refuses.
 
 use super::{Plan, Sources, Workers, builtin};
+use crate::attr::scx::Scx;
 use crate::kit::cpus::Cpus;
 use crate::plan::token::Source;
 use crate::workload::Kind;
@@ -105,6 +106,19 @@ fn every_mistake_has_its_message() {
     let unknown = error("work=PipeIo bogus=1");
     assert!(unknown.contains("valid are work, with, time"), "{unknown}");
     assert!(unknown.ends_with("burst_iters"), "{unknown}");
+}
+
+#[test]
+fn a_scheduler_is_a_boot_key() {
+    let plan = parse("scx=\"/bin/scx -s 5\" policy=ext work=PipeIo").unwrap();
+    assert_eq!(plan.boot.scx, Some(Scx::Program("/bin/scx -s 5")));
+    assert_eq!(parse("work=PipeIo").unwrap().boot.scx, None);
+    assert!(error("scx=scx_simple").contains("scx is fifo or stall"));
+    assert!(error("work=PipeIo scx=fifo").contains("a boot key stands"));
+    let given = "work=PipeIo policy=ext require_ext=false";
+    assert!(parse(given).is_ok());
+    let lacks = "policy=batch work=PipeIo require_ext=true";
+    assert!(error(lacks).contains("require_ext needs policy=ext"));
 }
 
 #[test]

@@ -15,6 +15,7 @@ use argh::{ArgsInfo, FromArgs};
 use core::time::Duration;
 use initramfs::add::Addition;
 use initramfs::newc::Archive;
+use pidone::attr::scx::Scx;
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, Sources, builtin};
 use std::path::{Path, PathBuf};
@@ -102,6 +103,18 @@ pub struct Args {
     /// with the libraries that it needs; may be repeated
     #[argh(option)]
     pub add: Vec<Addition>,
+    /// a kernel module to load before the plan, with those that it needs; may
+    /// be repeated. Drivers of --disk and --nic need not be named
+    #[argh(option)]
+    pub module: Vec<String>,
+    /// where the kernel's modules are: a /lib/modules/VERSION; by default
+    /// beside the kernel, as packages put them
+    #[argh(option)]
+    pub modules: Option<PathBuf>,
+    /// a program that loads a sched_ext scheduler, to add with its libraries
+    /// as /bin/NAME; the plan's scx= is set to it unless it is given
+    #[argh(option)]
+    pub scheduler: Option<PathBuf>,
     /// a binary of your own to boot in place of the payload, which then
     /// checks the plan by itself
     #[argh(option)]
@@ -199,7 +212,21 @@ impl Ready {
         if let Some(option) = option {
             bail!("`{option}` is in the plan; options come before it");
         }
-        let mut added = build::additions(&args.add)?;
+        let mut additions = args.add.clone();
+        let scheduler = args.scheduler.as_deref().map(placed).transpose()?;
+        additions.extend(scheduler.as_ref().map(|it| it.0.clone()));
+        let mut added = build::additions(&additions)?;
+        // A word with spaces stays one.
+        for word in &mut tokens {
+            if word.contains(char::is_whitespace) && !word.contains('"') {
+                *word = format!("\"{word}\"");
+            }
+        }
+        if let Some((_, path)) = scheduler
+            && !says_scx(&tokens.join(" "), &added)
+        {
+            tokens.insert(0, format!("scx={path}"));
+        }
         let plan = tokens.join(" ");
         let planned = match &args.payload {
             Some(_) => FOREIGN,
@@ -212,6 +239,7 @@ impl Ready {
         args.topology().args()?;
         tools::require(&[tools::QEMU], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, args.setup)?;
+        modules(args, &kernel, &mut added)?;
         let temporary = tempfile::tempdir()?;
         let dir = temporary.path();
         let initrd = match &args.payload {
@@ -323,6 +351,63 @@ const MOST_WORDS: usize = 24;
 /// Longest plan on the kernel command line, of which x86 has 2048 bytes.
 const LONGEST_PLAN: usize = 1000;
 
+/// Packs the modules that were asked for, and drivers of what the machine
+/// has. A kernel without known modules has its drivers built in, or it says
+/// that there is no such device.
+fn modules(args: &Args, kernel: &Path, added: &mut Archive) -> Result<()> {
+    let tree = args.modules.clone().or_else(|| kernel::modules_of(kernel));
+    let Some(tree) = tree else {
+        if let Some(name) = args.module.first() {
+            bail!(
+                "--module {name}: there are no modules beside {}; say where \
+                 with --modules DIR",
+                kernel.display()
+            );
+        }
+        return Ok(());
+    };
+    let mut names: Vec<&str> = args.module.iter().map(String::as_str).collect();
+    if !args.disk.is_empty() {
+        names.extend(["virtio_pci", "virtio_blk"]);
+    }
+    if args.nic.is_some() {
+        names.extend(["virtio_pci", "virtio_net"]);
+    }
+    match names.is_empty() && args.modules.is_none() {
+        true => Ok(()),
+        false => build::pack_modules(added, &tree, &names),
+    }
+}
+
+/// A scheduler's program as an addition, and where it goes.
+fn placed(program: &Path) -> Result<(Addition, String)> {
+    let name = program.file_name().and_then(|name| name.to_str());
+    let name = name.filter(|name| !name.contains(char::is_whitespace));
+    let Some(name) = name else {
+        bail!(
+            "--scheduler {}: not the name of a program, without spaces",
+            program.display()
+        );
+    };
+    let path = format!("/bin/{name}");
+    Ok((format!("{}:{path}", program.display()).parse()?, path))
+}
+
+/// Whether a plan, or the packed one that it names, says `scx=`.
+fn says_scx(tokens: &str, added: &Archive) -> bool {
+    let args = Source::args(tokens);
+    let sources = Sources {
+        args,
+        ..Sources::default()
+    };
+    let packed = sources
+        .plan_name()
+        .and_then(|name| build::packed_plan(added, name).map(Source::file));
+    let all = [Some(args), packed].into_iter().flatten();
+    all.flat_map(|source| source.tokens())
+        .any(|token| token.key == "scx")
+}
+
 /// Checks a plan before anything is built; returns how long its runs take.
 fn check(tokens: &str, added: &Archive) -> Result<Duration> {
     let mut text = String::new();
@@ -341,6 +426,13 @@ fn check(tokens: &str, added: &Archive) -> Result<Duration> {
         Ok(plan) => plan,
         Err(error) => bail!("{error}"),
     };
+    let program = plan.boot.scx.and_then(Scx::program);
+    if let Some(path) = program.filter(|path| added.get(path).is_none()) {
+        bail!(
+            "bad plan: `{path}` is not in the image; --scheduler FILE adds \
+             one, and --add FILE:{path}"
+        );
+    }
     let runs = plan.runs().map(|r| r.settings.warmup + r.settings.time);
     Ok(runs.sum())
 }
@@ -403,4 +495,26 @@ fn report(machine: &Machine, timed_out: bool) -> Result<(Report, u8)> {
     let mut report = Report::new(&boot);
     let code = outcome::judge(&boot, timed_out, &mut report);
     Ok((report, code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{placed, says_scx};
+    use initramfs::newc::Archive;
+    use std::path::Path;
+
+    #[test]
+    fn a_scheduler_gets_a_place_unless_the_plan_says_where() {
+        let (_, path) = placed(Path::new("out/scx_simple")).unwrap();
+        assert_eq!(path, "/bin/scx_simple");
+        for bad in ["..", "out/two words"] {
+            assert!(placed(Path::new(bad)).is_err(), "{bad}");
+        }
+        let mut added = Archive::default();
+        let plan = b"scx=fifo work=PipeIo".to_vec();
+        added.file("plans/mine", 0o644, plan).unwrap();
+        let says = |tokens| says_scx(tokens, &added);
+        assert!(says("plan=mine") && says("\"scx=/bin/x -f\" work=PipeIo"));
+        assert!(!says("work=PipeIo") && !says("plan=smoke") && !says(""));
+    }
 }

@@ -1,6 +1,6 @@
 //! Results for people.
 
-use crate::model::{Hist, Report, Run};
+use crate::model::{Hist, Report, Run, Scheduler, Scx};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 use pidone::kit::text::Human;
@@ -25,9 +25,16 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
             writeln!(text, "note: {note}")?;
         }
     }
+    if let Some(scx) = &report.scx {
+        write_scheduler("scx", &scx.loaded, text)?;
+    }
     for run in &report.runs {
         writeln!(text)?;
         write_run(run, text)?;
+    }
+    if let Some(after) = report.scx.as_ref().and_then(last) {
+        writeln!(text)?;
+        write_scheduler("scx at the end", after, text)?;
     }
     writeln!(text, "\n{}: {}", report.outcome, report.reason)?;
     match report.lost_records {
@@ -42,6 +49,40 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
         Some(digest) => writeln!(text, "digest {digest}"),
         None => Ok(()),
     }
+}
+
+/// What became of a scheduler, if that is news.
+fn last(scx: &Scx) -> Option<&Scheduler> {
+    scx.after.as_ref().filter(|after| **after != scx.loaded)
+}
+
+/// A sched_ext scheduler, and what its program wrote.
+fn write_scheduler(
+    when: &str,
+    scx: &Scheduler,
+    text: &mut String,
+) -> core::fmt::Result {
+    let name = match scx.name.as_str() {
+        "" => "no scheduler",
+        name => name,
+    };
+    let tasks = match scx.switch_all.filter(|_| scx.state == "enabled") {
+        Some(true) => " for all tasks",
+        Some(false) => " for tasks of policy ext",
+        None => "",
+    };
+    let state = match scx.state.as_str() {
+        "" => "this kernel has no sched_ext",
+        state => state,
+    };
+    writeln!(text, "{when}: {name}, {state}{tasks}")?;
+    if scx.dropped > 0 {
+        writeln!(text, "  scx: {} bytes before this", scx.dropped)?;
+    }
+    for line in &scx.output {
+        writeln!(text, "  scx: {line}")?;
+    }
+    Ok(())
 }
 
 /// A run: heading, figures, conditions, kernel messages.
@@ -101,6 +142,27 @@ fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
                 writeln!(text, "  expect {}: {held} ({value})", e.text)?;
             }
             None => writeln!(text, "  expect {}: {held} (no value)", e.text)?,
+        }
+    }
+    if let Some(scx) = &run.scx {
+        let ext = run.groups.iter().flat_map(|g| &g.workers);
+        let (on, all) = ext.fold((0, 0), |(on, all), worker| {
+            (on + u32::from(worker.ext_enabled == Some(true)), all + 1)
+        });
+        writeln!(
+            text,
+            "  scx: {on} of {all} workers in its class, {} at the end",
+            scx.state
+        )?;
+        if !scx.events.is_empty() {
+            write!(text, "  scx events:")?;
+            for (name, value) in scx.events.iter().filter(|e| *e.1 > 0) {
+                write!(text, " {name}={value}")?;
+            }
+            writeln!(text)?;
+        }
+        for line in &scx.output {
+            writeln!(text, "  scx: {line}")?;
         }
     }
     for message in &run.kernel.messages {

@@ -1,0 +1,319 @@
+//! Runs under a sched_ext scheduler: of ours, and of a packed program.
+
+use crate::{booted, good, group, machine, run};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use xtask::cmd::boot::{Args, boot};
+use xtask::kernel_build::{self, Order};
+use xtask::model::{Report, Run, Scheduler};
+use xtask::{build, kernel, tools};
+
+const KERNEL: &str = "built:6.12";
+const FIFO: &str = "pidone_fifo";
+const SCHED_EXT: u8 = 7;
+
+/// Boots a plan with the test's own scheduler as `/bin/scheduler`, which
+/// `scx` is the argument of.
+fn packed(scx: &str, plan: &str) -> (Report, u8) {
+    let rust = build::workspace().join("tests/data/custom/rust");
+    let program = build::own_binary(&rust, "scheduler").unwrap();
+    let mut words: Vec<String> =
+        plan.split_whitespace().map(str::to_owned).collect();
+    if !scx.is_empty() {
+        words.insert(0, format!("scx=/bin/scheduler {scx}"));
+    }
+    boot(&Args {
+        scheduler: Some(program),
+        plan: words,
+        ..machine(KERNEL)
+    })
+    .unwrap()
+}
+
+/// Before the first run, and behind the last.
+fn ends(report: &Report) -> (&Scheduler, &Scheduler) {
+    let scx = report.scx.as_ref().unwrap();
+    (&scx.loaded, scx.after.as_ref().unwrap())
+}
+
+/// All that the program wrote, whatever it was doing meanwhile.
+fn output(report: &Report) -> Vec<&str> {
+    let (loaded, after) = ends(report);
+    let runs = report.runs.iter().filter_map(|run| run.scx.as_ref());
+    let all = [loaded].into_iter().chain(runs).chain([after]);
+    all.flat_map(|scx| &scx.output)
+        .map(String::as_str)
+        .collect()
+}
+
+/// For each worker of a group, whether it ran in the class.
+fn in_class(report: &Report, work: &str) -> Vec<Option<bool>> {
+    let workers = group(report, work).workers.iter();
+    workers.map(|worker| worker.ext_enabled).collect()
+}
+
+#[track_caller]
+fn has_reason(run: &Run, part: &str) {
+    let found = run.reasons.iter().any(|reason| reason.contains(part));
+    assert!(found, "{part}: {:?}", run.reasons);
+}
+
+#[test]
+fn all_tasks_run_under_fifo() {
+    let report = good(
+        KERNEL,
+        "scx=fifo time=200ms work=PipeIo \
+         work=AsymmetricWaker waker_class=ext wakee_class=cfs \
+         work=PolicyChurn include_ext=true",
+    );
+    let (loaded, after) = ends(&report);
+    assert_eq!((&*loaded.name, &*loaded.state), (FIFO, "enabled"));
+    assert_eq!(loaded.switch_all, Some(true));
+    assert_eq!(after.state, "disabled");
+    for run in &report.runs {
+        let scx = run.scx.as_ref().unwrap();
+        assert_eq!((&*scx.name, &*scx.state), (FIFO, "enabled"));
+        // No scheduler came in its place.
+        assert_eq!(scx.enable_seq, loaded.enable_seq);
+        assert_eq!(scx.nr_rejected, Some(0));
+    }
+    for work in ["PipeIo", "AsymmetricWaker", "PolicyChurn"] {
+        for ext in in_class(&report, work) {
+            assert_eq!(ext, Some(true), "{work}");
+        }
+    }
+    let waker = group(&report, "AsymmetricWaker");
+    let policies = waker.workers.iter().map(|w| w.policy);
+    assert_eq!(policies.collect::<Vec<_>>(), [Some(SCHED_EXT), Some(0)]);
+    assert!(waker.hist["wake"].count > 0);
+    let churn = group(&report, "PolicyChurn");
+    assert!(churn.metrics["to_ext"] > 0);
+    assert_eq!(churn.metrics["policies_read_back"], 6);
+}
+
+#[test]
+fn a_partial_one_has_only_those_who_ask() {
+    // The class comes behind the fair one: they are not to share a CPU.
+    let report = good(
+        KERNEL,
+        "scx=fifo:partial time=200ms work=PipeIo policy=ext nice=3 \
+         affinity=exact:0 with=SpinWait affinity=exact:1",
+    );
+    let (loaded, after) = ends(&report);
+    assert_eq!((&*loaded.name, &*loaded.state), (FIFO, "enabled"));
+    assert_eq!(loaded.switch_all, Some(false));
+    assert_eq!(after.state, "disabled");
+    assert_eq!(in_class(&report, "PipeIo"), [Some(true); 2]);
+    assert_eq!(in_class(&report, "SpinWait"), [Some(false)]);
+    let pipe = group(&report, "PipeIo");
+    assert!(pipe.args.contains(&"policy=ext".to_owned()));
+    for worker in &pipe.workers {
+        assert_eq!((worker.policy, worker.nice), (Some(SCHED_EXT), Some(3)));
+    }
+    assert!(pipe.iterations > 0);
+}
+
+#[test]
+fn one_that_stalls_is_thrown_out() {
+    let plan = "scx=stall time=200ms work=PipeIo work=SpinWait";
+    let (report, code) = booted(KERNEL, plan);
+    // The machine has powered off by itself, and every record arrived.
+    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    assert_eq!(report.lost_records, 0);
+    let (loaded, after) = ends(&report);
+    assert_eq!((&*loaded.name, &*loaded.state), ("pidone_stall", "enabled"));
+    assert_eq!(after.state, "disabled");
+    let [pipe, spin] = &report.runs[..] else {
+        panic!("two runs");
+    };
+    assert_eq!(pipe.verdict, "fail");
+    has_reason(pipe, "scx: pidone_stall is disabled");
+    has_reason(pipe, "\"pidone_stall\" disabled (runnable task stall)");
+    // Of a task, or of the kernel's own watchdog, whichever comes first.
+    has_reason(pipe, "kernel: sched_ext: pidone_stall: ");
+    has_reason(pipe, " failed to ");
+    assert_eq!(pipe.scx.as_ref().unwrap().state, "disabled");
+    assert_eq!(spin.verdict, "skip");
+    has_reason(spin, "NO_SCHED_EXT");
+    // Its program may live on.
+    let (report, code) = packed("stalls", "time=200ms work=PipeIo");
+    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    let pipe = run(&report, "PipeIo");
+    has_reason(pipe, "kernel: sched_ext: pidone_stall: ");
+    assert!(pipe.reasons.iter().all(|why| !why.contains("its program")));
+    assert_eq!(output(&report), ["loaded", "asked to leave"]);
+}
+
+#[test]
+fn a_packed_one_is_started_and_asked_to_leave() {
+    let (report, code) = packed("", "time=200ms work=PipeIo");
+    assert_eq!(code, 0, "{}", report.reason);
+    let (loaded, after) = ends(&report);
+    assert_eq!((&*loaded.name, &*loaded.state), (FIFO, "enabled"));
+    assert_eq!(in_class(&report, "PipeIo"), [Some(true); 2]);
+    assert_eq!(after.state, "disabled");
+    assert_eq!(output(&report), ["loaded", "asked to leave"]);
+    // One that does not know the first signal, with an argument.
+    let plan = "time=200ms work=PipeIo policy=ext work=SpinWait";
+    let (report, code) = packed("deaf", plan);
+    assert_eq!(code, 0, "{}", report.reason);
+    let (_, after) = ends(&report);
+    assert_eq!(after.state, "disabled");
+    assert_eq!(output(&report), ["loaded", "asked to leave"]);
+}
+
+#[test]
+fn a_packed_one_that_leaves_fails_the_run() {
+    let (report, code) = packed("leaves", "time=1s work=PipeIo work=SpinWait");
+    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    let (loaded, _) = ends(&report);
+    assert_eq!((&*loaded.name, &*loaded.state), ("", "disabled"));
+    assert_eq!(loaded.output, ["not today"]);
+    let pipe = run(&report, "PipeIo");
+    assert_eq!((&*pipe.verdict, pipe.wall_ns), ("fail", 0));
+    has_reason(pipe, "scx: the scheduler is disabled");
+    has_reason(pipe, "scx: its program left with exit code 3");
+    assert_eq!(run(&report, "SpinWait").verdict, "skip");
+
+    let plan = "time=1s work=PipeIo comm=victim work=SpinWait";
+    let (report, code) = packed("dies", plan);
+    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    assert_eq!(ends(&report).0.state, "enabled");
+    let pipe = run(&report, "PipeIo");
+    assert_eq!(pipe.verdict, "fail");
+    // It was carried out, and counted.
+    assert!(pipe.wall_ns > 0 && group(&report, "PipeIo").iterations > 0);
+    has_reason(pipe, "scx: pidone_fifo is disabled");
+    has_reason(pipe, "scx: its program left with exit code 4");
+    has_reason(pipe, "disabled (unregistered from user space)");
+    assert_eq!(run(&report, "SpinWait").verdict, "skip");
+}
+
+#[test]
+fn one_that_was_replaced_is_not_the_same() {
+    let (report, code) = packed("returns", "time=1s work=PipeIo comm=victim");
+    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    let pipe = run(&report, "PipeIo");
+    has_reason(pipe, "scx: pidone_fifo is replaced");
+    has_reason(pipe, "disabled (unregistered from user space)");
+    let scx = pipe.scx.as_ref().unwrap();
+    assert_eq!((&*scx.name, &*scx.state), (FIFO, "enabled"));
+    assert_eq!(ends(&report).1.state, "disabled");
+}
+
+/// Builds a scheduler of the kernel's own, from the sources and with the
+/// types of the kernel that is booted.
+fn scx_simple() -> PathBuf {
+    kernel_build::build(&Order::of_tests(false).unwrap()).unwrap();
+    tools::require(&tools::CLANG, false).unwrap();
+    let objects = kernel::cache_dir().unwrap().join("objects");
+    let objects = fs::read_dir(objects).unwrap().map(|dir| dir.unwrap());
+    let of_6_12 = |dir: &PathBuf| {
+        let name = dir.file_name().unwrap().to_string_lossy();
+        name.starts_with("6.12-") && dir.join("vmlinux").is_file()
+    };
+    let objects = objects.map(|dir| dir.path()).find(of_6_12).unwrap();
+    let out = build::workspace().join("target/sched_ext");
+    fs::create_dir_all(&out).unwrap();
+    let assign = |name: &str, path: &Path| format!("{name}={}", path.display());
+    let made = Command::new("make")
+        .args(["-s", "-j2", "-C"])
+        .arg(objects.join("source/tools/sched_ext"))
+        .arg(assign("O", &out))
+        .arg(assign("VMLINUX_BTF", &objects.join("vmlinux")))
+        .arg("scx_simple")
+        .env_remove("MAKEFLAGS")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&made.stderr);
+    assert!(made.status.success(), "{errors}");
+    out.join("build/bin/scx_simple")
+}
+
+#[test]
+fn the_kernels_own_scheduler_runs_packed() {
+    let (report, code) = boot(&Args {
+        scheduler: Some(scx_simple()),
+        plan: ["scx=/bin/scx_simple -f", "time=2s", "work=PipeIo"]
+            .map(str::to_owned)
+            .to_vec(),
+        ..machine(KERNEL)
+    })
+    .unwrap();
+    assert_eq!(code, 0, "{}: {:?}", report.reason, report.scx);
+    let (loaded, after) = ends(&report);
+    assert_eq!((&*loaded.name, &*loaded.state), ("simple", "enabled"));
+    assert_eq!(in_class(&report, "PipeIo"), [Some(true); 2]);
+    assert_eq!(after.state, "disabled");
+    // Once a second it says how many tasks it queued, and in the end why it
+    // left.
+    let last = output(&report).pop();
+    assert_eq!(last, Some("EXIT: unregistered from user space"));
+    let queued = |line: &str| {
+        let (local, global) =
+            line.strip_prefix("local=")?.split_once(" global=")?;
+        Some(local.parse::<u64>().ok()? + global.parse::<u64>().ok()?)
+    };
+    let queued = output(&report).into_iter().filter_map(queued).max();
+    assert!(queued > Some(0), "{:?}", output(&report));
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let args = |plan: &str| Args {
+        plan: plan.split(' ').map(str::to_owned).collect(),
+        ..machine(KERNEL)
+    };
+    let error = boot(&args("scx=/bin/nowhere work=PipeIo")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("`/bin/nowhere` is not in the image")
+    );
+    let error = boot(&args("scx=lifo work=PipeIo")).unwrap_err();
+    assert!(
+        error.to_string().contains("scx is fifo or stall"),
+        "{error}"
+    );
+    // Where it is the machine that looks.
+    let (report, code) = boot(&Args {
+        append: vec!["pidone.scx=/bin/nowhere".to_owned()],
+        ..args("work=PipeIo")
+    })
+    .unwrap();
+    assert_eq!((&*report.outcome, code), ("plan_error", 255));
+    assert!(
+        report.reason.contains("no such program"),
+        "{}",
+        report.reason
+    );
+}
+
+#[test]
+fn a_kernel_without_the_class_skips() {
+    let plan = "scx=fifo time=200ms work=PipeIo work=SpinWait policy=ext";
+    let (report, code) = booted("debian:6.12-cloud", plan);
+    assert_eq!(code, 125, "{}", report.reason);
+    assert!(report.scx.is_some());
+    for run in &report.runs {
+        assert_eq!(run.verdict, "skip");
+        assert_eq!(run.reasons, ["NO_CONFIG:CONFIG_SCHED_CLASS_EXT"]);
+    }
+}
+
+#[test]
+fn policy_ext_without_a_scheduler_skips_unless_told_otherwise() {
+    let plan = "time=200ms work=SpinWait policy=ext \
+                work=PipeIo policy=ext require_ext=false";
+    let report = good(KERNEL, plan);
+    let spin = run(&report, "SpinWait");
+    assert_eq!(
+        (&*spin.verdict, &*spin.reasons),
+        ("skip", &["NO_SCHED_EXT".to_owned()][..])
+    );
+    assert_eq!(in_class(&report, "PipeIo"), [Some(false); 2]);
+    let policies = group(&report, "PipeIo").workers.iter().map(|w| w.policy);
+    assert!(policies.eq([Some(SCHED_EXT); 2]));
+    assert!(report.scx.is_none());
+}
