@@ -21,7 +21,7 @@ use crate::sched_ext::Scheduler;
 use crate::supervisor::{self, Machine};
 use crate::sys;
 use crate::topology::{cpus_of_node, memory_nodes};
-use crate::workload::{Fit, Workload};
+use crate::workload::{Fit, What, Workload};
 use core::fmt::Write;
 use heapless::String;
 use rustix::process::getpid;
@@ -309,8 +309,12 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
             let workers = group.workers(usable.len())?;
             let mems = run.mems(group, &allowed);
             let fit = Fit { workers, mems };
-            if let Err(rule) = (group.work.row().fits)(&group.work, &fit) {
-                return refuse(rule);
+            for need in group.work.row().needs {
+                if let What::Fits(fits) = need.what
+                    && let Err(rule) = fits(&group.work, &fit)
+                {
+                    return refuse(rule);
+                }
             }
             let there = match group.intent() {
                 Affinity::Exact(cpus) => cpus.and(&usable) == cpus,

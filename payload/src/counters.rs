@@ -151,7 +151,7 @@ impl Find {
             }
             Self::Net(field) => {
                 let (name, fields) = row.split_once(':')?;
-                let counts = name.trim() != "lo";
+                let counts = name.trim_ascii() != "lo";
                 counts.then(|| word(fields, field))?
             }
             Self::Key(_) | Self::Row(_) | Self::Irq(_) => None,

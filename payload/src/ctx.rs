@@ -546,12 +546,26 @@ impl<'r> Ctx<'r> {
         }
     }
 
-    /// As [`Ctx::sleep_until`], going on after signals but the stop.
-    pub fn sleep_through(&mut self, deadline_ns: u64) -> Option<u64> {
+    /// Sleeps to the end of a period that began at `begun`, through signals
+    /// but the stop, and records how late it ran again. Returns that end,
+    /// which is never rebased; a period of 0 makes no call.
+    pub fn sleep_period(
+        &mut self,
+        begun: u64,
+        period_ns: u64,
+        late: Option<&Hist>,
+    ) -> u64 {
+        let end = begun + period_ns;
+        if period_ns == 0 {
+            return end;
+        }
         loop {
-            let woken = self.sleep_until(deadline_ns);
+            let woken = self.sleep_until(end);
+            if let (Some(ran), Some(late)) = (woken, late) {
+                self.record(late, ran.saturating_sub(end));
+            }
             if woken.is_some() || self.stop() {
-                return woken;
+                return end;
             }
         }
     }

@@ -28,7 +28,7 @@ use crate::probe::{Feature, sched_ext_enabled};
 use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sched_ext::Scheduler;
 use crate::sys::{self, Ended};
-use crate::topology::{Topology, memory_nodes, nodes_among};
+use crate::topology::{Topology, count_nodes, memory_nodes};
 use crate::worker::{self, Crew, Team};
 use crate::workload::{CallExt, Moment, Stop, What};
 use core::fmt::{self, Write};
@@ -233,9 +233,7 @@ fn needs(
             }
             What::SysNice if !machine.sys_nice => "NO_CAP",
             What::SchedExt if !sched_ext_enabled() => "NO_SCHED_EXT",
-            What::CpuNodes(n) if nodes_among(&pool).count() < n as usize => {
-                "NO_NUMA"
-            }
+            What::CpuNodes(n) if count_nodes(&pool) < n => "NO_NUMA",
             What::MemoryNodes(n) if mems.len() < n => "NO_NUMA",
             What::BlockDevice if !block::is_there(&group.work) => {
                 "NO_BLOCK_DEVICE"

@@ -1,6 +1,6 @@
 //! Which CPUs share a core, a cache, a node; from sysfs.
 
-use crate::kit::cpus::{Cpus, MAX_CPUS};
+use crate::kit::cpus::Cpus;
 use crate::kit::text::{path, read_file};
 use crate::sys::numa::mems_allowed;
 use core::fmt::Arguments;
@@ -102,12 +102,22 @@ pub fn online_nodes() -> Option<Cpus> {
     list(format_args!("{NODE}/online"))
 }
 
-/// The CPUs among `cpus` of each node that has some.
-pub fn nodes_among(cpus: &Cpus) -> impl Iterator<Item = Cpus> {
-    let nodes = online_nodes().unwrap_or_default();
-    let node = move |node| Some(cpus_of_node(node)?.and(cpus));
-    let all = (0..MAX_CPUS).filter(move |&node| nodes.contains(node));
-    all.filter_map(node).filter(|cpus| !cpus.is_empty())
+/// Hands over the CPUs among `cpus` of each node that has some.
+pub fn nodes_among(cpus: &Cpus, take: &mut dyn FnMut(Cpus)) {
+    for node in online_nodes().unwrap_or_default().iter() {
+        let ours = cpus_of_node(node).unwrap_or_default().and(cpus);
+        if !ours.is_empty() {
+            take(ours);
+        }
+    }
+}
+
+/// Nodes that have some of these CPUs.
+#[must_use]
+pub fn count_nodes(cpus: &Cpus) -> u32 {
+    let mut count = 0;
+    nodes_among(cpus, &mut |_| count += 1);
+    count
 }
 
 /// Nodes with memory that this task may use; node 0 where the kernel has no

@@ -107,8 +107,6 @@ pub struct Workload {
     pub shared: fn(&Work<'_>, u32) -> Shared,
     /// Refuses values that are each fine but not together.
     pub check: fn(&Work<'_>) -> Result<(), Conflict>,
-    /// Refuses values that are fine but not on this machine.
-    pub fits: fn(&Work<'_>, &Fit) -> Result<(), &'static str>,
     /// Words that make a bare `work=NAME` runnable, where it is not.
     pub example: &'static str,
     /// Refuses values that are fine but not under the group's policy.
@@ -156,7 +154,6 @@ impl Workload {
         proof: doc(""),
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
-        fits: |_, _| Ok(()),
         example: "",
         check_policy: |_, _| Ok(()),
         interval_ns: |_| 0,
@@ -688,6 +685,9 @@ pub enum What {
     /// A configuration option without which the type finds something missing
     /// by itself, and says so.
     Config(Doc),
+    /// A machine that the parameters fit; otherwise the plan is refused, for
+    /// the reason that is returned.
+    Fits(fn(&Work<'_>, &Fit) -> Result<(), &'static str>),
     /// At least this many CPUs in the affinity mask.
     Cpus(u32),
     /// At least this many workers per CPU in the affinity mask, so that they

@@ -7,7 +7,7 @@ use crate::kit::memory::Region;
 use crate::kit::slot::{Op, Reason};
 use crate::kit::text::path;
 use crate::workload::{CallExt, Hist, Stop};
-use heapless::String;
+use core::num::NonZeroU64;
 use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::fs::{MemfdFlags, OFlags, fdatasync, ftruncate, memfd_create};
 use rustix::io::{Errno, pread, pwrite};
@@ -16,126 +16,105 @@ use rustix::io::{Errno, pread, pwrite};
 #[derive(Debug)]
 pub struct Target {
     disk: Disk,
-    path: String<96>,
     /// Keeps the file in place of a disk.
     _file: Option<OwnedFd>,
+    /// For writes and flushes, and for reads.
+    open: [Option<OwnedFd>; 2],
+    /// Aligned as O_DIRECT wants it.
+    buffer: Region,
     /// Bytes of a block.
     pub block: u64,
     /// Where its own part begins.
     pub start: u64,
     /// Blocks of its own part.
-    pub blocks: u64,
+    pub blocks: NonZeroU64,
     /// Where the part for reading begins, and its length in blocks.
-    pub upper: (u64, u64),
-}
-
-impl Target {
-    /// Opens it.
-    ///
-    /// # Errors
-    ///
-    /// `NO_CAP` if this user may not, or what `open` said.
-    pub fn open(&self, flags: OFlags) -> Result<OwnedFd, Stop> {
-        match open(&self.path, flags) {
-            // tmpfs takes O_DIRECT since 6.6.
-            Err(Stop::Broken {
-                errno: Errno::INVAL,
-                ..
-            }) if self.disk.tmpfs => {
-                open(&self.path, flags.difference(OFlags::DIRECT))
-            }
-            opened => opened,
-        }
-    }
-
-    /// Memory of a block, as O_DIRECT wants it.
-    ///
-    /// # Errors
-    ///
-    /// `mmap` failed.
-    pub fn buffer(&self) -> Result<Region, Stop> {
-        let bytes = usize::try_from(self.block).unwrap_or(0);
-        let buffer = Region::new(bytes).call(Op::Mmap.name())?;
-        buffer.populate();
-        Ok(buffer)
-    }
+    pub upper: (u64, NonZeroU64),
 }
 
 /// One transfer.
-#[derive(Debug)]
-pub enum Io<'b> {
+#[derive(Debug, Clone, Copy)]
+pub enum Io {
     /// Reads a block at this offset.
-    Read(&'b mut [u8], u64),
+    Read(u64),
     /// Writes one.
-    Write(&'b [u8], u64),
+    Write(u64),
     /// `fdatasync`.
     Flush,
 }
 
 impl Ctx<'_> {
-    /// This worker's part of the disk; a file of its own where there is none.
-    /// The first worker makes sure that nothing is on the disk, and for types
-    /// that write it marks it as ours.
+    /// This worker's part of the disk, opened for writes and for reads; a
+    /// file of its own where there is none. The first worker makes sure that
+    /// nothing is on the disk, and marks it as ours if it is written.
     ///
     /// # Errors
     ///
     /// The disk is in use, or cannot be opened.
-    pub fn disk(&mut self, writes: bool) -> Result<Target, Stop> {
+    pub fn disk(&mut self, flags: [Option<OFlags>; 2]) -> Result<Target, Stop> {
         let (work, index) = (self.given.work, self.given.index);
-        let mut at = path(format_args!("{}", name(work)));
-        let (disk, file) = match Disk::look(work) {
-            Ok(Some(disk)) => {
-                if index == 0 {
-                    self.claim(&at, &disk, writes)?;
-                }
-                (disk, None)
-            }
-            _ => {
-                let disk = Disk::file();
-                let file = match memfd_create("disk", MemfdFlags::CLOEXEC) {
-                    Err(Errno::NOSYS) => {
-                        let missing = "NO_CONFIG:CONFIG_MEMFD_CREATE";
-                        return Err(Stop::Skip(missing));
-                    }
-                    file => file.call("memfd_create")?,
-                };
-                ftruncate(&file, disk.bytes).call("ftruncate")?;
-                at = path(format_args!("/proc/self/fd/{}", file.as_raw_fd()));
-                (disk, Some(file))
-            }
+        let mut buffer = Region::new(ENDS).call(Op::Mmap.name())?;
+        let writes = flags[0].is_some();
+        let found = Disk::look(work).ok().flatten();
+        let (disk, file) = match found {
+            Some(disk) => (disk, None),
+            None => (Disk::file(), Some(file()?)),
         };
+        let own = file.as_ref().map(|file| {
+            path(format_args!("/proc/self/fd/{}", file.as_raw_fd()))
+        });
+        let at = own.as_deref().unwrap_or_else(|| name(work));
+        if index == 0 && !disk.tmpfs {
+            self.claim(at, &disk, writes, buffer.bytes_mut())?;
+        }
         if writes && !disk.write_back {
             self.degrade(Reason::WriteThrough);
         }
+        let mut files = [const { None }; 2];
+        for (file, flags) in files.iter_mut().zip(flags) {
+            let Some(flags) = flags else {
+                continue;
+            };
+            let mut opened = open(at, flags);
+            // tmpfs takes O_DIRECT since 6.6.
+            if opened.is_err() && disk.tmpfs {
+                opened = open(at, flags.difference(OFlags::DIRECT));
+            }
+            *file = Some(opened?);
+        }
+        // The plan was refused if there were none.
+        let some = |n| NonZeroU64::new(n).unwrap_or(NonZeroU64::MIN);
         let (start, blocks) = disk.stripe(work, index, self.given.workers);
+        let (upper, upper_blocks) = disk.upper_half(work);
         Ok(Target {
-            path: at,
-            _file: file,
             block: disk.block(work),
-            start,
-            blocks,
-            upper: disk.upper_half(work),
+            upper: (upper, some(upper_blocks)),
+            _file: file,
+            open: files,
             disk,
+            buffer,
+            start,
+            blocks: some(blocks),
         })
     }
 
     /// Skips if the disk has something on it; marks it as ours if it is to
     /// be written.
-    fn claim(&self, at: &str, disk: &Disk, writes: bool) -> Result<(), Stop> {
-        let mut buffer = Region::new(ENDS).call(Op::Mmap.name())?;
-        let buffer = buffer.bytes_mut();
-        let free = is_free(&open(at, OFlags::RDONLY)?, disk, buffer)?;
+    fn claim(
+        &self,
+        at: &str,
+        disk: &Disk,
+        writes: bool,
+        buffer: &mut [u8],
+    ) -> Result<(), Stop> {
+        let flags = if writes { OFlags::RDWR } else { OFlags::RDONLY };
+        let file = open(at, flags)?;
+        let free = is_free(&file, disk, buffer).call(Op::Pread.name())?;
         if !free && !self.given.work.flag(&FORCE) {
             return Err(Stop::Skip("DEVICE_IN_USE"));
         }
         if free && writes {
-            buffer.fill(0);
-            for (to, from) in buffer.iter_mut().zip(SIGNATURE) {
-                *to = *from;
-            }
-            let file = open(at, OFlags::WRONLY)?;
-            pwrite(&file, buffer, 0).call(Op::Pwrite.name())?;
-            fdatasync(&file).call(Op::Fdatasync.name())?;
+            mark(&file, buffer).call(Op::Pwrite.name())?;
         }
         Ok(())
     }
@@ -145,19 +124,25 @@ impl Ctx<'_> {
         &mut self,
         wake: &Hist,
         hist: &Hist,
-        file: &OwnedFd,
-        io: Io<'_>,
+        target: &mut Target,
+        io: Io,
     ) -> bool {
-        let (op, len) = match &io {
-            Io::Read(buffer, _) => (Op::Pread, buffer.len()),
-            Io::Write(buffer, _) => (Op::Pwrite, buffer.len()),
-            Io::Flush => (Op::Fdatasync, 0),
+        let len = usize::try_from(target.block).unwrap_or(0);
+        let buffer = target.buffer.bytes_mut().get_mut(..len);
+        let (at, op, len) = match io {
+            Io::Read(_) => (1, Op::Pread, len),
+            Io::Write(_) => (0, Op::Pwrite, len),
+            Io::Flush => (0, Op::Fdatasync, 0),
+        };
+        // The loop asks for what it has opened.
+        let (Some(file), Some(buffer)) = (&target.open[at], buffer) else {
+            return false;
         };
         let (result, ns) = self.run_delay_over(wake, |c| {
             let begin = now();
             let result = match io {
-                Io::Read(buffer, at) => pread(file, buffer, at),
-                Io::Write(buffer, at) => pwrite(file, buffer, at),
+                Io::Read(at) => pread(file, buffer, at),
+                Io::Write(at) => pwrite(file, buffer, at),
                 Io::Flush => fdatasync(file).map(|()| 0),
             };
             let end = now();
@@ -184,28 +169,45 @@ impl Ctx<'_> {
     }
 }
 
+/// The file in place of a disk.
+fn file() -> Result<OwnedFd, Stop> {
+    let file = match memfd_create("disk", MemfdFlags::CLOEXEC) {
+        Err(Errno::NOSYS) => {
+            return Err(Stop::Skip("NO_CONFIG:CONFIG_MEMFD_CREATE"));
+        }
+        file => file.call("memfd_create")?,
+    };
+    ftruncate(&file, Disk::file().bytes).call("ftruncate")?;
+    Ok(file)
+}
+
 /// Whether both ends of a disk are blank, or it begins with our signature
 /// and nothing else.
 fn is_free(
     file: &OwnedFd,
     disk: &Disk,
     buffer: &mut [u8],
-) -> Result<bool, Stop> {
+) -> Result<bool, Errno> {
     let blank = |bytes: &[u8]| bytes.iter().all(|&byte| byte == 0);
-    let last = disk.bytes.saturating_sub(ENDS as u64);
-    for at in [0, last] {
-        let n = pread(file, &mut *buffer, at).call(Op::Pread.name())?;
-        let read = buffer.get(..n).unwrap_or(&[]);
-        let ours = read.strip_prefix(SIGNATURE);
-        if n < ENDS {
+    for at in [0, disk.bytes.saturating_sub(ENDS as u64)] {
+        if pread(file, &mut *buffer, at)? < buffer.len() {
             return Ok(false);
         }
-        if at == 0 && ours.is_some_and(blank) {
-            return Ok(true);
-        }
-        if !blank(read) {
-            return Ok(false);
+        match buffer.strip_prefix(SIGNATURE) {
+            Some(rest) if at == 0 => return Ok(blank(rest)),
+            _ if !blank(buffer) => return Ok(false),
+            _ => {}
         }
     }
     Ok(true)
+}
+
+/// Leaves our signature on a disk.
+fn mark(file: &OwnedFd, buffer: &mut [u8]) -> Result<(), Errno> {
+    buffer.fill(0);
+    for (to, from) in buffer.iter_mut().zip(SIGNATURE) {
+        *to = *from;
+    }
+    pwrite(file, buffer, 0)?;
+    fdatasync(file)
 }

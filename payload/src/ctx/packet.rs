@@ -19,7 +19,7 @@ impl Ctx<'_> {
     /// Tells the frames of this instance from those of all others.
     #[must_use]
     pub fn frame_id(&self) -> u32 {
-        id(self.given.group, self.given.index / self.given.size)
+        id(self.given.group, self.given.index / self.given.size.max(1))
     }
 
     /// Sends frames until the stop: `bytes` long, with a pause of so many µs.
@@ -60,10 +60,7 @@ impl Ctx<'_> {
             if let Err(errno) = sent {
                 self.failed(Op::Sendto, errno);
             }
-            next += interval;
-            if interval > 0 {
-                self.sleep_through(next);
-            }
+            next = self.sleep_period(next, interval, None);
         }
         Ok(())
     }

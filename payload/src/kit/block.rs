@@ -9,7 +9,6 @@ use crate::workload::{
     CallExt, Fit, Instance, Kind, Metric, Need, Param, Place, Shared, Stop,
     What, Work, doc,
 };
-use heapless::String;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, major, minor, openat, stat};
 use rustix::io::Errno;
@@ -46,6 +45,7 @@ pub const BLOCK: Param = Param::count(
 
 /// What all types on disks need.
 pub const NEEDS: &[Need] = &[
+    Need::required(What::Fits(fits)),
     Need::wanted(What::Config(doc("CONFIG_BLOCK"))),
     Need::wanted(What::Config(doc("CONFIG_VIRTIO_BLK"))),
     Need::required(What::Memory(|work, _| match is_there(work) {
@@ -81,7 +81,7 @@ pub const ENDS: usize = 64 << 10;
 pub const SIGNATURE: &[u8] = b"pidone: this disk is overwritten by tests\n";
 
 /// What the kernel says of a disk, or of the file in its place.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Disk {
     /// Bytes.
     pub bytes: u64,
@@ -89,10 +89,9 @@ pub struct Disk {
     pub logical: u64,
     /// Whether it has a cache that is to be flushed.
     pub write_back: bool,
-    /// Its scheduler of requests.
-    pub scheduler: String<16>,
     /// There is no disk.
     pub tmpfs: bool,
+    number: (u32, u32),
 }
 
 impl Disk {
@@ -103,8 +102,8 @@ impl Disk {
             bytes: FILE,
             logical: 512,
             write_back: true,
-            scheduler: String::new(),
             tmpfs: true,
+            number: (0, 0),
         }
     }
 
@@ -120,19 +119,31 @@ impl Disk {
         if FileType::from_raw_mode(stat.st_mode) != FileType::BlockDevice {
             return Err("its dev is no block device");
         }
-        let at = (major(stat.st_rdev), minor(stat.st_rdev));
-        let buf = &mut [0; 128];
-        let mut number = |file| digits(of(at, file, buf)).unwrap_or(0);
-        let (sectors, logical) = (number("size"), number("logical_block_size"));
-        let disk = Self {
-            bytes: sectors * 512,
-            logical,
-            write_back: of(at, "write_cache", buf) == "write back",
-            scheduler: chosen(of(at, "scheduler", buf)),
+        let mut disk = Self {
             tmpfs: false,
+            number: (major(stat.st_rdev), minor(stat.st_rdev)),
+            ..Self::file()
         };
+        let buf = &mut [0; 32];
+        disk.bytes = digits(disk.says("size", buf)).unwrap_or(0) * 512;
+        let logical = disk.says("queue/logical_block_size", buf);
+        disk.logical = digits(logical).unwrap_or(512);
+        disk.write_back = disk.says("queue/write_cache", buf) == "write back";
         // Without a medium there is nothing to read or write.
         Ok((disk.bytes > 0).then_some(disk))
+    }
+
+    /// What sysfs says of it; a partition has its disk's queue.
+    fn says<'b>(&self, file: &str, buf: &'b mut [u8]) -> &'b str {
+        let (major, minor) = self.number;
+        let at = |up| {
+            path(format_args!("/sys/dev/block/{major}:{minor}/{up}{file}"))
+        };
+        let mut place = at("");
+        if stat(place.as_str()).is_err() {
+            place = at("../");
+        }
+        read_file(&place, buf).unwrap_or("").trim_ascii()
     }
 
     /// Bytes of a block: those of the plan, or else 4096 if the disk can.
@@ -140,7 +151,7 @@ impl Disk {
     pub fn block(&self, work: &Work<'_>) -> u64 {
         match has_block(work) {
             true => work.count(&BLOCK),
-            false => self.logical.max(4096),
+            false => self.logical.clamp(4096, ENDS as u64),
         }
     }
 
@@ -181,21 +192,6 @@ impl Disk {
         let (write_back, tmpfs) = (self.write_back, self.tmpfs);
         [self.bytes, self.logical, write_back.into(), tmpfs.into()]
     }
-}
-
-/// What sysfs says of a device; a partition has its disk's queue.
-fn of<'b>(
-    (major, minor): (u32, u32),
-    file: &str,
-    buf: &'b mut [u8],
-) -> &'b str {
-    let at = |place| {
-        path(format_args!("/sys/dev/block/{major}:{minor}/{place}{file}"))
-    };
-    let mut places = ["", "queue/", "../queue/"].map(at).into_iter();
-    let place = places.find(|place| stat(place.as_str()).is_ok());
-    let text = place.and_then(|place| read_file(&place, buf));
-    text.unwrap_or("").trim()
 }
 
 /// Whether a type's plan says what a block is: what is a number there.
@@ -240,7 +236,8 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
         opened => drop(opened?),
     }
     if let Some(named) = instance.named.first() {
-        let scheduler = disk.scheduler;
+        let buf = &mut [0; 128];
+        let scheduler = chosen(disk.says("queue/scheduler", buf));
         named.set(&path(format_args!("scheduler_{scheduler}")), 1);
     }
     Ok(())
@@ -288,10 +285,9 @@ pub fn fits(work: &Work<'_>, fit: &Fit) -> Result<(), &'static str> {
 }
 
 /// `none` of `[none] mq-deadline`.
-fn chosen(text: &str) -> String<16> {
+fn chosen(text: &str) -> &str {
     let inner = text.split_once('[').map_or(text, |(_, rest)| rest);
-    let word = inner.split_once(']').map_or(inner, |(word, _)| word);
-    String::try_from(word).unwrap_or_default()
+    inner.split_once(']').map_or(inner, |(word, _)| word)
 }
 
 #[cfg(test)]
@@ -299,13 +295,11 @@ mod tests {
     use super::{Disk, chosen};
     use crate::workload::{Value, Work};
     use crate::workloads;
-    use heapless::String;
 
     fn disk(bytes: u64) -> Disk {
         Disk {
             bytes,
             tmpfs: false,
-            scheduler: String::new(),
             ..Disk::file()
         }
     }

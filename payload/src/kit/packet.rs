@@ -64,8 +64,6 @@ pub fn shared(_: &Work<'_>, _: u32) -> Shared {
 }
 
 const CELLS: u32 = 7;
-/// Where flags are, plus one; 0 if they were not changed.
-const FLAGS: usize = 5;
 
 /// How frames come back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,7 +273,8 @@ fn net(name: &str, file: &str) -> String<96> {
 
 fn look(name: &str) -> Option<Nic> {
     let mut buf = [0; 64];
-    let index = digits(read_file(&net(name, "ifindex"), &mut buf)?.trim())?;
+    let index =
+        digits(read_file(&net(name, "ifindex"), &mut buf)?.trim_ascii())?;
     let index = u32::try_from(index).ok()?;
     let mac = hex(read_file(&net(name, "address"), &mut buf)?);
     Some(Nic { index, mac })
@@ -284,8 +283,15 @@ fn look(name: &str) -> Option<Nic> {
 /// The number that all hexadecimal digits of a text are: `52:54:0a`,
 /// `0x1003`.
 fn hex(text: &str) -> u64 {
-    let digits = text.chars().filter_map(|c| c.to_digit(16));
-    digits.fold(0, |number, digit| number << 4 | u64::from(digit))
+    let mut number = 0;
+    for byte in text.bytes() {
+        number = match byte | 0x20 {
+            _ if byte.is_ascii_digit() => number << 4 | u64::from(byte - b'0'),
+            letter @ b'a'..=b'f' => number << 4 | u64::from(letter - b'a' + 10),
+            _ => number,
+        };
+    }
+    number
 }
 
 /// The first interface with a device, other than the one of that index.
@@ -296,7 +302,7 @@ fn first(other_than: u32) -> Option<Found> {
         let Some((name, _)) = line.split_once(':') else {
             continue;
         };
-        let name = name.trim();
+        let name = name.trim_ascii();
         let (Ok(_), Some(nic)) = (stat(&*net(name, "device")), look(name))
         else {
             continue;
@@ -340,14 +346,17 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
         return Ok(());
     }
     let work = place.work;
+    let [.., own_flags, other_flags] = instance.cells else {
+        return Ok(());
+    };
     let (name, from) = find(work).ok_or(Stop::Skip("NO_NIC"))?;
     let other = first(from.index);
     let asked = work.choice(&ECHO);
-    up(&name, &instance.cells[FLAGS]);
+    up(&name, own_flags);
     for (echo, at) in [Echo::Itself, Echo::Pair, Echo::Arp].iter().zip(1..) {
         let to = match (echo, &other) {
             (Echo::Pair, Some((name, nic))) if asked == 0 || asked == at => {
-                up(name, &instance.cells[FLAGS + 1]);
+                up(name, other_flags);
                 *nic
             }
             (Echo::Pair, _) => continue,
@@ -378,8 +387,9 @@ pub fn destroy(instance: &Instance<'_>, place: &Place<'_>) {
     }
     let found = find(place.work);
     let other = found.as_ref().and_then(|(_, nic)| first(nic.index));
-    for (at, nic) in [found, other].into_iter().enumerate() {
-        let flags = instance.cells[FLAGS + at].swap(0, Relaxed);
+    // Flags, plus one, are behind the way; 0 if they were not changed.
+    for (cell, nic) in instance.cells.iter().skip(5).zip([found, other]) {
+        let flags = cell.swap(0, Relaxed);
         if let (Some((name, _)), Some(flags)) = (nic, flags.checked_sub(1)) {
             write_flags(&name, flags);
         }
@@ -399,7 +409,7 @@ fn up(name: &str, cell: &AtomicU64) {
         write_flags(name, flags | IFF_UP);
     }
     let deadline = now() + SECOND;
-    let down = |text: &str| text.trim() == "down";
+    let down = |text: &str| text.trim_ascii() == "down";
     while now() < deadline
         && read_file(&net(name, "operstate"), &mut buf).is_some_and(down)
     {

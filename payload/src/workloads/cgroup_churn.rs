@@ -113,10 +113,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         moves += 1;
         c.spin(256);
         c.iteration();
-        next += cycle;
-        if cycle > 0 {
-            c.sleep_through(next);
-        }
+        next = c.sleep_period(next, cycle, None);
     }
     Ok(())
 }

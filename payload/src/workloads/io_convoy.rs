@@ -7,9 +7,7 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::block::Io;
-use crate::kit::block::{
-    DEV, FALLBACK, FORCE, METRICS, NEEDS, create, fits, shared,
-};
+use crate::kit::block::{DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared};
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Param, Stop, Workload, doc};
 use rand_core::Rng;
@@ -33,7 +31,6 @@ pub(super) const WORKLOAD: Workload = Workload {
             iterations / sync_every; buffered: nr_dirtied and nr_written \
             of /proc/vmstat"),
     shared,
-    fits,
     create,
     run,
     ..Workload::BASE
@@ -75,14 +72,13 @@ const WAKE: Hist = Hist::wake(
 );
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let disk = c.disk(true)?;
     let direct = match c.work().choice(&MODE) {
         0 => OFlags::empty(),
         _ => OFlags::DIRECT,
     };
-    let file = disk.open(OFlags::WRONLY | direct)?;
-    let reads = disk.open(OFlags::RDONLY | OFlags::DIRECT)?;
-    let mut buffer = disk.buffer()?;
+    let writes = OFlags::WRONLY | direct;
+    let reads = OFlags::RDONLY | OFlags::DIRECT;
+    let mut disk = c.disk([Some(writes), Some(reads)])?;
     let (sync, burst) = (c.work().count(&SYNC), c.work().count(&BURST));
     let (upper, upper_blocks) = disk.upper;
     let mut random = c.random();
@@ -94,14 +90,14 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
                 break 'passes;
             }
             let to = disk.start + at * disk.block;
-            c.io(&WAKE, &WRITE, &file, Io::Write(buffer.bytes_mut(), to));
+            c.io(&WAKE, &WRITE, &mut disk, Io::Write(to));
             at = (at + 1) % disk.blocks;
         }
         let from = upper + random.next_u64() % upper_blocks * disk.block;
-        c.io(&WAKE, &READ, &reads, Io::Read(buffer.bytes_mut(), from));
+        c.io(&WAKE, &READ, &mut disk, Io::Read(from));
         passes += 1;
         if passes.is_multiple_of(sync) {
-            c.io(&WAKE, &FLUSH, &file, Io::Flush);
+            c.io(&WAKE, &FLUSH, &mut disk, Io::Flush);
         }
         c.iteration();
     }

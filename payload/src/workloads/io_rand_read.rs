@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::ctx::block::Io;
 use crate::kit::block::{
-    BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, fits, shared,
+    BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
 };
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Stop, Workload, doc};
@@ -28,7 +28,6 @@ pub(super) const WORKLOAD: Workload = Workload {
             unless completion is faster; the disk's interrupts",
     ),
     shared,
-    fits,
     create,
     run,
     ..Workload::BASE
@@ -43,14 +42,13 @@ const WAKE: Hist = Hist::wake(
 );
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let disk = c.disk(false)?;
-    let file = disk.open(OFlags::RDONLY | OFlags::DIRECT)?;
-    let mut buffer = disk.buffer()?;
+    let flags = OFlags::RDONLY | OFlags::DIRECT;
+    let mut disk = c.disk([None, Some(flags)])?;
     let mut random = c.random();
     c.start();
     while !c.stop() {
         let at = disk.start + random.next_u64() % disk.blocks * disk.block;
-        if c.io(&WAKE, &IO, &file, Io::Read(buffer.bytes_mut(), at)) {
+        if c.io(&WAKE, &IO, &mut disk, Io::Read(at)) {
             c.iteration();
         }
     }

@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::ctx::block::Io;
 use crate::kit::block::{
-    BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, fits, shared,
+    BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
 };
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Stop, Workload, doc};
@@ -25,7 +25,6 @@ pub(super) const WORKLOAD: Workload = Workload {
     proof: doc("writes of /proc/diskstats >= 16 x iterations, flushes \
             >= iterations; nvcsw >= iterations"),
     shared,
-    fits,
     create,
     run,
     ..Workload::BASE
@@ -45,9 +44,8 @@ const WAKE: Hist = Hist::wake(
 const BATCH: u32 = 16;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let disk = c.disk(true)?;
-    let file = disk.open(OFlags::WRONLY | OFlags::SYNC)?;
-    let mut buffer = disk.buffer()?;
+    let flags = OFlags::WRONLY | OFlags::SYNC;
+    let mut disk = c.disk([Some(flags), None])?;
     let mut at = 0;
     c.start();
     'batches: while !c.stop() {
@@ -56,10 +54,10 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
                 break 'batches;
             }
             let to = disk.start + at * disk.block;
-            c.io(&WAKE, &IO, &file, Io::Write(buffer.bytes_mut(), to));
+            c.io(&WAKE, &IO, &mut disk, Io::Write(to));
             at = (at + 1) % disk.blocks;
         }
-        c.io(&WAKE, &FLUSH, &file, Io::Flush);
+        c.io(&WAKE, &FLUSH, &mut disk, Io::Flush);
         c.iteration();
     }
     c.report_disk(&disk);

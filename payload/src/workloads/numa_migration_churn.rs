@@ -59,17 +59,17 @@ const MOST: usize = 64;
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let all = c.sched_getaffinity()?;
     let mut nodes: Vec<Cpus, MOST> = Vec::new();
-    for node in nodes_among(&all).take(MOST) {
-        // No more than there is room for.
+    nodes_among(&all, &mut |node| {
+        // As many as there is room for.
         let _room = nodes.push(node);
-    }
+    });
     let period = c.work().count(&PERIOD) * 1_000_000;
     c.start();
     let mut seen = node_of(&nodes, c.cpu());
     let mut to = seen.unwrap_or(0);
     let mut next = now();
     while !c.stop() {
-        to = (to + 1) % nodes.len();
+        to = (to + 1) % nodes.len().max(1);
         let Some(node) = nodes.get(to) else {
             break;
         };
@@ -90,12 +90,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         }
         seen = here;
         c.iteration();
-        next += period;
-        if period > 0
-            && let Some(ran) = c.sleep_through(next)
-        {
-            c.record(&TIMER, ran.saturating_sub(next));
-        }
+        next = c.sleep_period(next, period, Some(&TIMER));
     }
     c.metric_max(&NODES, nodes.len() as u64);
     c.sched_setaffinity(&all).call(Op::SchedSetaffinity.name())

@@ -26,6 +26,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     hists: &[CALL, COST, TIMER],
     metrics: &[PAGE, ON, OFF],
     needs: &[
+        Need::required(What::Fits(fits)),
         Need::required(What::Feature(Feature::Numa)),
         Need::required(What::Config(doc("CONFIG_MIGRATION"))),
         // One target that is named is a baseline.
@@ -35,7 +36,6 @@ pub(super) const WORKLOAD: Workload = Workload {
     ],
     proof: doc("pgmigrate_success of /proc/vmstat >= pages x \
             (iterations - 1); off_target = 0"),
-    fits,
     run,
     ..Workload::BASE
 };
@@ -97,16 +97,15 @@ fn fits(work: &Work<'_>, fit: &Fit) -> Result<(), &'static str> {
 }
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let page = page_size();
+    let page = page_size().max(1);
     let bytes = usize::try_from(c.work().count(&REGION) * 1024).unwrap_or(0);
-    let region = c.memory(bytes.next_multiple_of(page))?;
+    let pages = bytes.div_ceil(page);
+    let region = c.memory(pages * page)?;
     region.small_pages().call(Op::Madvise.name())?;
     region.populate();
-    let placed = |node| match region.pages_on(node, page) {
-        Err(Errno::NOSYS) => Err(Stop::Skip("NO_CONFIG:CONFIG_MIGRATION")),
-        placed => placed.call("move_pages"),
-    };
-    placed(0)?;
+    if region.pages_on(0, page) == Err(Errno::NOSYS) {
+        return Err(Stop::Skip("NO_CONFIG:CONFIG_MIGRATION"));
+    }
     let targets = targets(c.work()).unwrap_or_else(memory_nodes);
     let period = c.work().count(&PERIOD) * 1_000_000;
     c.start();
@@ -122,28 +121,25 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         region.move_to(node).call(Op::Mbind.name())?;
         let moved = now();
         c.record(&CALL, moved - begin);
-        for piece in region.bytes().chunks(page * PIECE) {
+        for first in (0..pages).step_by(PIECE) {
             if c.stop() {
                 break 'sweeps;
             }
-            for byte in piece.iter().step_by(page) {
-                byte.store(1, Relaxed);
+            let last = pages.min(first + PIECE);
+            for n in first..last {
+                if let Some(byte) = region.bytes().get(n * page) {
+                    byte.store(1, Relaxed);
+                }
             }
-            c.units(piece.len().div_ceil(page) as u64);
+            c.units((last - first) as u64);
             c.checkpoint_at(now());
         }
         c.record(&COST, now() - moved);
-        let pages = (region.bytes().len() / page) as u64;
-        let there = placed(node)?;
+        let there = region.pages_on(node, page).call("move_pages")?;
         c.metric(&ON, there);
-        c.metric(&OFF, pages - there);
+        c.metric(&OFF, pages as u64 - there);
         c.iteration();
-        next += period;
-        if period > 0
-            && let Some(ran) = c.sleep_through(next)
-        {
-            c.record(&TIMER, ran.saturating_sub(next));
-        }
+        next = c.sleep_period(next, period, Some(&TIMER));
     }
     c.metric_max(&PAGE, page as u64);
     Ok(())
