@@ -21,6 +21,8 @@ mod proofs_cgroup;
 mod proofs_churn;
 mod proofs_cpu;
 mod proofs_custom;
+mod proofs_devices;
+mod proofs_numa;
 mod proofs_wake;
 mod report;
 mod sched_ext;

@@ -20,8 +20,8 @@ use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::sched_ext::Scheduler;
 use crate::supervisor::{self, Machine};
 use crate::sys;
-use crate::topology::cpus_of_node;
-use crate::workload::Workload;
+use crate::topology::{cpus_of_node, memory_nodes};
+use crate::workload::{Fit, What, Workload};
 use core::fmt::Write;
 use heapless::String;
 use rustix::process::getpid;
@@ -271,6 +271,7 @@ fn with_plan(
 
 /// Checks what needs the machine: worker counts and CPU lists.
 fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
+    let allowed = memory_nodes();
     let program = plan.boot.scx.and_then(Scx::program);
     if let Some(token) = program.filter(|path| !is_program(path)) {
         let rule = Rule::Is("there is no such program");
@@ -305,7 +306,16 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
                 );
             }
             let usable = run.usable(group, &machine.cpus);
-            group.workers(usable.len())?;
+            let workers = group.workers(usable.len())?;
+            let mems = run.mems(group, &allowed);
+            let fit = Fit { workers, mems };
+            for need in group.work.row().needs {
+                if let What::Fits(fits) = need.what
+                    && let Err(rule) = fits(&group.work, &fit)
+                {
+                    return refuse(rule);
+                }
+            }
             let there = match group.intent() {
                 Affinity::Exact(cpus) => cpus.and(&usable) == cpus,
                 Affinity::RandomSubset { from, .. } => {

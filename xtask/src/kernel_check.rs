@@ -105,10 +105,9 @@ fn of_row(row: &'static Workload, config: &Config, helps: &Helps) -> Finding {
         reasons: Vec::new(),
     };
     for need in row.needs {
-        let What::Feature(feature) = need.what else {
+        let Some(symbol) = option(&need.what) else {
             continue;
         };
-        let symbol = feature.config();
         let (verdict, mut reason) = match state(symbol, config) {
             "n" if need.required => (Verdict::Skip, helps.missing(symbol)),
             "n" => (Verdict::Degraded, helps.missing(symbol)),
@@ -123,6 +122,16 @@ fn of_row(row: &'static Workload, config: &Config, helps: &Helps) -> Finding {
         finding.reasons.push(reason);
     }
     finding
+}
+
+/// The configuration option that a need is.
+#[must_use]
+pub fn option(what: &What) -> Option<&'static str> {
+    match what {
+        What::Feature(feature) => Some(feature.config()),
+        What::Config(name) => Some(name.text()),
+        _ => None,
+    }
 }
 
 /// What a symbol is set to, or would be if it had not become a matter of
@@ -150,7 +159,7 @@ pub fn of_the_machine(
     let mut needs: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for row in rows {
         for what in row.needs.iter().map(|need| &need.what) {
-            if !matches!(what, What::Feature(_)) {
+            if option(what).is_none() {
                 needs.entry(need(what)).or_default().push(row.name);
             }
         }
