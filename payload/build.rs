@@ -13,6 +13,9 @@ fn main() {
         "-static",
         "--no-pie",
         "--build-id=none",
+        // One of functions that are the same, one of texts with one end.
+        "--icf=all",
+        "-O2",
         "-znoexecstack",
     ] {
         println!("cargo:rustc-link-arg-bins={arg}");

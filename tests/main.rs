@@ -1,14 +1,11 @@
 //! End-to-end tests: they boot real kernels in QEMU and read what came back.
 //!
 //! `cargo xtask test --setup` installs what they need. Proofs that the
-//! intended kernel path ran are in `proofs.rs`, what goes wrong is in
+//! intended kernel path ran are in `proofs*.rs`, what goes wrong is in
 //! `trouble.rs`, properties of whole boots are in `boots.rs`, and additions to
 //! images are in `packing.rs`. Without a kernel, `consoles.rs` decodes recorded
-//! consoles, `budgets.rs` looks at what is built and `tidy.rs` at the sources.
-//! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
-//! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`, and
-//! additions to images are in `packing.rs`. Without a kernel, `budgets.rs`
-//! looks at what is built and `tidy.rs` at the sources.
+//! consoles, `report.rs` opens pages in a browser, `budgets.rs` looks at what
+//! is built and `tidy.rs` at the sources.
 
 #![cfg(test)]
 
@@ -25,7 +22,10 @@ mod proofs_cgroup;
 mod proofs_churn;
 mod proofs_cpu;
 mod proofs_custom;
+mod proofs_devices;
+mod proofs_numa;
 mod proofs_wake;
+mod report;
 mod sched_ext;
 mod smoke;
 mod tidy;

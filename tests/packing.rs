@@ -42,3 +42,20 @@ fn a_dynamic_program_finds_its_libraries() {
         assert!(console.contains(part), "{part} in {console}");
     }
 }
+
+#[test]
+fn a_module_of_another_kernel_bails_out() {
+    let old = xtask::kernel::resolve("debian:6.1-cloud", false).unwrap();
+    let (report, code) = boot(&Args {
+        module: vec!["virtio-net".to_owned()],
+        modules: Some(xtask::kernel::modules_of(&old).unwrap()),
+        plan: vec!["work=PipeIo".to_owned()],
+        ..machine("debian:6.12-cloud")
+    })
+    .unwrap();
+    assert_eq!((&*report.outcome, code), ("plan_error", 255));
+    // One that it needs.
+    let said = "`virtio_ring`: the kernel does not load this packed module, \
+                error 8";
+    assert!(report.reason.contains(said), "{}", report.reason);
+}

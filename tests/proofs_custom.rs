@@ -313,3 +313,23 @@ fn a_payload_has_types_of_its_own() {
     let reason = &report.reason;
     assert!(reason.contains("nearest is `Pass`"), "{reason}");
 }
+
+#[test]
+fn a_bare_panic_says_its_callers() {
+    let bare = build::own_binary(&data().join("rust"), "bare").unwrap();
+    let output = Command::new(bare).output().unwrap();
+    assert_eq!(output.status.code(), Some(254));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let start = "Bail out! pidone: panicked, called from ";
+    let callers = said.trim().strip_prefix(start).unwrap();
+    let callers: Vec<_> = callers
+        .split(' ')
+        .map(|caller| u64::from_str_radix(caller, 16).unwrap())
+        .collect();
+    // What refuses an index, `inner`, `outer` and `main` at least, all of
+    // which are in a small program at the linker's usual place.
+    assert!(callers.len() >= 4, "{said}");
+    for caller in callers {
+        assert!((0x20_0000..0x22_0000).contains(&caller), "{said}");
+    }
+}

@@ -8,6 +8,7 @@ pub mod compress;
 pub mod elf;
 mod libraries;
 pub mod list;
+pub mod modules;
 pub mod newc;
 
 #[cfg(test)]

@@ -20,8 +20,8 @@ use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::sched_ext::Scheduler;
 use crate::supervisor::{self, Machine};
 use crate::sys;
-use crate::topology::cpus_of_node;
-use crate::workload::Workload;
+use crate::topology::{cpus_of_node, memory_nodes};
+use crate::workload::{Fit, What, Workload};
 use core::fmt::Write;
 use heapless::String;
 use rustix::process::getpid;
@@ -64,6 +64,8 @@ pub fn init(works: &'static [&'static Workload]) -> ! {
     for kind in boot::mounts() {
         let _cut = writeln!(Cut(&mut notes), "{kind} could not be mounted");
     }
+    let mut order = [0; boot::ORDER_LIMIT];
+    let broken = boot::modules(&mut order);
     let mut cmdline = [0; 4096];
     let cmdline = read_file("/proc/cmdline", &mut cmdline).unwrap_or("");
     let (_, args) = split_dashes(cmdline);
@@ -73,7 +75,7 @@ pub fn init(works: &'static [&'static Workload]) -> ! {
         works: Registered(works),
         ..Sources::default()
     };
-    let (_, end) = go(entered, sources, Some(&mut notes));
+    let (_, end) = go(entered, sources, Some(&mut notes), broken);
     boot::end(end.unwrap_or(End::Poweroff))
 }
 
@@ -87,14 +89,16 @@ pub fn process(args: &str, works: &'static [&'static Workload]) -> Outcome {
         works: Registered(works),
         ..Sources::default()
     };
-    go(entered, sources, None).0
+    go(entered, sources, None, None).0
 }
 
-/// `notes` are those of PID 1, and absent in a plain process.
+/// `notes` are those of PID 1, and absent in a plain process. Whatever is
+/// `broken` is in the plan's place.
 fn go(
     entered: u64,
     given: Sources<'_>,
     notes: Option<&mut String<256>>,
+    broken: Option<PlanError<'_>>,
 ) -> (Outcome, Option<End>) {
     let pid1 = notes.is_some();
     let mut file: String<PLAN> = String::new();
@@ -109,7 +113,10 @@ fn go(
                 .map_or(sources.file, |()| Source::file(&file)),
         };
     }
-    let parsed = Plan::parse(&sources);
+    let parsed = match broken {
+        Some(error) => Err(error),
+        None => Plan::parse(&sources),
+    };
     let boot = parsed.as_ref().ok().map(|plan| plan.boot);
     let Some(log) = shm::private(BURST) else {
         return (Outcome::Bad, None);
@@ -264,6 +271,7 @@ fn with_plan(
 
 /// Checks what needs the machine: worker counts and CPU lists.
 fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
+    let allowed = memory_nodes();
     let program = plan.boot.scx.and_then(Scx::program);
     if let Some(token) = program.filter(|path| !is_program(path)) {
         let rule = Rule::Is("there is no such program");
@@ -298,7 +306,16 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
                 );
             }
             let usable = run.usable(group, &machine.cpus);
-            group.workers(usable.len())?;
+            let workers = group.workers(usable.len())?;
+            let mems = run.mems(group, &allowed);
+            let fit = Fit { workers, mems };
+            for need in group.work.row().needs {
+                if let What::Fits(fits) = need.what
+                    && let Err(rule) = fits(&group.work, &fit)
+                {
+                    return refuse(rule);
+                }
+            }
             let there = match group.intent() {
                 Affinity::Exact(cpus) => cpus.and(&usable) == cpus,
                 Affinity::RandomSubset { from, .. } => {
@@ -360,14 +377,14 @@ fn hello(
         ready_ns: crate::kit::clock::now(),
         taint: counters::taint(),
         runs: plan.len(),
-        absent: Lines(absent.trim_end()),
-        notes: Lines(notes.trim_end()),
+        absent: Lines(absent.trim_ascii_end()),
+        notes: Lines(notes.trim_ascii_end()),
     }));
     let mut tokens: String<8192> = String::new();
     for token in plan.tokens() {
         let _cut = writeln!(Cut(&mut tokens), "{}", token.text);
     }
-    let tokens = Lines(tokens.trim_end());
+    let tokens = Lines(tokens.trim_ascii_end());
     out.record(&Record::Plan(record::Plan { tokens }));
     out.flush();
 }

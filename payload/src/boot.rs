@@ -1,12 +1,13 @@
 //! What only PID 1 does: mounts, kernel settings, the end of the machine.
 
-use crate::kit::text::{read_file, word, write_file};
+use crate::kit::text::{path, read_file, word, write_file};
+use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::End;
 use crate::sys;
-use rustix::fs::{CWD, Mode, mkdirat};
+use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
-use rustix::system::{RebootCommand, reboot};
+use rustix::system::{RebootCommand, finit_module, reboot};
 
 /// File systems, in the order in which they are mounted.
 const MOUNTS: &[(&str, &str)] = &[
@@ -27,6 +28,30 @@ pub fn mounts() -> impl Iterator<Item = &'static str> {
         match mount(kind, target, kind, flags, None) {
             Ok(()) | Err(Errno::BUSY) => None,
             Err(_) => Some(kind),
+        }
+    })
+}
+
+/// Longest list of packed modules.
+pub const ORDER_LIMIT: usize = 4096;
+
+/// Loads the modules that are packed, in their order. The first that the
+/// kernel does not take, and its error, are returned: what a plan wants of
+/// the machine would be missing.
+pub fn modules(buf: &mut [u8; ORDER_LIMIT]) -> Option<PlanError<'_>> {
+    let order = read_file("/modules/order", buf)?;
+    order.lines().find_map(|token| {
+        let file = path(format_args!("/modules/{token}.ko"));
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let loaded = openat(CWD, file.as_str(), flags, Mode::empty())
+            .and_then(|file| finit_module(file, c"", 0));
+        match loaded {
+            // The kernel may have it by itself.
+            Ok(()) | Err(Errno::EXIST) => None,
+            Err(errno) => {
+                let rule = Rule::Module(errno.raw_os_error());
+                Some(PlanError { token, rule })
+            }
         }
     })
 }

@@ -62,7 +62,7 @@ pub fn own() -> Option<Path> {
     let own = read_file("/proc/thread-self/cgroup", &mut buf)?;
     let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
     let mut dir = mount()?;
-    dir.push_str(own.trim_end_matches('/')).ok()?;
+    dir.push_str(own.strip_suffix('/').unwrap_or(own)).ok()?;
     Some(dir)
 }
 
@@ -266,7 +266,7 @@ impl<'r> Leaves<'r> {
             for part in value.split('/') {
                 let _cut = write!(Cut(&mut text), "{part} ");
             }
-            write_file(&file(&dir, knob.key), text.trim_end())
+            write_file(&file(&dir, knob.key), text.trim_ascii_end())
                 .call(knob.key)?;
         }
         let sets = [leaf.cpus(), leaf.mems()];
@@ -307,5 +307,5 @@ impl Drop for Leaves<'_> {
 
 fn list(file: &str) -> Option<Cpus> {
     let mut buf = [0; 1024];
-    Cpus::parse(read_file(file, &mut buf)?.trim())
+    Cpus::parse(read_file(file, &mut buf)?.trim_ascii())
 }

@@ -73,7 +73,7 @@ pub fn skipped(
         run: number,
         name: &name,
         verdict: findings.verdict,
-        reasons: Lines(findings.reasons.trim_end()),
+        reasons: Lines(findings.reasons.trim_ascii_end()),
         started_ns: 0,
         wall_ns: 0,
         seed: run.settings.seed,
@@ -113,7 +113,7 @@ pub fn finished(
         run: measured.number,
         name: &name,
         verdict: findings.verdict,
-        reasons: Lines(findings.reasons.trim_end()),
+        reasons: Lines(findings.reasons.trim_ascii_end()),
         started_ns: measured.begin,
         wall_ns: measured.end - measured.begin,
         seed: measured.run.settings.seed,
@@ -257,7 +257,7 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         run: measured.number,
         group: crew.number,
         work: row.name,
-        args: Lines(args.trim_end()),
+        args: Lines(args.trim_ascii_end()),
         size: crew.group.work.group_size().unwrap_or(0),
         workers: crew.workers,
         iteration: row.iteration,
@@ -424,7 +424,7 @@ pub fn with_worker(
         max_gap_at_ns: gap_at,
         max_cpu_gap_ns: max(tasks, |slot| &slot.max_cpu_gap_ns),
         effective,
-        numa_pages: record::Pairs(pages.trim_end()),
+        numa_pages: record::Pairs(pages.trim_ascii_end()),
         completed: tasks.iter().all(|slot| slot.state() == State::Done),
         exit: decode_exit(own.exit.load(Relaxed)),
         counted: tasks.iter().all(Slot::counted),
@@ -507,7 +507,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         if summary.count > 0 {
             let mut text: String<160> = String::new();
             let _cut = headline(hist, sum, &summary, &mut Cut(&mut text));
-            let text = text.trim_end();
+            let text = text.trim_ascii_end();
             out.line(format_args!("# {}: {} {text}", row.name, hist.name));
         }
     }

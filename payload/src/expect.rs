@@ -18,6 +18,7 @@ use crate::expect::error::{
 use crate::expect::figure::{Figure, Figures};
 use crate::workload::Workload;
 use core::cmp::Ordering;
+use core::str::Split;
 
 /// Most figures and numbers on one side of a condition; `TERMS` says it in
 /// words.
@@ -25,6 +26,18 @@ pub const MAX_TERMS: usize = 4;
 
 const NS_PER_S: u64 = 1_000_000_000;
 const TWO_64: f64 = 18_446_744_073_709_551_616.0;
+
+/// Conditions of a list.
+#[derive(Debug, Clone)]
+pub struct List<'t>(Split<'t, char>);
+
+impl<'t> Iterator for List<'t> {
+    type Item = Result<Expect<'t>, ExpectError<'t>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.next().map(Expect::parse)
+    }
+}
 
 /// A condition.
 #[derive(Debug, Clone, Copy)]
@@ -75,10 +88,8 @@ impl<'t> Expect<'t> {
     }
 
     /// Parses conditions separated by commas.
-    pub fn list(
-        text: &'t str,
-    ) -> impl Iterator<Item = Result<Self, ExpectError<'t>>> {
-        text.split(',').map(Self::parse)
+    pub fn list(text: &'t str) -> List<'t> {
+        List(text.split(','))
     }
 
     /// Checks that a run has all the figures and that the two sides are of

@@ -44,7 +44,7 @@ impl Shape {
         let clocksource = "/sys/devices/system/clocksource/clocksource0/\
                            current_clocksource";
         let clocksource = read_file(clocksource, &mut buf)
-            .and_then(|text| String::try_from(text.trim()).ok())
+            .and_then(|text| String::try_from(text.trim_ascii()).ok())
             .unwrap_or_default();
         let mem_kib = meminfo("MemTotal:").unwrap_or(0);
         Self {
@@ -103,6 +103,13 @@ fn record_ps() -> u32 {
     let samples = 0..256_u64;
     let trial = || samples.clone().for_each(|n| hist.record(black_box(n << 9)));
     cost_ps(1, trial) / 256
+}
+
+/// Whether we may send frames and bring interfaces up.
+#[must_use]
+pub fn may_use_net() -> bool {
+    let both = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
+    capabilities(None).is_ok_and(|c| c.effective.contains(both))
 }
 
 /// Probes what a supervisor needs to know.

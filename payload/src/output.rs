@@ -6,13 +6,14 @@
 use crate::frame::{CRC, StreamId, frames};
 use crate::kit::text::Cut;
 use crate::record::{MAX_RECORD, Record};
+use crate::sys;
 use core::fmt::{self, Write};
 use crc::{Crc, Digest, NoTable};
 use heapless::String;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, write};
-use rustix::termios::{OptionalActions, isatty, tcdrain, tcgetattr, tcsetattr};
+use rustix::termios::tcdrain;
 
 /// Longest KTAP line; what is longer is cut.
 const LINE: usize = 400;
@@ -33,15 +34,8 @@ impl Sink {
     pub fn open(path: &str) -> Result<Self, Errno> {
         let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = openat(CWD, path, flags, Mode::empty())?;
-        let mut sink = Self { fd, raw: false };
-        if isatty(&sink.fd)
-            && let Ok(mut terminal) = tcgetattr(&sink.fd)
-        {
-            terminal.make_raw();
-            let now = OptionalActions::Now;
-            sink.raw = tcsetattr(&sink.fd, now, &terminal).is_ok();
-        }
-        Ok(sink)
+        let raw = sys::make_raw(fd.as_fd());
+        Ok(Self { fd, raw })
     }
 
     /// Takes an open descriptor as it is.

@@ -117,9 +117,19 @@ pub struct Run<'t> {
 impl<'t> Run<'t> {
     /// The conditions it must meet.
     pub fn expects(&self) -> impl Iterator<Item = Expect<'t>> + '_ {
-        let all = self.expects.iter().flat_map(|text| Expect::list(text));
-        // The parser has checked each of them.
-        all.flatten()
+        let mut texts = self.expects.iter();
+        let mut list = Expect::list("");
+        // The adapters of `flat_map` and `flatten` are larger. The parser has
+        // checked each condition, so what is no condition is no text.
+        core::iter::from_fn(move || {
+            loop {
+                match list.next() {
+                    Some(Ok(expect)) => return Some(expect),
+                    Some(Err(_)) => {}
+                    None => list = Expect::list(texts.next()?),
+                }
+            }
+        })
     }
 
     /// Checks that the run has all the figures its conditions name.
@@ -163,6 +173,13 @@ impl<'t> Run<'t> {
         // Whether groups differ was checked when the plan was parsed.
         let confined = self.leaf(group).ok().and_then(|leaf| leaf.cpus());
         confined.map_or(*cpus, |confined| confined.and(cpus))
+    }
+
+    /// Which of the memory nodes `mems` one of its groups may use.
+    #[must_use]
+    pub fn mems(&self, group: &Group<'t>, mems: &Cpus) -> Cpus {
+        let confined = self.leaf(group).ok().and_then(|leaf| leaf.mems());
+        confined.map_or(*mems, |confined| confined.and(mems))
     }
 
     /// Refuses groups that are each fine but not together.
@@ -235,9 +252,8 @@ impl<'t> Sources<'t> {
     #[must_use]
     pub fn plan_name(&self) -> Option<&'t str> {
         let find = |key: &str| {
-            let sources = self.rising().into_iter().rev();
-            let mut tokens = sources.flat_map(|s| s.tokens());
-            tokens.find(|token| token.key == key)
+            let mut sources = self.rising().into_iter().rev();
+            sources.find_map(|s| s.tokens().find(|token| token.key == key))
         };
         match find("plan") {
             Some(token) => token.value,
@@ -367,10 +383,16 @@ impl<'t> Plan<'t> {
     /// The runs, in order, repetitions included.
     pub fn runs(&self) -> impl Iterator<Item = Run<'t>> + '_ {
         let mut parser = self.parser();
-        // `parse` has seen every run, so none is an error here.
-        core::iter::from_fn(move || parser.next_run()?.ok()).flat_map(|run| {
-            let repeat = usize::from(run.settings.repeat);
-            core::iter::repeat_n(run, repeat)
+        let (mut run, mut left) = (None, 0);
+        core::iter::from_fn(move || {
+            while left == 0 {
+                // `parse` has seen every run, so none is an error here.
+                let next = parser.next_run()?.ok()?;
+                left = next.settings.repeat;
+                run = Some(next);
+            }
+            left -= 1;
+            run.clone()
         })
     }
 

@@ -137,7 +137,7 @@ impl Feature {
 #[must_use]
 pub fn sched_ext_enabled() -> bool {
     let state = "/sys/kernel/sched_ext/state";
-    read_file(state, &mut [0; 16]).is_some_and(|s| s.trim() == "enabled")
+    read_file(state, &mut [0; 16]).is_some_and(|s| s.trim_ascii() == "enabled")
 }
 
 fn readable(path: &str) -> bool {

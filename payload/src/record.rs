@@ -9,7 +9,7 @@
 //! Changing a field, an order or a variant changes the bytes: raise [`SCHEMA`]
 //! and the golden bytes at the end of this file together.
 
-use crate::kit::text::digits;
+use crate::kit::text::{around_last, digits};
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema, sent in every [`Hello`].
@@ -141,7 +141,7 @@ impl<'a> Pairs<'a> {
     /// payload of another schema could have sent.
     pub fn iter(&self) -> impl Iterator<Item = (&'a str, u64)> + use<'a> {
         self.0.split('\n').filter_map(|line| {
-            let (name, value) = line.rsplit_once('=')?;
+            let (name, value) = around_last(line, b'=')?;
             Some((name, digits(value)?))
         })
     }

@@ -304,7 +304,7 @@ impl Scheduler {
 /// A file that the kernel has for all schedulers.
 fn global<'b>(name: &str, buf: &'b mut [u8]) -> Option<&'b str> {
     let file = path(format_args!("/sys/kernel/sched_ext/{name}"));
-    read_file(&file, buf).map(str::trim)
+    read_file(&file, buf).map(str::trim_ascii)
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -16,6 +16,7 @@ pub mod bpf;
 pub mod cgroup;
 pub mod ids;
 pub mod numa;
+pub mod packet;
 pub mod signal;
 
 #[cfg(target_arch = "x86_64")]
@@ -29,7 +30,7 @@ use core::mem::{MaybeUninit, size_of};
 use core::ptr::null_mut;
 use core::sync::atomic::AtomicU32;
 use linux_raw_sys::general as raw;
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::{Errno, Result};
 use rustix::process::Pid;
 
@@ -53,6 +54,32 @@ const THREAD_FLAGS: u32 = raw::CLONE_VM
     | raw::CLONE_THREAD
     | raw::CLONE_SYSVSEM
     | raw::CLONE_CHILD_CLEARTID;
+
+/// Takes the processing of input and output off a terminal, as `cfmakeraw`
+/// does; whether it is one. rustix also translates its speeds, which takes a
+/// kilobyte.
+#[must_use]
+pub fn make_raw(terminal: BorrowedFd<'_>) -> bool {
+    const TCGETS: usize = 0x5401;
+    const TCSETS: usize = 0x5402;
+    let fd = terminal.as_raw_fd().unsigned_abs() as usize;
+    let mut modes = MaybeUninit::<raw::termios>::zeroed();
+    let at = modes.as_mut_ptr().addr();
+    // SAFETY: `modes` is what the call fills in.
+    let got = unsafe { arch::syscall5(raw::__NR_ioctl, fd, TCGETS, at, 0, 0) };
+    if got != 0 {
+        return false;
+    }
+    // SAFETY: zeros are a valid value, and so is what the kernel made of them.
+    let mut modes = unsafe { modes.assume_init() };
+    modes.c_iflag = 0;
+    modes.c_oflag &= !raw::OPOST;
+    modes.c_lflag &= !(raw::ECHO | raw::ICANON | raw::ISIG | raw::IEXTEN);
+    let at = (&raw const modes).addr();
+    // SAFETY: `modes` is what the call reads.
+    let set = unsafe { arch::syscall5(raw::__NR_ioctl, fd, TCSETS, at, 0, 0) };
+    set == 0
+}
 
 fn check(ret: isize) -> Result<usize> {
     // The kernel returns -4095 to -1 for errors.

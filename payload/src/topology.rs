@@ -2,6 +2,7 @@
 
 use crate::kit::cpus::Cpus;
 use crate::kit::text::{path, read_file};
+use crate::sys::numa::mems_allowed;
 use core::fmt::Arguments;
 use heapless::Vec;
 
@@ -101,6 +102,33 @@ pub fn online_nodes() -> Option<Cpus> {
     list(format_args!("{NODE}/online"))
 }
 
+/// Hands over the CPUs among `cpus` of each node that has some.
+pub fn nodes_among(cpus: &Cpus, take: &mut dyn FnMut(Cpus)) {
+    for node in online_nodes().unwrap_or_default().iter() {
+        let ours = cpus_of_node(node).unwrap_or_default().and(cpus);
+        if !ours.is_empty() {
+            take(ours);
+        }
+    }
+}
+
+/// Nodes that have some of these CPUs.
+#[must_use]
+pub fn count_nodes(cpus: &Cpus) -> u32 {
+    let mut count = 0;
+    nodes_among(cpus, &mut |_| count += 1);
+    count
+}
+
+/// Nodes with memory that this task may use; node 0 where the kernel has no
+/// NUMA.
+#[must_use]
+pub fn memory_nodes() -> Cpus {
+    let mut zero = [0; 16];
+    zero[0] = 1;
+    Cpus::from_words(mems_allowed().unwrap_or(zero))
+}
+
 /// CPUs of a node; `None` for a node without any.
 #[must_use]
 pub fn cpus_of_node(node: u32) -> Option<Cpus> {
@@ -116,7 +144,7 @@ fn of_cpu(cpu: u32, file: &str) -> Option<Cpus> {
 
 fn list(args: Arguments<'_>) -> Option<Cpus> {
     let mut buf = [0; 256];
-    Cpus::parse(read_file(&path(args), &mut buf)?.trim())
+    Cpus::parse(read_file(&path(args), &mut buf)?.trim_ascii())
 }
 
 #[cfg(test)]

@@ -4,7 +4,10 @@ use crate::tools;
 use anyhow::{Context, Result, bail};
 use initramfs::add::Addition;
 use initramfs::compress::Compression;
+use initramfs::elf;
+use initramfs::modules::{self, Tree};
 use initramfs::newc::Archive;
+use pidone::boot::ORDER_LIMIT;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -54,6 +57,9 @@ pub fn payload(setup: bool) -> Result<PathBuf> {
     }
 }
 
+/// What cargo is to build for the payload.
+const PAYLOAD: &[&str] = &["--package", "pidone", "--features", "init"];
+
 /// Builds the payload of the workspace in this directory for a target;
 /// returns where it is. The bytes are the same wherever the directory is.
 ///
@@ -64,11 +70,10 @@ pub fn payload_of(workspace: &Path, target: &str) -> Result<PathBuf> {
     let workspace = fs::canonicalize(workspace)
         .with_context(|| workspace.display().to_string())?;
     let workspace = &workspace;
-    let what = ["--package", "pidone", "--features", "init"];
     // Its own target directory: cargo holds a lock on the one that this
     // program may be running from.
     let built = workspace.join("target/payload");
-    binary_of(workspace, &what, "pidone", target, &built)
+    binary_of(workspace, PAYLOAD, "pidone", target, &built)
 }
 
 /// Builds a binary of a crate of one's own, which uses the payload's library,
@@ -101,6 +106,7 @@ fn binary_of(
         "-Clinker=rust-lld".to_owned(),
         "-Clink-self-contained=no".to_owned(),
         "-Crelocation-model=static".to_owned(),
+        "-Cforce-frame-pointers=yes".to_owned(),
         format!("--remap-path-prefix={home}=cargo"),
         format!("--remap-path-prefix={}=pidone", folder.display()),
     ];
@@ -117,7 +123,20 @@ fn binary_of(
     if !status.success() {
         bail!("{bin} does not build: {status}");
     }
-    Ok(built.join(target).join("payload").join(bin))
+    let bare = built.join(target).join(bin);
+    let whole = with_symbols(&bare);
+    let what = || whole.display().to_string();
+    let image = fs::read(&whole).with_context(what)?;
+    write_as(&bare, &elf::loaded(image).with_context(what)?, 0o755)?;
+    Ok(bare)
+}
+
+/// Where a binary is as it was linked: with the names and lines that the
+/// addresses of a panic stand for.
+#[must_use]
+pub fn with_symbols(bare: &Path) -> PathBuf {
+    let folder = bare.parent().unwrap_or(bare).join("payload");
+    folder.join(bare.file_name().unwrap_or_default())
 }
 
 /// Files to add to an image, with what they need.
@@ -135,6 +154,27 @@ pub fn additions(additions: &[Addition]) -> Result<Archive> {
         }
     }
     Ok(archive)
+}
+
+/// Packs kernel modules, and those that they need.
+///
+/// # Errors
+///
+/// `tree` is no tree of modules, lacks one of them, or there are too many.
+pub fn pack_modules(
+    added: &mut Archive,
+    tree: &Path,
+    names: &[&str],
+) -> Result<()> {
+    Tree::open(tree)?.pack(names, added)?;
+    let order = added.get(&format!("/{}", modules::ORDER));
+    let size = order.map_or(0, |order| order.data.len());
+    if size > ORDER_LIMIT {
+        bail!(
+            "the list of modules has {size} bytes; the most are {ORDER_LIMIT}"
+        );
+    }
+    Ok(())
 }
 
 /// Packs the text of a plan.
@@ -234,13 +274,17 @@ pub fn image(
 ///
 /// The file cannot be written.
 pub fn write(path: &Path, image: &[u8]) -> Result<()> {
+    write_as(path, image, 0o644)
+}
+
+fn write_as(path: &Path, image: &[u8], mode: u32) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
         _ => Path::new("."),
     };
     let what = || path.display().to_string();
     // A temporary file is its owner's alone, as an image need not be.
-    let mode = fs::Permissions::from_mode(0o644);
+    let mode = fs::Permissions::from_mode(mode);
     let mut new = tempfile::Builder::new()
         .permissions(mode)
         .tempfile_in(folder)

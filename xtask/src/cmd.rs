@@ -11,6 +11,7 @@ pub mod explain;
 pub mod kernel;
 pub mod list;
 pub mod pack;
+pub mod report;
 pub mod runs;
 pub mod setup;
 pub mod test;

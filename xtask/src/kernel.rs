@@ -39,6 +39,16 @@ pub fn resolve(spec: &str, setup: bool) -> Result<PathBuf> {
     )
 }
 
+/// The modules that belong to an image, if they are where a package puts
+/// both: `boot/vmlinuz-VERSION` and `lib/modules/VERSION`.
+#[must_use]
+pub fn modules_of(image: &Path) -> Option<PathBuf> {
+    let version = image.file_name()?.to_str()?.strip_prefix("vmlinuz-")?;
+    let root = image.parent()?.parent()?;
+    let dir = root.join("lib/modules").join(version);
+    dir.is_dir().then_some(dir)
+}
+
 /// Where kernels and other things fetched are kept.
 ///
 /// # Errors

@@ -34,6 +34,9 @@ pub const DEFAULT: [&str; 8] = [
 /// All others: each makes another kind of kernel.
 pub const OTHERS: [&str; 3] = ["debug", "kcsan", "preempt-rt"];
 
+/// What a build says of itself, beside its image.
+pub(crate) const ABOUT: &str = "about.json";
+
 /// Hexadecimal digits of a build's key.
 const KEY: usize = 16;
 
@@ -403,7 +406,7 @@ fn keep(make: &make::Make<'_>, about: &About, dir: &Path) -> Result<PathBuf> {
     copy(".config", "config")?;
     make.install_modules(work.path())?;
     let about = serde_json::to_string_pretty(about)?;
-    fs::write(work.path().join("about.json"), about)?;
+    fs::write(work.path().join(ABOUT), about)?;
     // What is there is whole.
     fs::rename(work.path(), dir).with_context(|| dir.display().to_string())?;
     image_in(dir).context("the image vanished")
@@ -411,7 +414,7 @@ fn keep(make: &make::Make<'_>, about: &About, dir: &Path) -> Result<PathBuf> {
 
 /// Notes that a build was asked for.
 fn touch(dir: &Path) -> Result<()> {
-    let file = dir.join("about.json");
+    let file = dir.join(ABOUT);
     let open = fs::File::options().write(true).open(&file);
     let set = open.and_then(|file| file.set_modified(SystemTime::now()));
     set.with_context(|| file.display().to_string())
@@ -428,7 +431,7 @@ pub fn find(name: &str) -> Result<PathBuf> {
     let mut all = Vec::new();
     for entry in fs::read_dir(cache()?).into_iter().flatten() {
         let dir = entry?.path();
-        let file = dir.join("about.json");
+        let file = dir.join(ABOUT);
         let Ok(text) = fs::read_to_string(&file) else {
             continue;
         };

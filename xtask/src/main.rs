@@ -3,8 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    boot, build, compare, decode, exit, explain, kernel, list, pack, runs,
-    setup, test,
+    boot, build, compare, decode, exit, explain, kernel, list, pack, report,
+    runs, setup, test,
 };
 use xtask::usage;
 
@@ -36,6 +36,7 @@ enum Verb {
     Boot(boot::Args),
     Compare(compare::Args),
     Decode(decode::Args),
+    Report(report::Args),
     Runs(runs::Args),
     List(list::Args),
     Explain(explain::Args),
@@ -73,6 +74,7 @@ fn real_main() -> u8 {
         Verb::Boot(args) => boot::run(args),
         Verb::Compare(args) => compare::run(args),
         Verb::Decode(args) => decode::run(args),
+        Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),

@@ -58,6 +58,31 @@ pub const CLANG: [Tool; 2] = [
     Tool::same("clang", "clang"),
     Tool::same("llvm-strip", "llvm"),
 ];
+/// Opens pages in the tests.
+pub const BROWSER: Tool = Tool::same("chromium", "chromium");
+
+/// Other names of browsers that do as well.
+const BROWSERS: [&str; 3] =
+    ["chromium-browser", "google-chrome-stable", "google-chrome"];
+
+/// The browser that there is.
+#[must_use]
+pub fn browser() -> Option<&'static str> {
+    let names = [BROWSER.program].into_iter().chain(BROWSERS);
+    names.into_iter().find(|name| found(name))
+}
+
+/// Makes sure that there is a browser; with `setup`, installs one.
+///
+/// # Errors
+///
+/// As of [`require`].
+pub fn require_browser(setup: bool) -> Result<()> {
+    match browser() {
+        Some(_) => Ok(()),
+        None => require(&[BROWSER], setup),
+    }
+}
 
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [

@@ -5,7 +5,7 @@ use crate::cgroup::{self, own};
 use crate::kit::clock::{now, sleep_until};
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
-use crate::kit::text::{Cut, read_file};
+use crate::kit::text::{Cut, around_last, read_file};
 use crate::sys::{self, Disposition};
 use crate::workload::{CallExt, Stop};
 use core::fmt::Write;
@@ -58,8 +58,8 @@ impl Ctx<'_> {
             let mut lines = text.lines();
             lines.find_map(|line| line.strip_prefix("0::"))
         });
-        let last = own.and_then(|path| path.rsplit('/').next());
-        last.is_some_and(|last| last.ends_with(name))
+        let last = own.and_then(|path| around_last(path, b'/'));
+        last.is_some_and(|(_, last)| last.ends_with(name))
     }
 
     /// Thread ids of all tasks in this task's cgroup but itself, into

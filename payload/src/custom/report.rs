@@ -5,7 +5,7 @@
 //! key is a figure of the program's own.
 
 use crate::kit::named::MAX_NAME;
-use crate::kit::text::digits;
+use crate::kit::text::{around_last, digits};
 use crate::record::Pairs;
 use serde::{Deserialize, Serialize};
 
@@ -77,15 +77,16 @@ fn lines<'t>(
     take: &mut dyn FnMut(Entry<'t>) -> bool,
 ) -> Result<(), Malformed<'t>> {
     for chunk in report.utf8_chunks() {
-        for line in chunk.valid().lines().map(str::trim) {
+        for line in chunk.valid().lines().map(str::trim_ascii) {
             if !line.is_empty() {
                 let entry = line_entry(line).ok_or(Malformed::Line(line))?;
                 put(entry, take)?;
             }
         }
         if !chunk.invalid().is_empty() {
-            let last = chunk.valid().lines().last();
-            return Err(Malformed::Line(last.unwrap_or("")));
+            let valid = chunk.valid().trim_ascii_end();
+            let last = around_last(valid, b'\n').map_or(valid, |(_, l)| l);
+            return Err(Malformed::Line(last));
         }
     }
     Ok(())
@@ -93,7 +94,7 @@ fn lines<'t>(
 
 fn line_entry(line: &str) -> Option<Entry<'_>> {
     let (key, value) = line.split_once(|c: char| c.is_ascii_whitespace())?;
-    let value = value.trim_start();
+    let value = value.trim_ascii_start();
     match key {
         "reason" => Some(Entry::Reason(value)),
         _ => number_entry(key, digits(value)?),
@@ -133,8 +134,7 @@ fn postcard_form<'t>(
     let (figures, rest) =
         postcard::take_from_bytes::<Pairs<'_>>(rest).map_err(bad)?;
     for line in figures.0.lines() {
-        let entry = line
-            .rsplit_once('=')
+        let entry = around_last(line, b'=')
             .and_then(|(name, value)| number_entry(name, digits(value)?));
         put(entry.ok_or(Malformed::Line(line))?, take)?;
     }

@@ -19,7 +19,7 @@ impl Cpus {
     #[must_use]
     pub fn parse(list: &str) -> Option<Self> {
         let mut cpus = Self::EMPTY;
-        for range in list.trim_end().split(',') {
+        for range in list.trim_ascii_end().split(',') {
             let (low, high) = range.split_once('-').unwrap_or((range, range));
             let (low, high) = (number(low)?, number(high)?);
             if low > high {

@@ -1,5 +1,6 @@
 //! Products of square matrices, row by row, in memory that tasks may share.
 
+use crate::kit::draw::isqrt;
 use core::hint::black_box;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -77,7 +78,7 @@ impl<'r> Matrices<'r> {
 
 /// The dimension of three square matrices of 64-bit numbers in `kib` KiB.
 fn matrix_dimension(kib: u64) -> usize {
-    usize::try_from((kib * 1024 / 24).isqrt()).unwrap_or(0)
+    usize::try_from(isqrt(kib * 1024 / 24)).unwrap_or(0)
 }
 
 /// Fills matrices with numbers that are not zero.

@@ -151,7 +151,7 @@ fn runtime(cpu: u32) -> Option<u64> {
 }
 
 fn number(file: &str) -> Option<u64> {
-    digits(read_file(file, &mut [0; 32])?.trim())
+    digits(read_file(file, &mut [0; 32])?.trim_ascii())
 }
 
 /// Whether this kernel has fair servers. It has no other way to tell than

@@ -1,6 +1,6 @@
 //! What `/proc` says of one task.
 
-use crate::kit::text::{digits, path, read_file, signed, word};
+use crate::kit::text::{around_last, digits, path, read_file, signed, word};
 use crate::record::TaskCounters;
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -32,7 +32,7 @@ pub fn read(pid: u32, tid: u32) -> TaskCounters {
     if let Some(text) = read_file(&at("stat"), &mut buf) {
         // The name is in parentheses and may hold anything; minflt and
         // majflt are fields 10 and 12 (proc_pid_stat(5)).
-        if let Some((_, rest)) = text.rsplit_once(')') {
+        if let Some((_, rest)) = around_last(text, b')') {
             c.minflt = word(rest, 10 - 3);
             c.majflt = word(rest, 12 - 3);
         }
@@ -52,7 +52,7 @@ pub fn read(pid: u32, tid: u32) -> TaskCounters {
 pub fn last_cpu(pid: u32, tid: u32) -> Option<usize> {
     let mut buf = [0; 1024];
     let stat = path(format_args!("/proc/{pid}/task/{tid}/stat"));
-    let (_, rest) = read_file(&stat, &mut buf)?.rsplit_once(')')?;
+    let (_, rest) = around_last(read_file(&stat, &mut buf)?, b')')?;
     // Field 39 (proc_pid_stat(5)); the first behind the name is 3.
     usize::try_from(word(rest, 39 - 3)?).ok()
 }
@@ -115,7 +115,7 @@ pub fn own_running_priority() -> Option<u64> {
 /// Field 18 of proc_pid_stat(5): -1 minus the real-time priority, or 0 and
 /// more.
 fn running_priority(stat: &str) -> Option<u64> {
-    let (_, rest) = stat.rsplit_once(')')?;
+    let (_, rest) = around_last(stat, b')')?;
     let field = rest.split_ascii_whitespace().nth(18 - 3)?;
     let priority = signed(field)?;
     Some(u64::try_from(-1 - priority).unwrap_or(0))
@@ -125,7 +125,7 @@ fn running_priority(stat: &str) -> Option<u64> {
 fn after(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        (name.trim() == key).then(|| digits(value.trim()))?
+        (name.trim_ascii() == key).then(|| digits(value.trim_ascii()))?
     })
 }
 
@@ -134,8 +134,8 @@ fn after_either(text: &str, key: &str) -> Option<u64> {
     after(text, key).or_else(|| {
         text.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            let name = name.trim().strip_prefix("se.statistics.")?;
-            (name == key).then(|| digits(value.trim()))?
+            let name = name.trim_ascii().strip_prefix("se.statistics.")?;
+            (name == key).then(|| digits(value.trim_ascii()))?
         })
     })
 }

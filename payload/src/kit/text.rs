@@ -67,6 +67,13 @@ pub fn has(text: &str, part: &str) -> bool {
     true
 }
 
+/// What is in front of and behind the last `byte`, an ASCII character.
+#[must_use]
+pub fn around_last(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().rposition(|b| b == byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
+}
+
 /// A whole number in decimal digits, and nothing else.
 #[must_use]
 pub fn digits(text: &str) -> Option<u64> {

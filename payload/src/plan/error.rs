@@ -56,6 +56,8 @@ pub enum Rule<'t> {
     TooMany(&'static str, usize),
     /// Two groups give their cgroup different values for this key.
     Leaf(&'static str),
+    /// A packed module that the kernel does not load, with this error.
+    Module(i32),
 }
 
 impl fmt::Display for PlanError<'_> {
@@ -100,6 +102,11 @@ impl fmt::Display for PlanError<'_> {
             Rule::Leaf(key) => {
                 write!(f, "two groups give their cgroup a different {key}")
             }
+            Rule::Module(errno) => write!(
+                f,
+                "the kernel does not load this packed module, error {errno}; \
+                 its log says more"
+            ),
         }
     }
 }

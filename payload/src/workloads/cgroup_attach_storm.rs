@@ -6,6 +6,7 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
+use crate::kit::text::around_last;
 use crate::probe::Feature;
 use crate::workload::{
     Family, Hist, Instance, Metric, Need, Param, Place, Shared, Stop, What,
@@ -96,7 +97,7 @@ fn dest<'t>(work: &Work<'t>) -> &'t str {
 }
 
 /// The path and its parents, the longest last.
-fn parents(dest: &str) -> impl DoubleEndedIterator<Item = &str> {
+fn parents(dest: &str) -> impl Iterator<Item = &str> {
     let ends = dest.match_indices('/').map(|(at, _)| at);
     let parents = ends.filter_map(|end| dest.get(..end));
     parents.chain(core::iter::once(dest))
@@ -118,11 +119,12 @@ fn create(it: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
 fn destroy(it: &Instance<'_>, place: &Place<'_>) {
     let made = it.cells.first().map_or(0, |made| made.load(Relaxed));
     let dest = dest(place.work);
-    let last = parents(dest).count() - 1;
-    for (path, i) in parents(dest).rev().zip(0..) {
-        if let (1, Some(base)) = (made >> (last - i) & 1, place.cgroups) {
+    let mut path = dest;
+    for bit in (0..parents(dest).count()).rev() {
+        if let (1, Some(base)) = (made >> bit & 1, place.cgroups) {
             base.remove(path);
         }
+        path = around_last(path, b'/').map_or("", |(parent, _)| parent);
     }
 }
 

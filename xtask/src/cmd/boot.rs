@@ -104,6 +104,14 @@ pub struct Args {
     /// with the libraries that it needs; may be repeated
     #[argh(option)]
     pub add: Vec<Addition>,
+    /// a kernel module to load before the plan, with those that it needs; may
+    /// be repeated. Drivers of --disk and --nic need not be named
+    #[argh(option)]
+    pub module: Vec<String>,
+    /// where the kernel's modules are: a /lib/modules/VERSION; by default
+    /// beside the kernel, as packages put them
+    #[argh(option)]
+    pub modules: Option<PathBuf>,
     /// a program that loads a sched_ext scheduler, to add with its libraries
     /// as /bin/NAME; the plan's scx= is set to it unless it is given
     #[argh(option)]
@@ -238,6 +246,7 @@ impl Ready {
         args.topology().args()?;
         tools::require(&[tools::QEMU], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, args.setup)?;
+        modules(args, &kernel, &mut added)?;
         let temporary = tempfile::tempdir()?;
         let dir = temporary.path();
         let initrd = match &args.payload {
@@ -305,6 +314,9 @@ impl Ready {
         let timed_out = wait(vm, &machine, self.limits)?;
         let (took, noise) = (begin.elapsed(), watch.end());
         let (report, code) = report(&machine, timed_out)?;
+        if code != super::exit::GOOD {
+            store::room(&machine.dir)?;
+        }
         let parts = match parts.join() {
             Ok(parts) => parts?,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -377,6 +389,34 @@ fn nodes(text: &str) -> Result<u32, String> {
 const MOST_WORDS: usize = 24;
 /// Longest plan on the kernel command line, of which x86 has 2048 bytes.
 const LONGEST_PLAN: usize = 1000;
+
+/// Packs the modules that were asked for, and drivers of what the machine
+/// has. A kernel without known modules has its drivers built in, or it says
+/// that there is no such device.
+fn modules(args: &Args, kernel: &Path, added: &mut Archive) -> Result<()> {
+    let tree = args.modules.clone().or_else(|| kernel::modules_of(kernel));
+    let Some(tree) = tree else {
+        if let Some(name) = args.module.first() {
+            bail!(
+                "--module {name}: there are no modules beside {}; say where \
+                 with --modules DIR",
+                kernel.display()
+            );
+        }
+        return Ok(());
+    };
+    let mut names: Vec<&str> = args.module.iter().map(String::as_str).collect();
+    if !args.disk.is_empty() {
+        names.extend(["virtio_pci", "virtio_blk"]);
+    }
+    if args.nic.is_some() {
+        names.extend(["virtio_pci", "virtio_net"]);
+    }
+    match names.is_empty() && args.modules.is_none() {
+        true => Ok(()),
+        false => build::pack_modules(added, &tree, &names),
+    }
+}
 
 /// A scheduler's program as an addition, and where it goes.
 fn placed(program: &Path) -> Result<(Addition, String)> {

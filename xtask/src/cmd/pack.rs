@@ -19,6 +19,9 @@ use std::path::PathBuf;
     example = "With a program, the libraries it needs, and a plan:\n\
                \x20 {command_name} --add /usr/bin/stress-ng \
                --add my.plan:/plans/mine --list",
+    example = "For a kernel with its drivers in modules:\n\
+               \x20 {command_name} --module virtio_blk \
+               --modules /lib/modules/6.12.0",
     example = "What is in an image:\n\
                \x20 {command_name} --list /boot/initrd.img",
     error_code(0, "it is packed, or listed"),
@@ -33,6 +36,13 @@ pub struct Args {
     /// that it needs; may be repeated
     #[argh(option)]
     add: Vec<Addition>,
+    /// a kernel module for the payload to load, with those that it needs; may
+    /// be repeated
+    #[argh(option)]
+    module: Vec<String>,
+    /// where these are: a /lib/modules/VERSION
+    #[argh(option)]
+    modules: Option<PathBuf>,
     /// the file to write; by default one beside the payload
     #[argh(option)]
     output: Option<PathBuf>,
@@ -55,8 +65,12 @@ pub struct Args {
 /// is over its budget.
 pub fn run(args: &Args) -> Result<u8> {
     if let Some(file) = &args.file {
-        if !args.list || !args.add.is_empty() || args.output.is_some() {
-            bail!("FILE goes with --list, and not with --add or --output");
+        let packs = !args.add.is_empty() || !args.module.is_empty();
+        if !args.list || packs || args.output.is_some() {
+            bail!(
+                "FILE goes with --list, and not with --add, --module or \
+                 --output"
+            );
         }
         let what = || file.display().to_string();
         let image = fs::read(file).with_context(what)?;
@@ -68,7 +82,13 @@ pub fn run(args: &Args) -> Result<u8> {
         .compression
         .or_else(|| Compression::of_name(name?))
         .unwrap_or(Compression::Zstd);
-    let added = build::additions(&args.add)?;
+    let mut added = build::additions(&args.add)?;
+    let names: Vec<&str> = args.module.iter().map(String::as_str).collect();
+    match &args.modules {
+        Some(tree) => build::pack_modules(&mut added, tree, &names)?,
+        None if names.is_empty() => {}
+        None => bail!("--module needs --modules DIR, where it is"),
+    }
     let bare = added.is_empty();
     let payload = build::payload(args.setup)?;
     let path = args.output.clone().unwrap_or_else(|| {

@@ -10,7 +10,8 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(
     example = "{command_name}",
     note = "Packages come from the system's package manager, with sudo \
-            unless root; Rust targets come from rustup.",
+            unless root; Rust targets come from rustup. The browser, which \
+            only the tests need, is the largest: 410 MB.",
     error_code(0, "everything is there"),
     error_code(255, "something could not be installed")
 )]
@@ -23,6 +24,7 @@ pub struct Args {}
 /// A command that failed.
 pub fn run(_args: &Args) -> Result<u8> {
     tools::require(&[tools::QEMU, tools::DPKG_DEB, tools::GIT], true)?;
+    tools::require_browser(true)?;
     tools::require_target(build::TARGET, true)?;
     Ok(super::exit::GOOD)
 }

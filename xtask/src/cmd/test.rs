@@ -32,6 +32,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let tools = [tools::QEMU, tools::DPKG_DEB, tools::GIT];
     tools::require(&tools, args.setup)?;
     tools::require(&tools::CLANG, args.setup)?;
+    tools::require_browser(args.setup)?;
     tools::require_target(crate::build::TARGET, args.setup)?;
     for kernel in KERNELS {
         crate::kernel::resolve(kernel, args.setup)?;
