@@ -1,14 +1,11 @@
 //! End-to-end tests: they boot real kernels in QEMU and read what came back.
 //!
 //! `cargo xtask test --setup` installs what they need. Proofs that the
-//! intended kernel path ran are in `proofs.rs`, what goes wrong is in
-//! `trouble.rs`, properties of whole boots are in `boots.rs`, and additions to
-//! images are in `packing.rs`. Without a kernel, `consoles.rs` decodes recorded
-//! consoles, `budgets.rs` looks at what is built and `tidy.rs` at the sources.
 //! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
-//! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`, and
-//! additions to images are in `packing.rs`. Without a kernel, `budgets.rs`
-//! looks at what is built and `tidy.rs` at the sources.
+//! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
+//! additions to images are in `packing.rs`, and `ktap.rs` asks the kernel's own
+//! reader of KTAP. Without a kernel, `consoles.rs` decodes recorded consoles,
+//! `budgets.rs` looks at what is built and `tidy.rs` at the sources.
 
 #![cfg(test)]
 
@@ -17,6 +14,7 @@ mod budgets;
 mod configs;
 mod consoles;
 mod expects;
+mod ktap;
 mod packing;
 mod proofs;
 mod proofs_bench;

@@ -162,6 +162,9 @@ fn result_line(number: u16, name: &str, findings: &Findings, out: &Output<'_>) {
     for reason in findings.reasons.lines() {
         out.line(format_args!("# {}: {reason}", findings.verdict.name()));
     }
+    // The kernel's lines land between the pieces that a serial port takes,
+    // the first of which then has the verdict whole.
+    out.console.drain();
     let n = u32::from(number) + 1;
     let first = findings.reasons.lines().next().unwrap_or("");
     match findings.verdict {

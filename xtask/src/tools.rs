@@ -53,6 +53,10 @@ pub const GIT: Tool = Tool {
     packages: ["git", "git", "git", "git"],
 };
 
+/// Runs the kernel's own reader of KTAP, and tools of CIs.
+pub const PYTHON: Tool =
+    Tool::new("python3", ["python3", "python3", "python", "python3"]);
+
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [
     ("apt-get", &["install", "-y", "--no-install-recommends"]),

@@ -29,7 +29,7 @@ const KERNELS: [&str; 2] = ["debian:6.12-cloud", "debian:6.1-cloud"];
 ///
 /// The check that failed.
 pub fn run(args: &Args) -> Result<u8> {
-    let tools = [tools::QEMU, tools::DPKG_DEB, tools::GIT];
+    let tools = [tools::QEMU, tools::DPKG_DEB, tools::GIT, tools::PYTHON];
     tools::require(&tools, args.setup)?;
     tools::require_target(crate::build::TARGET, args.setup)?;
     for kernel in KERNELS {
