@@ -185,7 +185,7 @@ fn with_plan(
         let (token, rule) = ("end", Rule::Is("only PID 1 ends a machine"));
         return refuse(&PlanError { token, rule }, out);
     }
-    out.ktap = boot.ktap;
+    (out.ktap, out.lava) = (boot.ktap, boot.lava);
     out.send = boot
         .send_records
         .unwrap_or_else(|| pid1 || boot.records.is_some());
@@ -220,6 +220,7 @@ fn with_plan(
     hello(entered, plan, pid1, notes, &machine, out);
     out.line(format_args!("KTAP version 1"));
     out.line(format_args!("1..{}", plan.len()));
+    out.signal("STARTRUN");
     let (mut passed, mut skipped, mut failed) = (0, 0, 0);
     for (run, number) in plan.runs().zip(0..) {
         let result = supervisor::run(&machine, &run, number, out);
@@ -233,6 +234,7 @@ fn with_plan(
             break;
         }
     }
+    out.signal("ENDRUN");
     let (records, crc) = out.totals();
     out.record(&Record::Bye(Bye {
         records,

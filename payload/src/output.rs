@@ -90,6 +90,8 @@ pub struct Output<'b> {
     pub records: Option<Sink>,
     /// Print KTAP.
     pub ktap: bool,
+    /// Print signals of LAVA.
+    pub lava: bool,
     /// Send records.
     pub send: bool,
     /// How often each burst is sent.
@@ -121,6 +123,7 @@ impl<'b> Output<'b> {
             console,
             records: None,
             ktap: true,
+            lava: false,
             send: true,
             burst: 2,
             stream,
@@ -135,6 +138,30 @@ impl<'b> Output<'b> {
     pub fn line(&self, args: fmt::Arguments<'_>) {
         if self.ktap {
             self.say(args);
+        }
+    }
+
+    /// Prints a signal that a run of cases begins or ends.
+    pub fn signal(&self, what: &str) {
+        if self.lava {
+            self.say(format_args!("<LAVA_SIGNAL_{what} pidone>"));
+        }
+    }
+
+    /// Prints a case as LAVA's dispatcher takes it from a console. One
+    /// pattern reads all lines, so every one has a measurement.
+    pub fn case(
+        &self,
+        id: fmt::Arguments<'_>,
+        result: &str,
+        value: u64,
+        unit: &str,
+    ) {
+        if self.lava {
+            self.say(format_args!(
+                "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID={id} RESULT={result} \
+                 MEASUREMENT={value} UNITS={unit}>"
+            ));
         }
     }
 
