@@ -3,9 +3,10 @@
 //! `cargo xtask test --setup` installs what they need. Proofs that the
 //! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
 //! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
-//! additions to images are in `packing.rs`, and `ktap.rs` asks the kernel's own
-//! reader of KTAP. Without a kernel, `consoles.rs` decodes recorded consoles,
-//! `budgets.rs` looks at what is built and `tidy.rs` at the sources.
+//! additions to images are in `packing.rs`, `ktap.rs` asks the kernel's own
+//! reader of KTAP, and `jobs.rs` has other CIs carry out our jobs. Without a
+//! kernel, `consoles.rs` decodes recorded consoles, `budgets.rs` looks at what
+//! is built and `tidy.rs` at the sources.
 
 #![cfg(test)]
 
@@ -14,6 +15,7 @@ mod budgets;
 mod configs;
 mod consoles;
 mod expects;
+mod jobs;
 mod ktap;
 mod packing;
 mod proofs;

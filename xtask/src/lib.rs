@@ -2,6 +2,7 @@
 
 pub mod build;
 pub mod catalogue;
+pub mod ci;
 pub mod cmd;
 pub mod decode;
 pub mod format;

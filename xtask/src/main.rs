@@ -3,7 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    boot, build, decode, exit, explain, kernel, list, pack, runs, setup, test,
+    boot, build, ci, decode, exit, explain, kernel, list, pack, runs, setup,
+    test,
 };
 use xtask::usage;
 
@@ -37,6 +38,7 @@ enum Verb {
     Runs(runs::Args),
     List(list::Args),
     Explain(explain::Args),
+    Ci(ci::Args),
     Kernel(kernel::Args),
     Test(test::Args),
 }
@@ -73,6 +75,7 @@ fn real_main() -> u8 {
         Verb::Runs(args) => runs::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
+        Verb::Ci(args) => ci::run(args),
         Verb::Kernel(args) => kernel::run(args),
         Verb::Test(args) => test::run(args),
     };

@@ -57,6 +57,9 @@ pub const GIT: Tool = Tool {
 pub const PYTHON: Tool =
     Tool::new("python3", ["python3", "python3", "python", "python3"]);
 
+/// What the tests run.
+pub const OF_TESTS: [Tool; 4] = [QEMU, DPKG_DEB, GIT, PYTHON];
+
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [
     ("apt-get", &["install", "-y", "--no-install-recommends"]),

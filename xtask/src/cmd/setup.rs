@@ -1,6 +1,6 @@
 //! `setup`: everything the other verbs need.
 
-use crate::{build, tools};
+use crate::{build, ci, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 
@@ -22,7 +22,8 @@ pub struct Args {}
 ///
 /// A command that failed.
 pub fn run(_args: &Args) -> Result<u8> {
-    tools::require(&[tools::QEMU, tools::DPKG_DEB, tools::GIT], true)?;
+    tools::require(&tools::OF_TESTS, true)?;
     tools::require_target(build::TARGET, true)?;
+    ci::tools::lava(true)?;
     Ok(super::exit::GOOD)
 }
