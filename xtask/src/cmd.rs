@@ -7,6 +7,7 @@ pub mod boot;
 pub mod build;
 pub mod ci;
 pub mod decode;
+pub mod dist;
 pub mod explain;
 pub mod kernel;
 pub mod list;

@@ -5,6 +5,7 @@ pub mod catalogue;
 pub mod ci;
 pub mod cmd;
 pub mod decode;
+pub mod dist;
 pub mod format;
 pub mod kconfig;
 pub mod kernel;

@@ -3,8 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    boot, build, ci, decode, exit, explain, kernel, list, pack, runs, setup,
-    test,
+    boot, build, ci, decode, dist, exit, explain, kernel, list, pack, runs,
+    setup, test,
 };
 use xtask::usage;
 
@@ -39,6 +39,7 @@ enum Verb {
     List(list::Args),
     Explain(explain::Args),
     Ci(ci::Args),
+    Dist(dist::Args),
     Kernel(kernel::Args),
     Test(test::Args),
 }
@@ -76,6 +77,7 @@ fn real_main() -> u8 {
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Ci(args) => ci::run(args),
+        Verb::Dist(args) => dist::run(args),
         Verb::Kernel(args) => kernel::run(args),
         Verb::Test(args) => test::run(args),
     };
