@@ -283,3 +283,61 @@ fn kcidb_takes_every_recorded_console() {
         .unwrap();
     assert!(out.status.success(), "{}", text(&out));
 }
+
+#[test]
+fn the_action_fails_on_a_condition() {
+    let root = build::workspace();
+    valid("vendor.github-actions", &root.join("action.yml"));
+    let bench = Bench::new();
+    let python = ci::tools::python(false).unwrap();
+    let action = |inputs: &[(&str, &str)]| {
+        let out = Command::new(python.join("python"))
+            .arg(root.join("tests/data/ci/action.py"))
+            .arg(&root)
+            .args(inputs.iter().map(|(name, value)| format!("{name}={value}")))
+            .current_dir(bench.dir.path())
+            .output()
+            .unwrap();
+        (out.status.code(), text(&out))
+    };
+    let kernel = format!("file://{}", bench.path("bzImage"));
+    let run = |plan: &str, more: &[(&str, &str)]| {
+        let plan = ("plan", plan);
+        let initramfs = ("initramfs", "pidone.cpio.gz");
+        let all = [("kernel", kernel.as_str()), initramfs, plan];
+        action(&[&all, more].concat())
+    };
+    let good = "time=100ms\nwork=PipeIo\nexpect=nr_wakeups>0";
+    let (code, said) = run(good, &[("smp", "1"), ("append", "quiet")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("verdict=ok: 1 runs, none failed"), "{said}");
+    assert!(said.contains("# expect nr_wakeups>0: "), "{said}");
+    let log = fs::read(bench.path("pidone.log")).unwrap();
+    let report = Report::new(&decode(&log).newest());
+    assert_eq!(report.hello.unwrap().cpus, 1);
+
+    for (plan, code, verdict) in [
+        (
+            "time=100ms work=SpinWait expect=cost.max<1ns",
+            1,
+            "fail: 1 of 1",
+        ),
+        (PANIC, 1, "panic: it stopped in run 2 of 3"),
+        (
+            "work=SmtSiblingSpin",
+            125,
+            "cannot tell: every run was skipped",
+        ),
+        ("work=Nothing", 255, "verdict=bad plan: `work=Nothing`"),
+    ] {
+        let (ended, said) = run(plan, &[("smp", "2")]);
+        assert_eq!(ended, Some(code), "{said}");
+        assert!(said.contains(verdict), "{verdict} in {said}");
+    }
+    let (ended, said) = run(good, &[("append", "rdinit=/none")]);
+    assert_eq!(ended, Some(125), "{said}");
+    let hung = "time=60m work=SpinWait";
+    let (ended, said) = run(hung, &[("timeout", "45")]);
+    assert_eq!(ended, Some(1), "{said}");
+    assert!(said.contains("verdict=hang: "), "{said}");
+}

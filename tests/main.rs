@@ -4,9 +4,10 @@
 //! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
 //! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
 //! additions to images are in `packing.rs`, `ktap.rs` asks the kernel's own
-//! reader of KTAP, and `jobs.rs` has other CIs carry out our jobs. Without a
-//! kernel, `consoles.rs` decodes recorded consoles, `budgets.rs` looks at what
-//! is built and `tidy.rs` at the sources.
+//! reader of KTAP, `jobs.rs` has other CIs carry out our jobs, and `docs.rs`
+//! carries out the commands of `docs/ci.md`. Without a kernel, `consoles.rs`
+//! decodes recorded consoles, `budgets.rs` looks at what is built and `tidy.rs`
+//! at the sources.
 
 #![cfg(test)]
 
@@ -14,6 +15,7 @@ mod boots;
 mod budgets;
 mod configs;
 mod consoles;
+mod docs;
 mod expects;
 mod jobs;
 mod ktap;
