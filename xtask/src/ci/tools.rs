@@ -14,6 +14,21 @@ const REQUIREMENTS: &str = include_str!("requirements.txt");
 const LAVA: [&str; 3] =
     ["lava-common", "lava-dispatcher", "lava-dispatcher-host"];
 
+/// In place of modules that have to be compiled: one for images of disks, and
+/// one that finds the address that a device would fetch its files from. Our
+/// jobs have neither.
+const STAND_INS: [(&str, &str); 2] = [
+    ("guestfs.py", "GuestFS = None\n"),
+    (
+        "netifaces.py",
+        "AF_INET = 2\n\
+         def gateways():\n    \
+             return {'default': {AF_INET: ('127.0.0.1', 'lo')}}\n\
+         def ifaddresses(_):\n    \
+             return {AF_INET: [{'addr': '127.0.0.1'}]}\n",
+    ),
+];
+
 /// The directory of programs from Python's packages.
 ///
 /// # Errors
@@ -69,8 +84,9 @@ pub fn lava(setup: bool) -> Result<PathBuf> {
         let deb = kernel::download(package, &into)?;
         tools::run(&["dpkg-deb", "-x", &deb.display().to_string(), &root])?;
     }
-    // Asked for by the dispatcher and used for images that we do not have.
-    fs::write(bin.join("guestfs.py"), "GuestFS = None\n")?;
+    for (module, text) in STAND_INS {
+        fs::write(bin.join(module), text)?;
+    }
     let script = format!(
         "#!/bin/sh\nPYTHONPATH={bin}:{root}/usr/lib/python3/dist-packages \
          exec {python}/python {root}/usr/bin/lava-run \"$@\"\n",

@@ -10,7 +10,8 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(
     example = "{command_name}",
     note = "Packages come from the system's package manager, with sudo \
-            unless root; Rust targets come from rustup.",
+            unless root; Rust targets come from rustup, and tools of CIs go \
+            into the cache: LAVA's dispatcher from apt, the others from PyPI.",
     error_code(0, "everything is there"),
     error_code(255, "something could not be installed")
 )]
