@@ -1,11 +1,14 @@
 //! End-to-end tests: they boot real kernels in QEMU and read what came back.
 //!
 //! `cargo xtask test --setup` installs what they need. Proofs that the
-//! intended kernel path ran are in `proofs*.rs`, what goes wrong is in
-//! `trouble.rs`, properties of whole boots are in `boots.rs`, and additions to
-//! images are in `packing.rs`. Without a kernel, `consoles.rs` decodes recorded
-//! consoles, `report.rs` opens pages in a browser, `budgets.rs` looks at what
-//! is built and `tidy.rs` at the sources.
+//! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
+//! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
+//! additions to images are in `packing.rs`, schedulers in `sched_ext.rs`, and
+//! comparisons in `compares.rs`; `ktap.rs` asks the kernel's own reader of
+//! KTAP, `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out
+//! the commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes
+//! recorded consoles, `report.rs` opens pages in a browser, `budgets.rs` looks
+//! at what is built and `tidy.rs` at the sources.
 
 #![cfg(test)]
 
@@ -14,7 +17,10 @@ mod budgets;
 mod compares;
 mod configs;
 mod consoles;
+mod docs;
 mod expects;
+mod jobs;
+mod ktap;
 mod packing;
 mod proofs;
 mod proofs_bench;

@@ -15,7 +15,7 @@ fn data() -> PathBuf {
 }
 
 /// Builds the program in C into `dir`.
-fn c_program(dir: &Path) -> PathBuf {
+pub(crate) fn c_program(dir: &Path) -> PathBuf {
     let program = dir.join("custom-c");
     let built = Command::new("cc")
         .args(["-O2", "-Wall", "-Werror", "-static", "-o"])

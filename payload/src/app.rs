@@ -195,7 +195,7 @@ fn with_plan(
         let (token, rule) = ("end", Rule::Is("only PID 1 ends a machine"));
         return refuse(&PlanError { token, rule }, out);
     }
-    out.ktap = boot.ktap;
+    (out.ktap, out.lava) = (boot.ktap, boot.lava);
     out.send = boot
         .send_records
         .unwrap_or_else(|| pid1 || boot.records.is_some());
@@ -236,6 +236,7 @@ fn with_plan(
         out.flush();
         machine.scheduler = Some(scheduler);
     }
+    out.signal("STARTRUN");
     let (mut passed, mut skipped, mut failed) = (0, 0, 0);
     for (run, number) in plan.runs().zip(0..) {
         let result = supervisor::run(&machine, &run, number, out);
@@ -254,6 +255,7 @@ fn with_plan(
         scheduler.report(None, out);
     }
     out.flush();
+    out.signal("ENDRUN");
     let (records, crc) = out.totals();
     out.record(&Record::Bye(Bye {
         records,

@@ -5,8 +5,10 @@ use std::io::{ErrorKind, Write, stdout};
 
 pub mod boot;
 pub mod build;
+pub mod ci;
 pub mod compare;
 pub mod decode;
+pub mod dist;
 pub mod explain;
 pub mod kernel;
 pub mod list;

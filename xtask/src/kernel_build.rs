@@ -254,6 +254,15 @@ impl Base {
     }
 }
 
+/// The sources that a kernel of this `tree` is built from.
+///
+/// # Errors
+///
+/// There are none, and they cannot be had.
+pub fn sources(tree: &str, setup: bool) -> Result<PathBuf> {
+    Ok(Source::find(tree, setup)?.dir)
+}
+
 /// Our own fragments.
 #[must_use]
 pub fn folder() -> PathBuf {

@@ -2,10 +2,12 @@
 
 pub mod build;
 pub mod catalogue;
+pub mod ci;
 pub mod cmd;
 pub mod compare;
 pub mod decode;
 pub mod devices;
+pub mod dist;
 pub mod format;
 pub mod input;
 pub mod kconfig;

@@ -3,8 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    boot, build, compare, decode, exit, explain, kernel, list, pack, report,
-    runs, setup, test,
+    boot, build, ci, compare, decode, dist, exit, explain, kernel, list, pack,
+    report, runs, setup, test,
 };
 use xtask::usage;
 
@@ -40,6 +40,8 @@ enum Verb {
     Runs(runs::Args),
     List(list::Args),
     Explain(explain::Args),
+    Ci(ci::Args),
+    Dist(dist::Args),
     Kernel(kernel::Args),
     Test(test::Args),
 }
@@ -78,6 +80,8 @@ fn real_main() -> u8 {
         Verb::Runs(args) => runs::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
+        Verb::Ci(args) => ci::run(args),
+        Verb::Dist(args) => dist::run(args),
         Verb::Kernel(args) => kernel::run(args),
         Verb::Test(args) => test::run(args),
     };

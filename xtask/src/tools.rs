@@ -54,10 +54,9 @@ pub const GIT: Tool = Tool {
 };
 
 /// Compiles BPF programs: schedulers of the kernel's own.
-pub const CLANG: [Tool; 2] = [
-    Tool::same("clang", "clang"),
-    Tool::same("llvm-strip", "llvm"),
-];
+pub const CLANG: Tool = Tool::same("clang", "clang");
+/// See [`CLANG`].
+pub const LLVM: Tool = Tool::same("llvm-strip", "llvm");
 /// Opens pages in the tests.
 pub const BROWSER: Tool = Tool::same("chromium", "chromium");
 
@@ -83,6 +82,12 @@ pub fn require_browser(setup: bool) -> Result<()> {
         None => require(&[BROWSER], setup),
     }
 }
+/// Runs the kernel's own reader of KTAP, and tools of CIs.
+pub const PYTHON: Tool =
+    Tool::new("python3", ["python3", "python3", "python", "python3"]);
+
+/// What the tests run.
+pub const OF_TESTS: [Tool; 6] = [QEMU, DPKG_DEB, GIT, PYTHON, CLANG, LLVM];
 
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [

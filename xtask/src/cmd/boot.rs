@@ -85,7 +85,7 @@ pub struct Args {
     /// takes, or after five times as long
     #[argh(option)]
     pub timeout: Option<u64>,
-    /// what to print: table (the default), json, csv, ktap or junit
+    /// what to print: table (the default), json, csv, ktap, junit or kcidb
     #[argh(option)]
     pub format: Option<Format>,
     /// write the results as JSON to a file; `-` is standard output
@@ -448,7 +448,7 @@ fn says_scx(tokens: &str, added: &Archive) -> bool {
 }
 
 /// Checks a plan before anything is built; returns how long its runs take.
-fn check(tokens: &str, added: &Archive) -> Result<Duration> {
+pub(super) fn check(tokens: &str, added: &Archive) -> Result<Duration> {
     let mut text = String::new();
     let mut sources = Sources {
         args: Source::args(tokens),

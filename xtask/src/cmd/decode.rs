@@ -25,7 +25,7 @@ use argh::{ArgsInfo, FromArgs};
     error_code(255, "no such log, another release's, or a wrong plan")
 )]
 pub struct Args {
-    /// table (the default), json, csv, ktap or junit
+    /// table (the default), json, csv, ktap, junit or kcidb
     #[argh(option, default = "Format::default()")]
     format: Format,
     /// which boot of a log that has several, from 1; the last by default
