@@ -285,6 +285,10 @@ impl Pending {
             format!("{root} (--no-store boots without storing)")
         };
         fs::create_dir_all(root).with_context(what)?;
+        // One at a time: a place whose lock is not yet held looks like one
+        // that was left. File systems that cannot lock a directory go without.
+        let one = File::open(root).with_context(what)?;
+        let _held = one.lock();
         sweep(root);
         let dir = tempfile::Builder::new()
             .prefix(PENDING)
