@@ -11,6 +11,7 @@
 
 mod boots;
 mod budgets;
+mod compares;
 mod configs;
 mod consoles;
 mod expects;

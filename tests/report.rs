@@ -166,6 +166,7 @@ fn stored(root: &Path, name: &str) -> PathBuf {
         plan: &["work=PipeIo".to_owned()],
         machine: &machine,
         parts: &Parts::of(&machine).unwrap(),
+        noise: None,
         timed_out: false,
         report: &report,
         exit_code: 0,

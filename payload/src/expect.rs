@@ -25,6 +25,7 @@ use core::str::Split;
 pub const MAX_TERMS: usize = 4;
 
 const NS_PER_S: u64 = 1_000_000_000;
+const TWO_64: f64 = 18_446_744_073_709_551_616.0;
 
 /// Conditions of a list.
 #[derive(Debug, Clone)]
@@ -211,7 +212,12 @@ pub struct Side<'t> {
 }
 
 impl<'t> Side<'t> {
-    fn parse(text: &'t str) -> Result<Self, ExpectError<'t>> {
+    /// Parses a side. A figure need not be in it.
+    ///
+    /// # Errors
+    ///
+    /// The rule of the grammar that was broken.
+    pub fn parse(text: &'t str) -> Result<Self, ExpectError<'t>> {
         let (mut exponent, mut constant, mut percent) = (0, true, false);
         for (n, (divides, term)) in Terms::of(text).enumerate() {
             if n == MAX_TERMS || term.is_empty() {
@@ -247,6 +253,48 @@ impl<'t> Side<'t> {
             constant,
             percent,
         })
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether it has no figure.
+    #[must_use]
+    pub fn constant(&self) -> bool {
+        self.constant
+    }
+
+    /// Checks that a run has its figures, as [`Expect::check`] does.
+    ///
+    /// # Errors
+    ///
+    /// What there is not, with the nearest name there is; or that it is no
+    /// number, duration or rate.
+    pub fn check(
+        &self,
+        row: &dyn Fn(usize) -> Option<&'static Workload>,
+        counter: fn(usize) -> Option<&'static str>,
+    ) -> Result<(), ExpectError<'t>> {
+        // It compares with itself.
+        let itself = Expect {
+            text: self.text,
+            left: *self,
+            holds: Ordering::is_eq,
+            right: *self,
+        };
+        itself.check(row, counter)
+    }
+
+    /// Its value in a run, in ns, per second or plain; `None` if a figure is
+    /// absent or a divisor is 0.
+    #[must_use]
+    pub fn value(&self, figures: &dyn Figures) -> Option<f64> {
+        let (mut above, mut below) = (Product::ONE, Product::ONE);
+        self.multiply(figures, &mut above, &mut below)?;
+        Some(above.approximately() / below.approximately())
     }
 
     fn percentage(&self) -> bool {
@@ -425,6 +473,12 @@ impl Product {
         for limb in self.0.iter_mut().rev() {
             (*limb, carry) = limb.carrying_mul(by, carry);
         }
+    }
+
+    /// As near as it gets; ten limbs would fit the range.
+    fn approximately(&self) -> f64 {
+        let limbs = self.0.iter();
+        limbs.fold(0.0, |sum, &limb| sum * TWO_64 + limb as f64)
     }
 
     /// A thousand times the quotient, rounded down; all ones if that needs

@@ -214,7 +214,7 @@ fn needs(
             false => Verdict::Degraded,
         };
         let missing = match need.what {
-            What::Feature(f) if !machine.features.contains(&f) => {
+            What::Feature(f) if !f.present_now(&machine.features) => {
                 findings.add(verdict, format_args!("NO_CONFIG:{}", f.config()));
                 continue;
             }

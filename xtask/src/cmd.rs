@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write, stdout};
 
 pub mod boot;
 pub mod build;
+pub mod compare;
 pub mod decode;
 pub mod explain;
 pub mod kernel;

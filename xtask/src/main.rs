@@ -3,8 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    boot, build, decode, exit, explain, kernel, list, pack, report, runs,
-    setup, test,
+    boot, build, compare, decode, exit, explain, kernel, list, pack, report,
+    runs, setup, test,
 };
 use xtask::usage;
 
@@ -29,12 +29,12 @@ struct Args {
 
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one in all")]
 enum Verb {
     Setup(setup::Args),
     Build(build::Args),
     Pack(pack::Args),
     Boot(boot::Args),
+    Compare(compare::Args),
     Decode(decode::Args),
     Report(report::Args),
     Runs(runs::Args),
@@ -72,6 +72,7 @@ fn real_main() -> u8 {
         Verb::Build(args) => build::run(args),
         Verb::Pack(args) => pack::run(args),
         Verb::Boot(args) => boot::run(args),
+        Verb::Compare(args) => compare::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),

@@ -8,6 +8,7 @@
 
 use crate::kernel_check;
 use crate::model::{Report, hex};
+use crate::noise::Noise;
 use crate::qemu::Machine;
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
@@ -62,6 +63,8 @@ pub struct Meta {
     pub host: Host,
     /// The seed of a deterministic machine.
     pub deterministic: Option<u64>,
+    /// What else the host did; absent if it did not tell.
+    pub noise: Option<Noise>,
     /// The machine was stopped because its time was over.
     pub timed_out: bool,
     /// As in the report.
@@ -192,6 +195,8 @@ pub struct Boot<'b> {
     pub machine: &'b Machine,
     /// Its parts.
     pub parts: &'b Parts,
+    /// What else the host did meanwhile.
+    pub noise: Option<Noise>,
     /// The machine was stopped because its time was over.
     pub timed_out: bool,
     /// What came of it.
@@ -223,6 +228,7 @@ impl Boot<'_> {
             initramfs_sha256: self.parts.initramfs_sha256.clone(),
             host: Host::this(),
             deterministic: self.machine.deterministic,
+            noise: self.noise,
             timed_out: self.timed_out,
             outcome: self.report.outcome.clone(),
             reason: self.report.reason.clone(),
@@ -517,6 +523,7 @@ mod tests {
                 plan: &self.plan,
                 machine: self.machine,
                 parts: self.parts,
+                noise: None,
                 timed_out: false,
                 report: &self.report,
                 exit_code: 125,

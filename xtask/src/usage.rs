@@ -33,12 +33,42 @@ fn is_seed(word: &str) -> bool {
 /// What a lone `-` stands for where a file is to be read.
 const STDIN: &str = "/dev/stdin";
 
-/// Rewrites `--name=value` as two words and fills in values that were left
-/// out, up to a lone `--`; a `-` that is no option's value becomes the file
-/// that it stands for.
+/// The option of a verb that boots by itself which takes, word by word, the
+/// options of `boot` that describe the machine.
+const TO_BOOT: &str = "--to-boot";
+
+/// Options of `boot` that say what to do with a single boot.
+const OF_ONE_BOOT: &[&str] = &[
+    "--kernel",
+    "--format",
+    "--json",
+    "--logs",
+    "--runs",
+    "--no-store",
+    "--help",
+];
+
+/// The options of `boot` that a verb hands on.
+fn handed_on(
+    info: &CommandInfoWithArgs,
+    verb: &CommandInfoWithArgs,
+) -> impl Iterator<Item = &'static FlagInfo<'static>> + Clone + use<> {
+    let own = verb.flags;
+    let hands_on = own.iter().any(|flag| flag.long == TO_BOOT);
+    let boot = info.commands.iter().find(|verb| verb.name == "boot");
+    let flags = boot.filter(|_| hands_on).map(|boot| boot.command.flags);
+    flags.unwrap_or_default().iter().filter(move |flag| {
+        let own = own.iter().any(|other| other.long == flag.long);
+        !own && !OF_ONE_BOOT.contains(&flag.long)
+    })
+}
+
+/// Rewrites `--name=value` as two words, fills in values that were left out,
+/// and marks what is for `boot`, up to a lone `--`; a `-` that is no option's
+/// value becomes the file that it stands for.
 #[must_use]
 pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
-    let flags = verb(info, words).map_or(info.flags, |verb| verb.flags);
+    let verb = verb(info, words).unwrap_or(info);
     let mut all = Vec::new();
     let mut rest = words.iter().peekable();
     while let Some(word) = rest.next() {
@@ -46,24 +76,33 @@ pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
             all.push(word.clone());
             break;
         }
-        if let Some((name, value)) = word.split_once('=')
-            && name.starts_with("--")
-        {
-            all.extend([name, value].map(str::to_owned));
-            continue;
-        }
-        // argh takes it for an option.
-        let stdin = word == "-";
-        all.push(if stdin { STDIN } else { word }.to_owned());
-        let implied = IMPLIED.iter().find(|implied| implied.name == word);
+        let (name, mut value) = match word.split_once('=') {
+            Some((name, value)) if name.starts_with("--") => {
+                (name, Some(value.to_owned()))
+            }
+            // argh takes it for an option.
+            _ if word == "-" => (STDIN, None),
+            _ => (word.as_str(), None),
+        };
+        let is = |flag: &&FlagInfo<'_>| flag.long == name;
+        let theirs = handed_on(info, verb).find(is);
+        let flag = theirs.or_else(|| verb.flags.iter().find(is));
+        let implied = IMPLIED.iter().find(|implied| implied.name == name);
         match (implied, rest.peek()) {
-            (Some(implied), Some(next)) if (implied.given)(next) => {}
-            (Some(implied), _) => all.push(implied.value.to_owned()),
+            _ if value.is_some() => {}
+            (Some(implied), Some(next)) if (implied.given)(next) => {
+                value = rest.next().cloned();
+            }
+            (Some(implied), _) => value = Some(implied.value.to_owned()),
             // Whatever a value looks like, it is one.
-            (None, _) if takes_value(flags, word) => {
-                all.extend(rest.next().cloned());
+            (None, _) if flag.is_some_and(takes_value) => {
+                value = rest.next().cloned();
             }
             (None, _) => {}
+        }
+        for word in [Some(name.to_owned()), value].into_iter().flatten() {
+            all.extend(theirs.map(|_| TO_BOOT.to_owned()));
+            all.push(word);
         }
     }
     all.extend(rest.cloned());
@@ -82,7 +121,7 @@ pub fn explained(
     let name = verb.map_or(String::new(), |verb| format!(" {}", verb.name));
     let what = match said.strip_prefix("Unrecognized argument: ") {
         Some(word) => match verb {
-            Some(verb) => wrong_option(verb, word),
+            Some(verb) => wrong_option(info, verb, word),
             None => wrong_verb(info, word),
         },
         None => said.to_owned(),
@@ -99,10 +138,8 @@ fn verb<'i>(
     verbs.find(|v| v.name == word).map(|v| &v.command)
 }
 
-fn takes_value(flags: &[FlagInfo<'_>], word: &str) -> bool {
-    flags.iter().any(|flag| {
-        flag.long == word && matches!(flag.kind, FlagInfoKind::Option { .. })
-    })
+fn takes_value(flag: &FlagInfo<'_>) -> bool {
+    matches!(flag.kind, FlagInfoKind::Option { .. })
 }
 
 fn wrong_verb(info: &CommandInfoWithArgs, word: &str) -> String {
@@ -113,7 +150,11 @@ fn wrong_verb(info: &CommandInfoWithArgs, word: &str) -> String {
     format!("no verb `{word}`{}", near(word, names))
 }
 
-fn wrong_option(verb: &CommandInfoWithArgs, word: &str) -> String {
+fn wrong_option(
+    info: &CommandInfoWithArgs,
+    verb: &CommandInfoWithArgs,
+    word: &str,
+) -> String {
     let name = verb.name;
     if !word.starts_with('-') {
         if !verb.commands.is_empty() {
@@ -123,7 +164,8 @@ fn wrong_option(verb: &CommandInfoWithArgs, word: &str) -> String {
         }
         return format!("`{word}` is one word too many for `{name}`");
     }
-    let options = verb.flags.iter().map(|flag| flag.long);
+    let own = verb.flags.iter().filter(|flag| !flag.hidden);
+    let options = own.chain(handed_on(info, verb)).map(|flag| flag.long);
     format!("`{name}` has no option `{word}`{}", near(word, options))
 }
 
@@ -174,6 +216,7 @@ mod tests {
     #[expect(dead_code, reason = "parsed and not read")]
     enum Verb {
         Boot(Boot),
+        Compare(Compare),
     }
 
     /// For the tests.
@@ -192,6 +235,21 @@ mod tests {
         /// for the tests
         #[argh(positional, greedy)]
         _plan: Vec<String>,
+    }
+
+    /// For the tests.
+    #[derive(Debug, FromArgs, ArgsInfo)]
+    #[argh(subcommand, name = "compare")]
+    struct Compare {
+        /// for the tests
+        #[argh(option, long = "seeds")]
+        _seeds: Option<u64>,
+        /// for the tests
+        #[argh(option, long = "to-boot", hidden_help)]
+        _to_boot: Vec<String>,
+        /// for the tests
+        #[argh(positional, greedy)]
+        _words: Vec<String>,
     }
 
     fn words(line: &str) -> Vec<String> {
@@ -225,6 +283,15 @@ mod tests {
                 "boot --append --deterministic=x",
                 "boot --append --deterministic=x",
             ),
+            (
+                "compare A B --seeds 3 --append=x=y --setup -- --append",
+                "compare A B --seeds 3 --to-boot --append --to-boot x=y \
+                 --to-boot --setup -- --append",
+            ),
+            (
+                "compare --deterministic A B",
+                "compare --to-boot --deterministic --to-boot 1 A B",
+            ),
             ("list", "list"),
             ("boot - --append -", "boot /dev/stdin --append -"),
         ] {
@@ -237,11 +304,23 @@ mod tests {
         let info = Args::get_args_info();
         for (line, message) in [
             ("boto", "no verb `boto`; nearest is `boot`"),
-            ("frobnicate", "no verb `frobnicate`; valid are boot"),
+            (
+                "frobnicate",
+                "no verb `frobnicate`; valid are boot, compare",
+            ),
             (
                 "boot --apend x",
                 "`boot` has no option `--apend`; nearest is `--append`\n\
                  see `cargo xtask boot --help`",
+            ),
+            (
+                "compare --seed 1",
+                "has no option `--seed`; nearest is `--seeds`",
+            ),
+            ("compare --apend x", "nearest is `--append`"),
+            (
+                "compare --zzz",
+                "valid are --seeds, --deterministic, --append",
             ),
             ("boot --det", "nearest is `--deterministic`"),
             ("boot --zzz", "valid are --deterministic, --append, --setup"),

@@ -152,6 +152,11 @@ pub(super) const FIGURES: &[GroupFigure] = &[
     ),
 ];
 
+/// Names of the figures that every group has.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    FIGURES.iter().map(|figure| figure.name)
+}
+
 const fn figure(name: &'static str, kind: Kind, of: Of) -> GroupFigure {
     GroupFigure { name, kind, of }
 }

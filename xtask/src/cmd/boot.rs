@@ -6,6 +6,7 @@ use crate::devices::{Disk, Nic};
 use crate::format::Format;
 use crate::live::Live;
 use crate::model::Report;
+use crate::noise::{Noise, Watch};
 use crate::qemu::{Machine, Vm};
 use crate::store::{self, Parts, Pending};
 use crate::topology::{Distance, Memory, Smp, Topology};
@@ -25,7 +26,7 @@ use tempfile::TempDir;
 
 /// Boot a kernel with the payload and print what it measured. The plan
 /// follows `--`; without one, every work type runs for 200 ms.
-#[derive(Debug, Default, FromArgs, ArgsInfo)]
+#[derive(Debug, Clone, Default, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "boot")]
 #[argh(
     usage = "[options] [-- plan...]",
@@ -194,18 +195,24 @@ pub fn boot(args: &Args) -> Result<(Report, u8)> {
     Ok((booted.report, booted.code))
 }
 
-/// Everything a boot needs.
-struct Ready {
+/// Everything that boots of one kernel need; what is built is built once.
+#[derive(Debug)]
+pub struct Ready {
     kernel: PathBuf,
     initrd: PathBuf,
     tokens: Vec<String>,
     limits: Limits,
-    /// Holds what is for this boot alone.
+    /// Holds what is for these boots alone, logs that nobody keeps included.
     temporary: TempDir,
 }
 
 impl Ready {
-    fn new(args: &Args) -> Result<Self> {
+    /// Checks the plan, finds the kernel and packs the initramfs.
+    ///
+    /// # Errors
+    ///
+    /// The plan is wrong, or something that is needed is missing.
+    pub fn new(args: &Args) -> Result<Self> {
         let words = args.plan.iter().filter(|word| *word != "--");
         let mut tokens: Vec<String> = words.cloned().collect();
         let option = tokens.iter().find(|word| word.starts_with("--"));
@@ -259,8 +266,25 @@ impl Ready {
         })
     }
 
+    /// Boots once, and stores what came of it below `root`. `args` may differ
+    /// from those that this was made from in the seed alone.
+    ///
+    /// # Errors
+    ///
+    /// The machine cannot be started, or the run not be stored.
+    pub fn boot_and_store(&self, args: &Args, root: &Path) -> Result<Done> {
+        let store = Pending::new(root)?;
+        let booted = self.boot(args, Some(store.dir()))?;
+        let dir = booted.store(args, store)?;
+        Ok(Done {
+            report: booted.report,
+            code: booted.code,
+            dir,
+        })
+    }
+
     /// Boots; the logs go to `--logs`, or to `dir`, or are not kept.
-    fn boot(self, args: &Args, dir: Option<&Path>) -> Result<Booted> {
+    fn boot(&self, args: &Args, dir: Option<&Path>) -> Result<Booted> {
         let dir = args.logs.as_deref().or(dir);
         let dir = dir.unwrap_or_else(|| self.temporary.path()).to_path_buf();
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
@@ -273,8 +297,8 @@ impl Ready {
         append.push("--".to_owned());
         append.extend(self.tokens.iter().cloned());
         let machine = Machine {
-            kernel: self.kernel,
-            initrd: self.initrd,
+            kernel: self.kernel.clone(),
+            initrd: self.initrd.clone(),
             topology: args.topology(),
             disks: args.disk.clone(),
             nic: args.nic,
@@ -283,11 +307,12 @@ impl Ready {
             dir,
         };
         let (started, begin) = (SystemTime::now(), Instant::now());
+        let watch = Watch::start();
         let of = machine.clone();
         let vm = machine.start()?;
         let parts = thread::spawn(move || Parts::of(&of));
         let timed_out = wait(vm, &machine, self.limits)?;
-        let took = begin.elapsed();
+        let (took, noise) = (begin.elapsed(), watch.end());
         let (report, code) = report(&machine, timed_out)?;
         if code != super::exit::GOOD {
             store::room(&machine.dir)?;
@@ -301,12 +326,23 @@ impl Ready {
             parts,
             started,
             took,
+            noise,
             timed_out,
             report,
             code,
-            _temporary: self.temporary,
         })
     }
+}
+
+/// A boot that is over and stored.
+#[derive(Debug)]
+pub struct Done {
+    /// What came of it.
+    pub report: Report,
+    /// The exit code it stands for.
+    pub code: u8,
+    /// Where it is stored.
+    pub dir: PathBuf,
 }
 
 /// A boot that is over.
@@ -315,11 +351,10 @@ struct Booted {
     parts: Parts,
     started: SystemTime,
     took: Duration,
+    noise: Option<Noise>,
     timed_out: bool,
     report: Report,
     code: u8,
-    /// The logs may be in there.
-    _temporary: TempDir,
 }
 
 impl Booted {
@@ -334,6 +369,7 @@ impl Booted {
             plan: &plan,
             machine: &self.machine,
             parts: &self.parts,
+            noise: self.noise,
             timed_out: self.timed_out,
             report: &self.report,
             exit_code: self.code,

@@ -1,0 +1,257 @@
+//! Stored runs that no machine made, and wrong use.
+
+use super::{Args, comparison, run};
+use crate::decode::decode;
+use crate::model::Report;
+use crate::store::{self, Meta};
+use crate::testing::{Stream, worker};
+use pidone::record::Record;
+use std::fs;
+use std::path::Path;
+
+/// Stores a run of that name with so many round trips.
+fn store(root: &Path, name: &str, seed: Option<u64>, trips: u64) {
+    let mut stream = Stream::sample();
+    let mut other = worker(0, 1);
+    if let Record::Worker(worker) = &mut other {
+        worker.iterations = trips;
+    }
+    stream.records[7] = Stream::encode(&other);
+    // The second run failed.
+    stream.records.truncate(14);
+    let log = stream.closed().once();
+    let report = Report::new(&decode(log.as_bytes()).newest());
+    let mut meta = Meta {
+        schema: 1,
+        started: name.to_owned(),
+        deterministic: seed,
+        ..Meta::default()
+    };
+    "6.12".clone_into(&mut meta.kernel.spec);
+    meta.qemu_args = vec!["-seed".to_owned(), format!("{seed:?}")];
+    let dir = root.join(name);
+    fs::create_dir_all(&dir).unwrap();
+    let meta = serde_json::to_string(&meta).unwrap();
+    fs::write(dir.join(store::META), meta).unwrap();
+    let report = serde_json::to_string(&report).unwrap();
+    fs::write(dir.join(store::REPORT), report).unwrap();
+    fs::write(dir.join(store::CONSOLE), "KTAP version 1\n").unwrap();
+    fs::write(dir.join(store::RECORDS), log).unwrap();
+}
+
+fn args(root: &Path, a: &str, b: &str) -> Args {
+    Args {
+        a: a.to_owned(),
+        b: b.to_owned(),
+        margin: 0.5,
+        metric: vec!["iterations".to_owned()],
+        store: Some(root.to_path_buf()),
+        ..Args::default()
+    }
+}
+
+#[test]
+fn stored_runs_by_the_beginnings_of_their_names() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    for n in 0..6 {
+        store(root, &format!("2026-old-{n}"), None, 24_000 + n * 10);
+        store(root, &format!("2026-new-{n}"), None, 20_000 + n * 10);
+    }
+    let found = comparison(&args(root, "2026-old", "2026-new")).unwrap();
+    assert_eq!(found.boots[1].len(), 6);
+    assert_eq!((found.exit_code, found.rows.len()), (1, 1));
+    let better = comparison(&args(root, "2026-new", "2026-old")).unwrap();
+    assert_eq!(better.exit_code, 0);
+    // Some by name, one by its directory, none twice.
+    let dir = root.join("2026-old-2").display().to_string();
+    let some = format!("2026-old-0,{dir},2026-old-2,2026-old-1");
+    let found = comparison(&args(root, &some, "2026-new")).unwrap();
+    let two = ["2026-old-0", "2026-old-2", "2026-old-1"];
+    assert_eq!(found.boots[0], two);
+    let json = root.join("out.json").display().to_string();
+    let args = Args {
+        json: Some(json.clone()),
+        ..args(root, "2026-old", "2026-new")
+    };
+    assert_eq!(run(&args).unwrap(), 1);
+    let json = fs::read_to_string(json).unwrap();
+    assert!(json.contains("\"verdict\": \"worse\""));
+}
+
+#[test]
+fn boots_of_one_seed_that_differ_are_a_defect() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    store(root, "a1", Some(1), 24_000);
+    store(root, "b1", Some(1), 24_000);
+    store(root, "b2", Some(2), 23_000);
+    let found = comparison(&args(root, "a1", "b1")).unwrap();
+    assert!(found.identical && found.warnings.is_empty());
+    assert_eq!(found.exit_code, 0);
+    store(root, "c1", Some(1), 24_001);
+    let found = comparison(&args(root, "a1", "c1")).unwrap();
+    assert!(!found.identical);
+    assert_eq!(
+        found.warnings,
+        [
+            "a1 and c1 are boots of the same kernel, machine and seed and \
+             differ: record 7, Worker run=0 group=0 index=1: \
+             Worker.iterations is 24000 and 24001"
+        ]
+    );
+    // Other seeds are other boots.
+    let found = comparison(&args(root, "a1", "b2")).unwrap();
+    assert_eq!(found.warnings, ["no seed is on both sides"]);
+}
+
+#[test]
+fn splits_are_of_runs_of_one_kernel() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    for n in 0..4 {
+        store(root, &format!("a{n}"), None, 24_000 + n);
+    }
+    let split = |times, b: &str| Args {
+        splits: Some(times),
+        ..args(root, "a", b)
+    };
+    assert_eq!(run(&split(3, "a")).unwrap(), 0);
+    for (args, why) in [
+        (split(0, "a"), "splits nothing"),
+        (split(3, "host"), "is for stored runs"),
+    ] {
+        let error = run(&args).unwrap_err().to_string();
+        assert!(error.contains(why), "{error}");
+    }
+}
+
+#[test]
+fn wrong_use_is_answered() {
+    let root = tempfile::tempdir().unwrap();
+    let root = root.path();
+    store(root, "a1", None, 1);
+    store(root, "b1", None, 1);
+    let words = |text: &str| -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    };
+    let kernels = || Args {
+        plan: words("-- work=PipeIo"),
+        ..args(root, "host", "debian:6.12-cloud")
+    };
+    for (args, why) in [
+        (
+            args(root, "a1", "nosuch"),
+            "`nosuch` is neither a kernel nor a stored run; kernels are \
+             files, `host`, debian:6.12-cloud and built:6.12, and `cargo \
+             xtask runs` lists 2 stored runs",
+        ),
+        (args(root, "a1,", "b1"), "`` is neither"),
+        (args(root, "a1", "a1"), "a1 is on both sides"),
+        (
+            args(root, "a1", "host"),
+            "a kernel does not compare with stored",
+        ),
+        (
+            Args {
+                runs: Some(3),
+                ..args(root, "a1", "b1")
+            },
+            "--runs is for kernels",
+        ),
+        (
+            Args {
+                plan: words("-- work=PipeIo"),
+                ..args(root, "a1", "b1")
+            },
+            "a plan is for kernels",
+        ),
+        (
+            Args {
+                to_boot: words("--smp 2"),
+                ..args(root, "a1", "b1")
+            },
+            "an option of `boot` is for kernels",
+        ),
+        (
+            Args {
+                metric: words("wake.q99"),
+                ..args(root, "a1", "b1")
+            },
+            "a histogram has .count",
+        ),
+        (
+            Args {
+                margin: -1.0,
+                ..args(root, "a1", "b1")
+            },
+            "--margin -1",
+        ),
+        (args(root, "host", "host"), "a plan follows `--`"),
+        (
+            Args {
+                runs: Some(0),
+                ..kernels()
+            },
+            "--runs 0: 0 boots compare nothing",
+        ),
+        (
+            Args {
+                seeds: Some(3),
+                ..kernels()
+            },
+            "--seeds needs --deterministic",
+        ),
+        (
+            Args {
+                seeds: Some(0),
+                to_boot: words("--deterministic 1"),
+                ..kernels()
+            },
+            "--seeds 0: 0 boots",
+        ),
+        (
+            Args {
+                runs: Some(2),
+                to_boot: words("--deterministic 1"),
+                ..kernels()
+            },
+            "--runs is not for deterministic boots",
+        ),
+        (
+            Args {
+                metric: words("wak.p99"),
+                ..kernels()
+            },
+            "nearest is `wake`",
+        ),
+        (
+            Args {
+                to_boot: words("--smp none"),
+                ..kernels()
+            },
+            "--smp",
+        ),
+    ] {
+        let error = comparison(&args).unwrap_err();
+        let said = format!("{error:#}");
+        assert!(said.contains(why), "{why}: {said}");
+    }
+}
+
+#[test]
+fn boots_take_turns() {
+    let order = |deterministic, runs, seeds| {
+        let args = Args {
+            runs,
+            seeds,
+            ..Args::default()
+        };
+        super::order(&args, deterministic).unwrap()
+    };
+    let none = |sides: [usize; 6]| sides.map(|at| (at, None)).to_vec();
+    assert_eq!(order(None, Some(3), None), none([0, 1, 1, 0, 0, 1]));
+    let seeded = order(Some(7), None, Some(2));
+    let sides = [(0, Some(7)), (1, Some(7)), (1, Some(8)), (0, Some(8))];
+    assert_eq!(seeded, sides);
+}
