@@ -19,7 +19,7 @@ enum Find {
     Row(&'static str),
     /// The sum of this field (0 is the first number) over all `cpuN` rows.
     Cpu(usize),
-    /// The sum of all numbers in the rows with this text.
+    /// The sum of all numbers in the rows with this text in their last word.
     Irq(&'static str),
     /// The sum of this word of the row over all disks; partitions, which
     /// stand behind theirs, are part of it.
@@ -122,8 +122,12 @@ impl Find {
         let mut sum = None;
         let mut disk = "";
         for line in text.lines() {
-            let found = self.in_row(line, &mut disk);
-            sum = found.map_or(sum, |n| Some(sum.unwrap_or(0) + n));
+            if let Some(found) = self.in_row(line, &mut disk) {
+                sum = Some(sum.unwrap_or(0) + found);
+                if matches!(self, Self::Key(_) | Self::Row(_)) {
+                    break;
+                }
+            }
         }
         sum
     }
@@ -136,7 +140,7 @@ impl Find {
         match *self {
             Self::Key(key) if words.next()? == key => digits(words.next()?),
             Self::Row(key) if words.next()? == key => all(words),
-            Self::Irq(part) if has(row, part) => {
+            Self::Irq(part) if has(words.clone().last()?, part) => {
                 words.next()?;
                 all(words)
             }

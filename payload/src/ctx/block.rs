@@ -7,21 +7,20 @@ use crate::kit::memory::Region;
 use crate::kit::slot::{Op, Reason};
 use crate::kit::text::path;
 use crate::workload::{CallExt, Hist, Stop};
+use core::mem::ManuallyDrop;
 use core::num::NonZeroU64;
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::{IntoRawFd, OwnedFd, RawFd};
 use rustix::fs::{MemfdFlags, OFlags, fdatasync, ftruncate, memfd_create};
 use rustix::io::{Errno, pread, pwrite};
 
-/// What a worker reads and writes.
+/// What a worker reads and writes, until its process ends.
 #[derive(Debug)]
 pub struct Target {
     disk: Disk,
-    /// Keeps the file in place of a disk.
-    _file: Option<OwnedFd>,
     /// For writes and flushes, and for reads.
-    open: [Option<OwnedFd>; 2],
+    open: ManuallyDrop<[Option<OwnedFd>; 2]>,
     /// Aligned as O_DIRECT wants it.
-    buffer: Region,
+    buffer: ManuallyDrop<Region>,
     /// Bytes of a block.
     pub block: u64,
     /// Where its own part begins.
@@ -53,16 +52,15 @@ impl Ctx<'_> {
     /// The disk is in use, or cannot be opened.
     pub fn disk(&mut self, flags: [Option<OFlags>; 2]) -> Result<Target, Stop> {
         let (work, index) = (self.given.work, self.given.index);
-        let mut buffer = Region::new(ENDS).call(Op::Mmap.name())?;
+        let buffer = Region::new(ENDS).call(Op::Mmap.name())?;
+        let mut buffer = ManuallyDrop::new(buffer);
         let writes = flags[0].is_some();
         let found = Disk::look(work).ok().flatten();
         let (disk, file) = match found {
             Some(disk) => (disk, None),
             None => (Disk::file(), Some(file()?)),
         };
-        let own = file.as_ref().map(|file| {
-            path(format_args!("/proc/self/fd/{}", file.as_raw_fd()))
-        });
+        let own = file.map(|file| path(format_args!("/proc/self/fd/{file}")));
         let at = own.as_deref().unwrap_or_else(|| name(work));
         if index == 0 && !disk.tmpfs {
             self.claim(at, &disk, writes, buffer.bytes_mut())?;
@@ -70,7 +68,7 @@ impl Ctx<'_> {
         if writes && !disk.write_back {
             self.degrade(Reason::WriteThrough);
         }
-        let mut files = [const { None }; 2];
+        let mut files = ManuallyDrop::new([const { None }; 2]);
         for (file, flags) in files.iter_mut().zip(flags) {
             let Some(flags) = flags else {
                 continue;
@@ -89,7 +87,6 @@ impl Ctx<'_> {
         Ok(Target {
             block: disk.block(work),
             upper: (upper, some(upper_blocks)),
-            _file: file,
             open: files,
             disk,
             buffer,
@@ -169,16 +166,12 @@ impl Ctx<'_> {
     }
 }
 
-/// The file in place of a disk.
-fn file() -> Result<OwnedFd, Stop> {
-    let file = match memfd_create("disk", MemfdFlags::CLOEXEC) {
-        Err(Errno::NOSYS) => {
-            return Err(Stop::Skip("NO_CONFIG:CONFIG_MEMFD_CREATE"));
-        }
-        file => file.call("memfd_create")?,
-    };
+/// The file in place of a disk, which nobody closes.
+fn file() -> Result<RawFd, Stop> {
+    let file = memfd_create("disk", MemfdFlags::CLOEXEC);
+    let file = file.call("memfd_create")?;
     ftruncate(&file, Disk::file().bytes).call("ftruncate")?;
-    Ok(file)
+    Ok(file.into_raw_fd())
 }
 
 /// Whether both ends of a disk are blank, or it begins with our signature

@@ -5,6 +5,7 @@
 
 use crate::kit::slot::Op;
 use crate::kit::text::{digits, path, plain, read_file};
+use crate::probe::Feature;
 use crate::workload::{
     CallExt, Fit, Instance, Kind, Metric, Need, Param, Place, Shared, Stop,
     What, Work, doc,
@@ -48,6 +49,8 @@ pub const NEEDS: &[Need] = &[
     Need::required(What::Fits(fits)),
     Need::wanted(What::Config(doc("CONFIG_BLOCK"))),
     Need::wanted(What::Config(doc("CONFIG_VIRTIO_BLK"))),
+    Need::required(What::Feature(Feature::MemfdCreate))
+        .when(|work| work.flag(&FALLBACK)),
     Need::required(What::Memory(|work, _| match is_there(work) {
         true => 0,
         false => FILE / 1024,

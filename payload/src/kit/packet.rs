@@ -76,20 +76,14 @@ pub enum Echo {
     Arp,
 }
 
-/// Between which interfaces frames go.
+/// Between which interfaces frames go: how they come back, index and address
+/// of the interface that sends, and of the one that receives.
 #[derive(Debug, Clone, Copy)]
-pub struct Way {
-    /// How they come back.
-    pub echo: Echo,
-    /// The interface that sends.
-    from: Nic,
-    /// The one that receives.
-    to: Nic,
-}
+pub struct Way([u64; 5]);
 
 #[derive(Debug, Clone, Copy)]
 struct Nic {
-    index: u32,
+    index: u64,
     mac: u64,
 }
 
@@ -97,39 +91,30 @@ struct Nic {
 type Found = (String<16>, Nic);
 
 impl Way {
+    fn new(echo: Echo, from: Nic, to: Nic) -> Self {
+        Self([echo as u64, from.index, from.mac, to.index, to.mac])
+    }
+
     /// The way that `create` found.
     #[must_use]
     pub fn of(instance: &Instance<'_>) -> Self {
-        let cell = |at: usize| {
-            let cell: Option<&AtomicU64> = instance.cells.get(at);
-            cell.map_or(0, |cell| cell.load(Relaxed))
-        };
-        let nic = |at| Nic {
-            index: u32::try_from(cell(at)).unwrap_or(0),
-            mac: cell(at + 1),
-        };
-        Self {
-            echo: match cell(0) {
-                1 => Echo::Itself,
-                2 => Echo::Pair,
-                _ => Echo::Arp,
-            },
-            from: nic(1),
-            to: nic(3),
+        let mut way = [0; 5];
+        for (value, cell) in way.iter_mut().zip(instance.cells) {
+            *value = cell.load(Relaxed);
         }
+        Self(way)
     }
 
     fn keep(&self, cells: &[AtomicU64]) {
-        let values = [
-            self.echo as u64 + 1,
-            self.from.index.into(),
-            self.from.mac,
-            self.to.index.into(),
-            self.to.mac,
-        ];
-        for (cell, value) in cells.iter().zip(values) {
+        for (cell, value) in cells.iter().zip(self.0) {
             cell.store(value, Relaxed);
         }
+    }
+
+    /// Whether frames are answers to ARP.
+    #[must_use]
+    pub fn is_arp(&self) -> bool {
+        self.0[0] == Echo::Arp as u64
     }
 
     /// A socket that sends.
@@ -138,7 +123,7 @@ impl Way {
     ///
     /// See [`sender`].
     pub fn sender(&self) -> Result<OwnedFd, Stop> {
-        opened(sender(self.from.index))
+        opened(sender(self.0[1]))
     }
 
     /// A socket that receives what [`Frame::new`] of the same `id` makes come
@@ -148,12 +133,12 @@ impl Way {
     ///
     /// See [`receiver`].
     pub fn receiver(&self, id: u32, timeout_ms: u64) -> Result<OwnedFd, Stop> {
-        let (protocol, word) = match self.echo {
+        let (protocol, word) = match self.is_arp() {
             // The address that an answer is for.
-            Echo::Arp => (ARP, (38, OUR_IP + id)),
-            _ => (OURS, (14, id)),
+            true => (ARP, (38, OUR_IP + id)),
+            false => (OURS, (14, id)),
         };
-        opened(receiver(self.to.index, protocol, word, timeout_ms))
+        opened(receiver(self.0[3], protocol, word, timeout_ms))
     }
 
     /// Whether a frame comes back within 200 ms.
@@ -204,13 +189,13 @@ impl Frame {
         let mut frame = Self {
             bytes: [0; LONGEST],
             len: len.clamp(60, LONGEST),
-            arp: way.echo == Echo::Arp,
+            arp: way.is_arp(),
         };
         let (to, kind) = match frame.arp {
             true => (u64::MAX >> 16, ARP),
-            false => (way.to.mac, OURS),
+            false => (way.0[4], OURS),
         };
-        let own = way.from.mac.to_be_bytes();
+        let own = way.0[2].to_be_bytes();
         let (_, own) = own.split_at(2);
         let (to, id) = (to.to_be_bytes(), id.to_be_bytes());
         frame.put(0, &to[2..]);
@@ -275,7 +260,6 @@ fn look(name: &str) -> Option<Nic> {
     let mut buf = [0; 64];
     let index =
         digits(read_file(&net(name, "ifindex"), &mut buf)?.trim_ascii())?;
-    let index = u32::try_from(index).ok()?;
     let mac = hex(read_file(&net(name, "address"), &mut buf)?);
     Some(Nic { index, mac })
 }
@@ -295,7 +279,7 @@ fn hex(text: &str) -> u64 {
 }
 
 /// The first interface with a device, other than the one of that index.
-fn first(other_than: u32) -> Option<Found> {
+fn first(other_than: u64) -> Option<Found> {
     let mut buf = [0; 4096];
     let mut best: Option<Found> = None;
     for line in read_file("/proc/net/dev", &mut buf)?.lines() {
@@ -362,11 +346,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
             (Echo::Pair, _) => continue,
             _ => from,
         };
-        let way = Way {
-            echo: *echo,
-            from,
-            to,
-        };
+        let way = Way::new(*echo, from, to);
         if (asked == 0 || asked == at) && way.answers(id(place.group, 0))? {
             way.keep(instance.cells);
             let echo = ["self", "pair", "arp"].get(at - 1).unwrap_or(&"");
@@ -436,11 +416,7 @@ mod tests {
 
     fn way(echo: Echo) -> Way {
         let nic = |index, mac| Nic { index, mac };
-        Way {
-            echo,
-            from: nic(2, 0x5254_0000_0001),
-            to: nic(3, 0x5254_0000_0002),
-        }
+        Way::new(echo, nic(2, 0x5254_0000_0001), nic(3, 0x5254_0000_0002))
     }
 
     #[test]

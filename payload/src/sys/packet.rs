@@ -92,7 +92,7 @@ pub struct Received {
 /// # Errors
 ///
 /// `EAFNOSUPPORT` without `CONFIG_PACKET`, `EPERM`, `ENODEV`.
-pub fn sender(ifindex: u32) -> Result<OwnedFd> {
+pub fn sender(ifindex: u64) -> Result<OwnedFd> {
     socket(ifindex, 0, SO_SNDTIMEO, 100)
 }
 
@@ -103,7 +103,7 @@ pub fn sender(ifindex: u32) -> Result<OwnedFd> {
 ///
 /// As [`sender`]; `ENOPROTOOPT` before 4.20.
 pub fn receiver(
-    ifindex: u32,
+    ifindex: u64,
     protocol: u16,
     (offset, word): (u32, u32),
     timeout_ms: u64,
@@ -130,7 +130,7 @@ pub fn receiver(
 }
 
 fn socket(
-    ifindex: u32,
+    ifindex: u64,
     protocol: u16,
     timeout: usize,
     timeout_ms: u64,
@@ -153,7 +153,8 @@ fn socket(
     let address = Address {
         family: AF_PACKET,
         protocol: protocol.to_be_bytes(),
-        ifindex,
+        // No interface has such a number.
+        ifindex: u32::try_from(ifindex).unwrap_or(u32::MAX),
         ..Address::default()
     };
     set(

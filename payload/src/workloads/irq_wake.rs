@@ -8,7 +8,7 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::{MILLISECOND, now, realtime};
 use crate::kit::packet::{
-    ECHO, Echo, FRAME, NEEDS, NIC, create, destroy, sent_ns, shared,
+    ECHO, FRAME, NEEDS, NIC, create, destroy, sent_ns, shared,
 };
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Metric, Param, Stop, Workload, doc};
@@ -103,7 +103,7 @@ fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
         } else {
             c.nowait();
         }
-        if way.echo != Echo::Arp {
+        if !way.is_arp() {
             c.record(&E2E, run.saturating_sub(sent_ns(&buf)));
         }
         c.units(1);
