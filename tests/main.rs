@@ -20,6 +20,7 @@ mod consoles;
 mod docs;
 mod expects;
 mod jobs;
+mod judging;
 mod ktap;
 mod packing;
 mod proofs;

@@ -3,6 +3,7 @@
 use anyhow::{Context, Result};
 use std::io::{ErrorKind, Write, stdout};
 
+pub mod bisect;
 pub mod boot;
 pub mod build;
 pub mod ci;
@@ -10,6 +11,7 @@ pub mod compare;
 pub mod decode;
 pub mod dist;
 pub mod explain;
+pub mod judge;
 pub mod kernel;
 pub mod list;
 pub mod pack;

@@ -317,7 +317,7 @@ pub fn splits(
 }
 
 /// Whether both sides are of deterministic machines.
-fn modes(a: &Side, b: &Side) -> Result<bool> {
+pub(crate) fn modes(a: &Side, b: &Side) -> Result<bool> {
     let all = || a.samples.iter().chain(&b.samples);
     let seeded = all().filter(|sample| sample.seed.is_some()).count();
     match (seeded, all().count() - seeded) {
@@ -330,7 +330,7 @@ fn modes(a: &Side, b: &Side) -> Result<bool> {
 }
 
 /// Refuses different plans.
-fn plans(a: &Side, b: &Side) -> Result<()> {
+pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
     let all = a.samples.iter().chain(&b.samples);
     let mut known: Option<(&str, String)> = None;
     for sample in all {

@@ -306,13 +306,23 @@ fn requests_text(requests: &[Request]) -> String {
     lines.collect()
 }
 
-fn key(parts: &[&str]) -> String {
+/// A short name of what these are together.
+pub(crate) fn key(parts: &[&str]) -> String {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(u64::try_from(part.len()).unwrap_or(0).to_le_bytes());
         hash.update(part.as_bytes());
     }
     hex(&hash.finalize())[..KEY].to_owned()
+}
+
+/// Where the sources of `debian:VERSION` or a directory are.
+///
+/// # Errors
+///
+/// There are none.
+pub fn source(tree: &str, setup: bool) -> Result<PathBuf> {
+    Ok(Source::find(tree, setup)?.dir)
 }
 
 /// Bytes in hexadecimal digits.

@@ -1,5 +1,6 @@
 //! The host's side of pidone.
 
+pub mod bisect;
 pub mod build;
 pub mod catalogue;
 pub mod ci;
@@ -10,6 +11,7 @@ pub mod devices;
 pub mod dist;
 pub mod format;
 pub mod input;
+pub mod judge;
 pub mod kconfig;
 pub mod kernel;
 pub mod kernel_build;

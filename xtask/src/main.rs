@@ -3,8 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    boot, build, ci, compare, decode, dist, exit, explain, kernel, list, pack,
-    report, runs, setup, test,
+    bisect, boot, build, ci, compare, decode, dist, exit, explain, judge,
+    kernel, list, pack, report, runs, setup, test,
 };
 use xtask::usage;
 
@@ -35,6 +35,8 @@ enum Verb {
     Pack(pack::Args),
     Boot(boot::Args),
     Compare(compare::Args),
+    Judge(judge::Args),
+    Bisect(bisect::Args),
     Decode(decode::Args),
     Report(report::Args),
     Runs(runs::Args),
@@ -75,6 +77,8 @@ fn real_main() -> u8 {
         Verb::Pack(args) => pack::run(args),
         Verb::Boot(args) => boot::run(args),
         Verb::Compare(args) => compare::run(args),
+        Verb::Judge(args) => judge::run(args),
+        Verb::Bisect(args) => bisect::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),

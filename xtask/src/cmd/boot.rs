@@ -11,7 +11,7 @@ use crate::qemu::{Machine, Vm};
 use crate::store::{self, Parts, Pending};
 use crate::topology::{Distance, Memory, Smp, Topology};
 use crate::{build, kernel, outcome, tools};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
 use core::time::Duration;
 use initramfs::add::Addition;
@@ -19,6 +19,7 @@ use initramfs::newc::Archive;
 use pidone::attr::scx::Scx;
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, Sources, builtin};
+use pidone::workload::Workload;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 use std::{fs, thread};
@@ -213,36 +214,12 @@ impl Ready {
     ///
     /// The plan is wrong, or something that is needed is missing.
     pub fn new(args: &Args) -> Result<Self> {
-        let words = args.plan.iter().filter(|word| *word != "--");
-        let mut tokens: Vec<String> = words.cloned().collect();
-        let option = tokens.iter().find(|word| word.starts_with("--"));
-        if let Some(option) = option {
-            bail!("`{option}` is in the plan; options come before it");
-        }
-        let mut additions = args.add.clone();
-        let scheduler = args.scheduler.as_deref().map(placed).transpose()?;
-        additions.extend(scheduler.as_ref().map(|it| it.0.clone()));
-        let mut added = build::additions(&additions)?;
-        // A word with spaces stays one.
-        for word in &mut tokens {
-            if word.contains(char::is_whitespace) && !word.contains('"') {
-                *word = format!("\"{word}\"");
-            }
-        }
-        if let Some((_, path)) = scheduler
-            && !says_scx(&tokens.join(" "), &added)
-        {
-            tokens.insert(0, format!("scx={path}"));
-        }
-        let plan = tokens.join(" ");
-        let planned = match &args.payload {
-            Some(_) => FOREIGN,
-            None => check(&plan, &added)?,
-        };
-        if tokens.len() > MOST_WORDS || plan.len() > LONGEST_PLAN {
-            build::pack_plan(&mut added, "boot", plan)?;
-            tokens = vec!["plan=boot".to_owned()];
-        }
+        let Planned {
+            tokens,
+            mut added,
+            takes,
+            ..
+        } = Planned::new(args)?;
         args.topology().args()?;
         tools::require(&[tools::QEMU], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, args.setup)?;
@@ -256,7 +233,7 @@ impl Ready {
                 build::pack_for_boot(&payload, added, dir)?
             }
         };
-        let limits = Limits::new(args.timeout, planned);
+        let limits = Limits::new(args.timeout, takes);
         Ok(Self {
             kernel,
             initrd,
@@ -332,6 +309,97 @@ impl Ready {
             code,
         })
     }
+}
+
+/// A plan that was checked, and what is packed for it.
+struct Planned {
+    tokens: Vec<String>,
+    added: Archive,
+    /// How long its runs take.
+    takes: Duration,
+    works: Vec<Works>,
+}
+
+/// The work types of a run, one a group.
+pub type Works = Vec<&'static Workload>;
+
+/// The work types of each run, without booting; none of a plan that only a
+/// payload of its own understands.
+///
+/// # Errors
+///
+/// The plan is wrong.
+pub fn works(args: &Args) -> Result<Vec<Works>> {
+    Ok(Planned::new(args)?.works)
+}
+
+impl Planned {
+    fn new(args: &Args) -> Result<Self> {
+        let words = args.plan.iter().filter(|word| *word != "--");
+        let mut tokens: Vec<String> = words.cloned().collect();
+        let option = tokens.iter().find(|word| word.starts_with("--"));
+        if let Some(option) = option {
+            bail!("`{option}` is in the plan; options come before it");
+        }
+        let mut additions = args.add.clone();
+        let scheduler = args.scheduler.as_deref().map(placed).transpose()?;
+        additions.extend(scheduler.as_ref().map(|it| it.0.clone()));
+        let mut added = build::additions(&additions)?;
+        // A word with spaces stays one.
+        for word in &mut tokens {
+            if word.contains(char::is_whitespace) && !word.contains('"') {
+                *word = format!("\"{word}\"");
+            }
+        }
+        if let Some((_, path)) = scheduler
+            && !says_scx(&tokens.join(" "), &added)
+        {
+            tokens.insert(0, format!("scx={path}"));
+        }
+        let plan = tokens.join(" ");
+        let (takes, works) = match &args.payload {
+            Some(_) => (FOREIGN, Vec::new()),
+            None => check(&plan, &added)?,
+        };
+        if tokens.len() > MOST_WORDS || plan.len() > LONGEST_PLAN {
+            build::pack_plan(&mut added, "boot", plan)?;
+            tokens = vec!["plan=boot".to_owned()];
+        }
+        Ok(Self {
+            tokens,
+            added,
+            takes,
+            works,
+        })
+    }
+}
+
+/// The options of boots that another verb makes: the words that are handed on
+/// to this one, a kernel and a plan.
+///
+/// # Errors
+///
+/// An option is wrong, or there is no plan.
+pub fn handed(
+    verb: &str,
+    to_boot: &[String],
+    kernel: &str,
+    plan: &[String],
+) -> Result<Args> {
+    let mut plan = plan.iter().filter(|word| *word != "--").peekable();
+    if plan.peek().is_none() {
+        bail!("what to {verb} is missing: a plan follows `--`");
+    }
+    let words = to_boot.iter().map(String::as_str);
+    let words: Vec<&str> = words
+        .chain(["--"])
+        .chain(plan.map(String::as_str))
+        .collect();
+    let parsed = Args::from_args(&[verb], &words);
+    let mut args = parsed
+        .map_err(|early| anyhow!("{}", early.output.trim_end().to_owned()))?;
+    kernel.clone_into(&mut args.kernel);
+    Ok(args)
 }
 
 /// A boot that is over and stored.
@@ -447,8 +515,12 @@ fn says_scx(tokens: &str, added: &Archive) -> bool {
         .any(|token| token.key == "scx")
 }
 
-/// Checks a plan before anything is built; returns how long its runs take.
-pub(super) fn check(tokens: &str, added: &Archive) -> Result<Duration> {
+/// Checks a plan before anything is built; returns how long its runs take
+/// and their work types.
+pub(super) fn check(
+    tokens: &str,
+    added: &Archive,
+) -> Result<(Duration, Vec<Works>)> {
     let mut text = String::new();
     let mut sources = Sources {
         args: Source::args(tokens),
@@ -473,7 +545,11 @@ pub(super) fn check(tokens: &str, added: &Archive) -> Result<Duration> {
         );
     }
     let runs = plan.runs().map(|r| r.settings.warmup + r.settings.time);
-    Ok(runs.sum())
+    let works = plan.runs().map(|run| {
+        let groups = run.groups.iter();
+        groups.map(|group| group.work.row()).collect()
+    });
+    Ok((runs.sum(), works.collect()))
 }
 
 /// When a machine counts as hung. A busy host makes a machine slow, not

@@ -170,7 +170,7 @@ fn asked(args: &Args) -> Result<Asked> {
     })
 }
 
-fn list(root: &Path) -> Result<Vec<Stored>> {
+pub(super) fn list(root: &Path) -> Result<Vec<Stored>> {
     let (stored, wrong) = store::list(root)?;
     for why in wrong {
         eprintln!("not a run: {why}");
@@ -223,12 +223,12 @@ fn for_kernels_only(args: &Args) -> Result<()> {
 }
 
 /// What a side is.
-enum Found {
+pub(super) enum Found {
     Kernel,
     Stored(Vec<Stored>),
 }
 
-fn find(text: &str, stored: &[Stored]) -> Result<Found> {
+pub(super) fn find(text: &str, stored: &[Stored]) -> Result<Found> {
     let kernel = text == "host" || text.contains(':');
     if kernel || Path::new(text).is_file() {
         return Ok(Found::Kernel);
@@ -260,7 +260,7 @@ fn find(text: &str, stored: &[Stored]) -> Result<Found> {
     Ok(Found::Stored(found))
 }
 
-fn name(run: &Stored) -> String {
+pub(super) fn name(run: &Stored) -> String {
     let name = run.dir.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
 }
@@ -300,7 +300,7 @@ fn of_stored(
     Ok(sides)
 }
 
-fn sample(run: &Stored) -> Result<Sample> {
+pub(super) fn sample(run: &Stored) -> Result<Sample> {
     let path = run.dir.join(store::REPORT);
     let what = || path.display().to_string();
     let json = fs::read(&path).with_context(what)?;
@@ -489,19 +489,7 @@ fn order(args: &Args, seed: Option<u64>) -> Result<Vec<(usize, Option<u64>)>> {
 
 /// The options of one side's boots.
 fn boot_args(args: &Args, kernel: &str, more: &[String]) -> Result<boot::Args> {
-    let mut plan = args.plan.iter().filter(|word| *word != "--").peekable();
-    if plan.peek().is_none() {
-        bail!("what to compare is missing: a plan follows `--`");
-    }
-    let words = args.to_boot.iter().map(String::as_str);
-    let words: Vec<&str> = words
-        .chain(["--"])
-        .chain(plan.map(String::as_str))
-        .collect();
-    let parsed = boot::Args::from_args(&["compare"], &words);
-    let mut boot = parsed
-        .map_err(|early| anyhow!("{}", early.output.trim_end().to_owned()))?;
-    kernel.clone_into(&mut boot.kernel);
+    let mut boot = boot::handed("compare", &args.to_boot, kernel, &args.plan)?;
     boot.append.extend(more.iter().cloned());
     Ok(boot)
 }

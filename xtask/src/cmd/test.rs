@@ -10,7 +10,8 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(
     example = "{command_name} --setup",
     note = "Kernels come from Debian's packages. On two cores it takes \
-            some minutes.",
+            some minutes, with --slow half an hour, which is less the second \
+            time.",
     error_code(0, "all checks passed"),
     error_code(255, "a check failed, or could not be made")
 )]
@@ -18,6 +19,10 @@ pub struct Args {
     /// install what is missing
     #[argh(switch)]
     setup: bool,
+    /// check what takes long in their place: a regression planted in a kernel
+    /// is found by building it several times
+    #[argh(switch)]
+    slow: bool,
 }
 
 /// Kernels the tests boot.
@@ -36,6 +41,9 @@ pub fn run(args: &Args) -> Result<u8> {
     for kernel in KERNELS {
         crate::kernel::resolve(kernel, args.setup)?;
     }
+    if args.slow {
+        return slow(args.setup);
+    }
     kernel_build::build(&kernel_build::Order::of_tests(args.setup)?)?;
     tools::run(&["cargo", "fmt", "--all", "--check"])?;
     let lints = ["--workspace", "--all-targets", "--", "-D", "warnings"];
@@ -44,5 +52,16 @@ pub fn run(args: &Args) -> Result<u8> {
     // on a runner with two cores, of the time their proofs need.
     let threads = ["--workspace", "--", "--test-threads=1"];
     tools::run(&[&["cargo", "test"], &threads[..]].concat())?;
+    Ok(super::exit::GOOD)
+}
+
+fn slow(setup: bool) -> Result<u8> {
+    // What the history is made of.
+    kernel_build::source("debian:6.12", setup)?;
+    let of = ["--package", "xtask", "--features", "slow", "--test", "slow"];
+    let lints = ["--", "-D", "warnings"];
+    tools::run(&[&["cargo", "clippy", "--quiet"], &of[..], &lints].concat())?;
+    let shown = ["--", "--nocapture"];
+    tools::run(&[&["cargo", "test"], &of[..], &shown].concat())?;
     Ok(super::exit::GOOD)
 }

@@ -153,6 +153,10 @@ impl Make<'_> {
         if status.success() {
             return Ok(());
         }
+        // Somebody stopped it: that says nothing of the kernel.
+        if status.code().is_none() {
+            bail!("make was stopped ({status})");
+        }
         let said = fs::read(&log).unwrap_or_default();
         let said = String::from_utf8_lossy(&said).into_owned();
         let lines: Vec<_> = said.lines().collect();

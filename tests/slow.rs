@@ -1,0 +1,257 @@
+//! What takes too long for every commit: `cargo xtask test --slow`.
+//!
+//! A regression is planted in a history of Linux 6.12 and found. The history
+//! and the kernels stay in the cache, so that only the first time is slow.
+
+#![cfg(test)]
+
+use std::env;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use xtask::{kernel, kernel_build};
+
+/// Folders that no kernel of ours is made of: only what `make` reads itself
+/// is taken from them, for the history to be a third of the size.
+const BULK: &[&str] = &[
+    "Documentation",
+    "drivers/clk",
+    "drivers/crypto",
+    "drivers/gpu",
+    "drivers/hwmon",
+    "drivers/iio",
+    "drivers/infiniband",
+    "drivers/media",
+    "drivers/net/ethernet",
+    "drivers/net/wireless",
+    "drivers/pinctrl",
+    "drivers/scsi",
+    "drivers/staging",
+    "samples",
+    "sound",
+    "tools/perf",
+    "tools/testing",
+];
+
+/// A commit: what it is called, and the text that it puts into a file behind
+/// a line, or at the end without one.
+struct Change {
+    subject: &'static str,
+    file: &'static str,
+    behind: Option<&'static str>,
+    text: &'static str,
+}
+
+const fn at_end(
+    subject: &'static str,
+    file: &'static str,
+    text: &'static str,
+) -> Change {
+    let behind = None;
+    Change {
+        subject,
+        file,
+        behind,
+        text,
+    }
+}
+
+const CORE: &str = "kernel/sched/core.c";
+const IDLE: &str = "kernel/sched/idle.c";
+const CULPRIT: &str = "sched: extra work in every wake-up";
+
+/// As much code as the culprit has, where it costs nothing.
+const UNUSED: Change = at_end(
+    "sched: a function that nothing calls",
+    CORE,
+    "\nstatic __used void never_called(void)\n{\n\
+     \tfor (int i = 0; i < 250; i++)\n\t\tbarrier();\n}\n",
+);
+
+/// One slows down, one does not build, and the others change nothing.
+const PLANTED: &[Change] = &[
+    at_end("fair: say more", "kernel/sched/fair.c", "\n/* More. */\n"),
+    UNUSED,
+    at_end("lib: say more", "lib/string.c", "\n/* More. */\n"),
+    at_end(
+        "idle: does not build",
+        IDLE,
+        "\n#define BROKEN\n#ifdef BROKEN\n#error\n#endif\n",
+    ),
+    Change {
+        subject: "idle: builds again",
+        file: IDLE,
+        behind: Some("\n#define BROKEN\n"),
+        text: "#undef BROKEN\n",
+    },
+    Change {
+        subject: CULPRIT,
+        file: CORE,
+        behind: Some(
+            "int try_to_wake_up(struct task_struct *p, unsigned int state, \
+             int wake_flags)\n{\n\tguard(preempt)();\n\
+             \tint cpu, success = 0;\n",
+        ),
+        text: "\n\tfor (int i = 0; i < 250; i++)\n\t\tbarrier();\n",
+    },
+    at_end("README: say more", "README", "\nMore.\n"),
+    at_end("fair: say even more", "kernel/sched/fair.c", "\n/* ! */\n"),
+];
+
+const HARMLESS: &[Change] = &[
+    UNUSED,
+    at_end("fair: say more", "kernel/sched/fair.c", "\n/* More. */\n"),
+];
+
+fn git(tree: &Path, args: &[&str]) -> String {
+    let mut git = Command::new("git");
+    git.arg("-C").arg(tree).args(args);
+    // The same commits every time, so that kernels are found again.
+    for who in ["AUTHOR", "COMMITTER"] {
+        git.env(format!("GIT_{who}_NAME"), "pidone");
+        git.env(format!("GIT_{who}_EMAIL"), "pidone@localhost");
+        git.env(format!("GIT_{who}_DATE"), "2026-01-01T00:00:00Z");
+    }
+    let out = git.output().unwrap();
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "git {args:?}: {said}");
+    String::from_utf8_lossy(&out.stdout).trim().to_owned()
+}
+
+fn copy(from: &Path, to: &Path, below: &str) {
+    for entry in fs::read_dir(from.join(below)).unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name().into_string().unwrap();
+        let path = match below {
+            "" => name.clone(),
+            below => format!("{below}/{name}"),
+        };
+        let kind = entry.file_type().unwrap();
+        if kind.is_dir() {
+            fs::create_dir_all(to.join(&path)).unwrap();
+            copy(from, to, &path);
+            continue;
+        }
+        let within = |dir: &str| {
+            let rest = path.strip_prefix(dir);
+            rest.is_some_and(|rest| rest.starts_with('/'))
+        };
+        let other = within("arch") && !within("arch/x86") && below != "arch";
+        let bulk = other || BULK.iter().any(|dir| within(dir));
+        let read = ["Kconfig", "Makefile", "Kbuild"];
+        if bulk && !read.iter().any(|word| name.starts_with(word)) {
+            continue;
+        }
+        match kind.is_symlink() {
+            true => {
+                let target = fs::read_link(entry.path()).unwrap();
+                std::os::unix::fs::symlink(target, to.join(&path)).unwrap();
+            }
+            false => {
+                fs::copy(entry.path(), to.join(&path)).unwrap();
+            }
+        }
+    }
+}
+
+/// A repository of Debian's 6.12 with two histories on it.
+fn plant() -> PathBuf {
+    let tree = kernel::cache_dir().unwrap().join("planted/linux");
+    let planted = |rev: &str| {
+        let mut git = Command::new("git");
+        git.arg("-C")
+            .arg(&tree)
+            .args(["rev-parse", "-q", "--verify", rev]);
+        git.output().unwrap().status.success()
+    };
+    if !tree.join(".git").is_dir() || !planted("base") {
+        let source = kernel_build::source("debian:6.12", false).unwrap();
+        if tree.exists() {
+            fs::remove_dir_all(&tree).unwrap();
+        }
+        fs::create_dir_all(&tree).unwrap();
+        copy(&source, &tree, "");
+        git(&tree, &["init", "-q", "-b", "base"]);
+        git(&tree, &["add", "-A", "-f"]);
+        git(&tree, &["commit", "-q", "-m", "6.12 as Debian has it"]);
+    }
+    for (name, changes) in [("planted", PLANTED), ("harmless", HARMLESS)] {
+        git(&tree, &["checkout", "-q", "-f", "-B", name, "base"]);
+        for change in changes {
+            let file = tree.join(change.file);
+            let old = fs::read_to_string(&file).unwrap();
+            let at = match change.behind {
+                Some(text) => old.find(text).unwrap() + text.len(),
+                None => old.len(),
+            };
+            let new = [&old[..at], change.text, &old[at..]].concat();
+            fs::write(&file, new).unwrap();
+            git(&tree, &["commit", "-q", "-a", "-m", change.subject]);
+        }
+    }
+    tree
+}
+
+fn bisect(tree: &Path, bad: &str, more: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    command.args(["bisect", "--tree"]).arg(tree);
+    command.args(["--good", "base", "--bad", bad, "--seeds", "2"]);
+    command.args(["--deterministic", "--smp", "1", "--metric", "rate"]);
+    command.arg("--store").arg(tree.with_file_name("runs"));
+    command.args(more).args(["--", "time=200ms", "work=PipeIo"]);
+    command
+}
+
+fn shown(out: &Output) -> String {
+    let [stdout, stderr] = [&out.stdout, &out.stderr]
+        .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+    println!("{stderr}{stdout}({})\n", out.status);
+    stderr + &stdout
+}
+
+#[test]
+fn a_planted_regression_is_found_and_a_harmless_change_is_not_blamed() {
+    let tree = plant();
+    let head = git(&tree, &["rev-parse", "HEAD"]);
+    // Ctrl-C in the middle of a step.
+    let mut child = bisect(&tree, "planted", &["--restart"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(child.stderr.take().unwrap());
+    for line in said.lines().map(Result::unwrap) {
+        println!("{line}");
+        if line.starts_with("step 1,") {
+            let group = format!("-{}", child.id());
+            let kill = ["-INT", "--", &group];
+            Command::new("kill").args(kill).status().unwrap();
+        }
+    }
+    assert!(child.wait().unwrap().code().is_none());
+    let out = bisect(&tree, "planted", &[]).output().unwrap();
+    let text = shown(&out);
+    assert_eq!(out.status.code(), Some(0), "{text}");
+    for part in [
+        "taken up again: 4 boots and 0 steps are known",
+        "the ends can be told apart: rate -",
+        "skip: the kernel does not build",
+        &format!("{CULPRIT}\n  parent: "),
+        "idle: builds again\n  rate -",
+        "in every seed",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let found = text.lines().find(|line| line.starts_with("found: "));
+    assert!(found.is_some_and(|line| line.ends_with(CULPRIT)), "{text}");
+    let out = bisect(&tree, "harmless", &["--restart"]).output().unwrap();
+    let text = shown(&out);
+    assert_eq!(out.status.code(), Some(125), "{text}");
+    assert!(text.contains("both ends cannot be told apart by 2 boots each"));
+    assert!(!text.contains("found: "), "{text}");
+    assert_eq!(git(&tree, &["rev-parse", "HEAD"]), head);
+    assert_eq!(git(&tree, &["status", "--porcelain", "-uno"]), "");
+}

@@ -1,0 +1,446 @@
+//! `bisect`: the commit of a kernel tree that made something worse.
+
+use super::{boot, compare, exit, runs};
+use crate::bisect::decide::Scale;
+use crate::bisect::git::Repo;
+use crate::bisect::state::{Boot, State};
+use crate::bisect::{Answer, Asked, Bisection, Lab, Seen};
+use crate::judge::{
+    As, Call, Condition, Policy, Share, ended, known_metric, worst,
+};
+use crate::kernel_build::{self, Arch, DoesNotBuild, Order, key};
+use crate::metrics::{self, Better, Selector};
+use crate::model::Report;
+use crate::store::{self, Stored};
+use crate::{kernel, tools};
+use anyhow::{Context, Result, bail};
+use argh::{ArgsInfo, FromArgs};
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Find the commit of a kernel tree that made something worse: measure both
+/// ends, and search what lies between them in a worktree of its own.
+#[derive(Debug, Clone, Default, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "bisect")]
+#[argh(
+    usage = "--tree DIR --good REV --bad REV [--metric METRIC | --expect \
+             CONDITION...] [options] -- plan...",
+    example = "Exact figures, one boot a step:\n\
+               \x20 {command_name} --tree linux --good v6.12 --bad v6.13 \\\n\
+               \x20   --deterministic --smp 1 --metric rate -- work=PipeIo",
+    example = "Where wake-ups became slower than a limit, by chance or not:\n\
+               \x20 {command_name} --tree linux --good v6.12 --bad v6.13 \\\n\
+               \x20   --expect 'wake.p99<500us' -- time=2s work=PipeIo",
+    note = "The same command takes an interrupted bisection up again, and says \
+            once more what a finished one found.",
+    note = "Without --metric and --expect, a commit is bad if its boot fails: \
+            by the kernel, a run, or the plan's own expect=.",
+    note = "The options of `boot` that describe a machine are options of \
+            `bisect`, too. docs/bisect.md says how steps are decided.",
+    error_code(0, "found, and verified beside its parent"),
+    error_code(125, "cannot tell: the ends, or what was found, do not differ"),
+    error_code(255, "the tool, its usage or the plan failed")
+)]
+pub struct Args {
+    /// a git checkout of the kernel, which stays as it is
+    #[argh(option)]
+    pub tree: PathBuf,
+    /// a revision that is good
+    #[argh(option)]
+    pub good: String,
+    /// a revision that is bad
+    #[argh(option)]
+    pub bad: String,
+    /// a metric that became worse, as in wake.p50, or of one run as in
+    /// PipeIo:rate
+    #[argh(option)]
+    pub metric: Option<String>,
+    /// a condition that no longer holds, as in wake.p99<500us; may be repeated
+    #[argh(option)]
+    pub expect: Vec<String>,
+    /// look for what made it better
+    #[argh(switch)]
+    pub better: bool,
+    /// boots of each end, and of the culprit and its parent, 8 by default
+    #[argh(option)]
+    pub runs: Option<usize>,
+    /// seeds of deterministic machines, beginning with that of
+    /// --deterministic, 3 by default
+    #[argh(option)]
+    pub seeds: Option<usize>,
+    /// how sure all steps together must be, 95% by default; boots are repeated
+    /// until they are
+    #[argh(option)]
+    pub confidence: Option<Share>,
+    /// most boots of a step, 40 by default
+    #[argh(option)]
+    pub most_boots: Option<usize>,
+    /// a difference between both ends that does not count, 0.5% by default
+    #[argh(option)]
+    pub margin: Option<Share>,
+    /// what a panic or a hang in the middle of a run is: bad or skip; by
+    /// default skip for --metric and else bad
+    #[argh(option)]
+    pub panic: Option<As>,
+    /// what a kernel is that never gets to its init: skip (the default) or bad
+    #[argh(option)]
+    pub no_boot: Option<As>,
+    /// a fragment of kernel-configs/, as `kernel build` takes it; may be
+    /// repeated
+    #[argh(option)]
+    pub fragment: Vec<String>,
+    /// what they are merged into: tinyconfig (the default), defconfig or a file
+    #[argh(option)]
+    pub base: Option<String>,
+    /// forget what an earlier bisection of the same measured
+    #[argh(switch)]
+    pub restart: bool,
+    /// where runs are stored; by default `runs` in the workspace
+    #[argh(option)]
+    pub store: Option<PathBuf>,
+    /// a word for `boot`
+    #[argh(option, hidden_help)]
+    pub to_boot: Vec<String>,
+    /// the plan
+    #[argh(positional, greedy)]
+    pub plan: Vec<String>,
+}
+
+/// Boots of each end.
+const RUNS: usize = 8;
+/// Seeds of deterministic machines.
+const SEEDS: usize = 3;
+/// Most boots of a step.
+const MOST: usize = 40;
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The usage or the plan is wrong, or something that is needed is missing.
+pub fn run(args: &Args) -> Result<u8> {
+    let (answer, report) = bisect(args)?;
+    super::print(&report)?;
+    Ok(match answer {
+        Answer::Found { .. } => exit::GOOD,
+        _ => exit::CANNOT_TELL,
+    })
+}
+
+/// Finds the commit; also says so in words.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub fn bisect(args: &Args) -> Result<(Answer, String)> {
+    let boot = boot::handed("bisect", &args.to_boot, "", &args.plan)?;
+    tools::require(&[tools::GIT], boot.setup)?;
+    let (asked, question) = asked(args, &boot)?;
+    let tree = Repo::top(&args.tree)?;
+    let ends = [&args.good, &args.bad];
+    let [good, bad] = ends.map(|rev| Repo::commit(&tree, rev));
+    let (good, bad) = (good?, bad?);
+    if good == bad {
+        bail!(
+            "--good {} and --bad {}: the same commit",
+            args.good,
+            args.bad
+        );
+    }
+    if Repo::is_ancestor(&tree, &bad, &good)? {
+        bail!(
+            "--bad {} is older than --good {}; are they swapped? --better \
+             looks for what made it better",
+            args.bad,
+            args.good
+        );
+    }
+    if Repo::dirty(&tree)? {
+        eprintln!(
+            "note: {} has changes that are not committed; they are left as \
+             they are, and are in no kernel that is built",
+            tree.display()
+        );
+    }
+    let name = tree.file_name().unwrap_or_default().to_string_lossy();
+    let place = tree.display().to_string();
+    let dir = kernel::cache_dir()?
+        .join("bisect")
+        .join(format!("{name}-{}", key(&[&place])));
+    fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    let lock = fs::File::create(dir.join("lock"))?;
+    if lock.try_lock().is_err() {
+        eprintln!("waiting for another bisection of {place}");
+        lock.lock().context("lock of the bisection")?;
+    }
+    let words = said(args);
+    let file = dir.join(format!("{}.json", key(&[&good, &bad, &words])));
+    let mut state = match State::read(&file)? {
+        Some(state) if !args.restart => state,
+        _ => State {
+            schema: 1,
+            question: words,
+            good: good.clone(),
+            bad: bad.clone(),
+            ..State::default()
+        },
+    };
+    if state.count() > 0 {
+        eprintln!(
+            "taken up again: {} boots and {} steps are known; --restart \
+             forgets them",
+            state.count(),
+            state.steps.len()
+        );
+    }
+    let repo = Repo::open(&tree, &dir.join(name.as_ref()))?;
+    let mut bench = Bench {
+        args,
+        boot,
+        question,
+        policy: policy(args),
+        worktree: &repo.worktree,
+        root: args.store.clone().unwrap_or_else(runs::default_dir),
+        ready: BTreeMap::new(),
+    };
+    let mut bisection = Bisection {
+        repo: &repo,
+        state: &mut state,
+        file: &file,
+        asked,
+    };
+    let answer = bisection.run(&mut bench)?;
+    let history = repo.between(&good, &bad)?;
+    let report = bisection.report(&answer, &history);
+    Ok((answer, report))
+}
+
+/// Everything that makes this bisection another one.
+fn said(args: &Args) -> String {
+    let call = |of: Option<As>| of.map(|of| of.0.to_string());
+    let base = args.base.as_deref().unwrap_or("tinyconfig");
+    let parts: [(&str, Vec<String>); 8] = [
+        ("metric", args.metric.iter().cloned().collect()),
+        ("expect", args.expect.clone()),
+        ("better", vec![args.better.to_string()]),
+        ("panic", call(args.panic).into_iter().collect()),
+        ("no boot", call(args.no_boot).into_iter().collect()),
+        (
+            "kernel",
+            [args.fragment.clone(), vec![base.into()]].concat(),
+        ),
+        ("machine", args.to_boot.clone()),
+        ("plan", args.plan.clone()),
+    ];
+    let lines = parts.map(|(what, words)| format!("{what}: {words:?}\n"));
+    lines.concat()
+}
+
+fn policy(args: &Args) -> Policy {
+    let panic = match args.metric {
+        Some(_) => Call::CannotTell,
+        None => Call::Bad,
+    };
+    Policy {
+        panic: args.panic.map_or(panic, |call| call.0),
+        no_boot: args.no_boot.map_or(Call::CannotTell, |call| call.0),
+    }
+}
+
+/// What boots are asked.
+enum Question {
+    Metric(Selector),
+    Conditions(Vec<Condition>),
+}
+
+/// Checks everything that needs no kernel.
+fn asked(args: &Args, boot: &boot::Args) -> Result<(Asked, Question)> {
+    let plan = boot::works(boot)?;
+    let good = Some(As(Call::Good));
+    if args.panic == good || args.no_boot == good {
+        bail!("--panic and --no-boot: valid are bad and skip");
+    }
+    let question = match &args.metric {
+        Some(_) if !args.expect.is_empty() => {
+            bail!("--metric and --expect: one of them at a time")
+        }
+        Some(text) => {
+            let selector = Selector::parse(text)?;
+            known_metric(&selector, &plan)?;
+            Question::Metric(selector)
+        }
+        None => {
+            let all = args.expect.iter();
+            let all = all.map(|text| Condition::parse(text, &plan));
+            Question::Conditions(all.collect::<Result<_>>()?)
+        }
+    };
+    let (name, way) = match &question {
+        Question::Metric(metric) => {
+            (args.metric.clone(), metrics::better(&metric.name))
+        }
+        Question::Conditions(all) if all.is_empty() => {
+            (Some("how boots end".to_owned()), Better::Lower)
+        }
+        Question::Conditions(_) => {
+            (Some(args.expect.join(" and ")), Better::Lower)
+        }
+    };
+    let better = match (args.better, way) {
+        (true, Better::Lower) => Better::Higher,
+        (true, Better::Higher) => Better::Lower,
+        (_, way) => way,
+    };
+    let boots = match (boot.deterministic, args.runs, args.seeds) {
+        (None, _, Some(_)) => {
+            bail!("--seeds needs --deterministic; --runs is for other boots")
+        }
+        (Some(_), Some(_), _) => bail!(
+            "--runs is not for deterministic boots, which repeat themselves; \
+             --seeds makes them differ"
+        ),
+        (None, runs, None) => runs.unwrap_or(RUNS),
+        (Some(_), None, seeds) => seeds.unwrap_or(SEEDS),
+    };
+    let most = args.most_boots.unwrap_or(MOST);
+    if boots == 0 || most == 0 {
+        bail!("0 boots say nothing");
+    }
+    let last = boot.deterministic.unwrap_or(0).checked_add(boots as u64);
+    last.with_context(|| format!("--seeds {boots}: too many"))?;
+    let confidence = args.confidence.map_or(0.95, |share| share.0);
+    if !(0.5..1.0).contains(&confidence) {
+        bail!(
+            "--confidence {}%: valid is 50% or more, below 100%",
+            confidence * 100.0
+        );
+    }
+    let asked = Asked {
+        scale: Scale {
+            name: name.unwrap_or_default(),
+            unit: String::new(),
+            better,
+            margin: args.margin.map_or(0.005, |share| share.0),
+            floor: None,
+            condition: args.metric.is_none(),
+        },
+        seed: boot.deterministic,
+        boots,
+        confidence,
+        most,
+    };
+    Ok((asked, question))
+}
+
+/// Builds in the worktree and boots in QEMU.
+struct Bench<'a> {
+    args: &'a Args,
+    boot: boot::Args,
+    question: Question,
+    policy: Policy,
+    worktree: &'a Path,
+    root: PathBuf,
+    ready: BTreeMap<PathBuf, boot::Ready>,
+}
+
+impl Lab for Bench<'_> {
+    fn build(&mut self) -> Result<core::result::Result<PathBuf, String>> {
+        let base = self.args.base.as_deref().unwrap_or("tinyconfig");
+        let cpus = std::thread::available_parallelism();
+        let built = kernel_build::build(&Order {
+            tree: self.worktree.display().to_string(),
+            fragments: self.args.fragment.clone(),
+            base: base.to_owned(),
+            arch: Arch::find(Some("x86_64"))?,
+            jobs: cpus.map_or(1, usize::from),
+            setup: self.boot.setup,
+        });
+        match built {
+            Ok(built) => Ok(Ok(built.image)),
+            Err(error) if error.is::<DoesNotBuild>() => {
+                Ok(Err(error.to_string()))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Seen> {
+        let mut args = self.boot.clone();
+        args.kernel = image.display().to_string();
+        args.deterministic = seed;
+        if !self.ready.contains_key(image) {
+            let ready = boot::Ready::new(&args)?;
+            self.ready.insert(image.to_path_buf(), ready);
+        }
+        let ready = self.ready.get(image).context("no image")?;
+        let done = ready.boot_and_store(&args, &self.root)?;
+        if done.code == exit::TOOL {
+            bail!("{}: {}", done.report.outcome, done.report.reason);
+        }
+        let meta = store::meta(&done.dir)?;
+        let initramfs = meta.initramfs_sha256.clone();
+        let dir = done.dir;
+        let run = compare::name(&Stored { dir, meta });
+        let seen = seen(&self.question, self.policy, &done.report, done.code)?;
+        Ok(Seen {
+            boot: Boot {
+                seed,
+                run,
+                ..seen.boot
+            },
+            initramfs,
+            ..seen
+        })
+    }
+
+    fn say(&mut self, text: &str) {
+        eprintln!("{text}");
+    }
+}
+
+/// What a boot says to the question.
+fn seen(
+    question: &Question,
+    policy: Policy,
+    report: &Report,
+    code: u8,
+) -> Result<Seen> {
+    let (mut call, mut why) = ended(report, code, policy);
+    let mut seen = Seen::default();
+    match question {
+        Question::Metric(selector) if call == Call::Good => {
+            let found = selector.of(report)?;
+            if let [(_, metric)] = &found[..] {
+                seen.boot.value = Some(metric.value);
+                seen.floor = metric.steady.map(|s| s.max(metric.resolution));
+                seen.unit.clone_from(&metric.unit);
+            } else if found.is_empty() {
+                why = format!("no figure for {}", selector.name);
+            } else {
+                let all = found.iter();
+                let all = all.map(|(run, m)| format!("{run}:{}", m.name));
+                let all: Vec<String> = all.collect();
+                bail!("which run's metric? --metric {}", all.join(", "));
+            }
+        }
+        Question::Metric(_) => seen.boot.bad = call == Call::Bad,
+        Question::Conditions(all) => {
+            if call == Call::Good && !all.is_empty() {
+                why.clear();
+                for condition in all {
+                    let mut of = (call, why);
+                    worst(&mut of, condition.of(report)?);
+                    (call, why) = of;
+                }
+            }
+            seen.boot.value = match call {
+                Call::Good => Some(0.0),
+                Call::Bad => Some(1.0),
+                Call::CannotTell => None,
+            };
+        }
+    }
+    seen.boot.why = why;
+    Ok(seen)
+}
