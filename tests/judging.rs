@@ -58,8 +58,8 @@ fn documented_lines_find_the_commit() {
     // Home is elsewhere, and what is ours there is where it was.
     let var = |name| std::env::var(name).ok();
     let old = var("HOME").unwrap_or_default();
-    let cargo = var("CARGO_HOME").unwrap_or(format!("{old}/.cargo"));
-    let rustup = var("RUSTUP_HOME").unwrap_or(format!("{old}/.rustup"));
+    let cargo = var("CARGO_HOME").unwrap_or_else(|| format!("{old}/.cargo"));
+    let rustup = var("RUSTUP_HOME").unwrap_or_else(|| format!("{old}/.rustup"));
     let shell = |line: &str| {
         let mut shell = Command::new("sh");
         shell.args(["-c", line]).current_dir(&tree);
