@@ -22,11 +22,12 @@ fn boot() -> Sample {
     }
 }
 
-fn faster(by: f64) -> Sample {
+/// As much as so many percent of the usual.
+fn faster(percent: u64) -> Sample {
     let mut boot = boot();
     let group = &mut boot.report.runs[0].groups[0];
     for worker in &mut group.workers {
-        worker.iterations = (worker.iterations as f64 * by) as u64;
+        worker.iterations = worker.iterations * percent / 100;
     }
     boot
 }
@@ -106,7 +107,7 @@ fn conditions_decide_by_most_boots() {
         why.contains("PipeIo: iterations>48000 holds: 48210"),
         "{why}"
     );
-    let slow = faster(0.9);
+    let slow = faster(90);
     let (found, why) = call(&holds, core::slice::from_ref(&slow));
     assert_eq!(found, Call::Bad);
     assert!(why.contains("iterations>48000 does not hold: 433"), "{why}");
@@ -124,31 +125,31 @@ fn what_is_worse_than_the_baseline_by_more_is_bad() {
     let mut with = |metrics: &[&str], by| {
         let parse = |text: &&str| Selector::parse(text).unwrap();
         asked.baseline = Some(Baseline {
-            samples: vec![faster(0.99), boot(), faster(1.01)],
+            samples: vec![faster(99), boot(), faster(101)],
             metrics: metrics.iter().map(parse).collect(),
             by,
         });
         asked.clone()
     };
     let by_rate = with(&["PipeIo:rate"], 0.05);
-    assert_eq!(call(&by_rate, &[faster(0.96)]).0, Call::Good);
-    assert_eq!(call(&by_rate, &[faster(1.5)]).0, Call::Good);
-    let (found, why) = call(&by_rate, &[faster(0.94)]);
+    assert_eq!(call(&by_rate, &[faster(96)]).0, Call::Good);
+    assert_eq!(call(&by_rate, &[faster(150)]).0, Call::Good);
+    let (found, why) = call(&by_rate, &[faster(94)]);
     assert_eq!(found, Call::Bad);
     assert!(why.contains("was 48210/s (-6.0"), "{why}");
     // The median decides.
-    let boots = [faster(0.5), boot(), boot()];
+    let boots = [faster(50), boot(), boot()];
     assert_eq!(call(&by_rate, &boots).0, Call::Good);
     // Less is better here, and it takes more CPU time for each.
     let by_cost = with(&["1:cpu/iterations"], 0.05);
-    assert_eq!(call(&by_cost, &[faster(0.94)]).0, Call::Bad);
-    assert_eq!(call(&by_cost, &[faster(1.5)]).0, Call::Good);
+    assert_eq!(call(&by_cost, &[faster(94)]).0, Call::Bad);
+    assert_eq!(call(&by_cost, &[faster(150)]).0, Call::Good);
     // Without a name: what is judged by default, of every run.
     let by_default = with(&[], 0.05);
     let (found, why) = call(&by_default, &[boot()]);
     assert_eq!(found, Call::Good);
     assert!(why.contains("PipeIo: rate") && why.contains("SpinWait: rate"));
-    assert_eq!(call(&by_default, &[faster(0.9)]).0, Call::Bad);
+    assert_eq!(call(&by_default, &[faster(90)]).0, Call::Bad);
     let error = judge(&with(&["kernel.ctxt"], 0.05), &[boot()]);
     let error = error.unwrap_err().to_string();
     assert!(error.contains("better neither way"), "{error}");
