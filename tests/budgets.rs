@@ -5,8 +5,8 @@ use crate::machine;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use xtask::build;
 use xtask::cmd::boot::{Args, boot};
+use xtask::{build, ci, dist};
 
 #[test]
 fn payload_and_image_are_small_and_repeatable() {
@@ -23,20 +23,49 @@ fn payload_and_image_are_small_and_repeatable() {
 }
 
 #[test]
-fn another_checkout_gives_the_same_image() {
+fn another_checkout_gives_the_same_release() {
     let here = build::workspace();
     let parent = tempfile::tempdir().unwrap();
     let there = parent.path().join("a checkout in another place");
     copy_sources(&here, &there);
-    let image = |payload: &Path| {
-        let added = Default::default();
-        let zstd = initramfs::compress::Compression::Zstd;
-        build::image(payload, added, zstd).unwrap()
-    };
-    let one = image(&build::payload(false).unwrap());
-    let two = image(&build::payload_of(&there, build::TARGET).unwrap());
-    // Their bytes are no help in a message.
-    assert!(one == two, "{} and {} bytes differ", one.len(), two.len());
+    let (one, two) = (parent.path().join("one"), parent.path().join("two"));
+    let names = dist::write(&here, &one).unwrap();
+    assert_eq!(names, dist::write(&there, &two).unwrap());
+    for name in &names {
+        let file = |release: &Path| fs::read(release.join(name)).unwrap();
+        // Their bytes are no help in a message.
+        assert!(file(&one) == file(&two), "{name} differs");
+    }
+    // There was something in it before.
+    assert!(dist::write(&here, &one).is_err());
+    for (dir, program, args) in [
+        (&one, "sha256sum", vec!["--check", "--strict", "SHA256SUMS"]),
+        (&two, "./pidone-x86_64", vec!["time=10ms", "work=SpinWait"]),
+        (&two, "zstd", vec!["--test", "pidone-x86_64.cpio.zst"]),
+        (&two, "gzip", vec!["--test", "pidone-x86_64.cpio.gz"]),
+    ] {
+        let mut command = Command::new(program);
+        let done = command.current_dir(dir).args(args).output().unwrap();
+        assert!(done.status.success(), "{program}: {done:?}");
+    }
+    let sums = fs::read_to_string(one.join("SHA256SUMS")).unwrap();
+    assert_eq!(sums.lines().count() + 1, names.len(), "{sums}");
+    let python = ci::tools::python(false).unwrap().join("python");
+    let check = "import sys\n\
+        from cyclonedx.schema import SchemaVersion as Version\n\
+        from cyclonedx.validation.json import JsonStrictValidator as V\n\
+        wrong = V(Version.V1_6).validate_str(open(sys.argv[1]).read())\n\
+        sys.exit(str(wrong) if wrong else 0)\n";
+    let bom = one.join("pidone-x86_64.cdx.json");
+    let done = Command::new(python)
+        .args(["-c", check])
+        .arg(&bom)
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+    let bom = fs::read_to_string(bom).unwrap();
+    assert!(bom.contains("pkg:cargo/rustix@"), "{bom}");
+    assert!(!bom.contains("proptest"), "{bom}");
 }
 
 /// Copies what a commit of the sources, as they are, would hold.

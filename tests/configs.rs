@@ -2,14 +2,13 @@
 
 use crate::machine;
 use pidone::probe::Feature;
-use pidone::workload::What;
 use pidone::workloads::ALL;
 use std::fs;
 use std::path::Path;
 use xtask::cmd::boot::{Args, boot};
 use xtask::kconfig::{Config, fragment};
 use xtask::kernel_build::{self, Built, Order, folder};
-use xtask::kernel_check::{self, Helps, Verdict};
+use xtask::kernel_check::{self, Helps, Verdict, option};
 
 /// As `kernel build` does it, with these fragments or the default ones.
 fn build(fragments: &[&Path]) -> anyhow::Result<Built> {
@@ -23,13 +22,9 @@ fn build(fragments: &[&Path]) -> anyhow::Result<Built> {
 fn every_need_is_covered_by_a_fragment() {
     let helps = Helps::read().unwrap();
     let needed = ALL.iter().flat_map(|row| row.needs);
-    let needed = needed.filter_map(|need| match need.what {
-        What::Feature(feature) => Some(feature),
-        _ => None,
-    });
+    let needed = needed.filter_map(|need| option(&need.what));
     let mut count = 0;
-    for feature in needed.chain(Feature::ALL.iter().copied()) {
-        let symbol = feature.config();
+    for symbol in needed.chain(Feature::ALL.iter().map(|f| f.config())) {
         assert!(helps.fragment(symbol).is_some(), "{symbol} is nowhere");
         count += 1;
     }

@@ -1,23 +1,27 @@
 //! End-to-end tests: they boot real kernels in QEMU and read what came back.
 //!
 //! `cargo xtask test --setup` installs what they need. Proofs that the
-//! intended kernel path ran are in `proofs.rs`, what goes wrong is in
-//! `trouble.rs`, properties of whole boots are in `boots.rs`, and additions to
-//! images are in `packing.rs`. Without a kernel, `consoles.rs` decodes recorded
-//! consoles, `budgets.rs` looks at what is built and `tidy.rs` at the sources.
 //! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
-//! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`, and
-//! additions to images are in `packing.rs`. Without a kernel, `budgets.rs`
-//! looks at what is built and `tidy.rs` at the sources.
+//! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
+//! additions to images are in `packing.rs`, schedulers in `sched_ext.rs`, and
+//! comparisons in `compares.rs`; `ktap.rs` asks the kernel's own reader of
+//! KTAP, `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out
+//! the commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes
+//! recorded consoles, `report.rs` opens pages in a browser, `budgets.rs` looks
+//! at what is built and `tidy.rs` at the sources.
 
 #![cfg(test)]
 
 mod boots;
 mod budgets;
+mod compares;
 mod configs;
 mod consoles;
+mod docs;
 mod expects;
+mod jobs;
 mod judging;
+mod ktap;
 mod packing;
 mod proofs;
 mod proofs_bench;
@@ -25,7 +29,10 @@ mod proofs_cgroup;
 mod proofs_churn;
 mod proofs_cpu;
 mod proofs_custom;
+mod proofs_devices;
+mod proofs_numa;
 mod proofs_wake;
+mod report;
 mod sched_ext;
 mod smoke;
 mod tidy;

@@ -15,7 +15,7 @@ fn data() -> PathBuf {
 }
 
 /// Builds the program in C into `dir`.
-fn c_program(dir: &Path) -> PathBuf {
+pub(crate) fn c_program(dir: &Path) -> PathBuf {
     let program = dir.join("custom-c");
     let built = Command::new("cc")
         .args(["-O2", "-Wall", "-Werror", "-static", "-o"])
@@ -312,4 +312,24 @@ fn a_payload_has_types_of_its_own() {
     assert_eq!((report.outcome.as_str(), code), ("plan_error", 255));
     let reason = &report.reason;
     assert!(reason.contains("nearest is `Pass`"), "{reason}");
+}
+
+#[test]
+fn a_bare_panic_says_its_callers() {
+    let bare = build::own_binary(&data().join("rust"), "bare").unwrap();
+    let output = Command::new(bare).output().unwrap();
+    assert_eq!(output.status.code(), Some(254));
+    let said = String::from_utf8(output.stdout).unwrap();
+    let start = "Bail out! pidone: panicked, called from ";
+    let callers = said.trim().strip_prefix(start).unwrap();
+    let callers: Vec<_> = callers
+        .split(' ')
+        .map(|caller| u64::from_str_radix(caller, 16).unwrap())
+        .collect();
+    // What refuses an index, `inner`, `outer` and `main` at least, all of
+    // which are in a small program at the linker's usual place.
+    assert!(callers.len() >= 4, "{said}");
+    for caller in callers {
+        assert!((0x20_0000..0x22_0000).contains(&caller), "{said}");
+    }
 }

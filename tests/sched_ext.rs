@@ -206,7 +206,7 @@ fn one_that_was_replaced_is_not_the_same() {
 /// types of the kernel that is booted.
 fn scx_simple() -> PathBuf {
     kernel_build::build(&Order::of_tests(false).unwrap()).unwrap();
-    tools::require(&tools::CLANG, false).unwrap();
+    tools::require(&[tools::CLANG, tools::LLVM], false).unwrap();
     let objects = kernel::cache_dir().unwrap().join("objects");
     let objects = fs::read_dir(objects).unwrap().map(|dir| dir.unwrap());
     let of_6_12 = |dir: &PathBuf| {

@@ -66,6 +66,23 @@ fn every_type_on_6_12_with_four_cpus() {
     });
 }
 
+/// With two nodes, a disk and interfaces nothing is left to skip but what
+/// needs threads of a core, or a program.
+#[test]
+fn every_type_with_all_devices() {
+    let report = smoke(Args {
+        smp: "2n2l4c1t".parse().unwrap(),
+        mem: "1G,1G".parse().unwrap(),
+        disk: vec!["64M".parse().unwrap()],
+        nic: Some("pair".parse().unwrap()),
+        plan: vec!["plan=smoke".to_owned()],
+        ..machine("debian:6.12-cloud")
+    });
+    let skipped = report.runs.iter().filter(|run| run.verdict == "skip");
+    let skipped: Vec<_> = skipped.map(|run| run.name.as_str()).collect();
+    assert_eq!(skipped, ["SmtSiblingSpin", "Custom"]);
+}
+
 #[test]
 fn every_type_on_6_1_with_two_cpus() {
     smoke(Args {

@@ -9,6 +9,29 @@ use object::read::StringTable;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
 use object::{Endian, Endianness};
 
+/// A 64-bit little-endian program as far as a kernel loads it: symbols, lines
+/// and the table of sections are left out.
+///
+/// # Errors
+///
+/// It is no such file.
+pub fn loaded(mut image: Vec<u8>) -> Result<Vec<u8>> {
+    let header = FileHeader64::<Endianness>::parse(&*image)?;
+    let endian = header.endian()?;
+    let parts = header.program_headers(endian, &*image)?;
+    let ends = parts.iter().map(|part| {
+        let size = part.p_filesz(endian);
+        part.p_offset(endian).saturating_add(size)
+    });
+    let end = usize::try_from(ends.max().context("nothing to load")?)?;
+    image.truncate(end.max(size_of_val(header)));
+    // e_shoff, and e_shentsize, e_shnum and e_shstrndx behind the others.
+    for range in [40..48, 58..64] {
+        image.get_mut(range).context("cut short")?.fill(0);
+    }
+    Ok(image)
+}
+
 /// What must agree between a program and its libraries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {

@@ -20,8 +20,8 @@ use crate::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::sched_ext::Scheduler;
 use crate::supervisor::{self, Machine};
 use crate::sys;
-use crate::topology::cpus_of_node;
-use crate::workload::Workload;
+use crate::topology::{cpus_of_node, memory_nodes};
+use crate::workload::{Fit, What, Workload};
 use core::fmt::Write;
 use heapless::String;
 use rustix::process::getpid;
@@ -195,7 +195,7 @@ fn with_plan(
         let (token, rule) = ("end", Rule::Is("only PID 1 ends a machine"));
         return refuse(&PlanError { token, rule }, out);
     }
-    out.ktap = boot.ktap;
+    (out.ktap, out.lava) = (boot.ktap, boot.lava);
     out.send = boot
         .send_records
         .unwrap_or_else(|| pid1 || boot.records.is_some());
@@ -236,6 +236,7 @@ fn with_plan(
         out.flush();
         machine.scheduler = Some(scheduler);
     }
+    out.signal("STARTRUN");
     let (mut passed, mut skipped, mut failed) = (0, 0, 0);
     for (run, number) in plan.runs().zip(0..) {
         let result = supervisor::run(&machine, &run, number, out);
@@ -254,6 +255,7 @@ fn with_plan(
         scheduler.report(None, out);
     }
     out.flush();
+    out.signal("ENDRUN");
     let (records, crc) = out.totals();
     out.record(&Record::Bye(Bye {
         records,
@@ -271,6 +273,7 @@ fn with_plan(
 
 /// Checks what needs the machine: worker counts and CPU lists.
 fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
+    let allowed = memory_nodes();
     let program = plan.boot.scx.and_then(Scx::program);
     if let Some(token) = program.filter(|path| !is_program(path)) {
         let rule = Rule::Is("there is no such program");
@@ -305,7 +308,16 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
                 );
             }
             let usable = run.usable(group, &machine.cpus);
-            group.workers(usable.len())?;
+            let workers = group.workers(usable.len())?;
+            let mems = run.mems(group, &allowed);
+            let fit = Fit { workers, mems };
+            for need in group.work.row().needs {
+                if let What::Fits(fits) = need.what
+                    && let Err(rule) = fits(&group.work, &fit)
+                {
+                    return refuse(rule);
+                }
+            }
             let there = match group.intent() {
                 Affinity::Exact(cpus) => cpus.and(&usable) == cpus,
                 Affinity::RandomSubset { from, .. } => {

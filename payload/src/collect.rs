@@ -84,7 +84,7 @@ pub fn skipped(
         hists: 0,
     }));
     out.flush();
-    result_line(number, &name, findings, out);
+    result_line(number, &name, findings, 0, out);
 }
 
 /// Reports a run that was carried out.
@@ -155,24 +155,33 @@ pub fn finished(
         out.line(format_args!("# {incidents} kernel incidents"));
     }
     out.flush();
-    result_line(measured.number, &name, findings, out);
+    let wall_ns = measured.end - measured.begin;
+    result_line(measured.number, &name, findings, wall_ns, out);
 }
 
-fn result_line(number: u16, name: &str, findings: &Findings, out: &Output<'_>) {
+fn result_line(
+    number: u16,
+    name: &str,
+    findings: &Findings,
+    wall_ns: u64,
+    out: &Output<'_>,
+) {
     for reason in findings.reasons.lines() {
         out.line(format_args!("# {}: {reason}", findings.verdict.name()));
     }
+    // The kernel's lines land between the pieces that a serial port takes,
+    // the first of which then has the verdict whole.
+    out.console.drain();
     let n = u32::from(number) + 1;
     let first = findings.reasons.lines().next().unwrap_or("");
-    match findings.verdict {
-        Verdict::Ok | Verdict::Degraded => {
-            out.line(format_args!("ok {n} {name}"));
-        }
-        Verdict::Skip => {
-            out.line(format_args!("ok {n} {name} # SKIP {first}"));
-        }
-        Verdict::Fail => out.line(format_args!("not ok {n} {name}")),
-    }
+    let (ok, result, why) = match findings.verdict {
+        Verdict::Ok | Verdict::Degraded => ("ok", "pass", ["", ""]),
+        Verdict::Skip => ("ok", "skip", [" # SKIP ", first]),
+        Verdict::Fail => ("not ok", "fail", ["", ""]),
+    };
+    let [skip, first] = why;
+    out.line(format_args!("{ok} {n} {name}{skip}{first}"));
+    out.case(format_args!("{name}"), result, wall_ns, "ns");
 }
 
 fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
@@ -476,9 +485,12 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     let rate = iterations * 1000 / wall_ms.max(1);
     let (name, workers) = (row.name, crew.workers);
     match crew.slots.iter().all(Slot::counted) {
-        true => out.line(format_args!(
-            "# {name}: {workers} workers, {iterations} iterations, {rate}/s"
-        )),
+        true => {
+            out.line(format_args!(
+                "# {name}: {workers} workers, {iterations} iterations, {rate}/s"
+            ));
+            out.case(format_args!("{name}.rate"), "pass", rate, "1/s");
+        }
         false => out.line(format_args!("# {name}: {workers} workers")),
     }
     let Ok(arena) = Arena::new(size_of::<Histogram>()) else {
@@ -506,9 +518,14 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         }));
         if summary.count > 0 {
             let mut text: String<160> = String::new();
-            let _cut = headline(hist, sum, &summary, &mut Cut(&mut text));
+            let case = |what: &str, value| {
+                let id = format_args!("{name}.{}.{what}", hist.name);
+                out.case(id, "pass", value, hist.unit);
+            };
+            let _cut =
+                headline(hist, sum, &summary, &case, &mut Cut(&mut text));
             let text = text.trim_ascii_end();
-            out.line(format_args!("# {}: {} {text}", row.name, hist.name));
+            out.line(format_args!("# {name}: {} {text}", hist.name));
         }
     }
     let mut text: String<1024> = String::new();
@@ -535,21 +552,25 @@ fn headline(
     hist: &Hist,
     sum: &Histogram,
     summary: &Summary,
+    case: &dyn Fn(&str, u64),
     text: &mut dyn Write,
 ) -> fmt::Result {
     let p = |tenths| percentile(sum.occupied(), summary, tenths, 1000);
     let all = hist.shown.iter().map(|&tenths| Some(tenths));
     for tenths in all.chain([None]) {
+        let mut what: String<8> = String::new();
         let value = match tenths {
             Some(tenths) => {
-                write!(text, "{} ", Percent(tenths))?;
+                write!(what, "{}", Percent(tenths))?;
                 p(tenths.into())
             }
             None => {
-                write!(text, "max ")?;
+                what.write_str("max")?;
                 summary.max_ns
             }
         };
+        case(&what, value);
+        write!(text, "{what} ")?;
         match hist.unit {
             "ns" => write!(text, "{} ", Human(value))?,
             _ => write!(text, "{value} ")?,

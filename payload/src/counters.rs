@@ -1,7 +1,8 @@
 //! Counters of the whole machine, read before and after a run.
 
-use crate::kit::text::{digits, pair, read_file, word};
+use crate::kit::text::{digits, has, pair, read_file, word};
 use crate::record::Pairs;
+use core::str::SplitAsciiWhitespace;
 use heapless::String;
 
 /// A counter: its name on the wire and how it is found in its file.
@@ -18,6 +19,13 @@ enum Find {
     Row(&'static str),
     /// The sum of this field (0 is the first number) over all `cpuN` rows.
     Cpu(usize),
+    /// The sum of all numbers in the rows with this text in their last word.
+    Irq(&'static str),
+    /// The sum of this word of the row over all disks; partitions, which
+    /// stand behind theirs, are part of it.
+    Disk(usize),
+    /// The sum of this field over all interfaces but the loopback.
+    Net(usize),
 }
 
 const COUNTERS: &[Counter] = &[
@@ -29,11 +37,21 @@ const COUNTERS: &[Counter] = &[
     counter("ttwu_count", SCHEDSTAT, Find::Cpu(4)),
     counter("ttwu_local", SCHEDSTAT, Find::Cpu(5)),
     counter("pgfault", VMSTAT, Find::Key("pgfault")),
+    counter("pgmigrate_success", VMSTAT, Find::Key("pgmigrate_success")),
+    counter("nr_dirtied", VMSTAT, Find::Key("nr_dirtied")),
+    counter("nr_written", VMSTAT, Find::Key("nr_written")),
     counter("irq_loc", INTERRUPTS, Find::Row("LOC:")),
     counter("irq_res", INTERRUPTS, Find::Row("RES:")),
+    counter("irq_block", INTERRUPTS, Find::Irq("-req.")),
+    counter("irq_net", INTERRUPTS, Find::Irq("-input.")),
     counter("softirq_timer", SOFTIRQS, Find::Row("TIMER:")),
     counter("softirq_sched", SOFTIRQS, Find::Row("SCHED:")),
     counter("softirq_hrtimer", SOFTIRQS, Find::Row("HRTIMER:")),
+    counter("softirq_net_rx", SOFTIRQS, Find::Row("NET_RX:")),
+    counter("disk_reads", DISKSTATS, Find::Disk(3)),
+    counter("disk_writes", DISKSTATS, Find::Disk(7)),
+    counter("disk_flushes", DISKSTATS, Find::Disk(18)),
+    counter("net_rx_packets", NET_DEV, Find::Net(1)),
 ];
 
 const STAT: &str = "/proc/stat";
@@ -41,6 +59,8 @@ const SCHEDSTAT: &str = "/proc/schedstat";
 const VMSTAT: &str = "/proc/vmstat";
 const INTERRUPTS: &str = "/proc/interrupts";
 const SOFTIRQS: &str = "/proc/softirqs";
+const DISKSTATS: &str = "/proc/diskstats";
+const NET_DEV: &str = "/proc/net/dev";
 
 const fn counter(
     name: &'static str,
@@ -81,14 +101,14 @@ impl Snapshot {
 
     /// The differences to an earlier snapshot as `name=delta` lines.
     #[must_use]
-    pub fn since(&self, before: &Self) -> String<512> {
+    pub fn since(&self, before: &Self) -> String<1024> {
         let mut text = String::new();
         for ((counter, after), before) in
             COUNTERS.iter().zip(self.0).zip(before.0)
         {
             if let (Some(after), Some(before)) = (after, before) {
                 let delta = after.wrapping_sub(before);
-                // Thirteen names and numbers stay below 512 bytes.
+                // Two dozen names and numbers stay below 1024 bytes.
                 pair(&mut text, counter.name, &delta);
             }
         }
@@ -97,28 +117,48 @@ impl Snapshot {
 }
 
 impl Find {
+    /// The sum over all rows that have it; absent where none has.
     fn value(&self, text: &str) -> Option<u64> {
-        match *self {
-            Self::Key(key) => text.lines().find_map(|line| {
-                let mut words = line.split_ascii_whitespace();
-                (words.next()? == key).then(|| digits(words.next()?))?
-            }),
-            Self::Row(key) => text.lines().find_map(|line| {
-                let mut words = line.split_ascii_whitespace();
-                let mine = words.next()? == key;
-                mine.then(|| words.map_while(digits).sum())
-            }),
-            Self::Cpu(field) => {
-                let mut cpus = text
-                    .lines()
-                    .filter_map(|line| {
-                        let rest = line.strip_prefix("cpu")?;
-                        word(rest, field + 1)
-                    })
-                    .peekable();
-                cpus.peek()?;
-                Some(cpus.sum())
+        let mut sum = None;
+        let mut disk = "";
+        for line in text.lines() {
+            if let Some(found) = self.in_row(line, &mut disk) {
+                sum = Some(sum.unwrap_or(0) + found);
+                if matches!(self, Self::Key(_) | Self::Row(_)) {
+                    break;
+                }
             }
+        }
+        sum
+    }
+
+    fn in_row<'t>(&self, row: &'t str, disk: &mut &'t str) -> Option<u64> {
+        let mut words = row.split_ascii_whitespace();
+        let all = |words: SplitAsciiWhitespace<'_>| {
+            Some(words.map_while(digits).sum())
+        };
+        match *self {
+            Self::Key(key) if words.next()? == key => digits(words.next()?),
+            Self::Row(key) if words.next()? == key => all(words),
+            Self::Irq(part) if has(words.clone().last()?, part) => {
+                words.next()?;
+                all(words)
+            }
+            Self::Cpu(field) => word(row.strip_prefix("cpu")?, field + 1),
+            Self::Disk(at) => {
+                let name = words.nth(2)?;
+                if !disk.is_empty() && name.starts_with(*disk) {
+                    return None;
+                }
+                *disk = name;
+                word(row, at)
+            }
+            Self::Net(field) => {
+                let (name, fields) = row.split_once(':')?;
+                let counts = name.trim_ascii() != "lo";
+                counts.then(|| word(fields, field))?
+            }
+            Self::Key(_) | Self::Row(_) | Self::Irq(_) => None,
         }
     }
 }
@@ -167,6 +207,15 @@ mod tests {
         assert_eq!(Find::Cpu(0).value(sched), Some(15));
         assert_eq!(Find::Cpu(2).value(sched), Some(7));
         assert_eq!(Find::Cpu(0).value("version 15\n"), None);
+        let irqs = "    CPU0  CPU1\n24: 5 6 PCI-MSIX 0-edge virtio1-req.0\n\
+                    25: 1 1 PCI-MSIX 1-edge virtio1-req.1\n";
+        assert_eq!(Find::Irq("-req.").value(irqs), Some(13));
+        assert_eq!(Find::Irq("-input.").value(irqs), None);
+        let disks = " 254 0 vda 7 1 2\n 254 1 vda1 5 1 2\n 254 16 vdb 4 1 2\n";
+        assert_eq!(Find::Disk(3).value(disks), Some(11));
+        let net = "Inter-| Receive\n    lo: 9 9 0\n  eth0:100 3 0\n";
+        assert_eq!(Find::Net(1).value(net), Some(3));
+        assert_eq!(Find::Net(1).value("    lo: 9 9 0\n"), None);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! loop needs, stops at the stop signal, and keeps the books of gaps and CPUs
 //! at checkpoints. Nothing here allocates, formats or prints.
 
+pub mod block;
 pub mod broadcast;
 pub mod cgroup;
 mod class;
@@ -13,6 +14,7 @@ pub mod lanes;
 mod measure;
 mod memory;
 mod mutex;
+mod packet;
 mod signals;
 
 use crate::attr::Policy;
@@ -245,6 +247,12 @@ impl<'r> Ctx<'r> {
     #[must_use]
     pub fn index(&self) -> u32 {
         self.given.index
+    }
+
+    /// Workers in its group.
+    #[must_use]
+    pub fn workers(&self) -> u32 {
+        self.given.workers
     }
 
     /// What the workers of the instance share.
@@ -534,6 +542,30 @@ impl<'r> Ctx<'r> {
                     self.failed(Op::ClockNanosleep, errno);
                 }
                 None
+            }
+        }
+    }
+
+    /// Sleeps to the end of a period that began at `begun`, through signals
+    /// but the stop, and records how late it ran again. Returns that end,
+    /// which is never rebased; a period of 0 makes no call.
+    pub fn sleep_period(
+        &mut self,
+        begun: u64,
+        period_ns: u64,
+        late: Option<&Hist>,
+    ) -> u64 {
+        let end = begun + period_ns;
+        if period_ns == 0 {
+            return end;
+        }
+        loop {
+            let woken = self.sleep_until(end);
+            if let (Some(ran), Some(late)) = (woken, late) {
+                self.record(late, ran.saturating_sub(end));
+            }
+            if woken.is_some() || self.stop() {
+                return end;
             }
         }
     }

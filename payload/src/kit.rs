@@ -1,5 +1,6 @@
 //! What workloads share.
 
+pub mod block;
 pub mod cache;
 pub mod cells;
 pub mod clock;
@@ -14,6 +15,7 @@ pub mod lz;
 pub mod matrix;
 pub mod memory;
 pub mod named;
+pub mod packet;
 pub mod phases;
 pub mod pipes;
 pub mod queue;

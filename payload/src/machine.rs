@@ -105,6 +105,13 @@ fn record_ps() -> u32 {
     cost_ps(1, trial) / 256
 }
 
+/// Whether we may send frames and bring interfaces up.
+#[must_use]
+pub fn may_use_net() -> bool {
+    let both = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
+    capabilities(None).is_ok_and(|c| c.effective.contains(both))
+}
+
 /// Probes what a supervisor needs to know.
 #[must_use]
 pub fn probe(progress: bool) -> Machine {

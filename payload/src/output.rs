@@ -84,6 +84,8 @@ pub struct Output<'b> {
     pub records: Option<Sink>,
     /// Print KTAP.
     pub ktap: bool,
+    /// Print signals of LAVA.
+    pub lava: bool,
     /// Send records.
     pub send: bool,
     /// How often each burst is sent.
@@ -115,6 +117,7 @@ impl<'b> Output<'b> {
             console,
             records: None,
             ktap: true,
+            lava: false,
             send: true,
             burst: 2,
             stream,
@@ -129,6 +132,30 @@ impl<'b> Output<'b> {
     pub fn line(&self, args: fmt::Arguments<'_>) {
         if self.ktap {
             self.say(args);
+        }
+    }
+
+    /// Prints a signal that a run of cases begins or ends.
+    pub fn signal(&self, what: &str) {
+        if self.lava {
+            self.say(format_args!("<LAVA_SIGNAL_{what} pidone>"));
+        }
+    }
+
+    /// Prints a case as LAVA's dispatcher takes it from a console. One
+    /// pattern reads all lines, so every one has a measurement.
+    pub fn case(
+        &self,
+        id: fmt::Arguments<'_>,
+        result: &str,
+        value: u64,
+        unit: &str,
+    ) {
+        if self.lava {
+            self.say(format_args!(
+                "<LAVA_SIGNAL_TESTCASE TEST_CASE_ID={id} RESULT={result} \
+                 MEASUREMENT={value} UNITS={unit}>"
+            ));
         }
     }
 

@@ -175,6 +175,13 @@ impl<'t> Run<'t> {
         confined.map_or(*cpus, |confined| confined.and(cpus))
     }
 
+    /// Which of the memory nodes `mems` one of its groups may use.
+    #[must_use]
+    pub fn mems(&self, group: &Group<'t>, mems: &Cpus) -> Cpus {
+        let confined = self.leaf(group).ok().and_then(|leaf| leaf.mems());
+        confined.map_or(*mems, |confined| confined.and(mems))
+    }
+
     /// Refuses groups that are each fine but not together.
     fn check(&self) -> Result<(), PlanError<'t>> {
         let clone = self.settings.clone;

@@ -87,6 +87,14 @@ impl Feature {
         }
     }
 
+    /// Whether it is among those found at the start, or has come since: timers
+    /// become exact when the kernel has made up its mind about the TSC, which
+    /// may be a second later.
+    #[must_use]
+    pub fn present_now(self, found: &[Self]) -> bool {
+        found.contains(&self) || self == Self::HighResTimers && self.present()
+    }
+
     /// Whether this kernel has it; needs `/proc`.
     #[must_use]
     pub fn present(self) -> bool {

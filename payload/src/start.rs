@@ -7,9 +7,11 @@
 
 #![expect(unsafe_code, reason = "start-up happens below Rust's guarantees")]
 
+use crate::kit::text::Cut;
 use crate::plan::settings::End;
 use crate::workload::Workload;
 use crate::{app, boot, sys, worker};
+use core::arch::asm;
 use core::ffi::{CStr, c_char};
 use core::fmt::Write;
 use core::panic::PanicInfo;
@@ -19,12 +21,18 @@ use rustix::process::getpid;
 /// The whole of a binary that is PID 1 or a plain process: its entry point
 /// and panic handler, and the work types of its own.
 ///
+/// Without any it is the payload itself, whose panics are
+/// [`panicked_bare`](crate::start::panicked_bare).
+///
 /// Each is the value of a type that implements
 /// [`CustomWork`](crate::custom::types::CustomWork), or
 /// [`fn_work!`](crate::fn_work!).
 #[macro_export]
 macro_rules! init {
-    ($($work:expr),* $(,)?) => {
+    () => {
+        $crate::init!(@ $crate::start::panicked_bare;);
+    };
+    (@ $panicked:path; $($work:expr),*) => {
         static WORKS: &[&$crate::workload::Workload] =
             &[$(&$crate::custom::types::row(&$work)),*];
 
@@ -33,16 +41,23 @@ macro_rules! init {
             unsafe { $crate::start::enter(stack, WORKS) }
         }
 
-        $crate::start!(pidone_enter);
+        $crate::start!(pidone_enter, $panicked);
+    };
+    ($($work:expr),+ $(,)?) => {
+        $crate::init!(@ $crate::start::panicked; $($work),+);
     };
 }
 
 /// Entry point and panic handler of a binary: calls `main`, an
 /// `unsafe fn(*const usize) -> !`, with the initial stack, which holds argc
-/// and as many pointers to arguments.
+/// and as many pointers to arguments. A panic is [`panicked`], or another
+/// function of its type.
 #[macro_export]
 macro_rules! start {
     ($main:path) => {
+        $crate::start!($main, $crate::start::panicked);
+    };
+    ($main:path, $panicked:path) => {
         /// The kernel jumps here with the stack pointer at argc.
         #[unsafe(no_mangle)]
         #[unsafe(naked)]
@@ -73,7 +88,7 @@ macro_rules! start {
 
         #[panic_handler]
         fn pidone_panic(info: &::core::panic::PanicInfo<'_>) -> ! {
-            $crate::start::panicked(info)
+            $panicked(info)
         }
     };
 }
@@ -118,15 +133,65 @@ fn say(text: &str) {
     let _lost = rustix::io::write(sys::stdout(), text.as_bytes());
 }
 
+/// Most callers that a panic names.
+const CALLERS: usize = 12;
+/// No stack of ours is higher than this.
+const STACK: usize = 8 << 20;
+
+/// Return addresses from here up, the innermost first. Frame pointers are
+/// kept for this: with the places in the source that panics know, the payload
+/// would be ten kilobytes larger.
+fn callers() -> impl Iterator<Item = usize> {
+    let mut frame: usize;
+    // SAFETY: reads a register.
+    unsafe {
+        #[cfg(target_arch = "x86_64")]
+        asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack));
+        #[cfg(target_arch = "aarch64")]
+        asm!("mov {}, x29", out(reg) frame, options(nomem, nostack));
+    }
+    let mut stack = frame..=frame.saturating_add(STACK);
+    let chain = core::iter::from_fn(move || {
+        let aligned = frame.is_multiple_of(align_of::<usize>());
+        if !aligned || !stack.contains(&frame) {
+            return None;
+        }
+        let at = core::ptr::with_exposed_provenance::<[usize; 2]>(frame);
+        // SAFETY: a frame, on the part of the stack that is in use: the chain
+        // goes up, and ends with 0 where a stack begins.
+        let [next, back] = unsafe { *at };
+        stack = frame + 1..=*stack.end();
+        frame = next;
+        Some(back)
+    });
+    chain.take(CALLERS)
+}
+
 /// One bounded line, then the end: of the machine for PID 1, else of the
 /// process, so that a worker's panic is its own. A worker's line is left in
 /// its slot, to be reported with all it counted.
 pub fn panicked(info: &PanicInfo<'_>) -> ! {
     let mut text: String<300> = String::new();
-    let _cut = write!(text, "{info}");
-    if !worker::panicked(&text) {
+    let _cut = write!(Cut(&mut text), "{info}");
+    end(&text)
+}
+
+/// The same for the payload itself, which is a bug of ours: in place of
+/// message and location the line has return addresses, which `cargo xtask
+/// build --symbols` and `addr2line` turn into places in the source.
+pub fn panicked_bare(_: &PanicInfo<'_>) -> ! {
+    let mut text: String<300> = String::new();
+    let _cut = write!(Cut(&mut text), "panicked, called from");
+    for address in callers() {
+        let _cut = write!(Cut(&mut text), " {address:x}");
+    }
+    end(&text)
+}
+
+fn end(text: &str) -> ! {
+    if !worker::panicked(text) {
         say("\nBail out! pidone: ");
-        say(&text);
+        say(text);
         say("\n");
     }
     if getpid().is_init() {

@@ -12,21 +12,23 @@ use crate::collect;
 use crate::counters::{self, Snapshot};
 use crate::ctx::wake_all;
 use crate::figures::Intervals;
+use crate::kit::block;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::cpus::Cpus;
+use crate::kit::packet;
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Phase, Slot, State};
 use crate::kit::task;
 use crate::kit::text::Cut;
 use crate::kmsg::Kmsg;
-use crate::machine::meminfo;
+use crate::machine::{may_use_net, meminfo};
 use crate::output::Output;
 use crate::plan::{MAX_GROUPS, Run};
 use crate::probe::{Feature, sched_ext_enabled};
 use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sched_ext::Scheduler;
 use crate::sys::{self, Ended};
-use crate::topology::Topology;
+use crate::topology::{Topology, count_nodes, memory_nodes};
 use crate::worker::{self, Crew, Team};
 use crate::workload::{CallExt, Moment, Stop, What};
 use core::fmt::{self, Write};
@@ -120,7 +122,8 @@ pub fn run(
         let workers = group.workers(usable.len()).unwrap_or(0);
         let _room = counts.push(workers);
         let within = Within::new(machine, usable);
-        needs(machine, group, workers, &within, &mut findings);
+        let mems = run.mems(group, &memory_nodes());
+        needs(machine, group, workers, &within, &mems, &mut findings);
         attributes(machine, group, &mut findings);
     }
     if findings.verdict >= Verdict::Skip {
@@ -188,6 +191,7 @@ fn needs(
     group: &crate::plan::Group<'_>,
     workers: u32,
     within: &Within,
+    mems: &Cpus,
     findings: &mut Findings,
 ) {
     let intent = group.intent();
@@ -209,41 +213,44 @@ fn needs(
             true => Verdict::Skip,
             false => Verdict::Degraded,
         };
-        match need.what {
-            What::Feature(f) if !machine.features.contains(&f) => {
+        let missing = match need.what {
+            What::Feature(f) if !f.present_now(&machine.features) => {
                 findings.add(verdict, format_args!("NO_CONFIG:{}", f.config()));
+                continue;
             }
-            What::Cpus(n) if cpus < n => {
-                findings.add(verdict, format_args!("TOO_FEW_CPUS"));
+            What::Cgroup2 => {
+                cgroup2(machine, None, verdict, findings);
+                continue;
             }
-            What::WorkersPerCpu(n) if workers < n * cpus => {
-                findings.add(verdict, format_args!("NOT_CONTENDED"));
-            }
-            What::SysNice if !machine.sys_nice => {
-                findings.add(verdict, format_args!("NO_CAP"));
-            }
-            What::Rivals(among) if among(&group.work, workers) < cpus => {
-                findings.add(verdict, format_args!("NOT_CONTENDED"));
-            }
-            What::Cgroup2 => cgroup2(machine, None, verdict, findings),
             What::Controller(controller) => {
                 cgroup2(machine, Some(controller), verdict, findings);
+                continue;
             }
-            What::SchedExt if !sched_ext_enabled() => {
-                findings.add(verdict, format_args!("NO_SCHED_EXT"));
+            What::Cpus(n) if cpus < n => "TOO_FEW_CPUS",
+            What::WorkersPerCpu(n) if workers < n * cpus => "NOT_CONTENDED",
+            What::Rivals(among) if among(&group.work, workers) < cpus => {
+                "NOT_CONTENDED"
             }
-            What::Smt if !within.has_smt() => {
-                findings.add(verdict, format_args!("NO_SMT"));
+            What::SysNice if !machine.sys_nice => "NO_CAP",
+            What::SchedExt if !sched_ext_enabled() => "NO_SCHED_EXT",
+            What::CpuNodes(n) if count_nodes(&pool) < n => "NO_NUMA",
+            What::MemoryNodes(n) if mems.len() < n => "NO_NUMA",
+            What::BlockDevice if !block::is_there(&group.work) => {
+                "NO_BLOCK_DEVICE"
             }
+            What::Nic if !packet::is_there(&group.work) => "NO_NIC",
+            What::NetAdmin if !may_use_net() => "NO_CAP",
+            What::Smt if !within.has_smt() => "NO_SMT",
             What::Memory(each)
                 if meminfo("MemAvailable:").is_some_and(|kib| {
                     u64::from(workers) * each(&group.work, cpus) > kib
                 }) =>
             {
-                findings.add(verdict, format_args!("LOW_MEMORY"));
+                "LOW_MEMORY"
             }
-            _ => {}
-        }
+            _ => continue,
+        };
+        findings.add(verdict, format_args!("{missing}"));
     }
 }
 

@@ -16,6 +16,7 @@ pub mod bpf;
 pub mod cgroup;
 pub mod ids;
 pub mod numa;
+pub mod packet;
 pub mod signal;
 
 #[cfg(target_arch = "x86_64")]

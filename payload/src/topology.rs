@@ -2,6 +2,7 @@
 
 use crate::kit::cpus::Cpus;
 use crate::kit::text::{path, read_file};
+use crate::sys::numa::mems_allowed;
 use core::fmt::Arguments;
 use heapless::Vec;
 
@@ -99,6 +100,33 @@ fn last_level(cpu: u32) -> Option<Cpus> {
 #[must_use]
 pub fn online_nodes() -> Option<Cpus> {
     list(format_args!("{NODE}/online"))
+}
+
+/// Hands over the CPUs among `cpus` of each node that has some.
+pub fn nodes_among(cpus: &Cpus, take: &mut dyn FnMut(Cpus)) {
+    for node in online_nodes().unwrap_or_default().iter() {
+        let ours = cpus_of_node(node).unwrap_or_default().and(cpus);
+        if !ours.is_empty() {
+            take(ours);
+        }
+    }
+}
+
+/// Nodes that have some of these CPUs.
+#[must_use]
+pub fn count_nodes(cpus: &Cpus) -> u32 {
+    let mut count = 0;
+    nodes_among(cpus, &mut |_| count += 1);
+    count
+}
+
+/// Nodes with memory that this task may use; node 0 where the kernel has no
+/// NUMA.
+#[must_use]
+pub fn memory_nodes() -> Cpus {
+    let mut zero = [0; 16];
+    zero[0] = 1;
+    Cpus::from_words(mems_allowed().unwrap_or(zero))
 }
 
 /// CPUs of a node; `None` for a node without any.

@@ -682,6 +682,12 @@ pub struct Need {
 pub enum What {
     /// A kernel feature, named by its configuration option.
     Feature(Feature),
+    /// A configuration option without which the type finds something missing
+    /// by itself, and says so.
+    Config(Doc),
+    /// A machine that the parameters fit; otherwise the plan is refused, for
+    /// the reason that is returned.
+    Fits(fn(&Work<'_>, &Fit) -> Result<(), &'static str>),
     /// At least this many CPUs in the affinity mask.
     Cpus(u32),
     /// At least this many workers per CPU in the affinity mask, so that they
@@ -700,6 +706,16 @@ pub enum What {
     SchedExt,
     /// A core with two CPUs, as the kernel sees it.
     Smt,
+    /// The disk of the plan.
+    BlockDevice,
+    /// The network interface of the plan.
+    Nic,
+    /// `CAP_NET_RAW` and `CAP_NET_ADMIN`.
+    NetAdmin,
+    /// At least so many nodes with CPUs in the affinity mask.
+    CpuNodes(u32),
+    /// At least so many nodes with memory.
+    MemoryNodes(u32),
     /// So many KiB of available memory for each worker, on so many CPUs.
     Memory(fn(&Work<'_>, u32) -> u64),
 }
@@ -775,6 +791,15 @@ pub struct Conflict {
     pub key: &'static str,
     /// What would be valid.
     pub rule: &'static str,
+}
+
+/// What a group finds on a machine.
+#[derive(Debug, Clone, Copy)]
+pub struct Fit {
+    /// Workers it has there.
+    pub workers: u32,
+    /// Memory nodes that it may use.
+    pub mems: Cpus,
 }
 
 /// Why a worker ended before it was asked to.

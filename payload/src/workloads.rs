@@ -17,10 +17,17 @@ mod fork_exit;
 mod futex_fan_out;
 mod futex_ping_pong;
 mod idle_churn;
+mod io_convoy;
+mod io_rand_read;
+mod io_sync_write;
 mod ipc_variance;
+mod irq_wake;
 mod mixed;
 mod mutex_contention;
+mod net_traffic;
 mod nice_sweep;
+mod numa_migration_churn;
+mod numa_working_set_sweep;
 mod page_fault_churn;
 mod pipe_io;
 mod policy_churn;
@@ -49,6 +56,9 @@ pub static ALL: &[&Workload] = &[
     &alu_hot::WORKLOAD,
     &smt_sibling_spin::WORKLOAD,
     &ipc_variance::WORKLOAD,
+    &io_sync_write::WORKLOAD,
+    &io_rand_read::WORKLOAD,
+    &io_convoy::WORKLOAD,
     &bursty::WORKLOAD,
     &idle_churn::WORKLOAD,
     &cache_pressure::WORKLOAD,
@@ -63,14 +73,18 @@ pub static ALL: &[&Workload] = &[
     &epoll_storm::WORKLOAD,
     &thundering_herd::WORKLOAD,
     &timer_latency::WORKLOAD,
+    &net_traffic::WORKLOAD,
+    &irq_wake::WORKLOAD,
     &fork_exit::WORKLOAD,
     &nice_sweep::WORKLOAD,
     &affinity_churn::WORKLOAD,
     &policy_churn::WORKLOAD,
     &cross_affinity_churn::WORKLOAD,
+    &numa_migration_churn::WORKLOAD,
     &cgroup_churn::WORKLOAD,
     &cgroup_attach_storm::WORKLOAD,
     &page_fault_churn::WORKLOAD,
+    &numa_working_set_sweep::WORKLOAD,
     &mutex_contention::WORKLOAD,
     &priority_inversion::WORKLOAD,
     &producer_consumer_imbalance::WORKLOAD,

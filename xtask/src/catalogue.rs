@@ -47,6 +47,13 @@ pub fn need(what: &What) -> String {
         What::WorkersPerCpu(n) => format!("{n} workers per CPU"),
         What::SysNice => "CAP_SYS_NICE".to_owned(),
         What::Rivals(_) => "as many rivals as CPUs".to_owned(),
+        What::Config(name) => name.text().to_owned(),
+        What::Nic => "the network interface".to_owned(),
+        What::NetAdmin => "CAP_NET_RAW and CAP_NET_ADMIN".to_owned(),
+        What::BlockDevice => "the disk".to_owned(),
+        What::Fits(_) => "a machine that its parameters fit".to_owned(),
+        What::CpuNodes(n) => format!("{n} NUMA nodes with CPUs"),
+        What::MemoryNodes(n) => format!("{n} NUMA nodes with memory"),
         What::Memory(_) => "memory for its working set".to_owned(),
         What::Smt => "a core with two threads".to_owned(),
         What::SchedExt => "a loaded sched_ext scheduler".to_owned(),
@@ -58,9 +65,10 @@ pub fn need(what: &What) -> String {
 /// A need with what happens without it.
 #[must_use]
 pub fn need_line(need_: &Need, row: &'static Workload) -> String {
-    let without = match need_.required {
-        true => "skips",
-        false => "is degraded",
+    let without = match (need_.required, need_.what) {
+        (_, What::Fits(_)) => "the plan is refused",
+        (true, _) => "skips",
+        (false, _) => "is degraded",
     };
     let always = (need_.when)(&Work::new(row));
     let when = if always { "" } else { " with some parameters" };

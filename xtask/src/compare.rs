@@ -196,7 +196,7 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
     let deterministic = modes(a, b)?;
     plans(a, b)?;
     machines(a, b, &mut warnings);
-    let failures = failures(a, b, &mut warnings);
+    let failures = failures(a, b, deterministic, &mut warnings);
     let (good_a, good_b) = (good(a), good(b));
     let pairs = match deterministic {
         true => pairs(&good_a, &good_b, &mut warnings),
@@ -214,16 +214,14 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
     if !deterministic {
         noise(a, b, &rows, &mut warnings);
     }
-    let samples = || good_a.iter().zip(&good_b);
-    let same = |(x, y): (&&Sample, &&Sample)| {
-        x.seed == y.seed
-            && x.report.digest.is_some()
-            && x.report.digest == y.report.digest
+    let digests = |&(_, at, bt): &(u64, usize, usize)| {
+        let digest = |sample: &Sample| sample.report.digest.clone();
+        (digest(good_a[at]), digest(good_b[bt]))
     };
-    let identical = deterministic
-        && !good_a.is_empty()
-        && good_a.len() == good_b.len()
-        && samples().all(same);
+    let mut digests = pairs.iter().map(digests);
+    let identical = !pairs.is_empty()
+        && [good_a.len(), good_b.len()] == [pairs.len(); 2]
+        && digests.all(|(a, b)| a.is_some() && a == b);
     let (verdict, reason, exit_code) = match failures {
         Some(failed) => failed,
         None => overall(&rows, identical, deterministic),
@@ -378,34 +376,57 @@ fn machines(a: &Side, b: &Side, warnings: &mut Vec<String>) {
 
 type Overall = (String, String, u8);
 
-/// What a kernel that failed says of the comparison.
-fn failures(a: &Side, b: &Side, warnings: &mut Vec<String>) -> Option<Overall> {
-    let mut ended = [None, None];
-    for (side, (name, ended)) in
-        [a, b].iter().zip(["A", "B"].iter().zip(&mut ended))
-    {
-        let all = side.samples.len();
-        let bad = side.samples.iter().filter(|s| s.code != 0);
-        let failed = bad.clone().filter(|s| s.code == BAD).count();
-        let Some(first) = bad.clone().next() else {
-            continue;
-        };
-        let why = format!(
-            "{name}: {} of {all} boots were not good; {}: {}: {}",
-            bad.count(),
+/// What boots that failed say of the comparison. Some may fail on a busy
+/// host, whatever the kernel.
+fn failures(
+    a: &Side,
+    b: &Side,
+    deterministic: bool,
+    warnings: &mut Vec<String>,
+) -> Option<Overall> {
+    let said = ["A", "B"].iter().zip([a, b]).map(|(letter, side)| {
+        let mut bad = side.samples.iter().filter(|s| s.code != 0);
+        let (first, all) = (bad.next()?, side.samples.len());
+        Some(format!(
+            "{letter}: {} of {all} boots were not good; {}: {}: {}",
+            bad.count() + 1,
             first.name,
             first.report.outcome,
             first.report.reason
-        );
-        warnings.push(why.clone());
-        *ended = Some((failed, why));
+        ))
+    });
+    let said: Vec<Option<String>> = said.collect();
+    warnings.extend(said.iter().flatten().cloned());
+    let answer = |verdict: &str, side: usize, code| {
+        let why = said[side].clone().unwrap_or_default();
+        Some((verdict.to_owned(), why, code))
+    };
+    let fails = |side: &Side| -> Vec<f64> {
+        let of = |sample: &Sample| f64::from(u8::from(sample.code == BAD));
+        side.samples.iter().map(of).collect()
+    };
+    let (of_a, of_b) = (fails(a), fails(b));
+    let sum = |fails: &[f64]| fails.iter().sum::<f64>();
+    if good(a).is_empty() {
+        return answer("cannot tell", 0, 125);
     }
-    let cannot = |why| Some(("cannot tell".to_owned(), why, 125));
-    match ended {
-        [Some((_, why)), _] => cannot(why),
-        [None, Some((0, why))] => cannot(why),
-        [None, Some((_, why))] => Some(("worse".to_owned(), why, 1)),
-        [None, None] => None,
+    if good(b).is_empty() {
+        return match sum(&of_b) > 0.0 {
+            true => answer("worse", 1, 1),
+            false => answer("cannot tell", 1, 125),
+        };
+    }
+    let seeds = |side: &Side, bad: bool| -> BTreeSet<Option<u64>> {
+        let mine = side.samples.iter().filter(|s| (s.code == BAD) == bad);
+        mine.map(|sample| sample.seed).collect()
+    };
+    let only_b = match deterministic {
+        true => !seeds(b, true).is_disjoint(&seeds(a, false)),
+        false => sum(&of_b) > sum(&of_a) && rank_test(&of_a, &of_b) < ALPHA,
+    };
+    match only_b {
+        true => answer("worse", 1, 1),
+        false => None,
     }
 }
 

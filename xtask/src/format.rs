@@ -2,6 +2,7 @@
 
 pub mod csv;
 pub mod junit;
+pub mod kcidb;
 pub mod ktap;
 pub mod table;
 
@@ -23,16 +24,19 @@ pub enum Format {
     Ktap,
     /// For the test views of CIs.
     Junit,
+    /// For the collection of kernel test results.
+    Kcidb,
 }
 
 impl Format {
     /// All, with their names.
-    const ALL: [(&'static str, Self); 5] = [
+    const ALL: [(&'static str, Self); 6] = [
         ("table", Self::Table),
         ("json", Self::Json),
         ("csv", Self::Csv),
         ("ktap", Self::Ktap),
         ("junit", Self::Junit),
+        ("kcidb", Self::Kcidb),
     ];
 
     /// The report in this form, with a newline at its end.
@@ -47,6 +51,7 @@ impl Format {
             Self::Csv => csv::render(report)?,
             Self::Ktap => ktap::render(report),
             Self::Junit => junit::render(report)?,
+            Self::Kcidb => kcidb::render(report)?,
         })
     }
 }

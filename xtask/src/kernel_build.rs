@@ -34,6 +34,9 @@ pub const DEFAULT: [&str; 8] = [
 /// All others: each makes another kind of kernel.
 pub const OTHERS: [&str; 3] = ["debug", "kcsan", "preempt-rt"];
 
+/// What a build says of itself, beside its image.
+pub(crate) const ABOUT: &str = "about.json";
+
 /// Hexadecimal digits of a build's key.
 const KEY: usize = 16;
 
@@ -251,6 +254,15 @@ impl Base {
     }
 }
 
+/// The sources that a kernel of this `tree` is built from.
+///
+/// # Errors
+///
+/// There are none, and they cannot be had.
+pub fn sources(tree: &str, setup: bool) -> Result<PathBuf> {
+    Ok(Source::find(tree, setup)?.dir)
+}
+
 /// Our own fragments.
 #[must_use]
 pub fn folder() -> PathBuf {
@@ -413,7 +425,7 @@ fn keep(make: &make::Make<'_>, about: &About, dir: &Path) -> Result<PathBuf> {
     copy(".config", "config")?;
     make.install_modules(work.path())?;
     let about = serde_json::to_string_pretty(about)?;
-    fs::write(work.path().join("about.json"), about)?;
+    fs::write(work.path().join(ABOUT), about)?;
     // What is there is whole.
     fs::rename(work.path(), dir).with_context(|| dir.display().to_string())?;
     image_in(dir).context("the image vanished")
@@ -421,7 +433,7 @@ fn keep(make: &make::Make<'_>, about: &About, dir: &Path) -> Result<PathBuf> {
 
 /// Notes that a build was asked for.
 fn touch(dir: &Path) -> Result<()> {
-    let file = dir.join("about.json");
+    let file = dir.join(ABOUT);
     let open = fs::File::options().write(true).open(&file);
     let set = open.and_then(|file| file.set_modified(SystemTime::now()));
     set.with_context(|| file.display().to_string())
@@ -438,7 +450,7 @@ pub fn find(name: &str) -> Result<PathBuf> {
     let mut all = Vec::new();
     for entry in fs::read_dir(cache()?).into_iter().flatten() {
         let dir = entry?.path();
-        let file = dir.join("about.json");
+        let file = dir.join(ABOUT);
         let Ok(text) = fs::read_to_string(&file) else {
             continue;
         };

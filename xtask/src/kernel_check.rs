@@ -5,7 +5,7 @@
 
 use crate::catalogue::need;
 use crate::kconfig::{Config, bare};
-use crate::kernel_build::{ARCHES, DEFAULT, folder, image};
+use crate::kernel_build::{ABOUT, ARCHES, DEFAULT, folder, image};
 use crate::{kconfig, kernel};
 use anyhow::{Context, Result, bail};
 use initramfs::compress::Compression;
@@ -13,7 +13,7 @@ use pidone::workload::{What, Work, Workload};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Without one of these no work type runs.
 const BOOT: [&str; 4] = [
@@ -105,10 +105,9 @@ fn of_row(row: &'static Workload, config: &Config, helps: &Helps) -> Finding {
         reasons: Vec::new(),
     };
     for need in row.needs {
-        let What::Feature(feature) = need.what else {
+        let Some(symbol) = option(&need.what) else {
             continue;
         };
-        let symbol = feature.config();
         let (verdict, mut reason) = match state(symbol, config) {
             "n" if need.required => (Verdict::Skip, helps.missing(symbol)),
             "n" => (Verdict::Degraded, helps.missing(symbol)),
@@ -123,6 +122,16 @@ fn of_row(row: &'static Workload, config: &Config, helps: &Helps) -> Finding {
         finding.reasons.push(reason);
     }
     finding
+}
+
+/// The configuration option that a need is.
+#[must_use]
+pub fn option(what: &What) -> Option<&'static str> {
+    match what {
+        What::Feature(feature) => Some(feature.config()),
+        What::Config(name) => Some(name.text()),
+        _ => None,
+    }
 }
 
 /// What a symbol is set to, or would be if it had not become a matter of
@@ -150,7 +159,7 @@ pub fn of_the_machine(
     let mut needs: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for row in rows {
         for what in row.needs.iter().map(|need| &need.what) {
-            if !matches!(what, What::Feature(_)) {
+            if option(what).is_none() {
                 needs.entry(need(what)).or_default().push(row.name);
             }
         }
@@ -221,19 +230,43 @@ pub fn config(of: &str, setup: bool) -> Result<(Config, String)> {
         Ok(text) => return Ok((Config::parse(&text), place)),
         Err(error) => error,
     };
-    // Distributions keep it beside the image instead.
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = match name.strip_prefix("vmlinuz-") {
-        Some(release) => format!("config-{release}"),
-        None => "config".to_owned(),
-    };
-    let beside = path.with_file_name(beside);
+    let beside = beside(&path);
     match fs::read(&beside).ok().as_deref().and_then(plain) {
         Some(config) => Ok((config, beside.display().to_string())),
         None => Err(said.context(format!(
             "{place} has no configuration, nor is there {}",
             beside.display()
         ))),
+    }
+}
+
+/// Where the configuration of an image lies that distributions, and
+/// [`kernel_build`](crate::kernel_build), made together with it.
+fn beside(image: &Path) -> PathBuf {
+    let name = image.file_name().unwrap_or_default().to_string_lossy();
+    image.with_file_name(match name.strip_prefix("vmlinuz-") {
+        Some(release) => format!("config-{release}"),
+        None => "config".to_owned(),
+    })
+}
+
+/// The configuration of an image that is to be booted, if it can be had.
+///
+/// One that is sure to belong to it is taken from beside it, since unpacking
+/// an image takes a second.
+#[must_use]
+pub fn of_image(path: &Path) -> Option<Config> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let pair =
+        name.starts_with("vmlinuz-") || path.with_file_name(ABOUT).exists();
+    let beside = || plain(&fs::read(beside(path)).ok()?);
+    let inside = || {
+        let text = image::config(&fs::read(path).ok()?).ok()?;
+        Some(Config::parse(&text))
+    };
+    match pair {
+        true => beside().or_else(inside),
+        false => inside(),
     }
 }
 
@@ -270,13 +303,42 @@ fn plain(bytes: &[u8]) -> Option<Config> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Helps, Verdict, boot, check, config, state};
+    use super::{Helps, Verdict, boot, check, config, of_image, state};
     use crate::kconfig::Config;
+    use crate::kernel_build::ABOUT;
+    use initramfs::compress::Compression;
     use pidone::workloads::ALL;
     use std::fs;
 
     const BOOTS: &str = "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\n\
         CONFIG_PROC_FS=y\nCONFIG_SYSFS=y\nCONFIG_RD_GZIP=y\n";
+
+    #[test]
+    fn what_is_booted_has_a_configuration_if_it_can_be_had() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = |name: &str| dir.path().join(name);
+        let packed = Compression::Gzip.compress(b"CONFIG_A=y\n").unwrap();
+        for name in ["vmlinuz-6.1", "bzImage"] {
+            fs::write(image(name), [b"IKCFG_ST", &packed[..]].concat())
+                .unwrap();
+        }
+        fs::write(image("vmlinuz-6.2"), "none in it").unwrap();
+        fs::write(image("config"), "CONFIG_B=y\n").unwrap();
+        let is = |name: &str, what: &str| {
+            let config = of_image(&image(name));
+            let text = config.map(|config| config.to_string());
+            assert_eq!(text.unwrap_or_default(), what, "{name}");
+        };
+        // Whose the `config` is nobody knows.
+        is("bzImage", "CONFIG_A=y\n");
+        is("vmlinuz-6.1", "CONFIG_A=y\n");
+        is("vmlinuz-6.2", "");
+        is("no such image", "");
+        fs::write(image("config-6.1"), "CONFIG_C=m\n").unwrap();
+        is("vmlinuz-6.1", "CONFIG_C=m\n");
+        fs::write(image(ABOUT), "").unwrap();
+        is("bzImage", "CONFIG_B=y\n");
+    }
 
     fn verdict(text: &str, work: &str) -> (Verdict, String) {
         let helps = Helps::read().unwrap();
@@ -335,7 +397,7 @@ mod tests {
             fs::write(&path, bytes).unwrap();
             path.display().to_string()
         };
-        let gzip: initramfs::compress::Compression = "gzip".parse().unwrap();
+        let gzip: Compression = "gzip".parse().unwrap();
         let packed = gzip.compress(BOOTS.as_bytes()).unwrap();
         let image = file("vmlinuz-1", b"an image without");
         assert!(config(&image, false).is_err());

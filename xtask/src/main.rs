@@ -3,8 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    bisect, boot, build, compare, decode, exit, explain, judge, kernel, list,
-    pack, runs, setup, test,
+    bisect, boot, build, ci, compare, decode, dist, exit, explain, judge,
+    kernel, list, pack, report, runs, setup, test,
 };
 use xtask::usage;
 
@@ -38,9 +38,12 @@ enum Verb {
     Judge(judge::Args),
     Bisect(bisect::Args),
     Decode(decode::Args),
+    Report(report::Args),
     Runs(runs::Args),
     List(list::Args),
     Explain(explain::Args),
+    Ci(ci::Args),
+    Dist(dist::Args),
     Kernel(kernel::Args),
     Test(test::Args),
 }
@@ -77,9 +80,12 @@ fn real_main() -> u8 {
         Verb::Judge(args) => judge::run(args),
         Verb::Bisect(args) => bisect::run(args),
         Verb::Decode(args) => decode::run(args),
+        Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
+        Verb::Ci(args) => ci::run(args),
+        Verb::Dist(args) => dist::run(args),
         Verb::Kernel(args) => kernel::run(args),
         Verb::Test(args) => test::run(args),
     };

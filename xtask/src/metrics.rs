@@ -6,14 +6,15 @@
 //! report is judged here as the machine judged itself. In front of it may
 //! stand the run that is meant, by number or name: `2:rate`, `PipeIo:rate`.
 
-use crate::model::{Hist, Report, Run, Worker};
+use crate::model::{Group, Hist, Report, Run, Worker};
 use anyhow::{Result, anyhow, bail};
-use pidone::counters;
 use pidone::expect::figure::{Figures, Stat, Totals, names};
 use pidone::expect::{Expect, Judged, Kind, Side};
 use pidone::kit::histogram::{Summary, bucket_of};
+use pidone::plan::token::Source;
+use pidone::plan::{Plan, Sources};
 use pidone::record::{self, Exit, Pairs, TaskCounters};
-use pidone::workloads;
+use pidone::{collect, counters, workloads};
 
 /// A figure of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -387,6 +388,49 @@ impl Selector {
     }
 }
 
+/// Checks metrics before a boot: whether the runs of a plan can have them. Of
+/// a plan that is packed, or wrong in itself, nothing is said.
+///
+/// # Errors
+///
+/// No such run in the plan, or no such figure, with the nearest there is.
+pub fn check(metrics: &[Selector], plan: &str) -> Result<()> {
+    let sources = Sources {
+        args: Source::args(plan),
+        ..Sources::default()
+    };
+    let Ok(plan) = Plan::parse(&sources) else {
+        return Ok(());
+    };
+    let group = |(work, group_idx): (&str, u16)| Group {
+        work: work.to_owned(),
+        group_idx,
+        ..Group::default()
+    };
+    let runs = plan.runs().map(|run| Run {
+        name: collect::name(&run).to_string(),
+        groups: run
+            .groups
+            .iter()
+            .map(|group| group.work.row().name)
+            .zip(0..)
+            .map(group)
+            .collect(),
+        ..Run::default()
+    });
+    let expected = Report {
+        runs: runs.collect(),
+        ..Report::default()
+    };
+    if expected.runs.is_empty() {
+        return Ok(());
+    }
+    metrics.iter().try_for_each(|metric| {
+        metric.of(&expected)?;
+        Ok(())
+    })
+}
+
 /// Judges `[RUN:]CONDITION` on a report: the label of each run that is meant
 /// and what became of it there.
 ///
@@ -531,7 +575,7 @@ fn as_record(w: &Worker) -> record::Worker<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Better, Selector, better, judge, labels, of_report};
+    use super::{Better, Selector, better, check, judge, labels, of_report};
     use crate::decode::decode;
     use crate::model::Report;
     use crate::testing::Stream;
@@ -645,6 +689,31 @@ mod tests {
             let error = selector.of(&report()).unwrap_err().to_string();
             assert!(error.contains(why), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn metrics_are_checked_against_a_plan() {
+        let check = |text: &str, plan: &str| {
+            let metric = Selector::parse(text).unwrap();
+            check(&[metric], plan).map_err(|error| error.to_string())
+        };
+        let plan = "time=1s work=PipeIo with=SpinWait work=TimerLatency";
+        for good in ["timer.p99", "wake.p50", "g1.rate", "2:overruns", "rate"] {
+            assert_eq!(check(good, plan), Ok(()), "{good}");
+        }
+        for (bad, why) in [
+            ("wak.p50", "nearest is `wake`"),
+            ("2:wake.p50", "TimerLatency has no such histogram"),
+            ("3:rate", "no run `3`; runs are PipeIo"),
+            ("g2.rate", "the run has no such group"),
+            ("kernel.ctx", "nearest is `ctxt`"),
+        ] {
+            let said = check(bad, plan).unwrap_err();
+            assert!(said.contains(why), "{bad}: {said}");
+        }
+        // Said by others, or not known before the boot.
+        assert_eq!(check("wak.p50", "work=Nope"), Ok(()));
+        assert_eq!(check("wak.p50", "plan=mine"), Ok(()));
     }
 
     #[test]

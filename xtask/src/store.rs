@@ -6,6 +6,7 @@
 //! behind is removed by the next one that stores: the lock on it is gone with
 //! the process that held it.
 
+use crate::kernel_check;
 use crate::model::{Report, hex};
 use crate::noise::Noise;
 use crate::qemu::Machine;
@@ -30,6 +31,8 @@ pub const REPORT: &str = "report.json";
 pub const META: &str = "meta.json";
 /// What begins the name of a run that is not whole.
 const PENDING: &str = ".new-";
+/// Written to see whether there is room for more.
+const ROOM: &str = "room";
 /// Held for as long as a run is being written.
 const LOCK: &str = "lock";
 
@@ -81,6 +84,9 @@ pub struct Kernel {
     pub path: PathBuf,
     /// SHA-256 of the image.
     pub sha256: String,
+    /// SHA-256 of its configuration, with the symbols in order and without
+    /// comments; absent where the configuration cannot be had.
+    pub config_sha256: Option<String>,
     /// As the machine or its first line says; absent if neither did.
     pub release: Option<String>,
 }
@@ -125,6 +131,7 @@ impl Host {
 pub struct Parts {
     qemu: String,
     kernel_sha256: String,
+    config_sha256: Option<String>,
     initramfs_sha256: String,
 }
 
@@ -141,6 +148,8 @@ impl Parts {
         Ok(Self {
             qemu: said.lines().next().unwrap_or_default().to_owned(),
             kernel_sha256: sha256(&machine.kernel)?,
+            config_sha256: kernel_check::of_image(&machine.kernel)
+                .map(|config| hex(&Sha256::digest(config.to_string()))),
             initramfs_sha256: sha256(&machine.initrd)?,
         })
     }
@@ -149,6 +158,26 @@ impl Parts {
 fn sha256(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| shown(path))?;
     Ok(hex(&Sha256::digest(bytes)))
+}
+
+/// Makes sure that a machine could write its logs to their end: one on a full
+/// disk seems to fall silent, for which no kernel is to be blamed.
+///
+/// # Errors
+///
+/// Nothing more can be written there.
+pub fn room(dir: &Path) -> Result<()> {
+    let probe = dir.join(ROOM);
+    let write = || {
+        let mut file = File::create(&probe)?;
+        file.write_all(&[0; 16 * 1024])?;
+        file.sync_all()
+    };
+    let written = write();
+    let _left = fs::remove_file(&probe);
+    written.with_context(|| {
+        format!("the logs in {} may be cut short", dir.display())
+    })
 }
 
 /// A boot that is over, to be stored.
@@ -193,6 +222,7 @@ impl Boot<'_> {
                 spec: self.kernel_spec.to_owned(),
                 path: self.machine.kernel.clone(),
                 sha256: self.parts.kernel_sha256.clone(),
+                config_sha256: self.parts.config_sha256.clone(),
                 release: told.or_else(|| release(&console)),
             },
             initramfs_sha256: self.parts.initramfs_sha256.clone(),
@@ -255,6 +285,10 @@ impl Pending {
             format!("{root} (--no-store boots without storing)")
         };
         fs::create_dir_all(root).with_context(what)?;
+        // One at a time: a place whose lock is not yet held looks like one
+        // that was left. File systems that cannot lock a directory go without.
+        let one = File::open(root).with_context(what)?;
+        let _held = one.lock();
         sweep(root);
         let dir = tempfile::Builder::new()
             .prefix(PENDING)
@@ -445,12 +479,14 @@ fn utc(moment: SystemTime) -> Utc {
 #[cfg(test)]
 mod tests {
     use super::{
-        Boot, CONSOLE, META, Parts, Pending, RECORDS, REPORT, label, list,
-        release, utc,
+        Boot, CONSOLE, META, Parts, Pending, RECORDS, REPORT, ROOM, label,
+        list, meta, release, room, utc,
     };
-    use crate::model::Report;
+    use crate::model::{Report, hex};
     use crate::qemu::Machine;
     use core::time::Duration;
+    use initramfs::compress::Compression;
+    use sha2::{Digest, Sha256};
     use std::fs;
     use std::path::Path;
     use std::time::UNIX_EPOCH;
@@ -530,6 +566,72 @@ mod tests {
         let pending = Pending::new(&root).unwrap();
         assert!(pending.store(&boot.get()).is_err());
         assert_eq!(entries(&root), 1);
+    }
+
+    /// A full disk, for what is written there under that name.
+    fn full(dir: &Path, name: &str) {
+        std::os::unix::fs::symlink("/dev/full", dir.join(name)).unwrap();
+    }
+
+    #[test]
+    fn a_full_disk_leaves_nothing_and_is_said() {
+        let root = tempfile::tempdir().unwrap();
+        let logs = tempfile::tempdir().unwrap();
+        let (machine, parts) = (machine(logs.path()), Parts::default());
+        let boot = boot(&machine, &parts);
+        for name in [CONSOLE, RECORDS, REPORT, META] {
+            let pending = Pending::new(root.path()).unwrap();
+            full(pending.dir(), name);
+            let error = pending.store(&boot.get()).unwrap_err();
+            let said = format!("{error:#}");
+            assert!(said.contains("No space left"), "{name}: {said}");
+            assert_eq!(entries(root.path()), 0, "{name}");
+        }
+        // Logs that the machine wrote itself are not written again.
+        assert!(room(logs.path()).is_ok());
+        let names = entries(logs.path());
+        full(logs.path(), ROOM);
+        let said = format!("{:#}", room(logs.path()).unwrap_err());
+        assert!(said.contains("cut short: No space left"), "{said}");
+        assert_eq!(entries(logs.path()), names);
+    }
+
+    #[test]
+    fn what_a_boot_was_made_of_is_known() {
+        let root = tempfile::tempdir().unwrap();
+        let logs = tempfile::tempdir().unwrap();
+        let machine = machine(logs.path());
+        let config = "# x\nCONFIG_B=y\nCONFIG_A=m\n";
+        let image = Compression::Gzip.compress(config.as_bytes()).unwrap();
+        let image = [b"IKCFG_ST", &image[..]].concat();
+        fs::write(&machine.kernel, &image).unwrap();
+        fs::write(&machine.initrd, "i").unwrap();
+        let parts = Parts::of(&machine).unwrap();
+        let boot = boot(&machine, &parts);
+        let pending = Pending::new(root.path()).unwrap();
+        let run = pending.store(&boot.get()).unwrap();
+        let meta = meta(&run).unwrap();
+        let sha256 = |bytes: &[u8]| hex(&Sha256::digest(bytes));
+        assert_eq!(meta.kernel.sha256, sha256(&image));
+        let config = sha256(b"CONFIG_A=m\nCONFIG_B=y\n");
+        assert_eq!(meta.kernel.config_sha256, Some(config));
+        assert_eq!(meta.initramfs_sha256, sha256(b"i"));
+        assert!(meta.qemu.contains("version"), "{}", meta.qemu);
+        let args = meta.qemu_args.join(" ");
+        // The command line names the logs where they are found.
+        let console = format!("path={}", run.join(CONSOLE).display());
+        assert!(args.contains(&console), "{args}");
+        assert!(!meta.command.is_empty() && !meta.host.kernel.is_empty());
+        // A run that an earlier release stored is one, too.
+        let path = run.join(META);
+        let mut old: serde_json::Value =
+            serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let kernel = old["kernel"].as_object_mut().unwrap();
+        assert!(kernel.remove("config_sha256").is_some());
+        fs::write(&path, old.to_string()).unwrap();
+        let (runs, wrong) = list(root.path()).unwrap();
+        assert_eq!((runs.len(), wrong.len()), (1, 0));
+        assert_eq!(runs[0].meta.kernel.config_sha256, None);
     }
 
     #[test]

@@ -54,10 +54,40 @@ pub const GIT: Tool = Tool {
 };
 
 /// Compiles BPF programs: schedulers of the kernel's own.
-pub const CLANG: [Tool; 2] = [
-    Tool::same("clang", "clang"),
-    Tool::same("llvm-strip", "llvm"),
-];
+pub const CLANG: Tool = Tool::same("clang", "clang");
+/// See [`CLANG`].
+pub const LLVM: Tool = Tool::same("llvm-strip", "llvm");
+/// Opens pages in the tests.
+pub const BROWSER: Tool = Tool::same("chromium", "chromium");
+
+/// Other names of browsers that do as well.
+const BROWSERS: [&str; 3] =
+    ["chromium-browser", "google-chrome-stable", "google-chrome"];
+
+/// The browser that there is.
+#[must_use]
+pub fn browser() -> Option<&'static str> {
+    let names = [BROWSER.program].into_iter().chain(BROWSERS);
+    names.into_iter().find(|name| found(name))
+}
+
+/// Makes sure that there is a browser; with `setup`, installs one.
+///
+/// # Errors
+///
+/// As of [`require`].
+pub fn require_browser(setup: bool) -> Result<()> {
+    match browser() {
+        Some(_) => Ok(()),
+        None => require(&[BROWSER], setup),
+    }
+}
+/// Runs the kernel's own reader of KTAP, and tools of CIs.
+pub const PYTHON: Tool =
+    Tool::new("python3", ["python3", "python3", "python", "python3"]);
+
+/// What the tests run.
+pub const OF_TESTS: [Tool; 6] = [QEMU, DPKG_DEB, GIT, PYTHON, CLANG, LLVM];
 
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [

@@ -142,11 +142,16 @@ impl FromStr for Memory {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let sizes: Result<_, String> =
+        let sizes: Result<Vec<u32>, String> =
             text.split(',').map(size::mebibytes).collect();
-        sizes.map(Self).map_err(|wrong| {
+        let sizes = sizes.map_err(|wrong| {
             format!("{wrong}, or one for each node with commas between them")
-        })
+        })?;
+        let mut all = sizes.iter();
+        match all.try_fold(0_u32, |sum, &mib| sum.checked_add(mib)) {
+            Some(_) => Ok(Self(sizes)),
+            None => Err(format!("`{text}` is more than any machine has")),
+        }
     }
 }
 
@@ -275,8 +280,9 @@ impl Topology {
             |distance: &&Distance| distance.from.max(distance.to) >= nodes;
         if let Some(wrong) = self.distances.iter().find(known) {
             bail!(
-                "--distance: there is no node {}; the machine has {nodes}",
-                wrong.from.max(wrong.to)
+                "--distance: there is no node {}; the machine has {}",
+                wrong.from.max(wrong.to),
+                nodes.max(1)
             );
         }
         let mut args = Vec::new();
@@ -361,6 +367,8 @@ mod tests {
             let error = bad.parse::<Distance>().unwrap_err();
             assert!(error.contains("valid is"), "{bad}: {error}");
         }
+        let error = "4194303G,4194303G".parse::<Memory>().unwrap_err();
+        assert!(error.contains("more than any"), "{error}");
         let error = "64M,".parse::<Memory>().unwrap_err();
         assert!(error.contains("for each node"), "{error}");
         for (memory, distances, said) in [

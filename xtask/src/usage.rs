@@ -1,6 +1,5 @@
 //! The command line: forms that argh does not read, and messages that help.
 
-use crate::devices::Nic;
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 use pidone::plan::nearest;
 
@@ -22,14 +21,17 @@ const IMPLIED: &[Implied] = &[
     Implied {
         name: "--nic",
         value: "pair",
-        given: |word| word.parse::<Nic>().is_ok(),
+        given: |word| !word.starts_with('-') && !word.contains('='),
     },
 ];
 
-/// A plan may follow, whose words have a `=`.
+// A plan may follow, whose words have a `=`.
 fn is_seed(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('=')
 }
+
+/// What a lone `-` stands for where a file is to be read.
+const STDIN: &str = "/dev/stdin";
 
 /// The option of a verb that boots by itself which takes, word by word, the
 /// options of `boot` that describe the machine.
@@ -62,7 +64,8 @@ fn handed_on(
 }
 
 /// Rewrites `--name=value` as two words, fills in values that were left out,
-/// and marks what is for `boot`, up to a lone `--`.
+/// and marks what is for `boot`, up to a lone `--`; a `-` that is no option's
+/// value becomes the file that it stands for.
 #[must_use]
 pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
     let verb = verb(info, words).unwrap_or(info);
@@ -77,6 +80,8 @@ pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
             Some((name, value)) if name.starts_with("--") => {
                 (name, Some(value.to_owned()))
             }
+            // argh takes it for an option.
+            _ if word == "-" => (STDIN, None),
             _ => (word.as_str(), None),
         };
         let is = |flag: &&FlagInfo<'_>| flag.long == name;
@@ -288,6 +293,7 @@ mod tests {
                 "compare --to-boot --deterministic --to-boot 1 A B",
             ),
             ("list", "list"),
+            ("boot - --append -", "boot /dev/stdin --append -"),
         ] {
             assert_eq!(normalised(&info, &words(given)), words(read));
         }

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "maps memory and hands out references to it")]
 
+use crate::sys::numa;
 use core::ptr::{NonNull, null_mut};
 use core::slice;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
@@ -54,6 +55,13 @@ impl Region {
         unsafe { slice::from_raw_parts(first, self.len) }
     }
 
+    /// Its bytes, for system calls that read or fill them.
+    #[must_use]
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as in `bytes`; the borrow of self keeps all others out.
+        unsafe { slice::from_raw_parts_mut(self.base.as_ptr(), self.len) }
+    }
+
     /// Its 64-bit words.
     #[must_use]
     pub fn words(&self) -> &[AtomicU64] {
@@ -74,6 +82,36 @@ impl Region {
     #[must_use]
     pub fn address(&self) -> usize {
         self.base.as_ptr().addr()
+    }
+
+    /// Declines huge pages, where the kernel knows them.
+    ///
+    /// # Errors
+    ///
+    /// None that is known.
+    pub fn small_pages(&self) -> Result<(), Errno> {
+        match self.advise(Advice::LinuxNoHugepage) {
+            Err(Errno::INVAL) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// Moves its pages to a node, where those to come will be too.
+    ///
+    /// # Errors
+    ///
+    /// See [`numa::mbind`].
+    pub fn move_to(&self, node: u32) -> Result<(), Errno> {
+        numa::mbind(self.address(), self.len, node)
+    }
+
+    /// How many of its pages, of so many bytes each, are on a node.
+    ///
+    /// # Errors
+    ///
+    /// See [`numa::pages_on`].
+    pub fn pages_on(&self, node: u32, page: usize) -> Result<u64, Errno> {
+        numa::pages_on(node, self.address(), self.len / page, page)
     }
 
     /// `madvise`: `DontNeed` drops all pages, `LinuxNoHugepage` keeps them

@@ -14,8 +14,8 @@ pub struct Named {
 }
 
 impl Named {
-    /// Sets name and value. Only the supervisor may call it, once; a name
-    /// that is too long is cut.
+    /// Sets name and value. Only one task may call it, once; a name that is
+    /// too long is cut.
     pub fn set(&self, name: &str, value: u64) {
         self.value.store(value, Relaxed);
         for (to, byte) in self.name.iter().zip(name.bytes()) {

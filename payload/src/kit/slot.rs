@@ -217,6 +217,8 @@ pub enum Reason {
     NoCounter,
     /// A loaded sched_ext scheduler.
     NoSchedExt,
+    /// A cache in the disk: without one a flush has nothing to do.
+    WriteThrough,
 }
 
 impl Reason {
@@ -226,6 +228,7 @@ impl Reason {
         (Self::NoCap, "NO_CAP"),
         (Self::NoCounter, "NO_COUNTER"),
         (Self::NoSchedExt, "NO_SCHED_EXT"),
+        (Self::WriteThrough, "WRITE_THROUGH"),
     ];
 }
 

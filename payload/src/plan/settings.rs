@@ -86,6 +86,8 @@ pub struct Boot<'t> {
     pub burst: Option<u8>,
     /// `output=` names `ktap`.
     pub ktap: bool,
+    /// `output=` names `lava`.
+    pub lava: bool,
     /// `output=` names `records`; `None` if `output=` is absent.
     pub send_records: Option<bool>,
     /// `end=`.
@@ -107,6 +109,7 @@ impl Boot<'_> {
         records: None,
         burst: None,
         ktap: true,
+        lava: false,
         send_records: None,
         end: None,
         schedstats: true,
@@ -271,15 +274,21 @@ impl<'t> Boot<'t> {
                 self.burst = Some(parse(text).ok_or(rule)?);
             }
             "output" => {
-                let rule = "output is a list of ktap and records";
-                let parse = |text: &'t str| {
-                    let known = ["ktap", "records"];
-                    let good = text.split(',').all(|p| known.contains(&p));
-                    let has = |name| text.split(',').any(|p| p == name);
-                    good.then(|| (has("ktap"), has("records")))
-                };
-                let (ktap, records) = parse(text).ok_or(rule)?;
-                (self.ktap, self.send_records) = (ktap, Some(records));
+                let (mut ktap, mut lava, mut records) = (false, false, false);
+                for part in text.split(',') {
+                    *match part {
+                        "ktap" => &mut ktap,
+                        "lava" => &mut lava,
+                        "records" => &mut records,
+                        _ => {
+                            return Err(
+                                "output is a list of ktap, lava and records",
+                            );
+                        }
+                    } = true;
+                }
+                (self.ktap, self.lava) = (ktap, lava);
+                self.send_records = Some(records);
             }
             "end" => {
                 let rule = "end is poweroff, reboot, halt, panic or wait";

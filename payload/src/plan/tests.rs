@@ -56,6 +56,11 @@ fn every_mistake_has_its_message() {
              is `4`",
         ),
         (
+            "output=ktap,lav work=PipeIo",
+            "bad plan: `output=ktap,lav`: output is a list of ktap, lava and \
+             records",
+        ),
+        (
             "policy=fifo:100 work=PipeIo",
             "bad plan: `policy=fifo:100`: the priority is 1 to 99, for \
              example fifo:50",

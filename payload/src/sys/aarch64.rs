@@ -29,6 +29,20 @@ pub(super) unsafe fn syscall5(
     d: usize,
     e: usize,
 ) -> isize {
+    // SAFETY: the caller's.
+    unsafe { syscall6(number, [a, b, c, d, e, 0]) }
+}
+
+/// Six arguments.
+///
+/// # Safety
+///
+/// As the call demands.
+#[inline]
+pub(super) unsafe fn syscall6(
+    number: u32,
+    [a, b, c, d, e, f]: [usize; 6],
+) -> isize {
     let ret;
     // SAFETY: the kernel changes x0 only; the caller vouches for the
     // arguments.
@@ -41,6 +55,7 @@ pub(super) unsafe fn syscall5(
             in("x2") c,
             in("x3") d,
             in("x4") e,
+            in("x5") f,
             options(nostack),
         );
     }

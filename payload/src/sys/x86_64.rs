@@ -28,6 +28,20 @@ pub(super) unsafe fn syscall5(
     d: usize,
     e: usize,
 ) -> isize {
+    // SAFETY: the caller's.
+    unsafe { syscall6(number, [a, b, c, d, e, 0]) }
+}
+
+/// Six arguments.
+///
+/// # Safety
+///
+/// As the call demands.
+#[inline]
+pub(super) unsafe fn syscall6(
+    number: u32,
+    [a, b, c, d, e, f]: [usize; 6],
+) -> isize {
     let ret;
     // SAFETY: the kernel changes rax, rcx and r11 only; the caller vouches
     // for the arguments.
@@ -40,6 +54,7 @@ pub(super) unsafe fn syscall5(
             in("rdx") c,
             in("r10") d,
             in("r8") e,
+            in("r9") f,
             lateout("rcx") _,
             lateout("r11") _,
             options(nostack),

@@ -113,8 +113,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         moves += 1;
         c.spin(256);
         c.iteration();
-        next += cycle;
-        while cycle > 0 && !c.stop() && c.sleep_until(next).is_none() {}
+        next = c.sleep_period(next, cycle, None);
     }
     Ok(())
 }

@@ -14,7 +14,6 @@ use crate::workload::{
 };
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rand_core::Rng;
-use rustix::io::Errno;
 use rustix::mm::Advice;
 use rustix::param::page_size;
 
@@ -100,11 +99,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         .zip(order.words())
         .for_each(|(n, word)| word.store(n, Relaxed));
     let region = c.memory(bytes)?;
-    match region.advise(Advice::LinuxNoHugepage) {
-        // A kernel without huge pages does not know the advice.
-        Ok(()) | Err(Errno::INVAL) => {}
-        Err(errno) => return Err(errno).call(Op::Madvise.name()),
-    }
+    region.small_pages().call(Op::Madvise.name())?;
     let spin = c.work().count(&SPIN);
     let mut random = c.random();
     c.start();

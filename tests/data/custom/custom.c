@@ -78,6 +78,30 @@ static void full(struct pidone_ctl *c)
 		terms);
 }
 
+/* A driver that talks too much, until the machine ends. */
+static void noise(void)
+{
+	if (fork()) {
+		wait(0);
+		return;
+	}
+	setsid();
+	if (fork())
+		_exit(0);
+	for (int fd = 0; fd < 64; fd++)
+		close(fd);
+	int fd = open("/dev/kmsg", O_WRONLY);
+	for (int n = 0;; n++) {
+		char line[80];
+		int len = sprintf(line, "<6>noise: line %d of a driver\n", n);
+
+		/* What it writes to does not seek, as dprintf() would. */
+		if (write(fd, line, len) < 0)
+			_exit(1);
+		usleep(4000);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct pidone_ctl *c = pidone_ctl();
@@ -131,6 +155,9 @@ int main(int argc, char **argv)
 		sleep(1);
 		write(fd, "c", 1);
 		pause();
+	} else if (!strcmp(what, "noise")) {
+		noise();
+		pidone_count(c, 1, 1, pidone_now());
 	} else {
 		return 4;
 	}

@@ -86,7 +86,7 @@ pub struct Args {
     /// takes, or after five times as long
     #[argh(option)]
     pub timeout: Option<u64>,
-    /// what to print: table (the default), json, csv, ktap or junit
+    /// what to print: table (the default), json, csv, ktap, junit or kcidb
     #[argh(option)]
     pub format: Option<Format>,
     /// write the results as JSON to a file; `-` is standard output
@@ -291,6 +291,9 @@ impl Ready {
         let timed_out = wait(vm, &machine, self.limits)?;
         let (took, noise) = (begin.elapsed(), watch.end());
         let (report, code) = report(&machine, timed_out)?;
+        if code != super::exit::GOOD {
+            store::room(&machine.dir)?;
+        }
         let parts = match parts.join() {
             Ok(parts) => parts?,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -514,7 +517,10 @@ fn says_scx(tokens: &str, added: &Archive) -> bool {
 
 /// Checks a plan before anything is built; returns how long its runs take
 /// and their work types.
-fn check(tokens: &str, added: &Archive) -> Result<(Duration, Vec<Works>)> {
+pub(super) fn check(
+    tokens: &str,
+    added: &Archive,
+) -> Result<(Duration, Vec<Works>)> {
     let mut text = String::new();
     let mut sources = Sources {
         args: Source::args(tokens),

@@ -9,10 +9,15 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(subcommand, name = "build")]
 #[argh(
     example = "{command_name}",
+    example = "Where did `panicked, called from 21e5f0` come from?\n\
+               \x20 addr2line -fie $({command_name} --symbols) 21e5f0",
     error_code(0, "it is built and within its budget"),
     error_code(255, "it is not")
 )]
 pub struct Args {
+    /// print where it is with symbols, for the addresses that a panic says
+    #[argh(switch)]
+    symbols: bool,
     /// install what is missing
     #[argh(switch)]
     setup: bool,
@@ -25,6 +30,10 @@ pub struct Args {
 /// The build fails or the payload is over its limit.
 pub fn run(args: &Args) -> Result<u8> {
     let payload = build::payload(args.setup)?;
+    if args.symbols {
+        println!("{}", build::with_symbols(&payload).display());
+        return Ok(super::exit::GOOD);
+    }
     let (size, most) = (build::size(&payload)?, build::PAYLOAD_LIMIT);
     let budget = build::PAYLOAD_BUDGET;
     println!("{} ({size} bytes; budget {budget})", payload.display());

@@ -4,7 +4,7 @@ use crate::cmd::{boot, runs};
 use crate::compare::{
     Asked, Comparison, Sample, Side, Splits, compare, exact, splits, table,
 };
-use crate::metrics::Selector;
+use crate::metrics::{self, Selector};
 use crate::model::Report;
 use crate::store::{self, Meta, Stored};
 use anyhow::{Context, Result, anyhow, bail};
@@ -138,7 +138,7 @@ pub fn comparison(args: &Args) -> Result<Comparison> {
             of_stored(args, &a, &b, &mut differing)?
         }
         [Ok(Found::Kernel), Ok(Found::Kernel)] => {
-            booted(args, &root, &mut differing)?
+            booted(args, &asked, &root, &mut differing)?
         }
         [Ok(_), Ok(_)] => bail!(
             "`{}` and `{}`: a kernel does not compare with stored runs; boot \
@@ -161,9 +161,9 @@ fn asked(args: &Args) -> Result<Asked> {
     if !(0.0..100.0).contains(&args.margin) {
         bail!("--margin {}: valid is 0 or more, below 100", args.margin);
     }
-    let metrics = args.metric.iter().map(|text| Selector::parse(text));
+    let selectors = args.metric.iter().map(|text| Selector::parse(text));
     Ok(Asked {
-        metrics: metrics.collect::<Result<_>>()?,
+        metrics: selectors.collect::<Result<_>>()?,
         all: args.all,
         rest: args.splits.is_none(),
         margin: args.margin / 100.0,
@@ -365,12 +365,16 @@ fn repeats(
 /// Both sides by booting them in turn.
 fn booted(
     args: &Args,
+    asked: &Asked,
     root: &Path,
     differing: &mut Vec<String>,
 ) -> Result<(Side, Side)> {
     let a = boot_args(args, &args.a, &args.append_a)?;
     let b = boot_args(args, &args.b, &args.append_b)?;
     let order = order(args, a.deterministic)?;
+    if a.payload.is_none() {
+        metrics::check(&asked.metrics, &a.plan.join(" "))?;
+    }
     let ready = [boot::Ready::new(&a)?, boot::Ready::new(&b)?];
     let mut of = [a, b];
     let mut stored: [Vec<Stored>; 2] = [Vec::new(), Vec::new()];

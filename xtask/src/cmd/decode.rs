@@ -1,14 +1,12 @@
 //! `decode`: a log from anywhere, or a stored run.
 
-use crate::decode::{Boot, decode_ports};
+use crate::decode::decode_ports;
 use crate::format::Format;
+use crate::input::{Input, choose};
 use crate::model::Report;
-use crate::{outcome, store};
-use anyhow::{Context, Result, bail};
+use crate::outcome;
+use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
-use std::fs;
-use std::io::Read;
-use std::path::Path;
 
 /// Decode the log of a console, however it was damaged on its way, or a
 /// stored run.
@@ -27,7 +25,7 @@ use std::path::Path;
     error_code(255, "no such log, another release's, or a wrong plan")
 )]
 pub struct Args {
-    /// table (the default), json, csv, ktap or junit
+    /// table (the default), json, csv, ktap, junit or kcidb
     #[argh(option, default = "Format::default()")]
     format: Format,
     /// which boot of a log that has several, from 1; the last by default
@@ -45,52 +43,11 @@ pub struct Args {
 ///
 /// The log cannot be read, or has no such boot.
 pub fn run(args: &Args) -> Result<u8> {
-    let (ports, timed_out) = read(&args.file)?;
-    let ports: Vec<&[u8]> = ports.iter().map(Vec::as_slice).collect();
-    let decoded = decode_ports(&ports);
+    let input = Input::read(&args.file)?;
+    let decoded = decode_ports(&input.ports());
     let boot = choose(decoded.boots(), args.boot)?;
     let mut report = Report::new(boot);
-    let code = outcome::judge(boot, timed_out, &mut report);
+    let code = outcome::judge(boot, input.timed_out(), &mut report);
     super::print(&args.format.render(&report)?)?;
     Ok(code)
-}
-
-/// The ports of a machine, the console first, and whether it was stopped
-/// because its time was over.
-fn read(name: &str) -> Result<(Vec<Vec<u8>>, bool)> {
-    if name == "-" {
-        let mut log = Vec::new();
-        std::io::stdin()
-            .read_to_end(&mut log)
-            .context("standard input")?;
-        return Ok((vec![log], false));
-    }
-    let path = Path::new(name);
-    if !path.is_dir() {
-        let log = fs::read(path).with_context(|| name.to_owned())?;
-        return Ok((vec![log], false));
-    }
-    let port = |name: &str| {
-        let path = path.join(name);
-        fs::read(&path).with_context(|| path.display().to_string())
-    };
-    let ports = vec![port(store::CONSOLE)?, port(store::RECORDS)?];
-    // Logs that `--logs` kept come without it.
-    let timed_out = match path.join(store::META).exists() {
-        true => store::meta(path)?.timed_out,
-        false => false,
-    };
-    Ok((ports, timed_out))
-}
-
-fn choose(boots: &[Boot], number: Option<usize>) -> Result<&Boot> {
-    let all = boots.len();
-    if number.is_none() && all > 1 {
-        eprintln!("boot {all} of {all}; --boot has the others");
-    }
-    let at = number.unwrap_or(all).checked_sub(1);
-    match at.and_then(|at| boots.get(at)) {
-        Some(boot) => Ok(boot),
-        None => bail!("no such boot; the log has {all}, from 1"),
-    }
 }

@@ -1,6 +1,6 @@
 //! `setup`: everything the other verbs need.
 
-use crate::{build, tools};
+use crate::{build, ci, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 
@@ -10,7 +10,9 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(
     example = "{command_name}",
     note = "Packages come from the system's package manager, with sudo \
-            unless root; Rust targets come from rustup.",
+            unless root; Rust targets come from rustup, and tools of CIs go \
+            into the cache: LAVA's dispatcher from apt, the others from PyPI. \
+            The browser, which only the tests need, is the largest: 410 MB.",
     error_code(0, "everything is there"),
     error_code(255, "something could not be installed")
 )]
@@ -22,7 +24,9 @@ pub struct Args {}
 ///
 /// A command that failed.
 pub fn run(_args: &Args) -> Result<u8> {
-    tools::require(&[tools::QEMU, tools::DPKG_DEB, tools::GIT], true)?;
+    tools::require(&tools::OF_TESTS, true)?;
+    tools::require_browser(true)?;
     tools::require_target(build::TARGET, true)?;
+    ci::tools::lava(true)?;
     Ok(super::exit::GOOD)
 }

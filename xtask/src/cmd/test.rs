@@ -1,6 +1,6 @@
 //! `test`: everything continuous integration checks.
 
-use crate::{kernel_build, tools};
+use crate::{ci, kernel_build, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 
@@ -34,9 +34,9 @@ const KERNELS: [&str; 2] = ["debian:6.12-cloud", "debian:6.1-cloud"];
 ///
 /// The check that failed.
 pub fn run(args: &Args) -> Result<u8> {
-    let tools = [tools::QEMU, tools::DPKG_DEB, tools::GIT];
-    tools::require(&tools, args.setup)?;
-    tools::require(&tools::CLANG, args.setup)?;
+    tools::require(&tools::OF_TESTS, args.setup)?;
+    tools::require_browser(args.setup)?;
+    ci::tools::lava(args.setup)?;
     tools::require_target(crate::build::TARGET, args.setup)?;
     for kernel in KERNELS {
         crate::kernel::resolve(kernel, args.setup)?;

@@ -77,8 +77,11 @@ fn write_run(run: &Run, number: usize, text: &mut String) -> core::fmt::Result {
     }
 }
 
+/// What a kernel says as it panics for want of a root file system ends the
+/// log for `kunit.py`, wherever it stands in a line.
 fn diagnostic(text: &mut String, line: &str) -> core::fmt::Result {
-    writeln!(text, "# {}", one_line(line))
+    let line = one_line(line).replace("syncing: VFS:", "syncing, VFS:");
+    writeln!(text, "# {line}")
 }
 
 fn one_line(text: &str) -> String {
@@ -122,6 +125,17 @@ mod tests {
              # skip: needs 2 nodes\nok 2 A+_B # SKIP needs 2 nodes\n\
              # fail: killed\nnot ok 3 SpinWait\n"
         );
+    }
+
+    #[test]
+    fn no_diagnostic_ends_the_log_for_kunit() {
+        let report = Report {
+            outcome: "no_boot".into(),
+            reason: "Kernel panic - not syncing: VFS: no root".into(),
+            ..Report::default()
+        };
+        let ktap = render(&report);
+        assert!(!ktap.contains("Kernel panic - not syncing: VFS:"), "{ktap}");
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! Opinions of boots that no machine made.
+
 use super::{As, Asked, Baseline, Call, Condition, Policy, Share, judge, most};
 use crate::compare::Sample;
 use crate::decode::decode;
@@ -22,7 +24,7 @@ fn boot() -> Sample {
     }
 }
 
-/// As fast as so many percent of that.
+/// As much as so many percent of the usual.
 fn faster(percent: u64) -> Sample {
     let mut boot = boot();
     let group = &mut boot.report.runs[0].groups[0];

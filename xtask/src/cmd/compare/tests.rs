@@ -220,6 +220,13 @@ fn wrong_use_is_answered() {
         ),
         (
             Args {
+                metric: words("wak.p99"),
+                ..kernels()
+            },
+            "nearest is `wake`",
+        ),
+        (
+            Args {
                 to_boot: words("--smp none"),
                 ..kernels()
             },

@@ -1,0 +1,65 @@
+//! Flush-heavy cycles of uninterruptible sleep.
+
+use crate::ctx::Ctx;
+use crate::ctx::block::Io;
+use crate::kit::block::{
+    BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
+};
+use crate::record::WakeRule;
+use crate::workload::{Family, Hist, Stop, Workload, doc};
+use rustix::fs::OFlags;
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "IoSyncWrite",
+    file: doc(file!()),
+    family: Family::Block,
+    summary: doc("synchronous writes, and a flush behind 16 of them"),
+    path: doc("pwrite on O_SYNC -> generic_write_sync -> blkdev_fsync \
+           -> blkdev_issue_flush; io_schedule"),
+    params: &[DEV, FORCE, FALLBACK, BLOCK],
+    iteration: "16 blocks and a flush",
+    unit: "full block written",
+    hists: &[IO, FLUSH, WAKE],
+    metrics: METRICS,
+    needs: NEEDS,
+    proof: doc("writes of /proc/diskstats >= 16 x iterations, flushes \
+            >= iterations; nvcsw >= iterations"),
+    shared,
+    create,
+    run,
+    ..Workload::BASE
+};
+
+const IO: Hist = Hist::new(0, "io", "duration of a pwrite");
+
+const FLUSH: Hist = Hist::new(1, "flush", "duration of fdatasync");
+
+const WAKE: Hist = Hist::wake(
+    2,
+    WakeRule::KernelWaker,
+    "run_delay over a pwrite or a flush, on every rd_sample-th of them",
+);
+
+/// Blocks between two flushes.
+const BATCH: u32 = 16;
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let flags = OFlags::WRONLY | OFlags::SYNC;
+    let mut disk = c.disk([Some(flags), None])?;
+    let mut at = 0;
+    c.start();
+    'batches: while !c.stop() {
+        for _ in 0..BATCH {
+            if c.stop() {
+                break 'batches;
+            }
+            let to = disk.start + at * disk.block;
+            c.io(&WAKE, &IO, &mut disk, Io::Write(to));
+            at = (at + 1) % disk.blocks;
+        }
+        c.io(&WAKE, &FLUSH, &mut disk, Io::Flush);
+        c.iteration();
+    }
+    c.report_disk(&disk);
+    Ok(())
+}

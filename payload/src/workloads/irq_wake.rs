@@ -1,0 +1,113 @@
+//! A task woken from the softirq that receives its frame.
+//!
+//! The kernel stamps a frame as it takes it from the interface, in NET_RX
+//! softirq; from there to the task's return from `recvmsg` is what is
+//! measured. A frame on its way out would be delivered by its sender, so the
+//! socket declines those, and one that comes nevertheless fails the run.
+
+use crate::ctx::Ctx;
+use crate::kit::clock::{MILLISECOND, now, realtime};
+use crate::kit::packet::{
+    ECHO, FRAME, NEEDS, NIC, create, destroy, sent_ns, shared,
+};
+use crate::record::WakeRule;
+use crate::workload::{Family, Hist, Metric, Param, Stop, Workload, doc};
+
+pub(super) const WORKLOAD: Workload = Workload {
+    name: "IrqWake",
+    file: doc(file!()),
+    family: Family::Timer,
+    summary: doc("a task woken from the softirq that receives its frame"),
+    path: doc("virtnet_poll -> packet_rcv -> sock_def_readable \
+           -> wake_up_interruptible_sync_poll; \
+           __skb_wait_for_more_packets"),
+    params: &[INTERVAL, FRAME, NIC, ECHO],
+    group: |_| Some(2),
+    role: |_, pos| match pos {
+        0 => "sender",
+        _ => "receiver",
+    },
+    iteration: "frame sent or received",
+    unit: "frame sent or received",
+    hists: &[WAKE, E2E, BLOCK],
+    metrics: &[DISCARDED],
+    needs: NEEDS,
+    proof: doc("NET_RX of /proc/softirqs and packets received, of \
+            /proc/net/dev, >= frames; wake count + nowait + discarded = \
+            frames received"),
+    shared,
+    create,
+    destroy,
+    run,
+    ..Workload::BASE
+};
+
+const INTERVAL: Param = Param::count(
+    0,
+    "interval_us",
+    1000,
+    (0, 10_000_000),
+    "microseconds between two frames",
+);
+
+const WAKE: Hist = Hist::wake(
+    0,
+    WakeRule::Packet,
+    "the frame's receive time stamp to the return of recvmsg",
+);
+
+const E2E: Hist = Hist::new(
+    1,
+    "e2e",
+    "before sendto to the return of recvmsg; not with echo=arp",
+);
+
+const BLOCK: Hist = Hist::new(2, "block", "call of recvmsg to its return");
+
+const DISCARDED: Metric = Metric::sum(
+    0,
+    "discarded",
+    "frames of the first 100 ms, when the kernel may not stamp them yet",
+);
+
+/// The kernel turns time stamps on by and by.
+const STAMPS_NS: u64 = 100 * MILLISECOND;
+
+fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    match c.pos() {
+        0 => c.send_frames((&INTERVAL, &FRAME), None),
+        _ => receiver(c),
+    }
+}
+
+fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
+    let way = c.way();
+    let socket = way.receiver(c.frame_id(), 100)?;
+    let stamped = now() + STAMPS_NS;
+    let mut buf = [0; 64];
+    c.start();
+    while !c.stop() {
+        let block = realtime();
+        let Some(frame) = c.receive_frame(&socket, &mut buf) else {
+            continue;
+        };
+        let run = realtime();
+        if frame.outgoing {
+            return Err(Stop::Fail("it received a frame on its way out"));
+        }
+        c.record(&BLOCK, run.saturating_sub(block));
+        if now() < stamped || frame.stamp_ns == 0 {
+            c.metric(&DISCARDED, 1);
+        } else if frame.stamp_ns >= block {
+            c.record(&WAKE, run.saturating_sub(frame.stamp_ns));
+        } else {
+            c.nowait();
+        }
+        if !way.is_arp() {
+            c.record(&E2E, run.saturating_sub(sent_ns(&buf)));
+        }
+        c.units(1);
+        c.iteration();
+    }
+    Ok(())
+}

@@ -1,0 +1,343 @@
+//! Job definitions of `cargo xtask ci`, carried out by LAVA's dispatcher and
+//! by tuxrun, or checked against the schema of whom they are for.
+
+use crate::proofs_custom::c_program;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use tempfile::TempDir;
+use xtask::decode::decode;
+use xtask::model::Report;
+use xtask::{build, ci, kernel};
+
+/// A run of every verdict.
+const PLAN: &str = "time=200ms work=PipeIo work=SmtSiblingSpin \
+    work=SpinWait expect=cost.max<1ns work=YieldHeavy";
+
+/// A machine that does not live to the last run.
+const PANIC: &str = "time=2s work=YieldHeavy time=100ms work=Custom \
+    custom.exec=/bin/c custom.arg.0=panic with=SpinWait work=PipeIo";
+
+/// A directory with an image that has the program in C, and a kernel.
+struct Bench {
+    dir: TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let bench = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        let c = format!("{}:/bin/c", c_program(bench.dir.path()).display());
+        let ramdisk = bench.path("pidone.cpio.gz");
+        xtask(&["pack", "--add", &c, "--output", &ramdisk]);
+        let image = kernel::resolve("debian:6.12-cloud", false).unwrap();
+        fs::copy(image, bench.path("bzImage")).unwrap();
+        bench
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.dir.path().join(name).display().to_string()
+    }
+
+    /// Writes a definition, and returns where it is.
+    fn written(&self, system: &str, more: &[&str], plan: &str) -> String {
+        let file = self.path(&format!("{system}{}", more.join("")));
+        let kernel = format!("file://{}", self.path("bzImage"));
+        let ramdisk = format!("file://{}", self.path("pidone.cpio.gz"));
+        let mut words = vec!["ci", system, "--kernel", &kernel];
+        words.extend(["--ramdisk", &ramdisk, "--output", &file]);
+        words.extend(more);
+        words.push("--");
+        words.extend(plan.split_whitespace());
+        xtask(&words);
+        file
+    }
+
+    /// `lava-run` of a job; whether it passed, and its log.
+    fn lava(&self, job: &str, more: &[&str]) -> (bool, Vec<Value>) {
+        let lava = ci::tools::lava(false).unwrap().join("lava-run");
+        let device = build::workspace().join("tests/data/ci/device.yaml");
+        let out = Command::new(lava)
+            .args(["--job-id", &std::process::id().to_string()])
+            .args(["--output-dir", &self.path("out"), "--device"])
+            .arg(device)
+            .args(more)
+            .arg(job)
+            .output()
+            .unwrap();
+        let log = text(&out);
+        // YAML, which is JSON but for the sizes of what was fetched.
+        let lines = log.lines().filter_map(|l| serde_json::from_str(l).ok());
+        (out.status.success(), lines.collect())
+    }
+}
+
+fn xtask(words: &[&str]) {
+    let out = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(words)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{words:?}: {}", text(&out));
+}
+
+fn text(out: &Output) -> String {
+    let all = [out.stdout.clone(), out.stderr.clone()].concat();
+    String::from_utf8_lossy(&all).into_owned()
+}
+
+/// What is recorded of a suite: name, result, measurement and unit.
+fn cases(log: &[Value], suite: &str) -> Vec<[String; 4]> {
+    let results = log.iter().filter(|line| line["lvl"] == "results");
+    let ours = results.filter(|line| line["msg"]["definition"] == suite);
+    let word = |line: &Value, name: &str| match &line["msg"][name] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    ours.map(|line| {
+        ["case", "result", "measurement", "units"].map(|n| word(line, n))
+    })
+    .collect()
+}
+
+/// What our own decoder makes of the console in a dispatcher's log.
+fn report(log: &[Value]) -> Report {
+    let target = log.iter().filter(|line| line["lvl"] == "target");
+    let lines = target.filter_map(|line| line["msg"].as_str());
+    let console: Vec<&str> = lines.collect();
+    Report::new(&decode(console.join("\n").as_bytes()).newest())
+}
+
+#[test]
+fn lava_records_cases_and_measurements() {
+    let bench = Bench::new();
+    let job = bench.written("lava", &[], PLAN);
+    let (passed, log) = bench.lava(&job, &[]);
+    assert!(passed, "{:?}", cases(&log, "lava").last());
+    let cases = cases(&log, "pidone");
+    let report = report(&log);
+    assert_eq!(report.lost_records, 0);
+    let mut measured = Vec::new();
+    for run in &report.runs {
+        let result = match run.verdict.as_str() {
+            "degraded" | "ok" => "pass",
+            other => other,
+        };
+        let case = [
+            run.name.to_lowercase(),
+            result.to_owned(),
+            run.wall_ns.to_string(),
+            "ns".to_owned(),
+        ];
+        assert!(cases.contains(&case), "{case:?} in {cases:?}");
+        measured.push(case);
+        let hists = run.groups.iter().flat_map(|group| &group.hist);
+        for (hist, figures) in hists.filter(|(_, hist)| hist.count > 0) {
+            let name = format!("{}_{hist}", run.name.to_lowercase());
+            for (what, value) in
+                [("p99", figures.p99_ns), ("max", figures.max_ns)]
+            {
+                let id = format!("{name}_{what}");
+                let case = [id, "pass".into(), value.to_string(), "ns".into()];
+                assert!(cases.contains(&case), "{case:?} in {cases:?}");
+                measured.push(case);
+            }
+        }
+    }
+    assert!(measured.len() > 10, "{measured:?}");
+    let result = |at: usize| report.runs[at].verdict.as_str();
+    assert_eq!([0, 1, 2].map(result), ["ok", "skip", "fail"]);
+}
+
+#[test]
+fn lava_keeps_what_was_before_a_panic() {
+    let bench = Bench::new();
+    let job = bench.written("lava", &[], PANIC);
+    let (passed, log) = bench.lava(&job, &[]);
+    let ours = cases(&log, "pidone");
+    assert!(!passed, "{ours:?}");
+    let names: Vec<&str> = ours.iter().map(|c| c[0].as_str()).collect();
+    assert!(names.contains(&"yieldheavy"), "{names:?}");
+    assert!(!names.iter().any(|n| n.starts_with("pipeio")), "{names:?}");
+    // It ends with the machine, and is not waited for.
+    let job = log.iter().find(|l| l["msg"]["case"] == "job").unwrap();
+    let why = job["msg"]["error_msg"].as_str().unwrap_or_default();
+    assert!(!why.contains("timed out"), "{why}");
+}
+
+/// The exit code and the words of a script that runs tuxrun.
+fn tuxrun(bench: &Bench, plan: &str) -> (Option<i32>, String) {
+    let script = bench.written("tuxrun", &[], plan);
+    let lava = ci::tools::lava(false).unwrap();
+    let python = ci::tools::python(false).unwrap();
+    let path = std::env::var_os("PATH").unwrap();
+    let dirs = [lava, python]
+        .into_iter()
+        .chain(std::env::split_paths(&path));
+    let decode = format!("{} decode", env!("CARGO_BIN_EXE_xtask"));
+    let out = Command::new("sh")
+        .arg(script)
+        .current_dir(bench.dir.path())
+        .env("PATH", std::env::join_paths(dirs).unwrap())
+        .env("TUXRUN_FLAGS", "--runtime null")
+        .env("PIDONE_DECODE", decode)
+        .output()
+        .unwrap();
+    (out.status.code(), text(&out))
+}
+
+#[test]
+fn tuxrun_boots_and_the_log_is_judged() {
+    let bench = Bench::new();
+    let (code, said) = tuxrun(&bench, PLAN);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("fail: failed: SpinWait"), "{said}");
+    for part in ["PipeIo ok in", "SmtSiblingSpin skip", "YieldHeavy "] {
+        assert!(said.contains(part), "{part} in {said}");
+    }
+    let json = fs::read(bench.path("pidone.json")).unwrap();
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["lava"]["job"]["result"], "pass", "{json}");
+
+    let (code, said) = tuxrun(&bench, PANIC);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("\nYieldHeavy "), "{said}");
+    assert!(said.contains("\npanic: "), "{said}");
+}
+
+/// A schema that comes with check-jsonschema.
+#[track_caller]
+fn valid(schema: &str, file: &Path) {
+    let python = ci::tools::python(false).unwrap();
+    let out = Command::new(python.join("check-jsonschema"))
+        .args(["--builtin-schema", schema])
+        .arg(file)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", text(&out));
+}
+
+#[test]
+fn github_and_kernelci_take_what_is_written() {
+    let bench = Bench::new();
+    let workflow = bench.written("github", &[], PLAN);
+    let yaml = PathBuf::from(&workflow).with_extension("yaml");
+    fs::rename(&workflow, &yaml).unwrap();
+    valid("vendor.github-workflows", &yaml);
+
+    let config = bench.written("kernelci", &[], PLAN);
+    let template = bench.written("kernelci", &["--template"], PLAN);
+    let kernel = format!("file://{}", bench.path("bzImage"));
+    let job = bench.path("rendered.yaml");
+    let python = ci::tools::python(false).unwrap();
+    let out = Command::new(python.join("python"))
+        .arg(build::workspace().join("tests/data/ci/kernelci.py"))
+        .args([&config, &template, &kernel, &job])
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", text(&out));
+    let (passed, log) = bench.lava(&job, &["--validate"]);
+    assert!(passed, "{log:?}");
+    // But for its name it is the job for LAVA.
+    let of = |file: &str, part: &str| {
+        let text = fs::read_to_string(file).unwrap();
+        let (_, rest) = text.split_once(part).unwrap();
+        rest.lines().next().unwrap().to_owned()
+    };
+    let lava = bench.written("lava", &[], PLAN);
+    for part in ["image_arg: '-kernel", "pattern:", "start:", "end:"] {
+        assert_eq!(of(&job, part), of(&lava, part));
+    }
+}
+
+#[test]
+fn kcidb_takes_every_recorded_console() {
+    let python = ci::tools::python(false).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let folder = build::workspace().join("tests/data/consoles");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|e| e != "log") {
+            continue;
+        }
+        let out = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["decode", "--format", "kcidb"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        let file = dir.path().join(files.len().to_string());
+        fs::write(&file, out.stdout).unwrap();
+        files.push(file);
+    }
+    assert!(files.len() > 10, "{} consoles", files.len());
+    let check = "import json, sys\n\
+                 from kcidb_io.schema import V5_3\n\
+                 for name in sys.argv[1:]:\n    \
+                     V5_3.validate_exactly(json.load(open(name)))\n";
+    let out = Command::new(python.join("python"))
+        .args(["-c", check])
+        .args(files)
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", text(&out));
+}
+
+#[test]
+fn the_action_fails_on_a_condition() {
+    let root = build::workspace();
+    valid("vendor.github-actions", &root.join("action.yml"));
+    let bench = Bench::new();
+    let python = ci::tools::python(false).unwrap();
+    let action = |inputs: &[(&str, &str)]| {
+        let out = Command::new(python.join("python"))
+            .arg(root.join("tests/data/ci/action.py"))
+            .arg(&root)
+            .args(inputs.iter().map(|(name, value)| format!("{name}={value}")))
+            .current_dir(bench.dir.path())
+            .output()
+            .unwrap();
+        (out.status.code(), text(&out))
+    };
+    let kernel = format!("file://{}", bench.path("bzImage"));
+    let run = |plan: &str, more: &[(&str, &str)]| {
+        let plan = ("plan", plan);
+        let initramfs = ("initramfs", "pidone.cpio.gz");
+        let all = [("kernel", kernel.as_str()), initramfs, plan];
+        action(&[&all, more].concat())
+    };
+    let good = "time=100ms\nwork=PipeIo\nexpect=nr_wakeups>0";
+    let (code, said) = run(good, &[("smp", "1"), ("append", "quiet")]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("verdict=ok: 1 runs, none failed"), "{said}");
+    assert!(said.contains("# expect nr_wakeups>0: "), "{said}");
+    let log = fs::read(bench.path("pidone.log")).unwrap();
+    let report = Report::new(&decode(&log).newest());
+    assert_eq!(report.hello.unwrap().cpus, 1);
+
+    for (plan, code, verdict) in [
+        (
+            "time=100ms work=SpinWait expect=cost.max<1ns",
+            1,
+            "fail: 1 of 1",
+        ),
+        (PANIC, 1, "panic: it stopped in run 2 of 3"),
+        (
+            "work=SmtSiblingSpin",
+            125,
+            "cannot tell: every run was skipped",
+        ),
+        ("work=Nothing", 255, "verdict=bad plan: `work=Nothing`"),
+    ] {
+        let (ended, said) = run(plan, &[("smp", "2")]);
+        assert_eq!(ended, Some(code), "{said}");
+        assert!(said.contains(verdict), "{verdict} in {said}");
+    }
+    let (ended, said) = run(good, &[("append", "rdinit=/none")]);
+    assert_eq!(ended, Some(125), "{said}");
+    let hung = "time=60m work=SpinWait";
+    let (ended, said) = run(hung, &[("timeout", "45")]);
+    assert_eq!(ended, Some(1), "{said}");
+    assert!(said.contains("verdict=hang: "), "{said}");
+}

@@ -1,0 +1,514 @@
+//! The page of `report`: what it takes, what it refuses, and how it looks to
+//! a browser.
+//!
+//! `PIDONE_OVERWRITE=1 cargo test -p xtask --test machine report` writes
+//! `docs/report-sample.html` anew. It shows two runs that were stored by
+//! this release, in `tests/data/runs`: later ones have to be able to read
+//! them. Only names of the host were changed in them, and `report.json` was
+//! made short.
+
+use core::mem;
+use core::time::Duration;
+use serde_json::{Map, Value, json};
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::UNIX_EPOCH;
+use xtask::cmd::report::source;
+use xtask::model::Report;
+use xtask::qemu::Machine;
+use xtask::report::{Source, render};
+use xtask::store::{self, Parts, Pending};
+use xtask::{build, tools};
+
+/// Most bytes of the sample.
+const SAMPLE_BYTES: usize = 150_000;
+
+fn log(name: &str) -> PathBuf {
+    let dir = build::workspace().join("tests/data/consoles");
+    dir.join(name).with_extension("log")
+}
+
+/// A recorded console.
+fn recorded(name: &str) -> Source {
+    let path = log(name);
+    Source {
+        name: format!("tests/data/consoles/{name}.log"),
+        ..source(path.to_str().unwrap()).unwrap()
+    }
+}
+
+fn sample() -> String {
+    let runs = ["debian-6.1", "debian-6.12"].map(|name| {
+        let path = format!("tests/data/runs/{name}");
+        let stored = build::workspace().join(&path);
+        Source {
+            name: path,
+            ..source(stored.to_str().unwrap()).unwrap()
+        }
+    });
+    render(&runs)
+}
+
+#[test]
+fn the_sample_is_current() {
+    let page = sample();
+    assert!(page.len() < SAMPLE_BYTES, "{} bytes", page.len());
+    let file = build::workspace().join("docs/report-sample.html");
+    if std::env::var_os("PIDONE_OVERWRITE").is_some() {
+        fs::write(&file, &page).unwrap();
+    }
+    let there = fs::read_to_string(&file).unwrap_or_default();
+    let differs = there.lines().zip(page.lines()).find(|(a, b)| a != b);
+    assert!(
+        there == page,
+        "docs/report-sample.html is stale ({differs:?}); rewrite it with \
+         PIDONE_OVERWRITE=1 cargo test -p xtask --test machine report"
+    );
+}
+
+/// Runs the verb in a directory.
+fn report(dir: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .arg("report")
+        .args(args)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+/// Runs the verb, which is to end well; returns what it printed and said.
+#[track_caller]
+fn good(dir: &Path, args: &[&str]) -> (String, String) {
+    let output = report(dir, args);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    (String::from_utf8(output.stdout).unwrap(), said)
+}
+
+#[track_caller]
+fn refused(dir: &Path, args: &[&str], why: &str) {
+    let output = report(dir, args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(why), "{args:?}: {said}");
+    assert_eq!(output.status.code(), Some(255), "{args:?}");
+    assert_eq!(output.stdout, b"", "{args:?}");
+}
+
+#[test]
+fn wrong_use_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let clean = log("clean");
+    let clean = clean.to_str().unwrap();
+    fs::write(dir.join("notes.html"), "<!doctype html>\nnotes").unwrap();
+    fs::write(dir.join("new.json"), r#"{"schema":2,"runs":[]}"#).unwrap();
+    fs::write(dir.join("odd.json"), r#"{"schema":1,"runs":7}"#).unwrap();
+    fs::create_dir(dir.join("page")).unwrap();
+    fs::create_dir(dir.join("empty")).unwrap();
+    let runs = ["--runs", "/no/runs"];
+    for (args, why) in [
+        (&[][..], "no run was named; `cargo xtask runs` lists them"),
+        (
+            &["nothing"],
+            "no run `nothing`: neither a file nor a directory",
+        ),
+        (&[&runs[..], &["x"]].concat(), "nor in /no/runs"),
+        (&[".."], "console.log: No such file"),
+        (&["empty"], "console.log: No such file"),
+        (&[clean, clean], "is named twice"),
+        (&["new.json"], "schema 2; this release knows schema 1"),
+        (&["odd.json"], "no report as docs/json.md has it"),
+        (
+            &[clean, "--output", "notes.html"],
+            "is there and is no report",
+        ),
+        (
+            &[clean, "--output", "page"],
+            "page is no file; `-` is standard",
+        ),
+        (&[clean, "--output", "/dev/full"], "/dev/full is no file"),
+        (&[clean, "--output", "no/page.html"], "no directory no"),
+        (&[clean, "--output", "/proc/page.html"], "/proc/page.html: "),
+        (&[clean, "--format", "pdf"], "no option `--format`"),
+    ] {
+        refused(dir, args, why);
+    }
+    let left = fs::read_dir(dir).unwrap().count();
+    assert_eq!(left, 5, "something was written");
+    let notes = fs::read_to_string(dir.join("notes.html")).unwrap();
+    assert_eq!(notes, "<!doctype html>\nnotes");
+}
+
+/// A stored run whose console is a recorded one.
+fn stored(root: &Path, name: &str) -> PathBuf {
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy(log(name), dir.path().join(store::CONSOLE)).unwrap();
+    for file in [store::RECORDS, "kernel", "initrd"] {
+        fs::write(dir.path().join(file), "").unwrap();
+    }
+    let machine = Machine {
+        kernel: dir.path().join("kernel"),
+        initrd: dir.path().join("initrd"),
+        deterministic: Some(7),
+        dir: dir.path().to_owned(),
+        ..Machine::default()
+    };
+    let mut report = recorded(name).report;
+    // Told apart from what decoding the console gives.
+    report.reason += " (as stored)";
+    let boot = store::Boot {
+        started: UNIX_EPOCH + Duration::from_secs(1_793_880_000),
+        took: Duration::from_millis(1500),
+        kernel_spec: "debian:6.12-cloud",
+        plan: &["work=PipeIo".to_owned()],
+        machine: &machine,
+        parts: &Parts::of(&machine).unwrap(),
+        noise: None,
+        timed_out: false,
+        report: &report,
+        exit_code: 0,
+    };
+    Pending::new(root).unwrap().store(&boot).unwrap()
+}
+
+#[test]
+fn a_run_may_be_named_in_every_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let root = dir.join("runs");
+    let run = stored(&root, "clean");
+    let name = run.file_name().unwrap().to_str().unwrap();
+    let clean = log("clean");
+    let clean = clean.to_str().unwrap();
+    let json = run.join(store::REPORT);
+    for (given, says) in [
+        (name, "deterministic, seed 7"),
+        (run.to_str().unwrap(), "none failed (as stored)"),
+        (json.to_str().unwrap(), "none failed (as stored)"),
+        (clean, "--kernel FILE"),
+    ] {
+        let args = ["--runs", root.to_str().unwrap(), given];
+        let (said, _) = good(dir, &args);
+        assert_eq!(said, "written to report.html\n");
+        let page = fs::read_to_string(dir.join("report.html")).unwrap();
+        assert!(page.contains(says), "{given}: no {says}");
+        assert!(page.contains("id=\"run-1\""), "{given}");
+    }
+    // A log on standard input, the page on standard output.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["report", "-", "--output", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(&fs::read(clean).unwrap()).unwrap();
+    drop(stdin);
+    let page = child.wait_with_output().unwrap().stdout;
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains("id=\"run-1\"") && page.ends_with("</html>"));
+}
+
+#[test]
+fn a_boot_that_measured_nothing_is_said_and_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, reason, tail) in [
+        ("no-boot", "no_boot: ", "Last lines of the console"),
+        ("bad-plan", "plan_error: ", "Bail out! bad plan"),
+    ] {
+        let log = log(name);
+        let log = log.to_str().unwrap();
+        let args = [log, "--output", "-"];
+        let (page, said) = good(dir.path(), &args);
+        let why = format!("nothing was measured: {reason}");
+        assert!(said.contains(&why), "{said}");
+        assert!(page.contains("Nothing was measured."), "{name}");
+        assert!(page.contains(tail), "{name}: no {tail}");
+    }
+    let nothing = dir.path().join("nothing.log");
+    fs::write(&nothing, "").unwrap();
+    let nothing = nothing.to_str().unwrap();
+    let (page, _) = good(dir.path(), &[nothing, "--output", "-"]);
+    assert!(page.contains("there was no output at all"));
+}
+
+/// What would break out of any place in a page, and a word that no line
+/// has room for.
+fn hostile() -> String {
+    let long = "W".repeat(300);
+    format!(
+        "</td></pre></style></title><script>alert(1)</script>\
+         <img src=x onerror=alert(1)> \" onload=\"alert(1)\" ' --> & &lt; \
+         \u{202e}\u{1b}[31m\u{0} {long}"
+    )
+}
+
+/// Every text of a report, and every name in it that is not of its form,
+/// made hostile.
+fn spoil(value: &mut Value) {
+    match value {
+        Value::String(text) => *text += &hostile(),
+        Value::Array(all) => all.iter_mut().for_each(spoil),
+        Value::Object(all) => {
+            for (key, value) in all.iter_mut() {
+                let map = ["hist", "metrics", "counters", "errors"];
+                let value = match (map.contains(&key.as_str()), value) {
+                    (true, Value::Object(map)) => {
+                        let spoilt = mem::take(map).into_iter();
+                        let spoilt = spoilt.map(|(k, v)| (k + &hostile(), v));
+                        *map = spoilt.collect::<Map<_, _>>();
+                        map.values_mut().for_each(spoil);
+                        continue;
+                    }
+                    (_, value) => value,
+                };
+                spoil(value);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn hostile_source() -> Source {
+    let clean = recorded("clean");
+    let mut value = serde_json::to_value(&clean.report).unwrap();
+    let run = &mut value["runs"][0];
+    run["reasons"] = json!([""]);
+    run["kernel"]["messages"] = json!(["", "x"]);
+    run["kernel"]["taint"] = json!(512);
+    run["expect"] = json!([{"text": "", "held": false, "value": 1.5}]);
+    run["groups"][0]["metrics"] = json!({"": 7});
+    run["groups"][0]["workers"][0]["errors"] = json!({"": [3, 4]});
+    value["errors"] = json!([""]);
+    value["outcome"] = json!("panic");
+    spoil(&mut value);
+    let mut report: Report = serde_json::from_value(value).unwrap();
+    "panic".clone_into(&mut report.outcome);
+    let root = tempfile::tempdir().unwrap();
+    let run = stored(root.path(), "clean");
+    let mut meta = serde_json::to_value(store::meta(&run).unwrap()).unwrap();
+    spoil(&mut meta);
+    meta["kernel"]["path"] = json!(hostile().replace('\0', ""));
+    Source {
+        name: hostile(),
+        meta: Some(serde_json::from_value(meta).unwrap()),
+        report,
+        console: format!("{}\n", hostile()).repeat(50),
+    }
+}
+
+/// Markup as it is in the text of a page: names of elements, and of all
+/// attributes.
+fn markup(page: &str) -> Vec<String> {
+    let mut names = Vec::new();
+    for tag in page.split('<').skip(1) {
+        let (tag, _) = tag.split_once('>').unwrap();
+        let mut parts = tag.split('"');
+        let first = parts.next().unwrap_or_default();
+        names.extend(first.split_whitespace().map(str::to_owned));
+        // Between values there are only names.
+        for (part, n) in parts.zip(1..) {
+            if n % 2 == 0 {
+                names.extend(part.split_whitespace().map(str::to_owned));
+            }
+        }
+    }
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// Hostile texts add no element and no attribute to those of a tame page.
+#[test]
+fn no_text_becomes_markup() {
+    let hostile = [hostile_source(), recorded("clean")];
+    let page = render(&hostile);
+    assert!(!page.contains("<script") && !page.contains("<img"));
+    assert!(page.contains("&lt;script&gt;alert(1)"));
+    // And if it did: nothing is allowed but our style.
+    let policy = "content=\"default-src &#39;none&#39;; style-src \
+        &#39;unsafe-inline&#39;\"";
+    assert!(page.contains(policy));
+    for c in ['\u{202e}', '\u{1b}', '\0'] {
+        assert!(!page.contains(c), "{c:?}");
+    }
+    let known = "!doctype html html lang= data-made-by= head meta charset= \
+        name= content= http-equiv= title style body header p class= h1 dl \
+        dt dd main section id= h2 h3 div role= aria-label= tabindex= table \
+        caption thead tr th scope= tbody rowspan= title= svg viewBox= \
+        aria-hidden= path d= td strong pre code span a href= ul li figure \
+        figcaption aria-labelledby= text text-anchor= x= y= details open= \
+        summary style= footer";
+    let known: Vec<&str> = known.split_whitespace().collect();
+    for name in markup(&page) {
+        let bare = name.trim_start_matches('/');
+        assert!(known.contains(&bare), "{name}");
+    }
+}
+
+/// Pages to look at in a browser.
+fn pages() -> Vec<(&'static str, String)> {
+    let many = |n: usize| vec![recorded("clean"); n];
+    let mut kernels = many(12);
+    for (source, n) in kernels.iter_mut().zip(0..) {
+        let hello = source.report.hello.as_mut().unwrap();
+        let n: u32 = n;
+        hello.kernel = format!("6.{}.0-rc1-next-20261105-very-long", n / 2);
+    }
+    vec![
+        ("sample", sample()),
+        (
+            "apart",
+            render(&["clean", "two-boots", "panic-in-a-run"].map(recorded)),
+        ),
+        ("one", render(&many(1))),
+        ("many", render(&kernels)),
+        ("hostile", render(&[hostile_source(), recorded("clean")])),
+        ("noise", render(&[recorded("kernel-in-frames")])),
+        ("nothing", render(&[recorded("no-boot")])),
+    ]
+}
+
+/// Widths that pages are looked at in: a phone and a desk.
+const WIDTHS: [u32; 2] = [400, 1200];
+
+/// Looks at each page in a frame of that width and says what it sees, in
+/// lines of plain words.
+const LOOK: &str = r##"
+const said = [];
+function contrast(one, two) {
+  const light = c => {
+    const [r, g, b] = c.match(/[\d.]+/g).map(Number).map(v => v / 255)
+      .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const [a, b] = [light(one), light(two)];
+  return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+}
+function look(frame) {
+  const doc = frame.contentDocument, root = doc.documentElement;
+  const all = q => [...doc.querySelectorAll(q)];
+  const style = e => frame.contentWindow.getComputedStyle(e);
+  const paper = style(doc.body).backgroundColor;
+  const say = (what, value) => said.push(frame.name + " " + what + " " + value);
+  say("over", root.scrollWidth - root.clientWidth);
+  say("foreign", all("script, img, iframe, object, link, base, form").length);
+  say("headless", all("table").filter(t => !t.tHead || !t.caption
+    || [...t.tHead.rows[0].cells].some(c => c.tagName != "TH")).length);
+  say("untitled", all("svg.plot").filter(s =>
+    !doc.getElementById(s.getAttribute("aria-labelledby"))).length);
+  const ids = all("[id]").map(e => e.id);
+  say("twins", ids.length - new Set(ids).size);
+  say("dangling", all("a[href^='#']").filter(a =>
+    !doc.getElementById(a.getAttribute("href").slice(1))).length);
+  const texts = all("body *").filter(e => [...e.childNodes].some(n =>
+    n.nodeType == 3 && n.data.trim()) && e.tagName != "title");
+  const ink = e => e.namespaceURI.endsWith("svg")
+    ? style(e).fill : style(e).color;
+  say("faint", texts.filter(e => contrast(ink(e), paper) < 4.5).length);
+  say("dim", all(".line").filter(e =>
+    contrast(style(e).stroke, paper) < 3).length);
+  say("empty", all("section").filter(s =>
+    s.getBoundingClientRect().height < 20).length);
+  say("plots", all("svg.plot").filter(s =>
+    s.getBoundingClientRect().height > 100).length);
+  say("paper", contrast(paper, "rgb(0,0,0)") > 10 ? "light" : "dark");
+  say("sections", all("section").map(s => s.id).join(","));
+  const wide = all(".wide").filter(w => w.scrollWidth > w.clientWidth);
+  say("cut", wide.filter(w => style(w).overflowX != "auto").length);
+}
+onload = () => {
+  [...document.querySelectorAll("iframe")].forEach(look);
+  document.body.innerText = "SEEN\n" + said.join("\n") + "\nEND";
+};
+"##;
+
+/// What a browser sees in all pages.
+fn look(dir: &Path, dark: bool) -> Vec<String> {
+    let Some(browser) = tools::browser() else {
+        panic!("no browser; `cargo xtask setup` installs one");
+    };
+    let mut frames = String::new();
+    for (name, _) in pages() {
+        for width in WIDTHS {
+            frames += &format!(
+                "<iframe name={name}-{width} src={name}.html \
+                 style='width:{width}px;height:800px;border:0'></iframe>\n"
+            );
+        }
+    }
+    let looking = format!(
+        "<!doctype html><meta charset=utf-8>{frames}<script>{LOOK}</script>"
+    );
+    fs::write(dir.join("look.html"), looking).unwrap();
+    let mut command = Command::new(browser);
+    // The pages are ours, and the sandbox refuses root. What a page of a
+    // file may see of another is meant to be nothing otherwise.
+    command.args(["--headless=new", "--no-sandbox", "--disable-gpu"]);
+    command.args(["--disable-dev-shm-usage", "--enable-logging=stderr"]);
+    command.arg("--allow-file-access-from-files");
+    command.arg(format!("--user-data-dir={}", dir.join("user").display()));
+    if dark {
+        command.arg("--blink-settings=preferredColorScheme=0");
+    }
+    command.args(["--window-size=1300,900", "--dump-dom"]);
+    command.arg(format!("file://{}", dir.join("look.html").display()));
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let console: Vec<&str> = said
+        .lines()
+        .filter(|line| line.contains(":CONSOLE"))
+        .collect();
+    assert!(console.is_empty(), "{console:?}");
+    let dom = String::from_utf8_lossy(&output.stdout).replace("<br>", "\n");
+    let seen = dom
+        .split_once("SEEN\n")
+        .and_then(|(_, s)| s.split_once("\nEND"));
+    let (seen, _) = seen.unwrap_or_else(|| panic!("{dom}\n{said}"));
+    seen.lines().map(str::to_owned).collect()
+}
+
+/// In a real browser, narrow and wide, light and dark: nothing is wider than
+/// the screen, everything is there and can be read, and nothing is fetched
+/// or run.
+#[test]
+fn a_browser_shows_every_page_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let pages = pages();
+    for (name, page) in &pages {
+        let file = dir.path().join(name).with_extension("html");
+        fs::write(file, page).unwrap();
+    }
+    for (dark, paper) in [(false, "light"), (true, "dark")] {
+        let seen = look(dir.path(), dark);
+        let mut wrong = Vec::new();
+        for (name, page) in &pages {
+            let sections: Vec<&str> = page
+                .split("<section id=\"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+                .collect();
+            let plots = page.matches("class=\"plot\"").count();
+            for width in WIDTHS {
+                let place = format!("{name}-{width}");
+                let mut wanted: Vec<String> = [
+                    "over", "foreign", "headless", "untitled", "twins",
+                    "dangling", "faint", "dim", "empty", "cut",
+                ]
+                .map(|what| format!("{place} {what} 0"))
+                .into();
+                wanted.push(format!("{place} plots {plots}"));
+                wanted.push(format!("{place} paper {paper}"));
+                let ids = sections.join(",");
+                wanted.push(format!("{place} sections {ids}"));
+                wrong.extend(
+                    wanted.into_iter().filter(|line| !seen.contains(line)),
+                );
+            }
+        }
+        assert!(wrong.is_empty(), "not so:\n{wrong:#?}\nbut\n{seen:#?}");
+    }
+}

@@ -1,0 +1,41 @@
+//! `dist`: the files of a release.
+
+use crate::{build, dist, tools};
+use anyhow::Result;
+use argh::{ArgsInfo, FromArgs};
+use std::path::PathBuf;
+
+/// Write the files of a release: images, the bare program, configurations,
+/// licences, a bill of materials, notes and checksums.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "dist")]
+#[argh(
+    example = "{command_name} --output release",
+    note = "The same commit gives the same bytes in every checkout.",
+    error_code(0, "they are written"),
+    error_code(255, "they are not")
+)]
+pub struct Args {
+    /// an empty directory, or one to make; `target/dist` by default
+    #[argh(option)]
+    output: Option<PathBuf>,
+    /// install what is missing
+    #[argh(switch)]
+    setup: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// Something does not build, is missing, or cannot be written.
+pub fn run(args: &Args) -> Result<u8> {
+    tools::require_target(build::TARGET, args.setup)?;
+    let workspace = build::workspace();
+    let out = args.output.clone();
+    let out = out.unwrap_or_else(|| workspace.join("target/dist"));
+    for name in dist::write(&workspace, &out)? {
+        println!("{}", out.join(name).display());
+    }
+    Ok(super::exit::GOOD)
+}

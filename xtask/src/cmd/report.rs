@@ -1,0 +1,213 @@
+//! `report`: runs as a page of HTML.
+
+use super::runs;
+use crate::decode::decode_ports;
+use crate::input::{Input, choose};
+use crate::model::Report;
+use crate::report::{MARK, Source, render};
+use crate::{outcome, store};
+use anyhow::{Context, Result, bail};
+use argh::{ArgsInfo, FromArgs};
+use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// Show one or several runs side by side, as a page of HTML that needs
+/// neither network nor scripts.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "report")]
+#[argh(
+    usage = "[options] run...",
+    example = "Two kernels under the same plan:\n\
+               \x20 cargo xtask boot --kernel debian:6.1-cloud -- plan=all\n\
+               \x20 cargo xtask boot --kernel debian:6.12-cloud -- plan=all\n\
+               \x20 cargo xtask runs\n\
+               \x20 {command_name} 20261105T120000Z-all-a1b2c3 \\\n\
+               \x20   20261105T120105Z-all-d4e5f6 --output kernels.html",
+    note = "The page describes; it does not judge, so the exit code does not \
+            depend on what is in it. A report that is there already is \
+            replaced, any other file is not.",
+    error_code(0, "the page is written"),
+    error_code(255, "no such run, or the page cannot be written")
+)]
+pub struct Args {
+    /// the page; by default report.html here, `-` is standard output
+    #[argh(option, default = "String::from(\"report.html\")")]
+    output: String,
+    /// where runs are stored; by default `runs` in the workspace
+    #[argh(option)]
+    runs: Option<PathBuf>,
+    /// stored runs by name or directory, logs, the JSON of `--json`; `-` is
+    /// standard input
+    #[argh(positional, arg_name = "run")]
+    run: Vec<String>,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// A run cannot be read, or the page cannot be written.
+pub fn run(args: &Args) -> Result<u8> {
+    if args.run.is_empty() {
+        bail!("no run was named; `cargo xtask runs` lists them");
+    }
+    let root = args.runs.clone().unwrap_or_else(runs::default_dir);
+    let mut names: Vec<String> = Vec::new();
+    for name in &args.run {
+        let place = place(name, &root)?;
+        if names.contains(&place) {
+            bail!("`{name}` is named twice");
+        }
+        names.push(place);
+    }
+    // Before any work: where the page cannot go.
+    let output = (args.output != "-").then(|| Path::new(&args.output));
+    output.map(writable).transpose()?;
+    let mut sources = Vec::new();
+    for name in &names {
+        let source = source(name)?;
+        if source.report.runs.is_empty() {
+            let Report {
+                outcome, reason, ..
+            } = &source.report;
+            eprintln!("{name}: nothing was measured: {outcome}: {reason}");
+        }
+        sources.push(source);
+    }
+    let page = render(&sources);
+    match output {
+        None => super::print(&page)?,
+        Some(path) => {
+            write(path, &page)?;
+            super::print(&format!("written to {}\n", path.display()))?;
+        }
+    }
+    Ok(super::exit::GOOD)
+}
+
+/// The path of a run that is named by its path or, below `root`, by its name.
+fn place(name: &str, root: &Path) -> Result<String> {
+    let below = root.join(name);
+    // Not `..` or `/`, nor a run that is being written.
+    let is_name = !name.starts_with('.') && !name.contains('/');
+    let path = match Path::new(name) {
+        path if path.exists() => path,
+        _ if is_name && below.is_dir() => &below,
+        _ => bail!(
+            "no run `{name}`: neither a file nor a directory, nor in {}; \
+             `cargo xtask runs` lists what is there",
+            root.display()
+        ),
+    };
+    if !path.is_file() && !path.is_dir() {
+        // A pipe has no other name.
+        return Ok(name.to_owned());
+    }
+    let path = path.canonicalize().with_context(|| name.to_owned())?;
+    let path = path.to_str().map(str::to_owned);
+    path.with_context(|| format!("`{name}` is no text"))
+}
+
+/// Reads a run, whatever it is.
+///
+/// # Errors
+///
+/// It cannot be read, or is a report of another release.
+pub fn source(name: &str) -> Result<Source> {
+    let input = Input::read(name)?;
+    let mut source = Source {
+        name: name.to_owned(),
+        meta: input.meta.clone(),
+        ..Source::default()
+    };
+    if let [only] = &input.ports[..]
+        && let Some(report) = json(only).with_context(|| name.to_owned())?
+    {
+        source.report = report;
+        return Ok(source);
+    }
+    let decoded = decode_ports(&input.ports());
+    let all = decoded.boots().len();
+    if all > 1 {
+        eprintln!("{name}: the last of {all} boots");
+    }
+    let boot = choose(decoded.boots(), Some(all))?;
+    source.console.clone_from(&boot.text);
+    let stored = Path::new(name).join(store::REPORT);
+    if input.meta.is_some() && stored.exists() {
+        // As it was judged then, whatever has become of the records' form.
+        let what = || stored.display().to_string();
+        let bytes = fs::read(&stored).with_context(what)?;
+        let report = json(&bytes).with_context(what)?;
+        source.report = report
+            .with_context(|| format!("{} is no report", stored.display()))?;
+        return Ok(source);
+    }
+    source.report = Report::new(boot);
+    outcome::judge(boot, input.timed_out(), &mut source.report);
+    Ok(source)
+}
+
+/// The report in a file of JSON; none if it is something else.
+fn json(bytes: &[u8]) -> Result<Option<Report>> {
+    let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) else {
+        return Ok(None);
+    };
+    match value.get("schema").and_then(serde_json::Value::as_u64) {
+        Some(1) => serde_json::from_value(value)
+            .map(Some)
+            .context("no report as docs/json.md has it"),
+        Some(other) => {
+            bail!("a report of schema {other}; this release knows schema 1")
+        }
+        None => Ok(None),
+    }
+}
+
+/// Whether a page may be written there: nothing else is overwritten.
+fn writable(path: &Path) -> Result<()> {
+    let what = || path.display().to_string();
+    let parent = parent(path);
+    if !parent.is_dir() {
+        bail!("{}: no directory {}", what(), parent.display());
+    }
+    let meta = match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        meta => meta.with_context(what)?,
+    };
+    if !meta.is_file() {
+        bail!("{} is no file; `-` is standard output", what());
+    }
+    let mut head = Vec::new();
+    let file = fs::File::open(path).with_context(what)?;
+    let length = MARK.len().try_into()?;
+    file.take(length)
+        .read_to_end(&mut head)
+        .with_context(what)?;
+    if head != MARK.as_bytes() {
+        bail!("{} is there and is no report; name another file", what());
+    }
+    Ok(())
+}
+
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes the page as a whole or not at all.
+fn write(path: &Path, page: &str) -> Result<()> {
+    let what = || path.display().to_string();
+    let mut file = tempfile::Builder::new()
+        .prefix(".report-")
+        .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .tempfile_in(parent(path))
+        .with_context(what)?;
+    file.write_all(page.as_bytes()).with_context(what)?;
+    file.as_file().sync_all().with_context(what)?;
+    file.persist(path).with_context(what)?;
+    Ok(())
+}
