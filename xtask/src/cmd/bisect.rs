@@ -11,6 +11,7 @@ use crate::judge::{
 use crate::kernel_build::{self, Arch, DoesNotBuild, Order, key};
 use crate::metrics::{self, Better, Selector};
 use crate::model::Report;
+use crate::noise::Noise;
 use crate::store::{self, Stored};
 use crate::{kernel, tools};
 use anyhow::{Context, Result, bail};
@@ -194,6 +195,7 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
             state.steps.len()
         );
     }
+    let seed = asked.seed;
     let repo = Repo::open(&tree, &dir.join(name.as_ref()))?;
     let mut bench = Bench {
         args,
@@ -203,6 +205,7 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         worktree: &repo.worktree,
         root: args.store.clone().unwrap_or_else(runs::default_dir),
         ready: BTreeMap::new(),
+        noise: None,
     };
     let mut bisection = Bisection {
         repo: &repo,
@@ -212,7 +215,14 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
     };
     let answer = bisection.run(&mut bench)?;
     let history = repo.between(&good, &bad)?;
-    let report = bisection.report(&answer, &history);
+    let mut report = bisection.report(&answer, &history);
+    if let Some(noise) = bench.noise.filter(|_| seed.is_none()) {
+        report += &format!(
+            "the host did other things meanwhile: up to {:.1} CPUs busy for \
+             others; --deterministic has no such noise\n",
+            noise.others
+        );
+    }
     Ok((answer, report))
 }
 
@@ -342,6 +352,8 @@ struct Bench<'a> {
     worktree: &'a Path,
     root: PathBuf,
     ready: BTreeMap<PathBuf, boot::Ready>,
+    /// The loudest that the host was.
+    noise: Option<Noise>,
 }
 
 impl Lab for Bench<'_> {
@@ -380,6 +392,9 @@ impl Lab for Bench<'_> {
         }
         let meta = store::meta(&done.dir)?;
         let initramfs = meta.initramfs_sha256.clone();
+        if let Some(loud) = meta.noise.filter(Noise::loud) {
+            self.noise = Some(self.noise.map_or(loud, |n| n.most(&loud)));
+        }
         let dir = done.dir;
         let run = compare::name(&Stored { dir, meta });
         let seen = seen(&self.question, self.policy, &done.report, done.code)?;

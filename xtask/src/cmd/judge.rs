@@ -18,15 +18,16 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "judge")]
 #[argh(
-    usage = "[--expect CONDITION] [--baseline RUN --worse-by SHARE] \
-             [options] -- plan...",
+    usage = "[--expect CONDITION] [--baseline RUN --worse-by SHARE] [options] \
+             -- plan...",
     example = "Which commit made wake-ups slow, in a kernel tree:\n\
                \x20 git bisect run ~/pidone/target/debug/xtask judge \\\n\
                \x20   --tree . --deterministic --smp 1 \\\n\
                \x20   --expect 'wake.p50<12us' -- time=1s work=PipeIo",
-    example = "Worse than a stored run of the same plan by 3 % or more:\n\
-               \x20 {command_name} --kernel bzImage --deterministic --smp 1 \\\n\
-               \x20   --baseline 20261105T12 --worse-by 3% -- work=PipeIo",
+    example = "Worse than a stored run of the same plan by 3 %:\n\
+               \x20 {command_name} --kernel bzImage \\\n\
+               \x20   --deterministic --smp 1 20261105T12 \\\n\
+               \x20   --worse-by 3% -- work=PipeIo",
     note = "The options of `boot` that describe a machine are options of \
             `judge`, too. docs/bisect.md has more to copy.",
     error_code(0, "good"),
