@@ -26,8 +26,8 @@ use std::path::{Path, PathBuf};
                \x20   --expect 'wake.p50<12us' -- time=1s work=PipeIo",
     example = "Worse than a stored run of the same plan by 3 %:\n\
                \x20 {command_name} --kernel bzImage \\\n\
-               \x20   --deterministic --smp 1 20261105T12 \\\n\
-               \x20   --worse-by 3% -- work=PipeIo",
+               \x20   --deterministic --smp 1 --worse-by 3% \\\n\
+               \x20   --baseline 20261105T12 -- work=PipeIo",
     note = "The options of `boot` that describe a machine are options of \
             `judge`, too. docs/bisect.md has more to copy.",
     error_code(0, "good"),
