@@ -173,7 +173,8 @@ impl Drop for Vm {
 }
 
 /// `/dev/kvm` alone proves nothing: the CPU must offer virtualisation too.
-fn kvm_works() -> bool {
+#[must_use]
+pub fn kvm_works() -> bool {
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let flags = cpuinfo.lines().find(|l| l.starts_with("flags"));
     let flags = flags.unwrap_or_default();

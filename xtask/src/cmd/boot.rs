@@ -7,7 +7,7 @@ use crate::format::Format;
 use crate::live::Live;
 use crate::model::Report;
 use crate::noise::{Noise, Watch};
-use crate::qemu::{Machine, Vm};
+use crate::qemu::{Machine, Vm, kvm_works};
 use crate::store::{self, Parts, Pending};
 use crate::topology::{Distance, Memory, Smp, Topology};
 use crate::{build, kernel, outcome, tools};
@@ -260,8 +260,23 @@ impl Ready {
         })
     }
 
-    /// Boots; the logs go to `--logs`, or to `dir`, or are not kept.
+    /// Boots; the logs go to `--logs`, or to `dir`, or are not kept. A kernel
+    /// that QEMU stumbled over is booted again.
     fn boot(&self, args: &Args, dir: Option<&Path>) -> Result<Booted> {
+        for _ in 0..AGAIN {
+            let booted = self.boot_once(args, dir)?;
+            if !booted.stumbled()? {
+                return Ok(booted);
+            }
+            eprintln!(
+                "note: an int3 of the kernel's own ended its start, as may \
+                 happen in QEMU without KVM; it is booted again"
+            );
+        }
+        self.boot_once(args, dir)
+    }
+
+    fn boot_once(&self, args: &Args, dir: Option<&Path>) -> Result<Booted> {
         let dir = args.logs.as_deref().or(dir);
         let dir = dir.unwrap_or_else(|| self.temporary.path()).to_path_buf();
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
@@ -425,7 +440,24 @@ struct Booted {
     code: u8,
 }
 
+/// How often a kernel that QEMU stumbled over is booted again.
+const AGAIN: u32 = 2;
+
 impl Booted {
+    /// Whether QEMU is to blame for a kernel that did not boot: a kernel that
+    /// patches its own code while another CPU runs it puts an int3 there for
+    /// a moment, and QEMU without KVM may run that int3 when it is gone. A
+    /// deterministic machine runs one CPU at a time.
+    fn stumbled(&self) -> Result<bool> {
+        let told = &self.report.outcome == "no_boot";
+        if !told || self.machine.deterministic.is_some() || kvm_works() {
+            return Ok(false);
+        }
+        let console = fs::read(self.machine.console())?;
+        let console = String::from_utf8_lossy(&console);
+        Ok(console.contains("Oops: int3") || console.contains("int3: 0000"))
+    }
+
     fn store(&self, args: &Args, store: Pending) -> Result<PathBuf> {
         let words = args.append.iter().chain(&args.plan);
         let words = words.filter(|w| *w != "--").cloned();
