@@ -14,12 +14,18 @@ pub fn render(report: &Report) -> String {
     text
 }
 
+fn several(n: u32, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
     if let Some(h) = &report.hello {
+        let cpus = several(h.cpus, "CPU");
+        let nodes = several(h.nodes, "node");
         writeln!(
             text,
-            "Linux {} {}, {} CPUs, {} nodes, clock {} ({} ns)",
-            h.kernel, h.machine, h.cpus, h.nodes, h.clock, h.clock_ns
+            "Linux {} {}, {cpus}, {nodes}, clock {} ({} ns)",
+            h.kernel, h.machine, h.clock, h.clock_ns
         )?;
         for note in &h.notes {
             writeln!(text, "note: {note}")?;
