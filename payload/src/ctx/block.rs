@@ -27,6 +27,8 @@ pub struct Target {
     pub start: u64,
     /// Blocks of its own part.
     pub blocks: NonZeroU64,
+    /// The block of it that is written next.
+    next: u64,
     /// Where the part for reading begins, and its length in blocks.
     pub upper: (u64, NonZeroU64),
 }
@@ -92,6 +94,7 @@ impl Ctx<'_> {
             buffer,
             start,
             blocks: some(blocks),
+            next: 0,
         })
     }
 
@@ -156,6 +159,26 @@ impl Ctx<'_> {
             Err(errno) => self.failed(op, errno),
         }
         false
+    }
+
+    /// Writes the next blocks of its own part, round and round; whether none
+    /// was left out because the loop is to stop.
+    pub fn write_blocks(
+        &mut self,
+        wake: &Hist,
+        hist: &Hist,
+        target: &mut Target,
+        count: u64,
+    ) -> bool {
+        for _ in 0..count {
+            if self.stop() {
+                return false;
+            }
+            let to = target.start + target.next * target.block;
+            self.io(wake, hist, target, Io::Write(to));
+            target.next = (target.next + 1) % target.blocks;
+        }
+        true
     }
 
     /// Reports what the disk is; to be called behind the loop.

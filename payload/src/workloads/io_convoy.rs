@@ -82,17 +82,9 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let (sync, burst) = (c.work().count(&SYNC), c.work().count(&BURST));
     let (upper, upper_blocks) = disk.upper;
     let mut random = c.random();
-    let (mut at, mut passes) = (0, 0_u64);
+    let mut passes = 0_u64;
     c.start();
-    'passes: while !c.stop() {
-        for _ in 0..burst {
-            if c.stop() {
-                break 'passes;
-            }
-            let to = disk.start + at * disk.block;
-            c.io(&WAKE, &WRITE, &mut disk, Io::Write(to));
-            at = (at + 1) % disk.blocks;
-        }
+    while c.write_blocks(&WAKE, &WRITE, &mut disk, burst) {
         let from = upper + random.next_u64() % upper_blocks * disk.block;
         c.io(&WAKE, &READ, &mut disk, Io::Read(from));
         passes += 1;

@@ -41,22 +41,13 @@ const WAKE: Hist = Hist::wake(
 );
 
 /// Blocks between two flushes.
-const BATCH: u32 = 16;
+const BATCH: u64 = 16;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let flags = OFlags::WRONLY | OFlags::SYNC;
     let mut disk = c.disk([Some(flags), None])?;
-    let mut at = 0;
     c.start();
-    'batches: while !c.stop() {
-        for _ in 0..BATCH {
-            if c.stop() {
-                break 'batches;
-            }
-            let to = disk.start + at * disk.block;
-            c.io(&WAKE, &IO, &mut disk, Io::Write(to));
-            at = (at + 1) % disk.blocks;
-        }
+    while c.write_blocks(&WAKE, &IO, &mut disk, BATCH) {
         c.io(&WAKE, &FLUSH, &mut disk, Io::Flush);
         c.iteration();
     }
