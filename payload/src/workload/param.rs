@@ -1,0 +1,386 @@
+//! Parameters of work types, and their values in a plan.
+
+use crate::workload::{Doc, MAX_PARAMS, Workload, doc};
+use core::time::Duration;
+
+/// A parameter: its place, name, kind and meaning.
+#[derive(Debug, Clone, Copy)]
+pub struct Param {
+    /// Its index in the row's `params`.
+    pub index: usize,
+    /// The key in the plan.
+    pub name: &'static str,
+    /// Kind, range and default.
+    pub kind: Kind,
+    /// One line, lower case.
+    pub summary: Doc,
+}
+
+impl Param {
+    /// A whole number from `min` to `max`.
+    #[must_use]
+    pub const fn count(
+        index: usize,
+        name: &'static str,
+        default: u64,
+        (min, max): (u64, u64),
+        summary: &'static str,
+    ) -> Self {
+        let kind = Kind::Count { default, min, max };
+        Self::new(index, name, kind, summary)
+    }
+
+    /// Spin steps or other work of a loop, 0 to 10⁹.
+    #[must_use]
+    pub const fn steps(
+        index: usize,
+        name: &'static str,
+        default: u64,
+        summary: &'static str,
+    ) -> Self {
+        Self::count(index, name, default, (0, 1_000_000_000), summary)
+    }
+
+    /// A duration of up to an hour; the default is in µs.
+    #[must_use]
+    pub const fn duration(
+        index: usize,
+        name: &'static str,
+        default_us: u64,
+        min: Duration,
+        summary: &'static str,
+    ) -> Self {
+        let kind = Kind::Duration {
+            default_ns: default_us * 1_000,
+            min_ns: nanos(min),
+            max_ns: 3_600_000_000_000,
+        };
+        Self::new(index, name, kind, summary)
+    }
+
+    /// A switch, off by default.
+    #[must_use]
+    pub const fn flag(
+        index: usize,
+        name: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self::new(index, name, Kind::Flag { default: false }, summary)
+    }
+
+    /// One of a list of words, the first by default.
+    #[must_use]
+    pub const fn choice(
+        index: usize,
+        name: &'static str,
+        names: &'static [&'static str],
+        summary: &'static str,
+    ) -> Self {
+        Self::new(index, name, Kind::Choice { default: 0, names }, summary)
+    }
+
+    /// Text that `check` accepts; empty by default.
+    #[must_use]
+    pub const fn text(
+        index: usize,
+        name: &'static str,
+        rule: &'static str,
+        check: fn(&str) -> bool,
+        summary: &'static str,
+    ) -> Self {
+        Self::new(index, name, Kind::Text { rule, check }, summary)
+    }
+
+    /// Any kind.
+    #[must_use]
+    pub const fn new(
+        index: usize,
+        name: &'static str,
+        kind: Kind,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            index,
+            name,
+            kind,
+            summary: doc(summary),
+        }
+    }
+}
+
+/// What values a parameter takes.
+#[derive(Debug, Clone, Copy)]
+pub enum Kind {
+    /// A whole number.
+    Count {
+        /// Used when the plan is silent.
+        default: u64,
+        /// Smallest valid value.
+        min: u64,
+        /// Largest valid value.
+        max: u64,
+    },
+    /// A whole number, or one word that means "leave it alone".
+    CountOr {
+        /// The word, which is the default.
+        word: &'static str,
+        /// Smallest valid value.
+        min: u64,
+        /// Largest valid value.
+        max: u64,
+    },
+    /// A duration with a unit: `ns`, `us`, `ms` or `s`.
+    Duration {
+        /// Used when the plan is silent.
+        default_ns: u64,
+        /// Shortest valid value.
+        min_ns: u64,
+        /// Longest valid value.
+        max_ns: u64,
+    },
+    /// `true` or `false` (`1`, `0`, `on`, `off`, `yes`, `no`).
+    Flag {
+        /// Used when the plan is silent.
+        default: bool,
+    },
+    /// One of a list of words.
+    Choice {
+        /// Index of the word used when the plan is silent.
+        default: usize,
+        /// The words.
+        names: &'static [&'static str],
+    },
+    /// Text in a form of its own: a list of CPUs, a path, phases. Empty when
+    /// the plan is silent.
+    Text {
+        /// The form, for messages and help.
+        rule: &'static str,
+        /// Whether a text has it.
+        check: fn(&str) -> bool,
+    },
+}
+
+impl Kind {
+    /// The default as a value.
+    #[must_use]
+    pub const fn default(&self) -> Value<'static> {
+        match *self {
+            Self::Count { default, .. } => Value::Count(default),
+            Self::CountOr { .. } => Value::Word,
+            Self::Duration { default_ns, .. } => {
+                Value::Duration(Duration::from_nanos(default_ns))
+            }
+            Self::Flag { default } => Value::Flag(default),
+            Self::Choice { default, .. } => Value::Choice(default),
+            Self::Text { .. } => Value::Text(""),
+        }
+    }
+}
+
+/// The value of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'t> {
+    /// Of [`Kind::Count`], or a number for [`Kind::CountOr`].
+    Count(u64),
+    /// The word of [`Kind::CountOr`].
+    Word,
+    /// Of [`Kind::Duration`].
+    Duration(Duration),
+    /// Of [`Kind::Flag`].
+    Flag(bool),
+    /// Index into the names of [`Kind::Choice`].
+    Choice(usize),
+    /// Of [`Kind::Text`].
+    Text(&'t str),
+}
+
+impl<'t> Value<'t> {
+    /// A number; 0 for any other value.
+    #[must_use]
+    pub fn count(self) -> u64 {
+        self.count_or_word().unwrap_or(0)
+    }
+
+    /// A number, `None` for any other value.
+    #[must_use]
+    pub fn count_or_word(self) -> Option<u64> {
+        match self {
+            Self::Count(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// A duration in ns; 0 for any other value.
+    #[must_use]
+    pub fn duration_ns(self) -> u64 {
+        match self {
+            Self::Duration(d) => nanos(d),
+            _ => 0,
+        }
+    }
+
+    /// Whether it is a flag that is set.
+    #[must_use]
+    pub fn flag(self) -> bool {
+        matches!(self, Self::Flag(true))
+    }
+
+    /// A text; empty for any other value.
+    #[must_use]
+    pub fn text(self) -> &'t str {
+        match self {
+            Self::Text(text) => text,
+            _ => "",
+        }
+    }
+
+    /// The index of a choice; 0 for any other value.
+    #[must_use]
+    pub fn choice(self) -> usize {
+        match self {
+            Self::Choice(index) => index,
+            _ => 0,
+        }
+    }
+}
+
+/// All durations of a plan end far below the 584 years of a `u64`.
+#[expect(clippy::cast_possible_truncation, reason = "no more than an hour")]
+const fn nanos(duration: Duration) -> u64 {
+    duration.as_nanos() as u64
+}
+
+/// A work type with a value for each of its parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'t> {
+    row: &'static Workload,
+    values: [Value<'t>; MAX_PARAMS],
+}
+
+impl<'t> Work<'t> {
+    /// The instance with default parameters.
+    #[must_use]
+    pub fn new(row: &'static Workload) -> Self {
+        let mut values = [Value::Word; MAX_PARAMS];
+        for (value, param) in values.iter_mut().zip(row.params) {
+            *value = param.kind.default();
+        }
+        Self { row, values }
+    }
+
+    /// The same values for a row with the same parameters.
+    pub(crate) fn with_row(&self, row: &'static Workload) -> Self {
+        Self { row, ..*self }
+    }
+
+    /// Its row.
+    #[must_use]
+    pub fn row(&self) -> &'static Workload {
+        self.row
+    }
+
+    /// Sets one parameter by name.
+    ///
+    /// # Errors
+    ///
+    /// [`BadValue`] if the type has no such parameter, or the value is of
+    /// another kind or outside its range.
+    pub fn set(
+        &mut self,
+        name: &str,
+        value: Value<'t>,
+    ) -> Result<(), BadValue> {
+        let param = self
+            .row
+            .params
+            .iter()
+            .find(|param| param.name == name)
+            .ok_or(BadValue::NoSuchParam)?;
+        let fits = match (param.kind, value) {
+            (
+                Kind::Count { min, max, .. } | Kind::CountOr { min, max, .. },
+                Value::Count(n),
+            ) => (min..=max).contains(&n),
+            (Kind::Duration { min_ns, max_ns, .. }, Value::Duration(d)) => {
+                let range = min_ns.into()..=max_ns.into();
+                range.contains(&d.as_nanos())
+            }
+            (Kind::Choice { names, .. }, Value::Choice(i)) => i < names.len(),
+            (Kind::Text { check, .. }, Value::Text(text)) => check(text),
+            (Kind::CountOr { .. }, Value::Word)
+            | (Kind::Flag { .. }, Value::Flag(_)) => true,
+            _ => return Err(BadValue::WrongKind(param)),
+        };
+        if !fits {
+            return Err(BadValue::OutOfRange(param));
+        }
+        self.values[param.index] = value;
+        Ok(())
+    }
+
+    /// Workers per instance, if the type is grouped.
+    #[must_use]
+    pub fn group_size(&self) -> Option<u32> {
+        (self.row.group)(self)
+    }
+
+    /// The value of one of the row's parameters.
+    #[must_use]
+    #[inline(always)]
+    pub fn value(&self, param: &Param) -> Value<'t> {
+        self.values[param.index]
+    }
+
+    /// The value of a [`Kind::Count`] parameter; 0 for any other.
+    #[must_use]
+    #[inline(always)]
+    pub fn count(&self, param: &Param) -> u64 {
+        self.values[param.index].count()
+    }
+
+    /// The value of a [`Kind::CountOr`] parameter, `None` for its word.
+    #[must_use]
+    #[inline(always)]
+    pub fn count_or_word(&self, param: &Param) -> Option<u64> {
+        self.values[param.index].count_or_word()
+    }
+
+    /// The value of a [`Kind::Duration`] parameter in ns; 0 for any other.
+    #[must_use]
+    #[inline(always)]
+    pub fn duration_ns(&self, param: &Param) -> u64 {
+        self.values[param.index].duration_ns()
+    }
+
+    /// The value of a [`Kind::Flag`] parameter; `false` for any other.
+    #[must_use]
+    #[inline(always)]
+    pub fn flag(&self, param: &Param) -> bool {
+        self.values[param.index].flag()
+    }
+
+    /// The value of a [`Kind::Text`] parameter; empty for any other.
+    #[must_use]
+    #[inline(always)]
+    pub fn text(&self, param: &Param) -> &'t str {
+        self.values[param.index].text()
+    }
+
+    /// The index of a [`Kind::Choice`] parameter; 0 for any other.
+    #[must_use]
+    #[inline(always)]
+    pub fn choice(&self, param: &Param) -> usize {
+        self.values[param.index].choice()
+    }
+}
+
+/// Why [`Work::set`] refused a value.
+#[derive(Debug, Clone, Copy)]
+pub enum BadValue {
+    /// The type has no parameter of that name.
+    NoSuchParam,
+    /// The parameter takes another kind of value.
+    WrongKind(&'static Param),
+    /// The value is outside the parameter's range.
+    OutOfRange(&'static Param),
+}
