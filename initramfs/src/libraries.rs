@@ -145,7 +145,7 @@ impl<'a> Libraries<'a> {
                 if here || !seen.insert(name.clone()) {
                     continue;
                 }
-                queue.push_back(self.library(&name, &object, &defaults)?);
+                queue.push_back(self.shared_object(&name, &object, &defaults)?);
             }
         }
         Ok(())
@@ -189,7 +189,7 @@ impl<'a> Libraries<'a> {
     }
 
     /// Finds a library that something needs, and adds it.
-    fn library(
+    fn shared_object(
         &mut self,
         name: &str,
         by: &Object,

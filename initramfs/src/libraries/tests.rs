@@ -29,7 +29,7 @@ impl Host {
         write(&self.path(path), 0o644, text.as_bytes());
     }
 
-    fn library(&self, path: &str, build: Build) {
+    fn shared_object(&self, path: &str, build: Build) {
         write(&self.path(path), 0o644, &build.bytes());
     }
 
@@ -80,13 +80,13 @@ fn libraries_of_libraries_come_from_where_the_loader_looks() {
     let host = Host::new();
     // `ld.so` is there already when it is needed.
     host.program("p", needs(&["a.so", "ld.so"]));
-    host.library("usr/lib64/a.so", needs(&["b.so", "c.so", "a.so"]));
+    host.shared_object("usr/lib64/a.so", needs(&["b.so", "c.so", "a.so"]));
     host.text("etc/ld.so.conf", "# all\ninclude conf.d/*.conf\n");
     host.text("etc/conf.d/1.conf", "/opt/b # here\n/opt/c/,/opt/d\n");
     host.text("etc/conf.d/readme", "/nowhere\n");
-    host.library("opt/b/b.so", needs(&[]));
+    host.shared_object("opt/b/b.so", needs(&[]));
     // Found first, but of another kind, or no library.
-    host.library(
+    host.shared_object(
         "opt/b/c.so",
         Build {
             machine: elf::EM_AARCH64,
@@ -94,7 +94,7 @@ fn libraries_of_libraries_come_from_where_the_loader_looks() {
         },
     );
     host.text("opt/c/c.so", "INPUT(c.so.1)\n");
-    host.library("opt/d/c.so", needs(&[]));
+    host.shared_object("opt/d/c.so", needs(&[]));
     let expected = [
         "bin/p",
         "lib64/b.so",
@@ -120,9 +120,9 @@ fn the_origin_is_where_the_program_is_in_the_guest() {
             ..needs(&["a.so"])
         },
     );
-    host.library("home/build/lib/a.so", needs(&["b.so"]));
+    host.shared_object("home/build/lib/a.so", needs(&["b.so"]));
     // Reached through the program's DT_RPATH, which is handed down.
-    host.library("abs/b.so", needs(&[]));
+    host.shared_object("abs/b.so", needs(&[]));
     let archive = host.added(&["home/build/bin/p:/opt/x/p"]).unwrap();
     let expected = ["abs/b.so", "lib64/ld.so", "opt/lib/a.so", "opt/x/p"];
     holds(&archive, &expected);
@@ -137,8 +137,8 @@ fn a_runpath_is_not_handed_down() {
         host.program("x/p", build);
     };
     program(needs(&["a.so"]));
-    host.library("x/a.so", needs(&["b.so"]));
-    host.library("x/b.so", needs(&[]));
+    host.shared_object("x/a.so", needs(&["b.so"]));
+    host.shared_object("x/b.so", needs(&[]));
     let error = host.error(&["x/p:/x/p"]);
     let by = host.path("x/a.so").display().to_string();
     let what = format!("no `b.so` of the right kind, which {by} needs");
@@ -154,8 +154,8 @@ fn a_runpath_is_not_handed_down() {
 fn what_the_archive_has_comes_first() {
     let host = Host::new();
     host.program("p", needs(&["a.so"]));
-    host.library("lib64/a.so", needs(&["b.so"]));
-    host.library("root/usr/lib64/a.so", needs(&[]));
+    host.shared_object("lib64/a.so", needs(&["b.so"]));
+    host.shared_object("root/usr/lib64/a.so", needs(&[]));
     let link = host.path("root/lib64");
     std::os::unix::fs::symlink("usr/lib64", link).unwrap();
     // The order of additions does not matter.
@@ -172,8 +172,8 @@ fn two_libraries_for_one_path_are_refused() {
     };
     host.program("1/p", program);
     host.program("2/p", program);
-    host.library("1/a.so", needs(&[]));
-    host.library("2/a.so", needs(&["ld.so"]));
+    host.shared_object("1/a.so", needs(&[]));
+    host.shared_object("2/a.so", needs(&["ld.so"]));
     let error = host.error(&["1/p:/x/1", "2/p:/x/2"]);
     assert!(error.contains("`/x/a.so` would be both"), "{error}");
     assert!(host.added(&["1/p:/x/1", "2/p:/y/2"]).is_ok());
@@ -182,7 +182,7 @@ fn two_libraries_for_one_path_are_refused() {
 #[test]
 fn a_static_program_and_a_module_need_nothing() {
     let host = Host::new();
-    host.library("p", Build::default());
+    host.shared_object("p", Build::default());
     holds(&host.added(&["p:/bin/p"]).unwrap(), &["bin/p"]);
 }
 
@@ -190,8 +190,8 @@ fn a_static_program_and_a_module_need_nothing() {
 fn musl_is_its_own_c_library() {
     let host = Host::new();
     let loader = "lib/ld-musl-x86_64.so.1";
-    host.library(loader, Build::default());
-    host.library("opt/a.so", needs(&["libc.musl-x86_64.so.1"]));
+    host.shared_object(loader, Build::default());
+    host.shared_object("opt/a.so", needs(&["libc.musl-x86_64.so.1"]));
     // The linker script of the other C library.
     host.text("usr/lib64/libc.so", "INPUT(libc.so.6)\n");
     host.text("etc/ld-musl-x86_64.path", "/lib:/opt\n");
@@ -216,7 +216,7 @@ fn a_cross_compilers_libraries_are_found() {
     let mut loader = own.bytes();
     loader.extend(b"\0/lib/\0/usr/lib/\0");
     write(&host.path(dir).join("ld.so.1"), 0o755, &loader);
-    host.library(&format!("{dir}/a.so"), own);
+    host.shared_object(&format!("{dir}/a.so"), own);
     let program = Build {
         machine,
         interpreter: "/lib/ld.so.1",
