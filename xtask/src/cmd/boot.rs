@@ -454,8 +454,7 @@ impl Booted {
             return Ok(false);
         }
         let console = fs::read(self.machine.console())?;
-        let console = String::from_utf8_lossy(&console);
-        Ok(console.contains("Oops: int3") || console.contains("int3: 0000"))
+        Ok(String::from_utf8_lossy(&console).contains("int3: 0000"))
     }
 
     fn store(&self, args: &Args, store: Pending) -> Result<PathBuf> {
