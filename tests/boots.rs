@@ -3,6 +3,7 @@
 use crate::machine;
 use std::fs;
 use std::process::Command;
+use xtask::arch::Arch;
 use xtask::build;
 use xtask::cmd::boot::{Args, boot};
 use xtask::decode::decode;
@@ -33,10 +34,10 @@ fn deterministic_boots_repeat_every_record() {
 
 /// The console alone: no second port, no host tool beside QEMU.
 fn plain_boot(append: &[&str]) -> Vec<u8> {
-    let payload = build::payload(false).unwrap();
+    let payload = build::payload(Arch::host(), false).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let machine = Machine {
-        kernel: xtask::kernel::resolve(KERNEL, false).unwrap(),
+        kernel: xtask::kernel::resolve(KERNEL, None, false).unwrap(),
         initrd: build::pack(&payload, "gzip".parse().unwrap()).unwrap(),
         append: append.iter().map(|&word| word.to_owned()).collect(),
         dir: dir.path().to_path_buf(),

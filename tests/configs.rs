@@ -53,7 +53,7 @@ fn the_kernel_of_all_fragments_boots_and_lacks_nothing() {
     assert!(build(&[]).unwrap().cached);
     let image = built.image.display().to_string();
     // The configuration is the one in the image, not the one beside it.
-    let (config, place) = kernel_check::config(&image, false).unwrap();
+    let (config, place) = kernel_check::config(&image, None, false).unwrap();
     assert_eq!(place, image);
     let beside = fs::read_to_string(built.image.with_file_name("config"));
     assert_eq!(config, Config::parse(&beside.unwrap()));

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
+use xtask::arch::X86_64;
 use xtask::decode::decode;
 use xtask::model::Report;
 use xtask::{build, ci, dist, kernel};
@@ -23,8 +24,8 @@ fn blocks(page: &str) -> Vec<(&str, &str)> {
 /// What the page asks for to be there: files of a release, a kernel, an image
 /// of somebody else's, and `cargo xtask`, which is what is tested.
 fn bench(dir: &Path) {
-    dist::write(&build::workspace(), dir).unwrap();
-    let image = kernel::resolve("debian:6.12-cloud", false).unwrap();
+    dist::write(&build::workspace(), dir, &[&X86_64]).unwrap();
+    let image = kernel::resolve("debian:6.12-cloud", None, false).unwrap();
     symlink(image, dir.join("bzImage")).unwrap();
     let device = build::workspace().join("tests/data/ci/device.yaml");
     symlink(device, dir.join("device.yaml")).unwrap();

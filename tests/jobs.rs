@@ -32,7 +32,7 @@ impl Bench {
         let c = format!("{}:/bin/c", c_program(bench.dir.path()).display());
         let ramdisk = bench.path("pidone.cpio.gz");
         xtask(&["pack", "--add", &c, "--output", &ramdisk]);
-        let image = kernel::resolve("debian:6.12-cloud", false).unwrap();
+        let image = kernel::resolve("debian:6.12-cloud", None, false).unwrap();
         fs::copy(image, bench.path("bzImage")).unwrap();
         bench
     }

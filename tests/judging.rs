@@ -45,7 +45,7 @@ fn documented_lines_find_the_commit() {
         let build = match spec.is_empty() {
             true => "false".to_owned(),
             false => {
-                let image = kernel::resolve(spec, false).unwrap();
+                let image = kernel::resolve(spec, None, false).unwrap();
                 format!("cp {} arch/x86/boot/bzImage", image.display())
             }
         };

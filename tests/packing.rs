@@ -45,7 +45,7 @@ fn a_dynamic_program_finds_its_libraries() {
 
 #[test]
 fn a_module_of_another_kernel_bails_out() {
-    let old = xtask::kernel::resolve("debian:6.1-cloud", false).unwrap();
+    let old = xtask::kernel::resolve("debian:6.1-cloud", None, false).unwrap();
     let (report, code) = boot(&Args {
         module: vec!["virtio-net".to_owned()],
         modules: Some(xtask::kernel::modules_of(&old).unwrap()),

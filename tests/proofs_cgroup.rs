@@ -5,6 +5,7 @@ use crate::{all_well, at_least, booted, machine};
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use xtask::arch::Arch;
 use xtask::build;
 use xtask::cmd::boot::{Args, boot};
 use xtask::model::{Group, Report, Run};
@@ -185,7 +186,7 @@ fn what_the_kernel_refuses_fails_or_skips() {
 
 #[test]
 fn what_the_machine_does_not_have_is_a_bad_plan() {
-    let payload = build::payload(false).unwrap();
+    let payload = build::payload(Arch::host(), false).unwrap();
     for (plan, message) in [
         ("cgroup=a cpuset.cpus=1023", "cpuset.cpus names CPUs"),
         ("cgroup=a cpuset.mems=1023", "cpuset.mems names nodes"),
@@ -209,7 +210,7 @@ fn what_the_machine_does_not_have_is_a_bad_plan() {
 
 #[test]
 fn leaders_and_their_threads_have_their_names() {
-    let payload = build::payload(false).unwrap();
+    let payload = build::payload(Arch::host(), false).unwrap();
     let mut pidone = Command::new(payload)
         .args(["time=30s", "work=SpinWait", "comm=one"])
         .args(["pcomm=lead", "with=PipeIo", "pcomm=lead", "comm=two"])
@@ -237,7 +238,7 @@ fn leaders_and_their_threads_have_their_names() {
 
 #[test]
 fn ids_are_those_asked_for() {
-    let payload = build::payload(false).unwrap();
+    let payload = build::payload(Arch::host(), false).unwrap();
     let mut pidone = Command::new(payload)
         .args(["time=30s", "work=SpinWait", "uid=12345", "gid=54321"])
         .stdout(Stdio::piped())

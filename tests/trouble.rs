@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+use xtask::arch::Arch;
 use xtask::build;
 use xtask::cmd::boot::{Args, boot};
 use xtask::decode::decode;
@@ -142,7 +143,7 @@ fn a_killed_worker_is_named_with_all_it_counted() {
 
 /// The plain process, and the ids of its workers as soon as all are there.
 fn started(plan: &[&str], workers: usize) -> (Child, Vec<String>) {
-    let payload = build::payload(false).unwrap();
+    let payload = build::payload(Arch::host(), false).unwrap();
     let mut child = Command::new(payload)
         .args(plan)
         .stdout(Stdio::piped())

@@ -1,5 +1,6 @@
 //! The payload and its image.
 
+use crate::arch::Arch;
 use crate::tools;
 use anyhow::{Context, Result, bail};
 use initramfs::add::Addition;
@@ -14,20 +15,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The payload's target.
-pub const TARGET: &str = "x86_64-unknown-linux-musl";
-/// The host's own target, which builds the same payload where the other
-/// cannot be had.
-const FALLBACK: &str = "x86_64-unknown-linux-gnu";
 /// Bytes the payload should have at most.
 pub const PAYLOAD_BUDGET: usize = 256 * 1024;
 /// Bytes its image should have at most, with zstd.
 pub const IMAGE_BUDGET: usize = 96 * 1024;
-/// Bytes the payload has at most: over its budget now that all 45 work types
-/// are in (ARCHITECTURE.md says by what). To be lowered.
-pub const PAYLOAD_LIMIT: usize = 271 * 1024;
-/// As [`PAYLOAD_LIMIT`], for the image.
-pub const IMAGE_LIMIT: usize = 128 * 1024;
 /// Most bytes of a packed plan that the payload reads.
 const PLAN_LIMIT: usize = 16 * 1024;
 
@@ -43,15 +34,17 @@ pub fn workspace() -> PathBuf {
 /// # Errors
 ///
 /// The target is missing, or cargo failed.
-pub fn payload(setup: bool) -> Result<PathBuf> {
-    match tools::require_target(TARGET, setup) {
-        Ok(()) => payload_of(&workspace(), TARGET),
-        Err(why) if setup => {
+pub fn payload(arch: &Arch, setup: bool) -> Result<PathBuf> {
+    let (target, fallback) = (arch.target, arch.fallback);
+    match tools::require_target(target, setup) {
+        Ok(()) => payload_of(&workspace(), arch),
+        // That of another architecture would have to be fetched as well.
+        Err(why) if setup && arch.is_host() => {
             eprintln!(
-                "note: {TARGET} cannot be had ({why:#}); the payload is \
-                 built for {FALLBACK}"
+                "note: {target} cannot be had ({why:#}); the payload is \
+                 built for {fallback}"
             );
-            payload_of(&workspace(), FALLBACK)
+            payload_for(&workspace(), arch, fallback)
         }
         Err(why) => Err(why),
     }
@@ -60,20 +53,31 @@ pub fn payload(setup: bool) -> Result<PathBuf> {
 /// What cargo is to build for the payload.
 const PAYLOAD: &[&str] = &["--package", "pidone", "--features", "init"];
 
-/// Builds the payload of the workspace in this directory for a target;
+/// Builds the payload of the workspace in this directory for an architecture;
 /// returns where it is. The bytes are the same wherever the directory is.
 ///
 /// # Errors
 ///
 /// There is no such directory, or cargo failed.
-pub fn payload_of(workspace: &Path, target: &str) -> Result<PathBuf> {
+pub fn payload_of(workspace: &Path, arch: &Arch) -> Result<PathBuf> {
+    payload_for(workspace, arch, arch.target)
+}
+
+fn payload_for(workspace: &Path, arch: &Arch, target: &str) -> Result<PathBuf> {
     let workspace = fs::canonicalize(workspace)
         .with_context(|| workspace.display().to_string())?;
     let workspace = &workspace;
     // Its own target directory: cargo holds a lock on the one that this
     // program may be running from.
     let built = workspace.join("target/payload");
-    binary_of(workspace, PAYLOAD, "pidone", target, &built)
+    let of = Binary {
+        folder: workspace,
+        what: PAYLOAD,
+        bin: "pidone",
+        arch,
+        target,
+    };
+    of.build(&built)
 }
 
 /// Builds a binary of a crate of one's own, which uses the payload's library,
@@ -84,51 +88,68 @@ pub fn payload_of(workspace: &Path, target: &str) -> Result<PathBuf> {
 /// There is no such directory, or cargo failed.
 pub fn own_binary(folder: &Path, bin: &str) -> Result<PathBuf> {
     let built = workspace().join("target/own");
-    binary_of(folder, &["--locked"], bin, TARGET, &built)
+    let arch = Arch::host();
+    let of = Binary {
+        folder,
+        what: &["--locked"],
+        bin,
+        arch,
+        target: arch.target,
+    };
+    of.build(&built)
 }
 
-fn binary_of(
-    folder: &Path,
-    what: &[&str],
-    bin: &str,
-    target: &str,
-    built: &Path,
-) -> Result<PathBuf> {
-    // Compilers see the real path, whatever links led here.
-    let folder = fs::canonicalize(folder)
-        .with_context(|| folder.display().to_string())?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let home = std::env::var("CARGO_HOME")
-        .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))
-        .unwrap_or_default();
-    // Panic messages name source files: by what they are, not where.
-    let flags = [
-        "-Clinker=rust-lld".to_owned(),
-        "-Clink-self-contained=no".to_owned(),
-        "-Crelocation-model=static".to_owned(),
-        "-Cforce-frame-pointers=yes".to_owned(),
-        format!("--remap-path-prefix={home}=cargo"),
-        format!("--remap-path-prefix={}=pidone", folder.display()),
-    ];
-    let status = Command::new(cargo)
-        .current_dir(&folder)
-        .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-        .args(["build", "--quiet", "--bin", bin])
-        .args(what)
-        .args(["--profile", "payload", "--target", target, "--target-dir"])
-        .arg(built)
-        .status()
-        .context("cargo cannot be started")?;
-    if !status.success() {
-        bail!("{bin} does not build: {status}");
+/// A binary with the payload's flags.
+struct Binary<'a> {
+    folder: &'a Path,
+    what: &'a [&'a str],
+    bin: &'a str,
+    arch: &'a Arch,
+    target: &'a str,
+}
+
+impl Binary<'_> {
+    fn build(&self, built: &Path) -> Result<PathBuf> {
+        let Self {
+            what, bin, target, ..
+        } = *self;
+        // Compilers see the real path, whatever links led here.
+        let folder = fs::canonicalize(self.folder)
+            .with_context(|| self.folder.display().to_string())?;
+        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let home = std::env::var("CARGO_HOME")
+            .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))
+            .unwrap_or_default();
+        // Panic messages name source files: by what they are, not where.
+        let mut flags = vec![
+            "-Clinker=rust-lld".to_owned(),
+            "-Clink-self-contained=no".to_owned(),
+            "-Crelocation-model=static".to_owned(),
+            "-Cforce-frame-pointers=yes".to_owned(),
+            format!("--remap-path-prefix={home}=cargo"),
+            format!("--remap-path-prefix={}=pidone", folder.display()),
+        ];
+        flags.extend(self.arch.rustflags.iter().map(|&f| f.to_owned()));
+        let status = Command::new(cargo)
+            .current_dir(&folder)
+            .env_remove("RUSTFLAGS")
+            .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+            .args(["build", "--quiet", "--bin", bin])
+            .args(what)
+            .args(["--profile", "payload", "--target", target, "--target-dir"])
+            .arg(built)
+            .status()
+            .context("cargo cannot be started")?;
+        if !status.success() {
+            bail!("{bin} does not build: {status}");
+        }
+        let bare = built.join(target).join(bin);
+        let whole = with_symbols(&bare);
+        let what = || whole.display().to_string();
+        let image = fs::read(&whole).with_context(what)?;
+        write_as(&bare, &elf::loaded(image).with_context(what)?, 0o755)?;
+        Ok(bare)
     }
-    let bare = built.join(target).join(bin);
-    let whole = with_symbols(&bare);
-    let what = || whole.display().to_string();
-    let image = fs::read(&whole).with_context(what)?;
-    write_as(&bare, &elf::loaded(image).with_context(what)?, 0o755)?;
-    Ok(bare)
 }
 
 /// Where a binary is as it was linked: with the names and lines that the

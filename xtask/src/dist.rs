@@ -2,6 +2,7 @@
 
 mod sbom;
 
+use crate::arch::Arch;
 use crate::build;
 use anyhow::{Context, Result, bail};
 use initramfs::compress::Compression;
@@ -13,8 +14,6 @@ use std::path::Path;
 
 use crate::model::hex;
 
-/// Architectures, and the payload's target for each.
-const TARGETS: &[(&str, &str)] = &[("x86_64", build::TARGET)];
 /// How images are compressed.
 const IMAGES: [Compression; 3] =
     [Compression::None, Compression::Gzip, Compression::Zstd];
@@ -29,20 +28,25 @@ const AS_THEY_ARE: [&str; 4] = [
 /// Files by their names.
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// Builds the workspace in this directory, and writes what a release of it
-/// has into `out`, which is to be empty or not there. Returns the names.
+/// Builds the workspace in this directory for these architectures, and writes
+/// what a release of it has into `out`, which is to be empty or not there. Returns the names.
 ///
 /// # Errors
 ///
 /// Something does not build, is missing, or cannot be written.
-pub fn write(workspace: &Path, out: &Path) -> Result<Vec<String>> {
+pub fn write(
+    workspace: &Path,
+    out: &Path,
+    arches: &[&Arch],
+) -> Result<Vec<String>> {
     let there = fs::read_dir(out).is_ok_and(|mut d| d.next().is_some());
     if there {
         bail!("{} is not empty", out.display());
     }
     let mut files = Files::new();
-    for &(arch, target) in TARGETS {
-        let payload = build::payload_of(workspace, target)?;
+    for arch in arches {
+        let payload = build::payload_of(workspace, arch)?;
+        let (arch, target) = (arch.name, arch.target);
         for how in IMAGES {
             let image = build::image(&payload, Archive::default(), how)?;
             files.insert(format!("pidone-{arch}.{}", how.suffix()), image);

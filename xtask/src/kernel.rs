@@ -1,5 +1,6 @@
 //! Kernels to boot: a file, the host's own, or Debian's packages.
 
+use crate::arch::Arch;
 use crate::kernel_build;
 use crate::tools::{self, DPKG_DEB};
 use anyhow::{Context, Result, bail};
@@ -7,13 +8,38 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// The architecture of what [`resolve`] finds: the one that was asked for, or
+/// else that of a file, or the host's.
+///
+/// # Errors
+///
+/// The file is for another one, or the host is and its kernel is asked for.
+pub fn arch(spec: &str, asked: Option<&'static Arch>) -> Result<&'static Arch> {
+    match (spec, asked) {
+        ("host", Some(asked)) if !asked.is_host() => bail!(
+            "the host's kernel is for {}, and --arch is {}",
+            std::env::consts::ARCH,
+            asked.name
+        ),
+        (file, _) if file != "host" && Path::new(file).is_file() => {
+            Arch::for_image(asked, Path::new(file))
+        }
+        _ => Ok(asked.unwrap_or_else(Arch::host)),
+    }
+}
+
 /// Finds or fetches a kernel image: `FILE`, `host`, or
 /// `debian:6.12-cloud` / `debian:6.1-cloud`, or `built:6.12`.
 ///
 /// # Errors
 ///
 /// What was looked for and where, or which command failed.
-pub fn resolve(spec: &str, setup: bool) -> Result<PathBuf> {
+pub fn resolve(
+    spec: &str,
+    asked: Option<&'static Arch>,
+    setup: bool,
+) -> Result<PathBuf> {
+    let arch = arch(spec, asked)?;
     if spec == "host" {
         let release = fs::read_to_string("/proc/sys/kernel/osrelease")
             .context("/proc/sys/kernel/osrelease")?;
@@ -24,10 +50,10 @@ pub fn resolve(spec: &str, setup: bool) -> Result<PathBuf> {
         return Ok(image);
     }
     if let Some(name) = spec.strip_prefix("debian:") {
-        return debian(name, setup);
+        return debian(name, arch, setup);
     }
     if let Some(name) = spec.strip_prefix("built:") {
-        return kernel_build::find(name);
+        return kernel_build::find(name, arch);
     }
     let image = PathBuf::from(spec);
     if image.is_file() {
@@ -62,8 +88,9 @@ pub fn cache_dir() -> Result<PathBuf> {
         .context("set PIDONE_CACHE to a directory for fetched kernels")
 }
 
-fn debian(name: &str, setup: bool) -> Result<PathBuf> {
-    let dir = cache_dir()?.join(format!("debian-{name}"));
+fn debian(name: &str, arch: &Arch, setup: bool) -> Result<PathBuf> {
+    let dir = format!("debian-{name}-{}", arch.debian);
+    let dir = cache_dir()?.join(dir);
     if let Some(image) = image_in(&dir) {
         return Ok(image);
     }
@@ -77,22 +104,30 @@ fn debian(name: &str, setup: bool) -> Result<PathBuf> {
         );
     }
     tools::require(&[DPKG_DEB], setup)?;
-    if setup {
-        // Old lists name packages that are no longer to be had.
-        tools::update()?;
-    }
-    let package = packages(version, flavour)?.pop().with_context(|| {
-        let hint = match setup {
+    let apt = match arch.is_host() {
+        true => {
+            if setup {
+                // Old lists name packages that are no longer to be had.
+                tools::update()?;
+            }
+            Apt::default()
+        }
+        false => Apt::foreign(arch)?,
+    };
+    let package = apt.kernels(version, flavour, arch)?.pop();
+    let package = package.with_context(|| {
+        let hint = match setup || !arch.is_host() {
             true => "Debian 12 has 6.12 in its bookworm-security suite",
             false => "run `apt-get update`, or add --setup",
         };
-        format!("apt knows no kernel package for debian:{name}; {hint}")
+        let of = arch.debian;
+        format!("apt knows no {of} kernel package for debian:{name}; {hint}")
     })?;
     // Fetched beside its place and moved there, so that what is there is
     // whole.
     fs::create_dir_all(cache_dir()?)?;
     let work = tempfile::tempdir_in(cache_dir()?)?;
-    let deb = download(&package, work.path())?;
+    let deb = apt.download(&package, work.path())?;
     let root = work.path().join("root");
     let status = Command::new("dpkg-deb")
         .arg("-x")
@@ -113,26 +148,90 @@ fn debian(name: &str, setup: bool) -> Result<PathBuf> {
     image_in(&dir).with_context(|| format!("{package} holds no kernel image"))
 }
 
-/// Fetches a Debian package into a directory; needs no root.
+/// Fetches a Debian package of the host's into a directory; needs no root.
 ///
 /// # Errors
 ///
 /// apt-get failed.
 pub fn download(package: &str, dir: &Path) -> Result<PathBuf> {
-    eprintln!("+ apt-get download {package}");
-    let fetched = Command::new("apt-get")
-        .args(["-qq", "download", package])
-        .current_dir(dir)
-        .output()
-        .context("apt-get cannot be started")?;
-    if !fetched.status.success() {
-        let said = String::from_utf8_lossy(&fetched.stderr).into_owned();
-        bail!("`apt-get download {package}` failed: {}", said.trim());
+    Apt::default().download(package, dir)
+}
+
+/// apt: the system's own, or one that has its lists of packages in the cache
+/// and takes its sources for those of another architecture. Neither needs
+/// root.
+#[derive(Debug, Default)]
+struct Apt(Vec<String>);
+
+impl Apt {
+    /// With new lists for this architecture: it is not known how old those of
+    /// the last time are.
+    fn foreign(arch: &Arch) -> Result<Self> {
+        let dir = cache_dir()?.join(format!("apt-{}", arch.debian));
+        let (lists, cache) = (dir.join("lists"), dir.join("cache"));
+        for dir in [&lists, &cache] {
+            fs::create_dir_all(dir)
+                .with_context(|| dir.display().to_string())?;
+        }
+        let options = [
+            format!("APT::Architecture={}", arch.debian),
+            format!("APT::Architectures={}", arch.debian),
+            format!("Dir::State::lists={}", lists.display()),
+            format!("Dir::Cache={}", cache.display()),
+            // No package of that kind is installed.
+            "Dir::State::status=/dev/null".to_owned(),
+            "Acquire::Languages=none".to_owned(),
+        ];
+        let pairs = options.map(|option| ["-o".to_owned(), option]);
+        let apt = Self(pairs.as_flattened().to_vec());
+        eprintln!("+ apt-get update, for {}", arch.debian);
+        apt.run("apt-get", &["-qq", "update"], &dir)?;
+        Ok(apt)
     }
-    fs::read_dir(dir)?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| path.extension().is_some_and(|e| e == "deb"))
-        .context("apt-get fetched no package")
+
+    /// What a command of apt's says.
+    fn run(&self, program: &str, args: &[&str], dir: &Path) -> Result<String> {
+        let out = Command::new(program)
+            .args(&self.0)
+            .args(args)
+            .current_dir(dir)
+            .output()
+            .with_context(|| format!("{program} cannot be started"))?;
+        if !out.status.success() {
+            let said = String::from_utf8_lossy(&out.stderr).into_owned();
+            bail!("`{program} {}` failed: {}", args.join(" "), said.trim());
+        }
+        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+    }
+
+    fn download(&self, package: &str, dir: &Path) -> Result<PathBuf> {
+        eprintln!("+ apt-get download {package}");
+        self.run("apt-get", &["-qq", "download", package], dir)?;
+        fs::read_dir(dir)?
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .find(|path| path.extension().is_some_and(|e| e == "deb"))
+            .context("apt-get fetched no package")
+    }
+
+    /// Names of matching kernel packages, the newest last.
+    fn kernels(
+        &self,
+        version: &str,
+        flavour: &str,
+        arch: &Arch,
+    ) -> Result<Vec<String>> {
+        let begin = format!("linux-image-{version}.");
+        let here = Path::new(".");
+        let text = self.run("apt-cache", &["pkgnames", &begin], here)?;
+        let suffix = format!("-{flavour}-{}-unsigned", arch.debian);
+        let mut names: Vec<String> = text
+            .lines()
+            .filter(|name| name.ends_with(&suffix))
+            .map(str::to_owned)
+            .collect();
+        names.sort_by_key(|name| numbers(name));
+        Ok(names)
+    }
 }
 
 fn image_in(dir: &Path) -> Option<PathBuf> {
@@ -143,24 +242,6 @@ fn image_in(dir: &Path) -> Option<PathBuf> {
             let name = path.file_name().and_then(|n| n.to_str());
             name.is_some_and(|n| n.starts_with("vmlinuz-"))
         })
-}
-
-/// Names of matching kernel packages, the newest last.
-fn packages(version: &str, flavour: &str) -> Result<Vec<String>> {
-    let arch = "amd64";
-    let known = Command::new("apt-cache")
-        .args(["pkgnames", &format!("linux-image-{version}.")])
-        .output()
-        .context("apt-cache cannot be started")?;
-    let text = String::from_utf8_lossy(&known.stdout).into_owned();
-    let suffix = format!("-{flavour}-{arch}-unsigned");
-    let mut names: Vec<String> = text
-        .lines()
-        .filter(|name| name.ends_with(&suffix))
-        .map(str::to_owned)
-        .collect();
-    names.sort_by_key(|name| numbers(name));
-    Ok(names)
 }
 
 /// The numbers in a name, for comparing versions.
@@ -183,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_wrong_name_lists_the_right_ones() {
-        let error = resolve("/no/such/kernel", false).unwrap_err();
+        let error = resolve("/no/such/kernel", None, false).unwrap_err();
         assert!(error.to_string().contains("debian:6.12-cloud"), "{error}");
     }
 }

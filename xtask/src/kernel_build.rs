@@ -9,6 +9,7 @@ pub mod image;
 mod make;
 mod source;
 
+use crate::arch::{Arch, X86_64};
 use crate::kconfig::{self, Config, Request, lang::Kconfig};
 use crate::{build, kernel, tools};
 use anyhow::{Context, Result, bail};
@@ -40,59 +41,6 @@ pub(crate) const ABOUT: &str = "about.json";
 /// Hexadecimal digits of a build's key.
 const KEY: usize = 16;
 
-/// An architecture that kernels are built for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arch {
-    /// `ARCH` of the kernel's build, and the name of our fragment.
-    pub name: &'static str,
-    /// Its directory under `arch/`.
-    srcarch: &'static str,
-    /// As Rust and the compiler call it.
-    machine: &'static str,
-    /// The image: make's target and its place.
-    image: (&'static str, &'static str),
-}
-
-/// All of them.
-pub const ARCHES: [Arch; 2] = [
-    Arch {
-        name: "x86_64",
-        srcarch: "x86",
-        machine: "x86_64",
-        image: ("bzImage", "arch/x86/boot/bzImage"),
-    },
-    Arch {
-        name: "arm64",
-        srcarch: "arm64",
-        machine: "aarch64",
-        image: ("Image", "arch/arm64/boot/Image"),
-    },
-];
-
-impl Arch {
-    /// By its name; without one, the host's.
-    ///
-    /// # Errors
-    ///
-    /// There is no such architecture here.
-    pub fn find(name: Option<&str>) -> Result<Self> {
-        let is = |a: &&Self| match name {
-            Some(name) => a.name == name || a.machine == name,
-            None => a.machine == std::env::consts::ARCH,
-        };
-        ARCHES.iter().find(is).copied().with_context(|| {
-            let name = name.unwrap_or(std::env::consts::ARCH);
-            format!("no architecture `{name}`; valid are x86_64 and arm64")
-        })
-    }
-
-    /// Prefix of its compiler's programs, if it is not the host's own.
-    fn cross(self) -> Option<String> {
-        let own = self.machine == std::env::consts::ARCH;
-        (!own).then(|| format!("{}-linux-gnu-", self.machine))
-    }
-}
-
 /// What is to be built.
 #[derive(Debug)]
 pub struct Order {
@@ -103,7 +51,7 @@ pub struct Order {
     /// `tinyconfig`, `defconfig`, or a file.
     pub base: String,
     /// The architecture.
-    pub arch: Arch,
+    pub arch: &'static Arch,
     /// Compilers at once.
     pub jobs: usize,
     /// Install what is missing.
@@ -121,7 +69,7 @@ impl Order {
             tree: "debian:6.12".to_owned(),
             fragments: Vec::new(),
             base: "tinyconfig".to_owned(),
-            arch: Arch::find(Some("x86_64"))?,
+            arch: &X86_64,
             jobs: std::thread::available_parallelism()?.get(),
             setup,
         })
@@ -182,19 +130,15 @@ pub fn build(order: &Order) -> Result<Built> {
     };
     let requests = requests(&names, order.arch)?;
     tools::require(make::TOOLS, order.setup)?;
-    let cross = order.arch.cross().unwrap_or_default();
-    let gcc = format!("{cross}gcc");
-    if !tools::found(&gcc) {
-        bail!("missing: {gcc}, to build for {}", order.arch.name);
-    }
-    let compiler = make::versions(&gcc);
+    let compiler = make::Compiler::find(order.arch, order.setup)?;
+    let versions = make::versions(&compiler.program);
     let source = Source::find(&order.tree, order.setup)?;
     let key = key(&[
         order.arch.name,
         &source.identity,
         base.text(),
         &requests_text(&requests),
-        &compiler,
+        &versions,
     ]);
     let dir = cache()?.join(&key);
     if let Some(image) = image_in(&dir) {
@@ -219,7 +163,7 @@ pub fn build(order: &Order) -> Result<Built> {
         source: &source.dir,
         objects: &objects,
         arch: order.arch,
-        cross,
+        compiler,
         jobs: order.jobs,
     };
     configure(&make, &base, &requests, &names)?;
@@ -231,7 +175,7 @@ pub fn build(order: &Order) -> Result<Built> {
         source: source.identity.clone(),
         base: order.base.clone(),
         fragments: names,
-        compiler,
+        compiler: versions,
     };
     let image = keep(&make, &about, &dir)?;
     Ok(Built {
@@ -274,7 +218,7 @@ pub fn folder() -> PathBuf {
 /// # Errors
 ///
 /// A fragment that is not there, or a line of it that says nothing.
-pub fn requests(names: &[String], arch: Arch) -> Result<Vec<Request>> {
+pub fn requests(names: &[String], arch: &Arch) -> Result<Vec<Request>> {
     let mut fragments = Vec::new();
     for name in names {
         let ours = folder().join(format!("{name}.config"));
@@ -292,10 +236,10 @@ pub fn requests(names: &[String], arch: Arch) -> Result<Vec<Request>> {
         })?;
         fragments.push(kconfig::fragment(name, &text)?);
         if name == "base" {
-            let file = folder().join(format!("{}.config", arch.name));
+            let file = folder().join(format!("{}.config", arch.kernel));
             let text = fs::read_to_string(&file)
                 .with_context(|| file.display().to_string())?;
-            fragments.push(kconfig::fragment(arch.name, &text)?);
+            fragments.push(kconfig::fragment(arch.kernel, &text)?);
         }
     }
     Ok(kconfig::merge(fragments))
@@ -336,7 +280,7 @@ fn cache() -> Result<PathBuf> {
 }
 
 /// The directory of a tree's object files.
-fn objects(source: &Source, arch: Arch) -> Result<PathBuf> {
+fn objects(source: &Source, arch: &Arch) -> Result<PathBuf> {
     let place = source.dir.to_string_lossy();
     let name = format!("{}-{}", source.name, key(&[arch.name, &place]));
     let dir = kernel::cache_dir()?.join("objects").join(name);
@@ -439,13 +383,13 @@ fn touch(dir: &Path) -> Result<()> {
     set.with_context(|| file.display().to_string())
 }
 
-/// The image of `built:NAME`: of those whose name, version or key begins so,
-/// the one that was last asked for.
+/// The image of `built:NAME`: of those for that architecture whose name,
+/// version or key begins so, the one that was last asked for.
 ///
 /// # Errors
 ///
 /// Nothing of that name was built.
-pub fn find(name: &str) -> Result<PathBuf> {
+pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
     let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
     let mut all = Vec::new();
     for entry in fs::read_dir(cache()?).into_iter().flatten() {
@@ -457,10 +401,12 @@ pub fn find(name: &str) -> Result<PathBuf> {
         let about: About = serde_json::from_str(&text)
             .with_context(|| file.display().to_string())?;
         let key = dir.file_name().unwrap_or_default().to_string_lossy();
-        all.push(format!("built:{} ({}, {key})", about.name, about.release));
+        let (built, release) = (&about.name, &about.release);
+        all.push(format!("built:{built} ({release}, {}, {key})", about.arch));
         let fits = about.name == name
             || about.release.starts_with(name)
             || key.starts_with(name);
+        let fits = fits && about.arch == arch.name;
         if let (true, Some(image)) = (fits, image_in(&dir)) {
             found.push((fs::metadata(&file)?.modified()?, image));
         }
@@ -472,15 +418,18 @@ pub fn find(name: &str) -> Result<PathBuf> {
             "no kernel `built:{name}`: none was built; see cargo xtask kernel \
              build --help"
         ),
-        None => {
-            bail!("no kernel `built:{name}`; there are {}", all.join(", "))
-        }
+        None => bail!(
+            "no kernel `built:{name}` for {}; there are {}",
+            arch.name,
+            all.join(", ")
+        ),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Arch, DEFAULT, OTHERS, folder, key, requests};
+    use super::{DEFAULT, OTHERS, folder, key, requests};
+    use crate::arch::{self, AARCH64, X86_64};
     use std::collections::BTreeSet;
     use std::fs;
 
@@ -490,7 +439,7 @@ mod tests {
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect();
-        let arches = super::ARCHES.map(|arch| arch.name);
+        let arches = arch::ALL.map(|arch| arch.kernel);
         let names = DEFAULT.iter().chain(&OTHERS).chain(&arches);
         let listed: BTreeSet<String> =
             names.map(|name| format!("{name}.config")).collect();
@@ -499,19 +448,16 @@ mod tests {
 
     #[test]
     fn base_brings_its_architecture() {
-        for (name, symbol) in
-            [("x86_64", "64BIT"), ("aarch64", "SERIAL_AMBA_PL011")]
+        for (arch, symbol) in
+            [(&X86_64, "64BIT"), (&AARCH64, "SERIAL_AMBA_PL011")]
         {
-            let arch = Arch::find(Some(name)).unwrap();
             let all = requests(&["base".to_owned()], arch).unwrap();
             let found = all.iter().find(|r| r.symbol == symbol);
             let found = found.unwrap_or_else(|| panic!("no {symbol}"));
-            assert_eq!(found.fragment, arch.name);
+            assert_eq!(found.fragment, arch.kernel);
         }
-        let arch = Arch::find(None).unwrap();
-        let error = requests(&["no-such".to_owned()], arch).unwrap_err();
+        let error = requests(&["no-such".to_owned()], &X86_64).unwrap_err();
         assert!(format!("{error:#}").contains("valid are base, sched-ext"));
-        assert!(Arch::find(Some("vax")).is_err());
     }
 
     #[test]

@@ -3,10 +3,11 @@
 //! The payload itself never reads a configuration: it tries. What is said here
 //! is a forecast, for a kernel that is not running.
 
+use crate::arch::Arch;
 use crate::catalogue::need;
 use crate::kconfig::{Config, bare};
-use crate::kernel_build::{ABOUT, ARCHES, DEFAULT, folder, image};
-use crate::{kconfig, kernel};
+use crate::kernel_build::{ABOUT, DEFAULT, folder, image};
+use crate::{arch, kconfig, kernel};
 use anyhow::{Context, Result, bail};
 use initramfs::compress::Compression;
 use pidone::workload::{What, Work, Workload};
@@ -179,7 +180,7 @@ impl Helps {
     /// A fragment that cannot be read.
     pub fn read() -> Result<Self> {
         let mut helps = BTreeMap::new();
-        let arches = ARCHES.iter().map(|arch| arch.name);
+        let arches = arch::ALL.iter().map(|arch| arch.kernel);
         for name in DEFAULT.into_iter().chain(arches) {
             let file = folder().join(format!("{name}.config"));
             let text = fs::read_to_string(&file)
@@ -213,13 +214,19 @@ impl Helps {
 /// # Errors
 ///
 /// There is none, and where it was looked for.
-pub fn config(of: &str, setup: bool) -> Result<(Config, String)> {
+pub fn config(
+    of: &str,
+    asked: Option<&'static Arch>,
+    setup: bool,
+) -> Result<(Config, String)> {
+    // A configuration is a file as well, and says nothing of this kind.
+    kernel::arch(of, asked)?;
     if of == "host" {
         return host();
     }
     let mut path = Path::new(of).to_path_buf();
     if !path.is_file() {
-        path = kernel::resolve(of, setup)?;
+        path = kernel::resolve(of, asked, setup)?;
     }
     let place = path.display().to_string();
     let bytes = fs::read(&path).with_context(|| place.clone())?;
@@ -400,11 +407,11 @@ mod tests {
         let gzip: Compression = "gzip".parse().unwrap();
         let packed = gzip.compress(BOOTS.as_bytes()).unwrap();
         let image = file("vmlinuz-1", b"an image without");
-        assert!(config(&image, false).is_err());
+        assert!(config(&image, None, false).is_err());
         let beside = file("config-1", BOOTS.as_bytes());
         for name in [file("x", BOOTS.as_bytes()), file("x.gz", &packed), image]
         {
-            let (found, place) = config(&name, false).unwrap();
+            let (found, place) = config(&name, None, false).unwrap();
             assert_eq!(found, Config::parse(BOOTS));
             assert!(place == name || place == beside, "{place}");
         }

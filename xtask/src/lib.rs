@@ -1,5 +1,6 @@
 //! The host's side of pidone.
 
+pub mod arch;
 pub mod bisect;
 pub mod build;
 pub mod catalogue;

@@ -1,5 +1,6 @@
 //! The virtual machine: its options and its life.
 
+use crate::arch::{Arch, X86_64};
 use crate::devices::{Disk, Nic};
 use crate::tools;
 use crate::topology::Topology;
@@ -13,16 +14,13 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 /// switches scheduler statistics on later patches code on all CPUs, which
 /// takes a payload that wants them longer than all else it does; one that
 /// does not switches them off.
-const WORDS: &[&str] = &[
-    "console=ttyS0",
-    "panic=-1",
-    "cryptomgr.notests",
-    "schedstats=enable",
-];
+const WORDS: &[&str] = &["panic=-1", "cryptomgr.notests", "schedstats=enable"];
 
 /// A machine to boot.
 #[derive(Debug, Clone, Default)]
 pub struct Machine {
+    /// Its architecture.
+    pub arch: &'static Arch,
     /// Kernel image.
     pub kernel: PathBuf,
     /// Initramfs.
@@ -60,24 +58,24 @@ impl Machine {
     ///
     /// CPUs, memory and nodes that do not fit together.
     pub fn args(&self) -> Result<Vec<String>> {
-        let kvm = self.deterministic.is_none() && kvm_works();
+        let arch = self.arch;
+        let kvm = self.deterministic.is_none() && kvm_works(arch);
         let mut args: Vec<String> = Vec::new();
         let mut add = |words: &[&str]| {
             args.extend(words.iter().map(|w| (*w).to_owned()));
         };
         add(&["-nodefaults", "-no-user-config", "-display", "none"]);
-        add(&["-no-reboot", "-machine", "q35"]);
+        add(&["-no-reboot", "-machine", arch.machine]);
         add(&["-accel", if kvm { "kvm" } else { "tcg" }]);
-        let mut cpu = if kvm { "host" } else { "max" }.to_owned();
+        let mut cpu = if kvm { "host" } else { arch.cpu }.to_owned();
         if !kvm && self.topology.smp.nodes().is_some() {
-            cpu += ",vendor=GenuineIntel";
+            cpu += arch.spelled;
         }
         if self.deterministic.is_some() {
-            // The guest's random numbers must come from the seed alone.
-            cpu += ",rdrand=off,rdseed=off";
+            cpu += arch.deterministic;
         }
         add(&["-cpu", &cpu]);
-        let topology = self.topology.args()?;
+        let topology = self.topology.args(arch)?;
         add(&topology.iter().map(String::as_str).collect::<Vec<_>>());
         for (index, disk) in self.disks.iter().enumerate() {
             add(&disk.args(index, &self.dir).each_ref().map(String::as_str));
@@ -93,12 +91,16 @@ impl Machine {
         for (id, path) in [("con", self.console()), ("rec", self.records())] {
             let path = path.display().to_string().replace(',', ",,");
             add(&["-chardev", &format!("file,id={id},path={path}")]);
-            add(&["-serial", &format!("chardev:{id}")]);
+        }
+        add(&["-serial", "chardev:con"]);
+        match arch.second {
+            Some(device) => add(&["-device", &format!("{device},chardev=rec")]),
+            None => add(&["-serial", "chardev:rec"]),
         }
         add(&["-kernel", &self.kernel.display().to_string()]);
         add(&["-initrd", &self.initrd.display().to_string()]);
-        let mut words: Vec<String> =
-            WORDS.iter().map(|&word| word.to_owned()).collect();
+        let mut words = vec![format!("console={}", arch.console)];
+        words.extend(WORDS.iter().map(|&word| word.to_owned()));
         if self.deterministic.is_some() {
             words.extend(["nokaslr", "norandmaps"].map(str::to_owned));
         }
@@ -113,7 +115,7 @@ impl Machine {
     ///
     /// QEMU cannot be started.
     pub fn start(&self) -> Result<Vm> {
-        let qemu = "qemu-system-x86_64";
+        let qemu = self.arch.qemu.program;
         // A machine whose owner was killed would go on for nobody.
         let mut command = match tools::found("setpriv") {
             true => {
@@ -136,7 +138,7 @@ impl Machine {
             .stdout(Stdio::null())
             .stderr(fs::File::create(self.dir.join("qemu.log"))?)
             .spawn()
-            .context("qemu-system-x86_64 cannot be started")?;
+            .with_context(|| format!("{qemu} cannot be started"))?;
         Ok(Vm { child, disks })
     }
 }
@@ -172,13 +174,19 @@ impl Drop for Vm {
     }
 }
 
-/// `/dev/kvm` alone proves nothing: the CPU must offer virtualisation too.
+/// Whether a machine of this architecture can have the host's CPU.
+/// `/dev/kvm` alone proves nothing on x86: the CPU must offer virtualisation
+/// too.
 #[must_use]
-pub fn kvm_works() -> bool {
+pub fn kvm_works(arch: &Arch) -> bool {
+    if !arch.is_host() {
+        return false;
+    }
     let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let flags = cpuinfo.lines().find(|l| l.starts_with("flags"));
     let flags = flags.unwrap_or_default();
     let offered = flags.split_whitespace().any(|f| f == "vmx" || f == "svm");
+    let offered = offered || *arch != X86_64;
     let kvm = Path::new("/dev/kvm");
     offered && fs::File::options().read(true).write(true).open(kvm).is_ok()
 }
@@ -186,10 +194,12 @@ pub fn kvm_works() -> bool {
 #[cfg(test)]
 mod tests {
     use super::{Machine, Nic, Topology};
+    use crate::arch::{AARCH64, X86_64};
     use crate::topology::Smp;
 
     fn machine() -> Machine {
         Machine {
+            arch: &X86_64,
             kernel: "/k".into(),
             initrd: "/i".into(),
             topology: Topology {
@@ -216,7 +226,23 @@ mod tests {
             "file.filename=/a,,b/disk0.img,cache.no-flush=on,node-name=disk0",
             "-device virtio-blk-pci,drive=disk0 -netdev hubport",
             "file,id=con,path=/a,,b/console.log",
+            "-serial chardev:con -serial chardev:rec -kernel /k",
+            "-append console=ttyS0 panic=-1",
             "nokaslr norandmaps pidone.work=PipeIo",
+        ] {
+            assert!(args.contains(part), "{part} in {args}");
+        }
+    }
+
+    #[test]
+    fn the_same_on_arm() {
+        let arch = &AARCH64;
+        let args = Machine { arch, ..machine() }.args().unwrap().join(" ");
+        for part in [
+            "-machine virt,gic-version=max -accel tcg",
+            "-cpu max,pauth-impdef=on -smp 4",
+            "-serial chardev:con -device pci-serial,chardev=rec -kernel",
+            "-append console=ttyAMA0 panic=-1",
         ] {
             assert!(args.contains(part), "{part} in {args}");
         }

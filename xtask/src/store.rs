@@ -51,7 +51,10 @@ pub struct Meta {
     pub plan: Vec<String>,
     /// The plan in a few words, as in the directory's name.
     pub label: String,
-    /// The first line of `qemu-system-x86_64 --version`.
+    /// The machine's architecture; absent from runs of earlier releases,
+    /// which are of x86_64.
+    pub arch: Option<String>,
+    /// The first line of what QEMU says to `--version`.
     pub qemu: String,
     /// QEMU's arguments.
     pub qemu_args: Vec<String>,
@@ -142,7 +145,9 @@ impl Parts {
     ///
     /// An image cannot be read.
     pub fn of(machine: &Machine) -> Result<Self> {
-        let said = Command::new("qemu-system-x86_64").arg("--version").output();
+        let said = Command::new(machine.arch.qemu.program)
+            .arg("--version")
+            .output();
         let said = said.map(|said| said.stdout).unwrap_or_default();
         let said = String::from_utf8_lossy(&said).into_owned();
         Ok(Self {
@@ -216,6 +221,7 @@ impl Boot<'_> {
             command: std::env::args().collect(),
             plan: self.plan.to_vec(),
             label: label(self.plan),
+            arch: Some(self.machine.arch.name.to_owned()),
             qemu: self.parts.qemu.clone(),
             qemu_args: self.machine.args()?,
             kernel: Kernel {

@@ -1,11 +1,12 @@
 //! External programs: which are needed, and how to get them.
 
+use crate::arch::{AARCH64, X86_64};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;
 
 /// A program and the packages that have it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tool {
     /// Name on `PATH`, or the whole path of a file.
     pub program: &'static str,
@@ -29,17 +30,6 @@ impl Tool {
         Self::new(program, [package; 4])
     }
 }
-
-/// The virtual machine.
-pub const QEMU: Tool = Tool {
-    program: "qemu-system-x86_64",
-    packages: [
-        "qemu-system-x86",
-        "qemu-system-x86-core",
-        "qemu-system-x86",
-        "qemu-x86",
-    ],
-};
 
 /// Unpacks Debian's kernel packages.
 pub const DPKG_DEB: Tool = Tool {
@@ -87,7 +77,15 @@ pub const PYTHON: Tool =
     Tool::new("python3", ["python3", "python3", "python", "python3"]);
 
 /// What the tests run.
-pub const OF_TESTS: [Tool; 6] = [QEMU, DPKG_DEB, GIT, PYTHON, CLANG, LLVM];
+pub const OF_TESTS: [Tool; 7] = [
+    X86_64.qemu,
+    AARCH64.qemu,
+    DPKG_DEB,
+    GIT,
+    PYTHON,
+    CLANG,
+    LLVM,
+];
 
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [

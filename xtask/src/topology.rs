@@ -4,6 +4,7 @@
 //! CPUID leaf 4 then gives each die a last-level cache of its own, and threads
 //! are seen as such. QEMU's CPU of a neutral vendor has one cache a socket.
 
+use crate::arch::Arch;
 use crate::size;
 use anyhow::{Result, bail};
 use core::fmt;
@@ -218,7 +219,8 @@ impl Topology {
     /// # Errors
     ///
     /// What does not fit together.
-    pub fn args(&self) -> Result<Vec<String>> {
+    pub fn args(&self, arch: &Arch) -> Result<Vec<String>> {
+        let _ = arch;
         let (with_cpus, per_node) = self.nodes()?;
         let total = self.memory.total();
         let mut args = vec!["-smp".to_owned(), self.smp.arg()];
@@ -308,6 +310,7 @@ impl Topology {
 #[cfg(test)]
 mod tests {
     use super::{Distance, Memory, Smp, Topology};
+    use crate::arch::X86_64;
 
     fn topology(smp: &str, memory: &str, distances: &[&str]) -> Topology {
         let distances = distances.iter().map(|text| text.parse().unwrap());
@@ -321,7 +324,10 @@ mod tests {
 
     #[test]
     fn what_is_spelled_out_becomes_sockets_and_dies() {
-        let args = topology("2n4l8c2t", "1G", &[]).args().unwrap().join(" ");
+        let args = topology("2n4l8c2t", "1G", &[])
+            .args(&X86_64)
+            .unwrap()
+            .join(" ");
         for part in [
             "-smp 16,sockets=2,dies=2,cores=2,threads=2 -m 1024M",
             "-object memory-backend-ram,id=m1,size=512M",
@@ -330,7 +336,7 @@ mod tests {
             assert!(args.contains(part), "{part} in {args}");
         }
         assert!(!args.contains("dist"), "{args}");
-        let flat = topology("4", "512M", &[]).args().unwrap().join(" ");
+        let flat = topology("4", "512M", &[]).args(&X86_64).unwrap().join(" ");
         assert_eq!(flat, "-smp 4 -m 512M");
     }
 
@@ -338,7 +344,7 @@ mod tests {
     fn nodes_have_their_memory_and_distances() {
         let given = ["0-2=31", "1-0=12"];
         let topology = topology("2n2l2c1t", "256M,128,64M", &given);
-        let args = topology.args().unwrap().join(" ");
+        let args = topology.args(&X86_64).unwrap().join(" ");
         for part in [
             "-m 448M",
             "id=m1,size=128M -numa node,nodeid=1,cpus=1-1,memdev=m1",
@@ -381,13 +387,18 @@ mod tests {
             ("511M", &[], "cannot be divided over 2"),
         ] {
             let wrong = topology("2n2l2c1t", memory, distances);
-            let error = wrong.args().unwrap_err().to_string();
+            let error = wrong.args(&X86_64).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }
         let both = Topology {
             numa: 4,
             ..topology("2n2l2c1t", "512M", &[])
         };
-        assert!(both.args().unwrap_err().to_string().contains("differ"));
+        assert!(
+            both.args(&X86_64)
+                .unwrap_err()
+                .to_string()
+                .contains("differ")
+        );
     }
 }

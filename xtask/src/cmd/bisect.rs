@@ -1,6 +1,7 @@
 //! `bisect`: the commit of a kernel tree that made something worse.
 
 use super::{boot, compare, exit, runs};
+use crate::arch::Arch;
 use crate::bisect::decide::Scale;
 use crate::bisect::git::Repo;
 use crate::bisect::state::{Boot, State};
@@ -8,7 +9,7 @@ use crate::bisect::{Answer, Asked, Bisection, Lab, Seen};
 use crate::judge::{
     As, Call, Condition, Policy, Share, ended, known_metric, worst,
 };
-use crate::kernel_build::{self, Arch, DoesNotBuild, Order, key};
+use crate::kernel_build::{self, DoesNotBuild, Order, key};
 use crate::metrics::{self, Better, Selector};
 use crate::model::Report;
 use crate::noise::Noise;
@@ -364,7 +365,7 @@ impl Lab for Bench<'_> {
             tree: self.worktree.display().to_string(),
             fragments: self.args.fragment.clone(),
             base: base.to_owned(),
-            arch: Arch::find(Some("x86_64"))?,
+            arch: self.boot.arch.unwrap_or_else(Arch::host),
             jobs: cpus.map_or(1, usize::from),
             setup: self.boot.setup,
         });

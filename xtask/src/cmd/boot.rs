@@ -1,5 +1,6 @@
 //! `boot`: the whole way from sources to a table.
 
+use crate::arch::Arch;
 use crate::cmd::runs;
 use crate::decode::decode_ports;
 use crate::devices::{Disk, Nic};
@@ -51,6 +52,9 @@ pub struct Args {
     /// a file, `host`, debian:6.12-cloud (the default) or built:6.12
     #[argh(option, default = "String::from(\"debian:6.12-cloud\")")]
     pub kernel: String,
+    /// x86_64 or aarch64; by default that of a kernel's file, or the host's
+    #[argh(option)]
+    pub arch: Option<&'static Arch>,
     /// virtual CPUs: a number (2 by default), or all that they share as in
     /// 2n4l8c2t: 2 nodes, 4 last-level caches, 8 cores, of 2 threads each
     #[argh(option, default = "Smp::default()")]
@@ -199,6 +203,7 @@ pub fn boot(args: &Args) -> Result<(Report, u8)> {
 /// Everything that boots of one kernel need; what is built is built once.
 #[derive(Debug)]
 pub struct Ready {
+    arch: &'static Arch,
     kernel: PathBuf,
     initrd: PathBuf,
     tokens: Vec<String>,
@@ -220,21 +225,23 @@ impl Ready {
             takes,
             ..
         } = Planned::new(args)?;
-        args.topology().args()?;
-        tools::require(&[tools::QEMU], args.setup)?;
-        let kernel = kernel::resolve(&args.kernel, args.setup)?;
+        let arch = kernel::arch(&args.kernel, args.arch)?;
+        args.topology().args(arch)?;
+        tools::require(&[arch.qemu], args.setup)?;
+        let kernel = kernel::resolve(&args.kernel, Some(arch), args.setup)?;
         modules(args, &kernel, &mut added)?;
         let temporary = tempfile::tempdir()?;
         let dir = temporary.path();
         let initrd = match &args.payload {
             Some(payload) => build::pack_into(payload, added, dir)?,
             None => {
-                let payload = build::payload(args.setup)?;
+                let payload = build::payload(arch, args.setup)?;
                 build::pack_for_boot(&payload, added, dir)?
             }
         };
         let limits = Limits::new(args.timeout, takes);
         Ok(Self {
+            arch,
             kernel,
             initrd,
             tokens,
@@ -282,13 +289,14 @@ impl Ready {
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
         let seed = args.deterministic;
         let mut append = args.append.clone();
-        append.push("pidone.records=/dev/ttyS1".to_owned());
+        append.push(format!("pidone.records=/dev/{}", self.arch.records));
         if let Some(seed) = seed {
             append.push(format!("pidone.seed={seed} pidone.progress=off"));
         }
         append.push("--".to_owned());
         append.extend(self.tokens.iter().cloned());
         let machine = Machine {
+            arch: self.arch,
             kernel: self.kernel.clone(),
             initrd: self.initrd.clone(),
             topology: args.topology(),
@@ -450,7 +458,8 @@ impl Booted {
     /// deterministic machine runs one CPU at a time.
     fn stumbled(&self) -> Result<bool> {
         let told = &self.report.outcome == "no_boot";
-        if !told || self.machine.deterministic.is_some() || kvm_works() {
+        let kvm = kvm_works(self.machine.arch);
+        if !told || self.machine.deterministic.is_some() || kvm {
             return Ok(false);
         }
         let console = fs::read(self.machine.console())?;

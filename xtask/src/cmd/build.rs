@@ -1,5 +1,6 @@
 //! `build`: the payload.
 
+use crate::arch::Arch;
 use crate::build;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -15,6 +16,9 @@ use argh::{ArgsInfo, FromArgs};
     error_code(255, "it is not")
 )]
 pub struct Args {
+    /// x86_64 or aarch64; by default the host's
+    #[argh(option, default = "Default::default()")]
+    arch: &'static Arch,
     /// print where it is with symbols, for the addresses that a panic says
     #[argh(switch)]
     symbols: bool,
@@ -29,12 +33,12 @@ pub struct Args {
 ///
 /// The build fails or the payload is over its limit.
 pub fn run(args: &Args) -> Result<u8> {
-    let payload = build::payload(args.setup)?;
+    let payload = build::payload(args.arch, args.setup)?;
     if args.symbols {
         println!("{}", build::with_symbols(&payload).display());
         return Ok(super::exit::GOOD);
     }
-    let (size, most) = (build::size(&payload)?, build::PAYLOAD_LIMIT);
+    let (size, most) = (build::size(&payload)?, args.arch.payload_limit);
     let budget = build::PAYLOAD_BUDGET;
     println!("{} ({size} bytes; budget {budget})", payload.display());
     if size > most {

@@ -1,5 +1,6 @@
 //! `dist`: the files of a release.
 
+use crate::arch::{self, Arch};
 use crate::{build, dist, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
@@ -19,6 +20,9 @@ pub struct Args {
     /// an empty directory, or one to make; `target/dist` by default
     #[argh(option)]
     output: Option<PathBuf>,
+    /// x86_64 or aarch64 alone; by default both
+    #[argh(option)]
+    arch: Option<&'static Arch>,
     /// install what is missing
     #[argh(switch)]
     setup: bool,
@@ -30,11 +34,17 @@ pub struct Args {
 ///
 /// Something does not build, is missing, or cannot be written.
 pub fn run(args: &Args) -> Result<u8> {
-    tools::require_target(build::TARGET, args.setup)?;
+    let arches = match args.arch {
+        Some(arch) => vec![arch],
+        None => arch::ALL.to_vec(),
+    };
+    for arch in &arches {
+        tools::require_target(arch.target, args.setup)?;
+    }
     let workspace = build::workspace();
     let out = args.output.clone();
     let out = out.unwrap_or_else(|| workspace.join("target/dist"));
-    for name in dist::write(&workspace, &out)? {
+    for name in dist::write(&workspace, &out, &arches)? {
         println!("{}", out.join(name).display());
     }
     Ok(super::exit::GOOD)

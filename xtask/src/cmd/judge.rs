@@ -1,12 +1,13 @@
 //! `judge`: one kernel, good or bad, for `git bisect run`.
 
 use super::{boot, compare, exit, runs};
+use crate::arch::Arch;
 use crate::compare::{Sample, Side, modes, plans};
 use crate::judge::{
     As, Asked, Baseline, Call, Condition, Opinion, Policy, Share, judge,
     known_metric,
 };
-use crate::kernel_build::{self, Arch, DoesNotBuild, Order};
+use crate::kernel_build::{self, DoesNotBuild, Order};
 use crate::metrics::Selector;
 use crate::store::{self, Stored};
 use anyhow::{Context, Result, anyhow, bail};
@@ -127,7 +128,7 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
     let asked = asked(args, &of, &root)?;
     of.kernel = match (&args.kernel, &args.tree) {
         (Some(kernel), None) => kernel.clone(),
-        (None, Some(tree)) => match built(args, tree, of.setup)? {
+        (None, Some(tree)) => match built(args, tree, &of)? {
             Ok(image) => image.display().to_string(),
             Err(why) => return Ok((Call::CannotTell, why)),
         },
@@ -176,16 +177,16 @@ pub(super) fn booted(
 fn built(
     args: &Args,
     tree: &str,
-    setup: bool,
+    of: &boot::Args,
 ) -> Result<core::result::Result<PathBuf, String>> {
     let cpus = std::thread::available_parallelism();
     let built = kernel_build::build(&Order {
         tree: tree.to_owned(),
         fragments: args.fragment.clone(),
         base: "tinyconfig".to_owned(),
-        arch: Arch::find(Some("x86_64"))?,
+        arch: of.arch.unwrap_or_else(Arch::host),
         jobs: cpus.map_or(1, usize::from),
-        setup,
+        setup: of.setup,
     });
     match built {
         Ok(built) => Ok(Ok(built.image)),

@@ -1,8 +1,9 @@
 //! `kernel`: building kernels, and looking into them.
 
 use super::exit;
+use crate::arch::Arch;
 use crate::kernel;
-use crate::kernel_build::{self, Arch, DoesNotBuild, Order};
+use crate::kernel_build::{self, DoesNotBuild, Order};
 use crate::kernel_check::{self, Finding, Helps, Verdict};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
@@ -40,9 +41,9 @@ struct Build {
     /// what they are merged into: tinyconfig (the default), defconfig or a file
     #[argh(option, default = "String::from(\"tinyconfig\")")]
     base: String,
-    /// x86_64 or arm64; by default the host's
-    #[argh(option)]
-    arch: Option<String>,
+    /// x86_64 or aarch64; by default the host's
+    #[argh(option, default = "Default::default()")]
+    arch: &'static Arch,
     /// compilers at once, by default one per CPU
     #[argh(option)]
     jobs: Option<usize>,
@@ -58,6 +59,9 @@ struct Check {
     /// a .config, an image, `host`, or what --kernel of `boot` takes
     #[argh(positional)]
     of: String,
+    /// x86_64 or aarch64; by default that of an image, or the host's
+    #[argh(option)]
+    arch: Option<&'static Arch>,
     /// install what is missing
     #[argh(switch)]
     setup: bool,
@@ -70,6 +74,9 @@ struct Fetch {
     /// what --kernel of `boot` takes, such as debian:6.12-cloud
     #[argh(positional)]
     kernel: String,
+    /// x86_64 or aarch64; by default the host's
+    #[argh(option)]
+    arch: Option<&'static Arch>,
     /// install what is missing
     #[argh(switch)]
     setup: bool,
@@ -86,7 +93,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Verb::Build(args) => build(args),
         Verb::Check(args) => check(args),
         Verb::Fetch(args) => {
-            let image = kernel::resolve(&args.kernel, args.setup)?;
+            let image = kernel::resolve(&args.kernel, args.arch, args.setup)?;
             println!("{}", image.display());
             Ok(exit::GOOD)
         }
@@ -100,7 +107,7 @@ fn build(args: &Build) -> Result<u8> {
         tree: args.tree.clone(),
         fragments: args.fragment.clone(),
         base: args.base.clone(),
-        arch: Arch::find(args.arch.as_deref())?,
+        arch: args.arch,
         jobs: args.jobs.unwrap_or_else(|| cpus.map_or(1, usize::from)),
         setup: args.setup,
     });
@@ -122,7 +129,8 @@ fn build(args: &Build) -> Result<u8> {
 
 fn check(args: &Check) -> Result<u8> {
     let helps = Helps::read()?;
-    let (config, place) = kernel_check::config(&args.of, args.setup)?;
+    let (config, place) =
+        kernel_check::config(&args.of, args.arch, args.setup)?;
     let kernel = config.kernel.as_deref().unwrap_or("of an unknown version");
     println!("Linux {kernel}, by {place}");
     for missing in kernel_check::boot(&config, &helps) {

@@ -1,5 +1,6 @@
 //! `pack`: the payload as an initramfs.
 
+use crate::arch::Arch;
 use crate::build;
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -32,6 +33,9 @@ pub struct Args {
     /// of --output says
     #[argh(option)]
     compression: Option<Compression>,
+    /// x86_64 or aarch64; by default the host's
+    #[argh(option, default = "Default::default()")]
+    arch: &'static Arch,
     /// a file or directory to add, as FILE or FILE:PATH, with the libraries
     /// that it needs; may be repeated
     #[argh(option)]
@@ -90,7 +94,7 @@ pub fn run(args: &Args) -> Result<u8> {
         None => bail!("--module needs --modules DIR, where it is"),
     }
     let bare = added.is_empty();
-    let payload = build::payload(args.setup)?;
+    let payload = build::payload(args.arch, args.setup)?;
     let path = args.output.clone().unwrap_or_else(|| {
         let name = if bare { "pidone" } else { "pidone-added" };
         payload
@@ -99,7 +103,7 @@ pub fn run(args: &Args) -> Result<u8> {
     });
     let image = build::image(&payload, added, compression)?;
     build::write(&path, &image)?;
-    let (size, most) = (image.len(), build::IMAGE_LIMIT);
+    let (size, most) = (image.len(), args.arch.image_limit);
     println!("{} ({size} bytes)", path.display());
     if args.list {
         print(&list::read(&image)?);

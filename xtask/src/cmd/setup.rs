@@ -1,6 +1,7 @@
 //! `setup`: everything the other verbs need.
 
-use crate::{build, ci, tools};
+use crate::arch::{self, Arch};
+use crate::{ci, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 
@@ -9,6 +10,8 @@ use argh::{ArgsInfo, FromArgs};
 #[argh(subcommand, name = "setup")]
 #[argh(
     example = "{command_name}",
+    example = "To boot kernels for another architecture:\n\
+               \x20 {command_name} --arch aarch64",
     note = "Packages come from the system's package manager, with sudo \
             unless root; Rust targets come from rustup, and tools of CIs go \
             into the cache: LAVA's dispatcher from apt, the others from PyPI. \
@@ -16,17 +19,29 @@ use argh::{ArgsInfo, FromArgs};
     error_code(0, "everything is there"),
     error_code(255, "something could not be installed")
 )]
-pub struct Args {}
+pub struct Args {
+    /// only what is needed to build for this architecture and boot its
+    /// kernels: x86_64 or aarch64
+    #[argh(option)]
+    arch: Option<&'static Arch>,
+}
 
 /// Runs the verb.
 ///
 /// # Errors
 ///
 /// A command that failed.
-pub fn run(_args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<u8> {
+    if let Some(arch) = args.arch {
+        tools::require(&[arch.qemu, tools::DPKG_DEB], true)?;
+        tools::require_target(arch.target, true)?;
+        return Ok(super::exit::GOOD);
+    }
     tools::require(&tools::OF_TESTS, true)?;
     tools::require_browser(true)?;
-    tools::require_target(build::TARGET, true)?;
+    for arch in arch::ALL {
+        tools::require_target(arch.target, true)?;
+    }
     ci::tools::lava(true)?;
     Ok(super::exit::GOOD)
 }

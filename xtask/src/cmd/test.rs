@@ -1,5 +1,6 @@
 //! `test`: everything continuous integration checks.
 
+use crate::arch::{self, AARCH64, Arch, X86_64};
 use crate::{ci, kernel_build, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
@@ -26,7 +27,11 @@ pub struct Args {
 }
 
 /// Kernels the tests boot.
-const KERNELS: [&str; 2] = ["debian:6.12-cloud", "debian:6.1-cloud"];
+const KERNELS: [(&str, &Arch); 3] = [
+    ("debian:6.12-cloud", &X86_64),
+    ("debian:6.1-cloud", &X86_64),
+    ("debian:6.12-cloud", &AARCH64),
+];
 
 /// Runs the verb.
 ///
@@ -37,9 +42,11 @@ pub fn run(args: &Args) -> Result<u8> {
     tools::require(&tools::OF_TESTS, args.setup)?;
     tools::require_browser(args.setup)?;
     ci::tools::lava(args.setup)?;
-    tools::require_target(crate::build::TARGET, args.setup)?;
-    for kernel in KERNELS {
-        crate::kernel::resolve(kernel, args.setup)?;
+    for arch in arch::ALL {
+        tools::require_target(arch.target, args.setup)?;
+    }
+    for (kernel, arch) in KERNELS {
+        crate::kernel::resolve(kernel, Some(arch), args.setup)?;
     }
     if args.slow {
         return slow(args.setup);

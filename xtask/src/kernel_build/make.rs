@@ -1,8 +1,9 @@
 //! The kernel's own build, with a view of how far it is.
 
-use super::{Arch, DoesNotBuild};
+use super::DoesNotBuild;
+use crate::arch::Arch;
 use crate::kconfig::Config;
-use crate::tools::Tool;
+use crate::tools::{self, Tool};
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
 use indicatif::ProgressBar;
@@ -42,20 +43,56 @@ pub(super) const TOOLS: &[Tool] = &[
     ),
 ];
 
+/// What builds for another architecture without a compiler made for it.
+const LLVM: &[Tool] = &[tools::CLANG, tools::LLVM, Tool::same("ld.lld", "lld")];
+
+/// A compiler, and what makes the kernel's build use it.
+#[derive(Debug)]
+pub(super) struct Compiler {
+    pub(super) program: String,
+    words: [String; 2],
+}
+
+impl Compiler {
+    /// The host's own; for another architecture that of GNU which is made for
+    /// it, or else LLVM's.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or, with `setup`, it cannot be had.
+    pub(super) fn find(arch: &Arch, setup: bool) -> Result<Self> {
+        let prefix = match arch.is_host() {
+            true => String::new(),
+            false => format!("{}-linux-gnu-", arch.name),
+        };
+        let gnu = format!("{prefix}gcc");
+        let (program, prefix, llvm) = match tools::found(&gnu) {
+            true => (gnu, prefix, ""),
+            false => ("clang".to_owned(), String::new(), "1"),
+        };
+        if !llvm.is_empty() {
+            let what = || format!("to build a kernel for {}", arch.name);
+            tools::require(LLVM, setup).with_context(what)?;
+        }
+        let words = [format!("CROSS_COMPILE={prefix}"), format!("LLVM={llvm}")];
+        Ok(Self { program, words })
+    }
+}
+
 /// Lines of a failed build that are shown.
 const TAIL: usize = 15;
 /// Steps between two lines where no bar can be shown.
 const STEPS: usize = 250;
 
 /// Versions of the programs that make a kernel what it is.
-pub(super) fn versions(gcc: &str) -> String {
+pub(super) fn versions(compiler: &str) -> String {
     let version = |program: &str| {
         let out = Command::new(program).arg("--version").output();
         let out = out.map(|o| o.stdout).unwrap_or_default();
         let text = String::from_utf8_lossy(&out).into_owned();
         text.lines().next().unwrap_or_default().to_owned()
     };
-    format!("{}; pahole {}", version(gcc), version("pahole"))
+    format!("{}; pahole {}", version(compiler), version("pahole"))
 }
 
 /// A build directory.
@@ -63,9 +100,8 @@ pub(super) fn versions(gcc: &str) -> String {
 pub(super) struct Make<'a> {
     pub(super) source: &'a Path,
     pub(super) objects: &'a Path,
-    pub(super) arch: Arch,
-    /// Prefix of the compiler.
-    pub(super) cross: String,
+    pub(super) arch: &'a Arch,
+    pub(super) compiler: Compiler,
     pub(super) jobs: usize,
 }
 
@@ -75,8 +111,8 @@ impl Make<'_> {
         make.arg("-C")
             .arg(self.source)
             .arg(format!("O={}", self.objects.display()))
-            .arg(format!("ARCH={}", self.arch.name))
-            .arg(format!("CROSS_COMPILE={}", self.cross))
+            .arg(format!("ARCH={}", self.arch.kernel))
+            .args(&self.compiler.words)
             .arg(format!("-j{}", self.jobs))
             .env("LC_ALL", "C")
             // Nothing of the builder and the hour is in the image.
@@ -114,7 +150,7 @@ impl Make<'_> {
             "+ make -C {} O={} ARCH={} {}",
             self.source.display(),
             self.objects.display(),
-            self.arch.name,
+            self.arch.kernel,
             self.arch.image.0
         );
         let mut make = self.command();

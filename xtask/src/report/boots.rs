@@ -259,6 +259,7 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
     let args = meta.qemu_args.iter().map(|word| quoted(word));
     let args: Vec<String> = args.collect();
     let host = &meta.host;
+    let arch = meta.arch.as_deref().unwrap_or("x86_64");
     facts.extend([
         ("Kernel asked for", meta.kernel.spec.clone()),
         ("Kernel image", meta.kernel.path.display().to_string()),
@@ -271,7 +272,7 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
         ("QEMU", meta.qemu.clone()),
         (
             "QEMU's command",
-            format!("qemu-system-x86_64 {}", args.join(" ")),
+            format!("qemu-system-{arch} {}", args.join(" ")),
         ),
         (
             "Host",

@@ -1,0 +1,247 @@
+//! Architectures: what each is called, and what its machine is made of.
+
+use crate::tools::Tool;
+use anyhow::{Context, Result, bail};
+use core::str::FromStr;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// An architecture that the payload is built for.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Arch {
+    /// As Rust, `uname` and our own files call it.
+    pub name: &'static str,
+    /// As Debian calls it, which may be given as well.
+    pub debian: &'static str,
+    /// `ARCH` of the kernel's build, and the name of our fragment.
+    pub kernel: &'static str,
+    /// Its directory under `arch/` of the kernel.
+    pub srcarch: &'static str,
+    /// The kernel's image: make's target and its place.
+    pub image: (&'static str, &'static str),
+    /// A mark in such an image, and where it is.
+    magic: (usize, &'static [u8; 4]),
+    /// The payload's target.
+    pub target: &'static str,
+    /// The host's own target, which builds the same payload where the other
+    /// cannot be had.
+    pub fallback: &'static str,
+    /// What its compiler is told beside what all are.
+    pub rustflags: &'static [&'static str],
+    /// Bytes the payload has at most: over the budget now that all 45 work
+    /// types are in (ARCHITECTURE.md says by what). To be lowered.
+    pub payload_limit: usize,
+    /// The same for its image, with zstd.
+    pub image_limit: usize,
+    /// The virtual machine's program.
+    pub qemu: Tool,
+    /// Its board.
+    pub machine: &'static str,
+    /// Properties of its CPU without KVM.
+    pub cpu: &'static str,
+    /// Those of a deterministic machine: the guest's random numbers must come
+    /// from the seed alone.
+    pub deterministic: &'static str,
+    /// Those of a machine that is spelled out.
+    pub spelled: &'static str,
+    /// The serial port that is the console, as its kernel calls it.
+    pub console: &'static str,
+    /// The second serial port, which carries the records.
+    pub records: &'static str,
+    /// The device behind that, where the board has no second port.
+    pub second: Option<&'static str>,
+}
+
+/// The first.
+pub static X86_64: Arch = Arch {
+    name: "x86_64",
+    debian: "amd64",
+    kernel: "x86_64",
+    srcarch: "x86",
+    image: ("bzImage", "arch/x86/boot/bzImage"),
+    magic: (0x202, b"HdrS"),
+    target: "x86_64-unknown-linux-musl",
+    fallback: "x86_64-unknown-linux-gnu",
+    rustflags: &[],
+    payload_limit: 271 * 1024,
+    image_limit: 128 * 1024,
+    qemu: Tool::new(
+        "qemu-system-x86_64",
+        [
+            "qemu-system-x86",
+            "qemu-system-x86-core",
+            "qemu-system-x86",
+            "qemu-x86",
+        ],
+    ),
+    machine: "q35",
+    cpu: "max",
+    deterministic: ",rdrand=off,rdseed=off",
+    // A last-level cache in each part of a socket: see `topology`.
+    spelled: ",vendor=GenuineIntel",
+    console: "ttyS0",
+    records: "ttyS1",
+    second: None,
+};
+
+/// The other.
+pub static AARCH64: Arch = Arch {
+    name: "aarch64",
+    debian: "arm64",
+    kernel: "arm64",
+    srcarch: "arm64",
+    image: ("Image", "arch/arm64/boot/Image"),
+    magic: (0x38, b"ARM\x64"),
+    target: "aarch64-unknown-linux-musl",
+    fallback: "aarch64-unknown-linux-gnu",
+    // Atomic operations in place: the functions that would choose between two
+    // kinds need a C library. rustc warns of the feature in every build; its
+    // other warnings are those of the first architecture.
+    rustflags: &["-Ctarget-feature=-outline-atomics", "-Awarnings"],
+    payload_limit: 271 * 1024,
+    image_limit: 128 * 1024,
+    qemu: Tool::new(
+        "qemu-system-aarch64",
+        [
+            "qemu-system-arm",
+            "qemu-system-aarch64-core",
+            "qemu-system-aarch64",
+            "qemu-arm",
+        ],
+    ),
+    // The older interrupt controller is for 8 CPUs at most.
+    machine: "virt,gic-version=max",
+    // Signed pointers, which a kernel has in every function, cost QEMU half
+    // of its time unless their signature is one of its own.
+    cpu: "max,pauth-impdef=on",
+    // RNDR draws from QEMU's own numbers, which the seed is of.
+    deterministic: "",
+    spelled: "",
+    console: "ttyAMA0",
+    records: "ttyS0",
+    second: Some("pci-serial"),
+};
+
+/// All of them.
+pub static ALL: [&Arch; 2] = [&X86_64, &AARCH64];
+
+/// Bytes of an image that are read to know its architecture.
+const HEAD: usize = 0x210;
+
+impl Arch {
+    /// The host's; the first where that is none of ours.
+    #[must_use]
+    pub fn host() -> &'static Self {
+        let host = ALL.iter().find(|arch| arch.is_host());
+        host.copied().unwrap_or(ALL[0])
+    }
+
+    /// Whether this is the host's.
+    #[must_use]
+    pub fn is_host(&self) -> bool {
+        self.name == std::env::consts::ARCH
+    }
+
+    /// That of a kernel's image, if it says so.
+    #[must_use]
+    pub fn of_image(image: &[u8]) -> Option<&'static Self> {
+        let is = |arch: &&&'static Self| {
+            let (at, magic) = arch.magic;
+            image.get(at..at + magic.len()) == Some(magic)
+        };
+        ALL.iter().find(is).copied()
+    }
+
+    /// The architecture of a kernel's image: the one that was asked for, or
+    /// else its own, or the host's for an image that does not say.
+    ///
+    /// # Errors
+    ///
+    /// It is for another one, or cannot be read.
+    pub fn for_image(
+        asked: Option<&'static Self>,
+        path: &Path,
+    ) -> Result<&'static Self> {
+        let what = || path.display().to_string();
+        let mut head = Vec::new();
+        let file = File::open(path).with_context(what)?;
+        let most = u64::try_from(HEAD)?;
+        file.take(most).read_to_end(&mut head).with_context(what)?;
+        match (asked, Self::of_image(&head)) {
+            (Some(asked), Some(own)) if asked != own => bail!(
+                "{} is a kernel for {}, and --arch is {}",
+                path.display(),
+                own.name,
+                asked.name
+            ),
+            (asked, own) => Ok(asked.or(own).unwrap_or_else(Self::host)),
+        }
+    }
+}
+
+impl Default for &'static Arch {
+    fn default() -> Self {
+        Arch::host()
+    }
+}
+
+impl FromStr for &'static Arch {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        let is = |arch: &&Self| arch.name == name || arch.debian == name;
+        ALL.iter().find(is).copied().ok_or_else(|| {
+            let names = ALL.map(|arch| arch.name).join(" and ");
+            format!("no architecture `{name}`; valid are {names}")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ALL, Arch, HEAD};
+    use std::fs;
+
+    #[test]
+    fn every_name_finds_its_architecture() {
+        for arch in ALL {
+            for name in [arch.name, arch.debian, arch.kernel] {
+                assert_eq!(name.parse(), Ok(arch));
+            }
+        }
+        let error = "vax".parse::<&Arch>().unwrap_err();
+        assert!(error.contains("valid are x86_64 and aarch64"), "{error}");
+        assert!(Arch::host().is_host() || std::env::consts::ARCH != "x86_64");
+    }
+
+    #[test]
+    fn an_image_says_what_it_is_for() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        for arch in ALL {
+            let mut image = vec![0; HEAD];
+            let (at, magic) = arch.magic;
+            image[at..at + magic.len()].copy_from_slice(magic);
+            fs::write(&path, image).unwrap();
+            for asked in ALL {
+                let said = Arch::for_image(Some(asked), &path);
+                match asked == arch {
+                    true => assert_eq!(said.unwrap(), arch),
+                    false => {
+                        let error = said.unwrap_err().to_string();
+                        let want = format!("for {}, and --arch", arch.name);
+                        assert!(error.contains(&want), "{error}");
+                    }
+                }
+            }
+            assert_eq!(Arch::for_image(None, &path).unwrap(), arch);
+        }
+        fs::write(&path, "short").unwrap();
+        assert_eq!(Arch::for_image(None, &path).unwrap(), Arch::host());
+        let asked = Arch::for_image(Some(ALL[1]), &path).unwrap();
+        assert_eq!(asked, ALL[1]);
+        let none = dir.path().join("none");
+        assert!(Arch::for_image(None, &none).is_err());
+    }
+}
