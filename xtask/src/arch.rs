@@ -43,8 +43,9 @@ pub struct Arch {
     /// Those of a deterministic machine: the guest's random numbers must come
     /// from the seed alone.
     pub deterministic: &'static str,
-    /// Those of a machine that is spelled out.
-    pub spelled: &'static str,
+    /// Those of a machine that is spelled out; none where the board has one
+    /// last-level cache, whatever its CPUs are.
+    pub spelled: Option<&'static str>,
     /// The serial port that is the console, as its kernel calls it.
     pub console: &'static str,
     /// The second serial port, which carries the records.
@@ -79,7 +80,7 @@ pub static X86_64: Arch = Arch {
     cpu: "max",
     deterministic: ",rdrand=off,rdseed=off",
     // A last-level cache in each part of a socket: see `topology`.
-    spelled: ",vendor=GenuineIntel",
+    spelled: Some(",vendor=GenuineIntel"),
     console: "ttyS0",
     records: "ttyS1",
     second: None,
@@ -117,7 +118,7 @@ pub static AARCH64: Arch = Arch {
     cpu: "max,pauth-impdef=on",
     // RNDR draws from QEMU's own numbers, which the seed is of.
     deterministic: "",
-    spelled: "",
+    spelled: None,
     console: "ttyAMA0",
     records: "ttyS0",
     second: Some("pci-serial"),

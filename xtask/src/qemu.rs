@@ -69,7 +69,7 @@ impl Machine {
         add(&["-accel", if kvm { "kvm" } else { "tcg" }]);
         let mut cpu = if kvm { "host" } else { arch.cpu }.to_owned();
         if !kvm && self.topology.smp.nodes().is_some() {
-            cpu += arch.spelled;
+            cpu += arch.spelled.unwrap_or_default();
         }
         if self.deterministic.is_some() {
             cpu += arch.deterministic;

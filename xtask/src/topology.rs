@@ -119,12 +119,18 @@ impl Smp {
                 llcs,
                 cores,
                 threads,
-            } => format!(
-                "{},sockets={nodes},dies={},cores={},threads={threads}",
-                self.cpus(),
-                llcs / nodes,
-                cores / llcs
-            ),
+            } => {
+                // Not all boards know dies.
+                let dies = match llcs / nodes {
+                    1 => String::new(),
+                    dies => format!(",dies={dies}"),
+                };
+                format!(
+                    "{},sockets={nodes}{dies},cores={},threads={threads}",
+                    self.cpus(),
+                    cores / llcs
+                )
+            }
         }
     }
 }
@@ -220,7 +226,16 @@ impl Topology {
     ///
     /// What does not fit together.
     pub fn args(&self, arch: &Arch) -> Result<Vec<String>> {
-        let _ = arch;
+        if let Smp::Spelled { llcs: 2.., .. } = self.smp
+            && arch.spelled.is_none()
+        {
+            bail!(
+                "--smp {}: the machine of {} has one last-level cache; valid \
+                 are 1n1lCcTt, and --numa for nodes",
+                self.smp,
+                arch.name
+            );
+        }
         let (with_cpus, per_node) = self.nodes()?;
         let total = self.memory.total();
         let mut args = vec!["-smp".to_owned(), self.smp.arg()];
@@ -310,7 +325,7 @@ impl Topology {
 #[cfg(test)]
 mod tests {
     use super::{Distance, Memory, Smp, Topology};
-    use crate::arch::X86_64;
+    use crate::arch::{AARCH64, X86_64};
 
     fn topology(smp: &str, memory: &str, distances: &[&str]) -> Topology {
         let distances = distances.iter().map(|text| text.parse().unwrap());
@@ -390,6 +405,12 @@ mod tests {
             let error = wrong.args(&X86_64).unwrap_err().to_string();
             assert!(error.contains(said), "{error}");
         }
+        let arm = &AARCH64;
+        let smt = topology("1n1l2c2t", "512M", &[]).args(arm).unwrap();
+        assert!(smt.contains(&"4,sockets=1,cores=2,threads=2".to_owned()));
+        let two = topology("2n2l2c1t", "512M", &[]).args(arm);
+        let said = two.unwrap_err().to_string();
+        assert!(said.contains("2n2l2c1t: the machine of aarch64"), "{said}");
         let both = Topology {
             numa: 4,
             ..topology("2n2l2c1t", "512M", &[])
