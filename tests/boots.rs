@@ -3,7 +3,6 @@
 use crate::machine;
 use std::fs;
 use std::process::Command;
-use xtask::arch::Arch;
 use xtask::build;
 use xtask::cmd::boot::{Args, boot};
 use xtask::decode::decode;
@@ -16,34 +15,42 @@ const KERNEL: &str = "debian:6.12-cloud";
 #[test]
 fn deterministic_boots_repeat_every_record() {
     for smp in [1, 2] {
-        let digest = || {
-            let plan = ["time=100ms", "work=PipeIo", "work=FutexPingPong"];
-            let (report, code) = boot(&Args {
-                smp: Smp::Flat(smp),
-                deterministic: Some(7),
-                plan: plan.map(str::to_owned).to_vec(),
-                ..machine(KERNEL)
-            })
-            .unwrap();
-            assert_eq!(code, 0, "{}", report.reason);
-            report.digest.unwrap()
-        };
-        assert_eq!(digest(), digest(), "with {smp} CPUs");
+        repeats(KERNEL, smp);
     }
 }
 
+/// Two deterministic boots with so many CPUs are one and the same.
+pub(crate) fn repeats(kernel: &str, smp: u32) {
+    let digest = || {
+        let plan = ["time=100ms", "work=PipeIo", "work=FutexPingPong"];
+        let (report, code) = boot(&Args {
+            smp: Smp::Flat(smp),
+            deterministic: Some(7),
+            plan: plan.map(str::to_owned).to_vec(),
+            ..machine(kernel)
+        })
+        .unwrap();
+        assert_eq!(code, 0, "{}", report.reason);
+        report.digest.unwrap()
+    };
+    assert_eq!(digest(), digest(), "with {smp} CPUs");
+}
+
 /// The console alone: no second port, no host tool beside QEMU.
-fn plain_boot(append: &[&str]) -> Vec<u8> {
-    let payload = build::payload(Arch::host(), false).unwrap();
+fn plain_boot(kernel: &str, append: &[&str]) -> Vec<u8> {
+    let Args { arch, kernel, .. } = machine(kernel);
+    let arch = arch.unwrap_or_default();
+    let payload = build::payload(arch, false).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let machine = Machine {
-        kernel: xtask::kernel::resolve(KERNEL, None, false).unwrap(),
+        arch,
+        kernel: xtask::kernel::resolve(&kernel, Some(arch), false).unwrap(),
         initrd: build::pack(&payload, "gzip".parse().unwrap()).unwrap(),
         append: append.iter().map(|&word| word.to_owned()).collect(),
         dir: dir.path().to_path_buf(),
         ..Machine::default()
     };
-    let status = Command::new("qemu-system-x86_64")
+    let status = Command::new(arch.qemu.program)
         .args(machine.args().unwrap())
         .status()
         .unwrap();
@@ -53,8 +60,13 @@ fn plain_boot(append: &[&str]) -> Vec<u8> {
 
 #[test]
 fn a_console_is_enough_and_may_be_damaged() {
-    let mut log =
-        plain_boot(&["pidone.work=TimerLatency", "pidone.time=300ms"]);
+    damaged(KERNEL);
+}
+
+/// What is left of a damaged console is what was sent.
+pub(crate) fn damaged(kernel: &str) {
+    let plan = ["pidone.work=TimerLatency", "pidone.time=300ms"];
+    let mut log = plain_boot(kernel, &plan);
     let boot = decode(&log).newest();
     let report = Report::new(&boot);
     assert_eq!(report.lost_records, 0);

@@ -5,22 +5,26 @@ use crate::machine;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use xtask::arch::{ALL, X86_64};
+use xtask::arch::ALL;
 use xtask::cmd::boot::{Args, boot};
 use xtask::{build, ci, dist};
 
 #[test]
 fn payload_and_image_are_small_and_repeatable() {
-    let payload = build::payload(&X86_64, false).unwrap();
-    let bytes = fs::read(&payload).unwrap();
-    assert!(bytes.len() <= X86_64.payload_limit, "{}", bytes.len());
-    let zstd = initramfs::compress::Compression::Zstd;
-    let image = || {
-        let archive = initramfs::base(bytes.clone()).unwrap();
-        zstd.compress(&archive.to_bytes().unwrap()).unwrap()
-    };
-    assert!(image().len() <= X86_64.image_limit, "{}", image().len());
-    assert_eq!(image(), image());
+    for arch in ALL {
+        let payload = build::payload(arch, false).unwrap();
+        let bytes = fs::read(&payload).unwrap();
+        let zstd = initramfs::compress::Compression::Zstd;
+        let image = || {
+            let archive = initramfs::base(bytes.clone()).unwrap();
+            zstd.compress(&archive.to_bytes().unwrap()).unwrap()
+        };
+        let sizes = [bytes.len(), image().len()];
+        println!("{}: payload and image have {sizes:?} bytes", arch.name);
+        assert!(sizes[0] <= arch.payload_limit, "{sizes:?}");
+        assert!(sizes[1] <= arch.image_limit, "{sizes:?}");
+        assert_eq!(image(), image());
+    }
 }
 
 #[test]

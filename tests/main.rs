@@ -8,10 +8,12 @@
 //! KTAP, `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out
 //! the commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes
 //! recorded consoles, `report.rs` opens pages in a browser, `budgets.rs` looks
-//! at what is built and `tidy.rs` at the sources.
+//! at what is built and `tidy.rs` at the sources. All of it is for x86_64;
+//! `arm64.rs` has other files repeat a part of theirs.
 
 #![cfg(test)]
 
+mod arm64;
 mod boots;
 mod budgets;
 mod compares;
@@ -40,6 +42,9 @@ mod trouble;
 
 use xtask::cmd::boot::{Args, boot};
 use xtask::model::{Group, Report, Run};
+
+/// Debian's 6.12 for the other architecture.
+const ARM64: &str = "aarch64 debian:6.12-cloud";
 
 /// Boots a plan on a kernel with 2 CPUs.
 fn booted(kernel: &str, plan: &str) -> (Report, u8) {
@@ -88,8 +93,14 @@ fn at_least(part: u64, percent: u64, whole: u64) {
     assert!(part * 100 >= whole * percent, "{part} of {whole}");
 }
 
+/// The machine for a kernel, before whose name its architecture may stand.
 fn machine(kernel: &str) -> Args {
+    let words = kernel.split_once(' ');
+    let (arch, kernel) = words.map_or((None, kernel), |(arch, kernel)| {
+        (Some(arch.parse().unwrap()), kernel)
+    });
     Args {
+        arch,
         kernel: kernel.to_owned(),
         ..Args::default()
     }

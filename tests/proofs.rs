@@ -25,7 +25,7 @@ fn on_6_1() {
     prove("debian:6.1-cloud");
 }
 
-fn prove(kernel: &str) {
+pub(crate) fn prove(kernel: &str) {
     let report = good(kernel, PLAN);
     assert_eq!(report.runs.len(), 11);
     cpu(&report);

@@ -20,7 +20,8 @@ const REASONS: &[&str] = &[
     "WIDTH",
 ];
 
-fn smoke(args: Args) -> Report {
+/// Boots a machine with every work type, all of which are honest.
+pub(crate) fn smoke(args: Args) -> Report {
     let (report, code) = boot(&args).unwrap();
     let failed: Vec<_> = report
         .runs

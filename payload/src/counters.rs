@@ -40,8 +40,8 @@ const COUNTERS: &[Counter] = &[
     counter("pgmigrate_success", VMSTAT, Find::Key("pgmigrate_success")),
     counter("nr_dirtied", VMSTAT, Find::Key("nr_dirtied")),
     counter("nr_written", VMSTAT, Find::Key("nr_written")),
-    counter("irq_loc", INTERRUPTS, Find::Row("LOC:")),
-    counter("irq_res", INTERRUPTS, Find::Row("RES:")),
+    counter("irq_loc", INTERRUPTS, TIMER_IRQ),
+    counter("irq_res", INTERRUPTS, Find::Row(RESCHEDULE_IPI)),
     counter("irq_block", INTERRUPTS, Find::Irq("-req.")),
     counter("irq_net", INTERRUPTS, Find::Irq("-input.")),
     counter("softirq_timer", SOFTIRQS, Find::Row("TIMER:")),
@@ -61,6 +61,18 @@ const INTERRUPTS: &str = "/proc/interrupts";
 const SOFTIRQS: &str = "/proc/softirqs";
 const DISKSTATS: &str = "/proc/diskstats";
 const NET_DEV: &str = "/proc/net/dev";
+
+/// Interrupts of each CPU's own timer.
+#[cfg(target_arch = "x86_64")]
+const TIMER_IRQ: Find = Find::Row("LOC:");
+#[cfg(target_arch = "aarch64")]
+const TIMER_IRQ: Find = Find::Irq("arch_timer");
+
+/// Interrupts that make another CPU look for a task to run.
+#[cfg(target_arch = "x86_64")]
+const RESCHEDULE_IPI: &str = "RES:";
+#[cfg(target_arch = "aarch64")]
+const RESCHEDULE_IPI: &str = "IPI0:";
 
 const fn counter(
     name: &'static str,
@@ -211,6 +223,10 @@ mod tests {
                     25: 1 1 PCI-MSIX 1-edge virtio1-req.1\n";
         assert_eq!(Find::Irq("-req.").value(irqs), Some(13));
         assert_eq!(Find::Irq("-input.").value(irqs), None);
+        let arm = "    CPU0  CPU1\n 11: 5 6 GICv3 27 Level arch_timer\n\
+                   IPI0: 1 2 Rescheduling interrupts\n";
+        assert_eq!(Find::Irq("arch_timer").value(arm), Some(11));
+        assert_eq!(Find::Row("IPI0:").value(arm), Some(3));
         let disks = " 254 0 vda 7 1 2\n 254 1 vda1 5 1 2\n 254 16 vdb 4 1 2\n";
         assert_eq!(Find::Disk(3).value(disks), Some(11));
         let net = "Inter-| Receive\n    lo: 9 9 0\n  eth0:100 3 0\n";
