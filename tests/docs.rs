@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
-use xtask::arch::X86_64;
+use xtask::arch::{AARCH64, ALL, X86_64};
 use xtask::decode::decode;
 use xtask::model::Report;
 use xtask::{build, ci, dist, kernel};
@@ -24,11 +24,16 @@ fn blocks(page: &str) -> Vec<(&str, &str)> {
 /// What the page asks for to be there: files of a release, a kernel, an image
 /// of somebody else's, and `cargo xtask`, which is what is tested.
 fn bench(dir: &Path) {
-    dist::write(&build::workspace(), dir, &[&X86_64]).unwrap();
-    let image = kernel::resolve("debian:6.12-cloud", None, false).unwrap();
-    symlink(image, dir.join("bzImage")).unwrap();
-    let device = build::workspace().join("tests/data/ci/device.yaml");
-    symlink(device, dir.join("device.yaml")).unwrap();
+    dist::write(&build::workspace(), dir, &ALL).unwrap();
+    for (arch, name) in [(&X86_64, "bzImage"), (&AARCH64, "Image")] {
+        let spec = "debian:6.12-cloud";
+        let image = kernel::resolve(spec, Some(arch), false).unwrap();
+        symlink(image, dir.join(name)).unwrap();
+    }
+    for device in ["device.yaml", "device-arm64.yaml"] {
+        let of_tests = build::workspace().join("tests/data/ci").join(device);
+        symlink(of_tests, dir.join(device)).unwrap();
+    }
     let mut other = initramfs::base(b"#!/bin/none\n".to_vec()).unwrap();
     let fill = vec![b'x'; 70_001];
     other.file("etc/other", 0o644, fill).unwrap();
@@ -81,7 +86,8 @@ fn every_command_of_the_page_on_cis_works() {
     }
     assert!(commands > 10, "{commands} blocks were found");
     // Those that end well whatever is in the machine were in one all the same.
-    for log in ["console.log", "pxe.log", "pidone.log"] {
+    let logs = ["console.log", "arm64.log", "pxe.log", "pidone.log"];
+    for log in logs {
         let log = fs::read(dir.join(log)).unwrap();
         let report = Report::new(&decode(&log).newest());
         assert_eq!(report.runs[0].name, "PipeIo");

@@ -100,8 +100,8 @@ pub static AARCH64: Arch = Arch {
     // kinds need a C library. rustc warns of the feature in every build; its
     // other warnings are those of the first architecture.
     rustflags: &["-Ctarget-feature=-outline-atomics", "-Awarnings"],
-    payload_limit: 271 * 1024,
-    image_limit: 128 * 1024,
+    payload_limit: 266 * 1024,
+    image_limit: 137 * 1024,
     qemu: Tool::new(
         "qemu-system-aarch64",
         [

@@ -4,33 +4,40 @@
 
 pub mod tools;
 
-use anyhow::{Result, bail};
+use crate::arch::{AARCH64, Arch, X86_64};
+use anyhow::{Context, Result, bail};
 use core::str::FromStr;
 use core::time::Duration;
 use std::string::ToString;
 
 /// What an architecture is called elsewhere.
 #[derive(Debug)]
-struct Arch {
-    name: &'static str,
-    console: &'static str,
+struct Names {
+    of: &'static Arch,
     lava: &'static str,
     tuxrun: &'static str,
     /// The machine, since tuxrun's own lacks what the payload asks for.
     tuxrun_parameters: &'static str,
     kernelci: &'static str,
-    runner: &'static str,
 }
 
-const ARCHES: &[Arch] = &[Arch {
-    name: "x86_64",
-    console: "ttyS0",
-    lava: "amd64",
-    tuxrun: "qemu-x86_64",
-    tuxrun_parameters: "cpu=max machine=pc",
-    kernelci: "x86",
-    runner: "ubuntu-latest",
-}];
+/// All, in the order of [`ALL`](crate::arch::ALL).
+static NAMES: [Names; 2] = [
+    Names {
+        of: &X86_64,
+        lava: "amd64",
+        tuxrun: "qemu-x86_64",
+        tuxrun_parameters: "cpu=max machine=pc",
+        kernelci: "x86",
+    },
+    Names {
+        of: &AARCH64,
+        lava: "arm64",
+        tuxrun: "qemu-arm64",
+        tuxrun_parameters: "cpu=max,pauth-impdef=on machine=virt",
+        kernelci: "arm64",
+    },
+];
 
 /// A system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +92,7 @@ pub struct Job {
     /// URL of the initramfs.
     pub ramdisk: String,
     /// Architecture.
-    pub arch: String,
+    pub arch: &'static Arch,
     /// Device type, or a KernelCI platform.
     pub device: String,
     /// The repository or path of the action.
@@ -103,8 +110,7 @@ impl Job {
     ///
     /// # Errors
     ///
-    /// An architecture that is not known, or a word that some shell or
-    /// template on the way would change.
+    /// A word that some shell or template on the way would change.
     pub fn text(&self, system: System) -> Result<String> {
         let (.., text) = System::ALL[system as usize];
         self.filled(text)
@@ -120,11 +126,8 @@ impl Job {
     }
 
     fn filled(&self, text: &str) -> Result<String> {
-        let Some(arch) = ARCHES.iter().find(|a| a.name == self.arch) else {
-            let names: Vec<_> = ARCHES.iter().map(|a| a.name).collect();
-            let names = names.join(", ");
-            bail!("no architecture `{}`; valid are {names}", self.arch);
-        };
+        let names = NAMES.iter().find(|names| names.of == self.arch);
+        let names = names.context("an architecture without names")?;
         let all = [&self.kernel, &self.ramdisk, &self.device, &self.action];
         for word in all.into_iter().chain(&self.append).chain(&self.plan) {
             plain(word)?;
@@ -132,7 +135,7 @@ impl Job {
         let args = self.args();
         let kernel_arg = format!(
             "-kernel {{kernel}} -append \"console={} {args}\"",
-            arch.console
+            self.arch.console
         );
         // A busy machine takes several times as long as the plan says.
         let seconds = 120 + self.planned.as_secs() * 4;
@@ -141,22 +144,22 @@ impl Job {
         let mut text = text.to_owned();
         for (name, value) in [
             ("ACTION", self.action.clone()),
-            ("ARCH", arch.lava.to_owned()),
+            ("ARCH", names.lava.to_owned()),
             ("ARGS", quoted(&args)),
+            ("CONSOLE", self.arch.console.to_owned()),
             ("DEVICE", self.device.clone()),
             ("JOB_MINUTES", (minutes + 15).to_string()),
             ("KERNEL", quoted(&self.kernel)),
-            ("KERNELCI_ARCH", arch.kernelci.to_owned()),
+            ("KERNELCI_ARCH", names.kernelci.to_owned()),
             ("KERNEL_ARG", quoted(&kernel_arg)),
             ("KERNEL_EXPR", quoted(&self.kernel)),
             ("MINUTES", minutes.to_string()),
             ("PATTERN", PATTERN.to_owned()),
             ("PLAN", quoted(&self.plan.join(" "))),
             ("RAMDISK", quoted(&self.ramdisk)),
-            ("RUNNER", arch.runner.to_owned()),
             ("SECONDS", seconds.to_string()),
-            ("TUXRUN", arch.tuxrun.to_owned()),
-            ("TUXRUN_PARAMETERS", arch.tuxrun_parameters.to_owned()),
+            ("TUXRUN", names.tuxrun.to_owned()),
+            ("TUXRUN_PARAMETERS", names.tuxrun_parameters.to_owned()),
         ] {
             text = text.replace(&format!("@{name}@"), &value);
         }
@@ -188,14 +191,15 @@ fn plain(word: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{ARCHES, Job, System};
+    use super::{Job, NAMES, System};
+    use crate::arch::{self, X86_64};
     use core::time::Duration;
 
     fn job() -> Job {
         Job {
             kernel: "http://example.org/bzImage".into(),
             ramdisk: "http://example.org/pidone.cpio.gz".into(),
-            arch: "x86_64".into(),
+            arch: &X86_64,
             device: "qemu".into(),
             action: "./".into(),
             append: vec!["quiet".into()],
@@ -223,14 +227,30 @@ mod tests {
     }
 
     #[test]
+    fn every_architecture_has_its_own_names() {
+        for (arch, names) in arch::ALL.into_iter().zip(&NAMES) {
+            assert_eq!(names.of, arch);
+            let job = Job { arch, ..job() };
+            let texts = System::ALL.map(|(_, system, _)| job.text(system));
+            let [lava, tuxrun, kernelci, _] = texts.map(Result::unwrap);
+            let console = format!("console={}", arch.console);
+            assert!(lava.contains(&console), "{lava}");
+            assert!(lava.contains(&format!("arch: {}\n", names.lava)));
+            assert!(tuxrun.contains(names.tuxrun), "{tuxrun}");
+            let build = format!("kbuild-gcc-14-{}\n", names.kernelci);
+            assert!(kernelci.contains(&build), "{kernelci}");
+            let template = job.kernelci_template().unwrap();
+            let console = format!("default(\"{}\")", arch.console);
+            assert!(template.contains(&console), "{template}");
+        }
+    }
+
+    #[test]
     fn what_would_be_changed_on_its_way_is_refused() {
         for word in ["a b", "a'b", "$HOME", "{kernel}", "a\"b", "", "a\nb"] {
             let plan = vec![word.to_owned()];
             let bad = Job { plan, ..job() };
             assert!(bad.text(System::Lava).is_err(), "{word}");
         }
-        let arch = "vax".to_owned();
-        let error = Job { arch, ..job() }.text(System::Lava).unwrap_err();
-        assert!(error.to_string().contains(ARCHES[0].name), "{error}");
     }
 }

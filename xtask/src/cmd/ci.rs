@@ -1,5 +1,6 @@
 //! `ci`: job definitions for continuous integration systems.
 
+use crate::arch::{Arch, X86_64};
 use crate::build;
 use crate::ci::{Job, System};
 use crate::cmd::boot;
@@ -32,9 +33,9 @@ pub struct Args {
     /// URL of the initramfs
     #[argh(option)]
     ramdisk: String,
-    /// x86_64 (the default)
-    #[argh(option, default = "String::from(\"x86_64\")")]
-    arch: String,
+    /// x86_64 (the default) or aarch64
+    #[argh(option, default = "&X86_64")]
+    arch: &'static Arch,
     /// device type of LAVA, or platform of KernelCI; `qemu` by default
     #[argh(option, default = "String::from(\"qemu\")")]
     device_type: String,
@@ -78,7 +79,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let job = Job {
         kernel,
         ramdisk: args.ramdisk.clone(),
-        arch: args.arch.clone(),
+        arch: args.arch,
         device: args.device_type.clone(),
         action: args.action.clone(),
         append: args.append.iter().flat_map(split).collect(),
