@@ -3,7 +3,8 @@
 use crate::tools::Tool;
 use anyhow::{Context, Result, bail};
 use core::str::FromStr;
-use std::fs::File;
+use initramfs::compress::Compression;
+use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
@@ -22,6 +23,8 @@ pub struct Arch {
     pub image: (&'static str, &'static str),
     /// A mark in such an image, and where it is.
     magic: (usize, &'static [u8; 4]),
+    /// What an EFI program has for it in its header.
+    efi: u16,
     /// The payload's target.
     pub target: &'static str,
     /// The host's own target, which builds the same payload where the other
@@ -62,6 +65,7 @@ pub static X86_64: Arch = Arch {
     srcarch: "x86",
     image: ("bzImage", "arch/x86/boot/bzImage"),
     magic: (0x202, b"HdrS"),
+    efi: 0x8664,
     target: "x86_64-unknown-linux-musl",
     fallback: "x86_64-unknown-linux-gnu",
     rustflags: &[],
@@ -94,6 +98,7 @@ pub static AARCH64: Arch = Arch {
     srcarch: "arm64",
     image: ("Image", "arch/arm64/boot/Image"),
     magic: (0x38, b"ARM\x64"),
+    efi: 0xaa64,
     target: "aarch64-unknown-linux-musl",
     fallback: "aarch64-unknown-linux-gnu",
     // Atomic operations in place: the functions that would choose between two
@@ -128,7 +133,7 @@ pub static AARCH64: Arch = Arch {
 pub static ALL: [&Arch; 2] = [&X86_64, &AARCH64];
 
 /// Bytes of an image that are read to know its architecture.
-const HEAD: usize = 0x210;
+const HEAD: usize = 0x1000;
 
 impl Arch {
     /// The host's; the first where that is none of ours.
@@ -147,9 +152,11 @@ impl Arch {
     /// That of a kernel's image, if it says so.
     #[must_use]
     pub fn of_image(image: &[u8]) -> Option<&'static Self> {
+        let efi = efi(image);
         let is = |arch: &&&'static Self| {
             let (at, magic) = arch.magic;
             image.get(at..at + magic.len()) == Some(magic)
+                || efi == Some(arch.efi)
         };
         ALL.iter().find(is).copied()
     }
@@ -169,6 +176,11 @@ impl Arch {
         let file = File::open(path).with_context(what)?;
         let most = u64::try_from(HEAD)?;
         file.take(most).read_to_end(&mut head).with_context(what)?;
+        if Compression::detect(&head) == Some(Compression::Gzip) {
+            let whole = fs::read(path).with_context(what)?;
+            let whole = Compression::Gzip.decompress(&whole);
+            head = whole.with_context(what)?.0;
+        }
         match (asked, Self::of_image(&head)) {
             (Some(asked), Some(own)) if asked != own => bail!(
                 "{} is a kernel for {}, and --arch is {}",
@@ -179,6 +191,14 @@ impl Arch {
             (asked, own) => Ok(asked.or(own).unwrap_or_else(Self::host)),
         }
     }
+}
+
+/// The architecture in the header of an EFI program.
+fn efi(image: &[u8]) -> Option<u16> {
+    let at = u32::from_le_bytes(*image.get(0x3c..)?.first_chunk()?);
+    let header = image.get(usize::try_from(at).ok()?..)?;
+    let machine = header.strip_prefix(b"PE\0\0")?.first_chunk()?;
+    Some(u16::from_le_bytes(*machine))
 }
 
 impl Default for &'static Arch {
@@ -202,6 +222,7 @@ impl FromStr for &'static Arch {
 #[cfg(test)]
 mod tests {
     use super::{ALL, Arch, HEAD};
+    use initramfs::compress::Compression;
     use std::fs;
 
     #[test]
@@ -237,6 +258,16 @@ mod tests {
                 }
             }
             assert_eq!(Arch::for_image(None, &path).unwrap(), arch);
+            let image = fs::read(&path).unwrap();
+            let packed = Compression::Gzip.compress(&image).unwrap();
+            fs::write(&path, packed).unwrap();
+            assert_eq!(Arch::for_image(None, &path).unwrap(), arch);
+            let mut efi = vec![0; 0x3c];
+            efi.extend(0x40_u32.to_le_bytes());
+            efi.extend(b"PE\0\0");
+            assert_eq!(Arch::of_image(&efi), None);
+            efi.extend(arch.efi.to_le_bytes());
+            assert_eq!(Arch::of_image(&efi), Some(arch));
         }
         fs::write(&path, "short").unwrap();
         assert_eq!(Arch::for_image(None, &path).unwrap(), Arch::host());

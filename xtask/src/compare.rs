@@ -316,9 +316,16 @@ pub fn splits(
     Ok(all)
 }
 
-/// Whether both sides are of deterministic machines.
+/// Whether both sides are of deterministic machines. Refuses those that differ
+/// in this, or in their architecture.
 pub(crate) fn modes(a: &Side, b: &Side) -> Result<bool> {
     let all = || a.samples.iter().chain(&b.samples);
+    let hellos = all().filter_map(|sample| sample.report.hello.as_ref());
+    let arches: BTreeSet<_> = hellos.map(|h| h.machine.as_str()).collect();
+    if arches.len() > 1 {
+        let arches: Vec<_> = arches.into_iter().collect();
+        bail!("boots of {} do not compare", arches.join(" and of "));
+    }
     let seeded = all().filter(|sample| sample.seed.is_some()).count();
     match (seeded, all().count() - seeded) {
         (_, 0) => Ok(true),

@@ -1,7 +1,7 @@
 //! Kernels to boot: a file, the host's own, or Debian's packages.
 
 use crate::arch::Arch;
-use crate::kernel_build;
+use crate::kernel_build::{self, image};
 use crate::tools::{self, DPKG_DEB};
 use anyhow::{Context, Result, bail};
 use std::fs;
@@ -63,6 +63,23 @@ pub fn resolve(
         "no kernel `{spec}`; valid are a file, `host`, `debian:6.12-cloud`, \
          `debian:6.1-cloud`, and what `kernel build` made, as `built:6.12`"
     )
+}
+
+/// Unpacks an image into `dir` that QEMU might not know; where it is then.
+///
+/// # Errors
+///
+/// It cannot be read or unpacked, or the other not be written.
+pub fn unpacked(image: &Path, dir: &Path) -> Result<Option<PathBuf>> {
+    let what = || image.display().to_string();
+    let bytes = fs::read(image).with_context(what)?;
+    let kernel = image::bootable(&bytes).with_context(what)?;
+    let Some(kernel) = kernel else {
+        return Ok(None);
+    };
+    let path = dir.join("kernel");
+    fs::write(&path, kernel).with_context(|| path.display().to_string())?;
+    Ok(Some(path))
 }
 
 /// The modules that belong to an image, if they are where a package puts

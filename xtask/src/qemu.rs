@@ -23,6 +23,8 @@ pub struct Machine {
     pub arch: &'static Arch,
     /// Kernel image.
     pub kernel: PathBuf,
+    /// What QEMU takes in place of an image that it does not know.
+    pub unpacked: Option<PathBuf>,
     /// Initramfs.
     pub initrd: PathBuf,
     /// CPUs, nodes and memory.
@@ -97,7 +99,8 @@ impl Machine {
             Some(device) => add(&["-device", &format!("{device},chardev=rec")]),
             None => add(&["-serial", "chardev:rec"]),
         }
-        add(&["-kernel", &self.kernel.display().to_string()]);
+        let kernel = self.unpacked.as_ref().unwrap_or(&self.kernel);
+        add(&["-kernel", &kernel.display().to_string()]);
         add(&["-initrd", &self.initrd.display().to_string()]);
         let mut words = vec![format!("console={}", arch.console)];
         words.extend(WORDS.iter().map(|&word| word.to_owned()));
@@ -201,6 +204,7 @@ mod tests {
         Machine {
             arch: &X86_64,
             kernel: "/k".into(),
+            unpacked: None,
             initrd: "/i".into(),
             topology: Topology {
                 smp: Smp::Flat(4),

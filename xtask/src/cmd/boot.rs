@@ -205,6 +205,7 @@ pub fn boot(args: &Args) -> Result<(Report, u8)> {
 pub struct Ready {
     arch: &'static Arch,
     kernel: PathBuf,
+    unpacked: Option<PathBuf>,
     initrd: PathBuf,
     tokens: Vec<String>,
     limits: Limits,
@@ -239,15 +240,23 @@ impl Ready {
                 build::pack_for_boot(&payload, added, dir)?
             }
         };
+        let unpacked = kernel::unpacked(&kernel, dir)?;
         let limits = Limits::new(args.timeout, takes);
         Ok(Self {
             arch,
             kernel,
+            unpacked,
             initrd,
             tokens,
             limits,
             temporary,
         })
+    }
+
+    /// The architecture of its kernel.
+    #[must_use]
+    pub fn arch(&self) -> &'static Arch {
+        self.arch
     }
 
     /// Boots once, and stores what came of it below `root`. `args` may differ
@@ -298,6 +307,7 @@ impl Ready {
         let machine = Machine {
             arch: self.arch,
             kernel: self.kernel.clone(),
+            unpacked: self.unpacked.clone(),
             initrd: self.initrd.clone(),
             topology: args.topology(),
             disks: args.disk.clone(),

@@ -376,6 +376,10 @@ fn booted(
         metrics::check(&asked.metrics, &a.plan.join(" "))?;
     }
     let ready = [boot::Ready::new(&a)?, boot::Ready::new(&b)?];
+    let arches = ready.each_ref().map(|ready| ready.arch().name);
+    if arches[0] != arches[1] {
+        bail!("kernels for {} do not compare", arches.join(" and for "));
+    }
     let mut of = [a, b];
     let mut stored: [Vec<Stored>; 2] = [Vec::new(), Vec::new()];
     let mut sides = [(&args.a, &args.append_a), (&args.b, &args.append_b)].map(

@@ -207,6 +207,11 @@ fn a_kernel_is_identical_to_itself() {
 fn what_was_not_made_to_be_compared_is_refused() {
     let (a, mut b) = (side("a", &[1], false), side("b", &[1], true));
     assert!(refused(&a, &b, &[]).contains("deterministic machines and of"));
+    let mut arm = side("b", &[1], false);
+    let hello = arm.samples[0].report.hello.as_mut().unwrap();
+    hello.machine = "aarch64".to_owned();
+    let said = refused(&a, &arm, &[]);
+    assert!(said.contains("of aarch64 and of x86_64 do not"), "{said}");
     b.samples[0].seed = None;
     let plan = &mut b.samples[0].report.hello.as_mut().unwrap().plan;
     plan.push("workers=4".to_owned());

@@ -99,6 +99,16 @@ fn zboot(image: &[u8]) -> Option<&[u8]> {
     image.get(u32_at(image, 8)?..)?.get(..u32_at(image, 12)?)
 }
 
+/// What is in an EFI image that unpacks itself, which QEMU before 8.0 cannot
+/// do for it.
+///
+/// # Errors
+///
+/// It is compressed in a way that is not read.
+pub fn bootable(image: &[u8]) -> Result<Option<Vec<u8>>> {
+    zboot(image).map(unpack).transpose()
+}
+
 /// Decompresses a kernel; its size may follow in four bytes.
 fn unpack(payload: &[u8]) -> Result<Vec<u8>> {
     if let Some((name, _)) =
@@ -133,7 +143,7 @@ fn unpack(payload: &[u8]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MARK, config};
+    use super::{MARK, bootable, config};
     use initramfs::compress::Compression;
     use liblzma::stream::{LzmaOptions, Stream};
     use liblzma::write::XzEncoder;
@@ -188,6 +198,9 @@ mod tests {
                 assert_eq!(config(&image).unwrap(), TEXT, "{how}");
             }
         }
+        let packed = Compression::Zstd.compress(&kernel).unwrap();
+        assert_eq!(bootable(&zboot(&packed)).unwrap(), Some(kernel.clone()));
+        assert_eq!(bootable(&bzimage(&packed)).unwrap(), None);
         let image = bzimage(&[&lzma(&kernel), &size[..]].concat());
         assert_eq!(config(&image).unwrap(), TEXT);
     }
