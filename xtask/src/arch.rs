@@ -25,6 +25,8 @@ pub struct Arch {
     magic: (usize, &'static [u8; 4]),
     /// What an EFI program has for it in its header.
     efi: u16,
+    /// The same of an ELF file.
+    elf: u16,
     /// The payload's target.
     pub target: &'static str,
     /// The host's own target, which builds the same payload where the other
@@ -66,6 +68,7 @@ pub static X86_64: Arch = Arch {
     image: ("bzImage", "arch/x86/boot/bzImage"),
     magic: (0x202, b"HdrS"),
     efi: 0x8664,
+    elf: 62,
     target: "x86_64-unknown-linux-musl",
     fallback: "x86_64-unknown-linux-gnu",
     rustflags: &[],
@@ -99,6 +102,7 @@ pub static AARCH64: Arch = Arch {
     image: ("Image", "arch/arm64/boot/Image"),
     magic: (0x38, b"ARM\x64"),
     efi: 0xaa64,
+    elf: 183,
     target: "aarch64-unknown-linux-musl",
     fallback: "aarch64-unknown-linux-gnu",
     // Atomic operations in place: the functions that would choose between two
@@ -159,6 +163,14 @@ impl Arch {
                 || efi == Some(arch.efi)
         };
         ALL.iter().find(is).copied()
+    }
+
+    /// That of an ELF file, if it is one of ours.
+    #[must_use]
+    pub fn of_elf(file: &[u8]) -> Option<&'static Self> {
+        let header = file.strip_prefix(b"\x7fELF")?;
+        let machine = u16::from_le_bytes(*header.get(14..)?.first_chunk()?);
+        ALL.iter().find(|arch| arch.elf == machine).copied()
     }
 
     /// The architecture of a kernel's image: the one that was asked for, or

@@ -177,6 +177,33 @@ pub fn additions(additions: &[Addition]) -> Result<Archive> {
     Ok(archive)
 }
 
+/// Makes sure that programs and modules among additions, and a payload of
+/// one's own, are for this architecture.
+///
+/// # Errors
+///
+/// One that is not, or the payload cannot be read.
+pub fn require_arch(
+    arch: &Arch,
+    added: &Archive,
+    payload: Option<&Path>,
+) -> Result<()> {
+    let check = |what: &str, file: &[u8]| match Arch::of_elf(file) {
+        Some(other) if other != arch => bail!(
+            "{what} is for {}, and the image for {}",
+            other.name,
+            arch.name
+        ),
+        _ => Ok(()),
+    };
+    if let Some(payload) = payload {
+        let what = payload.display().to_string();
+        check(&what, &fs::read(payload).with_context(|| what.clone())?)?;
+    }
+    let mut entries = added.entries();
+    entries.try_for_each(|entry| check(&entry.path, &entry.data))
+}
+
 /// Packs kernel modules, and those that they need.
 ///
 /// # Errors
@@ -328,7 +355,8 @@ pub fn size(path: &Path) -> Result<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{additions, pack_for_boot, packed_plan};
+    use super::{additions, pack_for_boot, packed_plan, require_arch};
+    use crate::arch::{AARCH64, X86_64};
     use initramfs::newc::Archive;
     use std::fs;
 
@@ -348,6 +376,34 @@ mod tests {
         assert_ne!(fs::read(one).unwrap(), fs::read(two).unwrap());
         let bare = pack_for_boot(&payload, Archive::default(), dir.path());
         assert_eq!(bare.unwrap(), payload.with_extension("cpio.zst"));
+    }
+
+    #[test]
+    fn programs_for_another_machine_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("own");
+        let elf = |machine: u16| {
+            let ident = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0";
+            [&ident[..], &machine.to_le_bytes()].concat()
+        };
+        let said = |arch, machine: u16| {
+            fs::write(&own, elf(machine)).unwrap();
+            let mut added = Archive::default();
+            added.file("bin/x", 0o755, elf(machine)).unwrap();
+            let none = Archive::default();
+            let both = [(&added, None), (&none, Some(own.as_path()))];
+            both.map(|(added, own)| {
+                require_arch(arch, added, own).map_err(|e| e.to_string())
+            })
+        };
+        assert_eq!(said(&X86_64, 62), [Ok(()), Ok(())]);
+        assert_eq!(said(&AARCH64, 183), [Ok(()), Ok(())]);
+        // Programs for the kernel's BPF.
+        assert_eq!(said(&AARCH64, 247), [Ok(()), Ok(())]);
+        for error in said(&AARCH64, 62).map(Result::unwrap_err) {
+            let want = "is for x86_64, and the image for aarch64";
+            assert!(error.contains(want), "{error}");
+        }
     }
 
     #[test]

@@ -29,7 +29,8 @@ const AS_THEY_ARE: [&str; 4] = [
 type Files = BTreeMap<String, Vec<u8>>;
 
 /// Builds the workspace in this directory for these architectures, and writes
-/// what a release of it has into `out`, which is to be empty or not there. Returns the names.
+/// what a release of it has into `out`, which is to be empty or not there.
+/// Returns the names.
 ///
 /// # Errors
 ///

@@ -231,6 +231,7 @@ impl Ready {
         tools::require(&[arch.qemu], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, Some(arch), args.setup)?;
         modules(args, &kernel, &mut added)?;
+        build::require_arch(arch, &added, args.payload.as_deref())?;
         let temporary = tempfile::tempdir()?;
         let dir = temporary.path();
         let initrd = match &args.payload {

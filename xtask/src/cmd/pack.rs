@@ -93,6 +93,7 @@ pub fn run(args: &Args) -> Result<u8> {
         None if names.is_empty() => {}
         None => bail!("--module needs --modules DIR, where it is"),
     }
+    build::require_arch(args.arch, &added, None)?;
     let bare = added.is_empty();
     let payload = build::payload(args.arch, args.setup)?;
     let path = args.output.clone().unwrap_or_else(|| {
