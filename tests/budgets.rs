@@ -61,16 +61,18 @@ fn another_checkout_gives_the_same_release() {
         from cyclonedx.validation.json import JsonStrictValidator as V\n\
         wrong = V(Version.V1_6).validate_str(open(sys.argv[1]).read())\n\
         sys.exit(str(wrong) if wrong else 0)\n";
-    let bom = one.join("pidone-x86_64.cdx.json");
-    let done = Command::new(python)
-        .args(["-c", check])
-        .arg(&bom)
-        .output()
-        .unwrap();
-    assert!(done.status.success(), "{done:?}");
-    let bom = fs::read_to_string(bom).unwrap();
-    assert!(bom.contains("pkg:cargo/rustix@"), "{bom}");
-    assert!(!bom.contains("proptest"), "{bom}");
+    for arch in ALL {
+        let bom = one.join(format!("pidone-{}.cdx.json", arch.name));
+        let done = Command::new(&python)
+            .args(["-c", check])
+            .arg(&bom)
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+        let bom = fs::read_to_string(bom).unwrap();
+        assert!(bom.contains("pkg:cargo/rustix@"), "{bom}");
+        assert!(!bom.contains("proptest"), "{bom}");
+    }
 }
 
 /// Copies what a commit of the sources, as they are, would hold.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use xtask::arch::ALL;
 use xtask::build;
 
 const WIDTH: usize = 80;
@@ -41,6 +42,20 @@ fn files() -> Vec<File> {
             text: fs::read_to_string(root.join(path)).unwrap(),
         })
         .collect()
+}
+
+/// It stands alone, and so has a machine for each architecture once more.
+#[test]
+fn pidone_boot_has_the_machines_of_boot() {
+    let script = build::workspace().join("action/pidone-boot");
+    let script = fs::read_to_string(script).unwrap();
+    for arch in ALL {
+        let (name, machine, cpu) = (arch.name, arch.machine, arch.cpu);
+        let line = format!("arch={name} machine={machine} cpu={cpu}");
+        assert!(script.contains(&line), "{line}");
+        assert!(script.contains(&format!("console={}", arch.console)));
+        assert_eq!(arch.qemu.program, format!("qemu-system-{name}"));
+    }
 }
 
 /// Fails with all that is wrong at once.

@@ -12,8 +12,14 @@ const INCIDENTS: &[&str] = &[
     "BUG: ",
     "kernel BUG at",
     "Oops",
+    #[cfg(target_arch = "x86_64")]
     "general protection",
+    #[cfg(target_arch = "aarch64")]
+    "Internal error:",
+    #[cfg(target_arch = "x86_64")]
     "unable to handle",
+    #[cfg(target_arch = "aarch64")]
+    "Unable to handle",
     "rcu: INFO:",
     "detected stall",
     "blocked for more than",
