@@ -3,7 +3,10 @@
 use crate::proofs_cpu::Registers;
 use crate::smoke::smoke;
 use crate::{ARM64, boots, group, machine, proofs, proofs_cpu};
+use std::process::Command;
+use xtask::arch::{AARCH64, X86_64};
 use xtask::cmd::boot::Args;
+use xtask::kernel;
 use xtask::topology::Smp;
 
 /// NEON and SVE. Kernels give vectors of 512 bits to a program that does not
@@ -69,4 +72,71 @@ fn deterministic_boots_repeat_every_record() {
 #[test]
 fn a_console_is_enough_and_may_be_damaged() {
     boots::damaged(ARM64);
+}
+
+/// What the tool says of a wrong command line.
+#[track_caller]
+fn refused(line: &str) -> String {
+    let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(line.split_whitespace())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(255), "{line}: {text}");
+    text
+}
+
+#[test]
+fn every_verb_knows_its_architectures() {
+    let ends = "-- time=50ms work=SpinWait";
+    for line in [
+        "boot",
+        "build",
+        "pack",
+        "setup",
+        "dist",
+        "ci lava --kernel k --ramdisk r",
+        "compare host host",
+        "judge --kernel k",
+        "bisect --tree . --good a --bad b",
+        "kernel build --tree .",
+        "kernel check k",
+        "kernel fetch k",
+    ] {
+        let text = refused(&format!("{line} --arch vax {ends}"));
+        let want = "`vax`; valid are x86_64 and aarch64";
+        assert!(text.contains(want), "{line}: {text}");
+    }
+}
+
+#[test]
+fn what_is_for_the_other_architecture_is_refused() {
+    let image = |arch| {
+        let spec = "debian:6.12-cloud";
+        let image = kernel::resolve(spec, Some(arch), false).unwrap();
+        image.display().to_string()
+    };
+    let (x86, arm) = (image(&X86_64), image(&AARCH64));
+    let ends = "-- time=50ms work=SpinWait";
+    for (line, message) in [
+        (
+            format!("boot --arch x86_64 --kernel {arm}"),
+            "is a kernel for aarch64, and --arch is x86_64",
+        ),
+        (
+            format!("boot --arch arm64 --kernel {x86}"),
+            "is a kernel for x86_64, and --arch is aarch64",
+        ),
+        (
+            format!("compare {x86} {arm}"),
+            "kernels for x86_64 and for aarch64 do not compare",
+        ),
+        (
+            "boot --arch aarch64 --smp 2n4l8c2t".to_owned(),
+            "has one last-level cache",
+        ),
+    ] {
+        let text = refused(&format!("{line} {ends}"));
+        assert!(text.contains(message), "{line}: {text}");
+    }
 }

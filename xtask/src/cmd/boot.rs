@@ -254,12 +254,6 @@ impl Ready {
         })
     }
 
-    /// The architecture of its kernel.
-    #[must_use]
-    pub fn arch(&self) -> &'static Arch {
-        self.arch
-    }
-
     /// Boots once, and stores what came of it below `root`. `args` may differ
     /// from those that this was made from in the seed alone.
     ///

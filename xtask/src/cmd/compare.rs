@@ -4,6 +4,7 @@ use crate::cmd::{boot, runs};
 use crate::compare::{
     Asked, Comparison, Sample, Side, Splits, compare, exact, splits, table,
 };
+use crate::kernel;
 use crate::metrics::{self, Selector};
 use crate::model::Report;
 use crate::store::{self, Meta, Stored};
@@ -375,11 +376,12 @@ fn booted(
     if a.payload.is_none() {
         metrics::check(&asked.metrics, &a.plan.join(" "))?;
     }
-    let ready = [boot::Ready::new(&a)?, boot::Ready::new(&b)?];
-    let arches = ready.each_ref().map(|ready| ready.arch().name);
+    let arch = |of: &boot::Args| kernel::arch(&of.kernel, of.arch);
+    let arches = [arch(&a)?.name, arch(&b)?.name];
     if arches[0] != arches[1] {
         bail!("kernels for {} do not compare", arches.join(" and for "));
     }
+    let ready = [boot::Ready::new(&a)?, boot::Ready::new(&b)?];
     let mut of = [a, b];
     let mut stored: [Vec<Stored>; 2] = [Vec::new(), Vec::new()];
     let mut sides = [(&args.a, &args.append_a), (&args.b, &args.append_b)].map(
