@@ -48,9 +48,13 @@ const ARM64: &str = "aarch64 debian:6.12-cloud";
 
 /// Boots a plan on a kernel with 2 CPUs.
 fn booted(kernel: &str, plan: &str) -> (Report, u8) {
+    booted_on(machine(kernel), plan)
+}
+
+fn booted_on(machine: Args, plan: &str) -> (Report, u8) {
     boot(&Args {
         plan: plan.split_whitespace().map(str::to_owned).collect(),
-        ..machine(kernel)
+        ..machine
     })
     .unwrap()
 }
@@ -58,7 +62,13 @@ fn booted(kernel: &str, plan: &str) -> (Report, u8) {
 /// Boots a plan that is to end well, with no record lost.
 #[track_caller]
 fn good(kernel: &str, plan: &str) -> Report {
-    let (report, code) = booted(kernel, plan);
+    good_on(machine(kernel), plan)
+}
+
+/// The same on any machine.
+#[track_caller]
+fn good_on(machine: Args, plan: &str) -> Report {
+    let (report, code) = booted_on(machine, plan);
     all_well(&report);
     assert_eq!(code, 0, "{}", report.reason);
     report

@@ -1,6 +1,7 @@
 //! For each work type: its proof, from kernel counters.
 
-use crate::{at_least, counter, good, group, run};
+use crate::{at_least, counter, good_on, group, machine, run};
+use xtask::cmd::boot::Args;
 use xtask::model::Report;
 
 const PLAN: &str = "time=400ms work=SpinWait workers=4 \
@@ -12,21 +13,22 @@ const PLAN: &str = "time=400ms work=SpinWait workers=4 \
     work=FutexFanOut \
     work=TimerLatency interval_us=4000 \
     work=ForkExit \
-    work=MutexContention \
-    work=FutexPingPong clone=thread";
+    work=FutexPingPong clone=thread \
+    work=MutexContention";
 
 #[test]
 fn on_6_12() {
-    prove("debian:6.12-cloud");
+    prove(machine("debian:6.12-cloud"), "");
 }
 
 #[test]
 fn on_6_1() {
-    prove("debian:6.1-cloud");
+    prove(machine("debian:6.1-cloud"), "");
 }
 
-pub(crate) fn prove(kernel: &str) {
-    let report = good(kernel, PLAN);
+/// With more parameters of the mutex, which comes last.
+pub(crate) fn prove(machine: Args, mutex_params: &str) {
+    let report = good_on(machine, &format!("{PLAN} {mutex_params}"));
     assert_eq!(report.runs.len(), 11);
     cpu(&report);
     yields(&report);
