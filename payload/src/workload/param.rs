@@ -195,52 +195,16 @@ pub enum Value<'t> {
 }
 
 impl<'t> Value<'t> {
-    /// A number; 0 for any other value.
-    #[must_use]
-    pub fn count(self) -> u64 {
-        self.count_or_word().unwrap_or(0)
-    }
-
-    /// A number, `None` for any other value.
-    #[must_use]
-    pub fn count_or_word(self) -> Option<u64> {
-        match self {
-            Self::Count(n) => Some(n),
-            _ => None,
-        }
-    }
-
-    /// A duration in ns; 0 for any other value.
-    #[must_use]
-    pub fn duration_ns(self) -> u64 {
-        match self {
-            Self::Duration(d) => nanos(d),
-            _ => 0,
-        }
-    }
-
-    /// Whether it is a flag that is set.
-    #[must_use]
-    pub fn flag(self) -> bool {
-        matches!(self, Self::Flag(true))
-    }
-
-    /// A text; empty for any other value.
-    #[must_use]
-    pub fn text(self) -> &'t str {
-        match self {
-            Self::Text(text) => text,
-            _ => "",
-        }
-    }
-
-    /// The index of a choice; 0 for any other value.
-    #[must_use]
-    pub fn choice(self) -> usize {
-        match self {
-            Self::Choice(index) => index,
-            _ => 0,
-        }
+    fn stored(self) -> Stored<'t> {
+        let (number, text) = match self {
+            Self::Count(n) => (n, ""),
+            Self::Word => (WORD, ""),
+            Self::Duration(duration) => (nanos(duration), ""),
+            Self::Flag(flag) => (flag.into(), ""),
+            Self::Choice(index) => (index as u64, ""),
+            Self::Text(text) => (0, text),
+        };
+        Stored { number, text }
     }
 }
 
@@ -254,18 +218,29 @@ const fn nanos(duration: Duration) -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub struct Work<'t> {
     row: &'static Workload,
-    values: [Value<'t>; MAX_PARAMS],
+    stored: [Stored<'t>; MAX_PARAMS],
 }
+
+/// A value without its kind, which the row has: loops read it for the price
+/// of a load.
+#[derive(Debug, Clone, Copy)]
+struct Stored<'t> {
+    number: u64,
+    text: &'t str,
+}
+
+/// [`Stored::number`] of [`Value::Word`].
+const WORD: u64 = u64::MAX;
 
 impl<'t> Work<'t> {
     /// The instance with default parameters.
     #[must_use]
     pub fn new(row: &'static Workload) -> Self {
-        let mut values = [Value::Word; MAX_PARAMS];
-        for (value, param) in values.iter_mut().zip(row.params) {
-            *value = param.kind.default();
+        let mut stored = [Value::Count(0).stored(); MAX_PARAMS];
+        for (stored, param) in stored.iter_mut().zip(row.params) {
+            *stored = param.kind.default().stored();
         }
-        Self { row, values }
+        Self { row, stored }
     }
 
     /// The same values for a row with the same parameters.
@@ -314,7 +289,7 @@ impl<'t> Work<'t> {
         if !fits {
             return Err(BadValue::OutOfRange(param));
         }
-        self.values[param.index] = value;
+        self.stored[param.index] = value.stored();
         Ok(())
     }
 
@@ -326,51 +301,61 @@ impl<'t> Work<'t> {
 
     /// The value of one of the row's parameters.
     #[must_use]
-    #[inline(always)]
     pub fn value(&self, param: &Param) -> Value<'t> {
-        self.values[param.index]
+        let Stored { number, text } = self.stored[param.index];
+        match param.kind {
+            Kind::CountOr { .. } if number == WORD => Value::Word,
+            Kind::Count { .. } | Kind::CountOr { .. } => Value::Count(number),
+            Kind::Duration { .. } => {
+                Value::Duration(Duration::from_nanos(number))
+            }
+            Kind::Flag { .. } => Value::Flag(number != 0),
+            Kind::Choice { .. } => Value::Choice(self.choice(param)),
+            Kind::Text { .. } => Value::Text(text),
+        }
     }
 
-    /// The value of a [`Kind::Count`] parameter; 0 for any other.
+    /// The value of a [`Kind::Count`] parameter.
     #[must_use]
     #[inline(always)]
     pub fn count(&self, param: &Param) -> u64 {
-        self.values[param.index].count()
+        self.stored[param.index].number
     }
 
     /// The value of a [`Kind::CountOr`] parameter, `None` for its word.
     #[must_use]
     #[inline(always)]
     pub fn count_or_word(&self, param: &Param) -> Option<u64> {
-        self.values[param.index].count_or_word()
+        Some(self.count(param)).filter(|&n| n != WORD)
     }
 
-    /// The value of a [`Kind::Duration`] parameter in ns; 0 for any other.
+    /// The value of a [`Kind::Duration`] parameter in ns.
     #[must_use]
     #[inline(always)]
     pub fn duration_ns(&self, param: &Param) -> u64 {
-        self.values[param.index].duration_ns()
+        self.count(param)
     }
 
-    /// The value of a [`Kind::Flag`] parameter; `false` for any other.
+    /// The value of a [`Kind::Flag`] parameter.
     #[must_use]
     #[inline(always)]
     pub fn flag(&self, param: &Param) -> bool {
-        self.values[param.index].flag()
+        self.count(param) != 0
     }
 
     /// The value of a [`Kind::Text`] parameter; empty for any other.
     #[must_use]
     #[inline(always)]
     pub fn text(&self, param: &Param) -> &'t str {
-        self.values[param.index].text()
+        self.stored[param.index].text
     }
 
-    /// The index of a [`Kind::Choice`] parameter; 0 for any other.
+    /// The index of a [`Kind::Choice`] parameter.
     #[must_use]
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "indices are small")]
     pub fn choice(&self, param: &Param) -> usize {
-        self.values[param.index].choice()
+        self.count(param) as usize
     }
 }
 
