@@ -562,17 +562,21 @@ pub struct Fit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// It could not be meaningful, for this reason: `NO_ECHO`.
-    Skip(&'static str),
+    Skip(ThinStr),
     /// The kernel gave a wrong answer.
-    Fail(&'static str),
+    Fail(ThinStr),
     /// A call that must work did not.
     Broken {
         /// The call.
-        call: &'static str,
+        call: ThinStr,
         /// Its error.
         errno: Errno,
     },
 }
+
+/// A text of the size of one word: a result that may carry one comes back in
+/// registers.
+pub type ThinStr = &'static &'static str;
 
 /// Names the call that failed.
 pub trait CallExt<T> {
@@ -581,11 +585,11 @@ pub trait CallExt<T> {
     /// # Errors
     ///
     /// The same failure, with its name.
-    fn call(self, call: &'static str) -> Result<T, Stop>;
+    fn call(self, call: ThinStr) -> Result<T, Stop>;
 }
 
 impl<T> CallExt<T> for Result<T, Errno> {
-    fn call(self, call: &'static str) -> Result<T, Stop> {
+    fn call(self, call: ThinStr) -> Result<T, Stop> {
         self.map_err(|errno| Stop::Broken { call, errno })
     }
 }

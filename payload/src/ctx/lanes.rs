@@ -72,7 +72,7 @@ impl Ctx<'_> {
     ///
     /// More CPUs than a set can hold.
     pub fn sched_getaffinity(&self) -> Result<Cpus, Stop> {
-        let set = sched_getaffinity(None).call("sched_getaffinity")?;
+        let set = sched_getaffinity(None).call(&"sched_getaffinity")?;
         Ok(Cpus::from_set(&set))
     }
 

@@ -234,7 +234,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
             errno: Errno::BUSY, ..
         }) => match work.flag(&FORCE) {
             true => {}
-            false => return Err(Stop::Skip("DEVICE_IN_USE")),
+            false => return Err(Stop::Skip(&"DEVICE_IN_USE")),
         },
         opened => drop(opened?),
     }
@@ -253,7 +253,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
 /// `NO_CAP` if this user may not, or what `open` said.
 pub fn open(path: &str, flags: OFlags) -> Result<OwnedFd, Stop> {
     match openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()) {
-        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::Skip("NO_CAP")),
+        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::Skip(&"NO_CAP")),
         opened => opened.call(Op::Open.name()),
     }
 }

@@ -5,7 +5,7 @@
 //! Everything starts as zero, which is "nothing yet".
 
 use crate::record::TaskCounters;
-use crate::workload::MAX_METRICS;
+use crate::workload::{MAX_METRICS, ThinStr};
 use core::sync::atomic::{
     AtomicI32, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -189,8 +189,8 @@ impl Op {
 
     /// The name on the wire.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.get(self.index()).map_or("", |&(_, name)| name)
+    pub fn name(self) -> ThinStr {
+        Self::ALL.get(self.index()).map_or(&"", |(_, name)| name)
     }
 
     /// The operation of that name.

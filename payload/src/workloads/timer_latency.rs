@@ -8,7 +8,7 @@ use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::probe::Feature;
 use crate::workload::{
-    Family, Hist, Kind, Metric, Need, Param, Stop, What, Workload, doc,
+    CallExt, Family, Hist, Kind, Metric, Need, Param, Stop, What, Workload, doc,
 };
 use core::num::NonZeroU64;
 use rustix::thread::set_current_timer_slack;
@@ -62,10 +62,8 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     c.start();
     let interval = c.work().count(&INTERVAL) * 1000;
     if let Some(slack) = c.work().count_or_word(&SLACK) {
-        set_current_timer_slack(NonZeroU64::new(slack)).map_err(|errno| {
-            let call = Op::Prctl.name();
-            Stop::Broken { call, errno }
-        })?;
+        set_current_timer_slack(NonZeroU64::new(slack))
+            .call(Op::Prctl.name())?;
     }
     let mut ran = now();
     let mut next = ran + interval;
