@@ -3,7 +3,7 @@
 use super::layout::Layout;
 use super::options::PIPE;
 use crate::figures::{Totals, scale};
-use crate::record::WakeRule;
+use crate::record::{Counter, WakeRule};
 use crate::workload::{Hist, Metric};
 use core::ops::Range;
 
@@ -54,7 +54,10 @@ pub(super) const WORKER_NVCSW: Metric = Metric::derived(
     "worker_nvcsw",
     |totals| {
         let (_, workers) = roles(totals);
-        totals.kernel(workers)?.map(|counters| counters.nvcsw).sum()
+        totals
+            .kernel(workers)?
+            .map(|counters| counters[Counter::Nvcsw])
+            .sum()
     },
     "voluntary context switches of the workers",
 );
@@ -94,8 +97,8 @@ fn roles(totals: &Totals<'_>) -> (Range<u32>, Range<u32>) {
 fn delay(totals: &Totals<'_>, of: Range<u32>) -> Option<u64> {
     let (mut sum, mut tasks) = (0, 0);
     for counters in totals.kernel(of)? {
-        let delay = counters.run_delay_ns?;
-        sum += delay / counters.run_count?.max(1);
+        let delay = counters[Counter::RunDelay]?;
+        sum += delay / counters[Counter::RunCount]?.max(1);
         tasks += 1;
     }
     (tasks > 0).then(|| sum / tasks)
