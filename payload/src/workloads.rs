@@ -175,15 +175,15 @@ mod tests {
             assert!(row.metrics.len() <= MAX_METRICS, "{name}");
             assert!(row.hists.len() <= MAX_HISTS, "{name}");
             for (i, param) in row.params.iter().enumerate() {
-                assert_eq!(param.index, i, "{name}.{}", param.name);
+                assert_eq!(param.at(), i, "{name}.{}", param.name);
             }
             for (i, hist) in row.hists.iter().enumerate() {
-                assert_eq!(hist.index, i, "{name}.{}", hist.name);
+                assert_eq!(hist.at(), i, "{name}.{}", hist.name);
                 let wake = hist.name == "wake";
                 assert_eq!(hist.rule.is_some(), wake, "{name}.{}", hist.name);
             }
             for (i, metric) in row.metrics.iter().enumerate() {
-                assert_eq!(metric.index, i, "{name}.{}", metric.name);
+                assert_eq!(metric.at(), i, "{name}.{}", metric.name);
             }
             for hist in row.hists {
                 let twice = row.hists.iter().filter(|h| h.name == hist.name);

@@ -49,7 +49,7 @@ impl Ctx<'_> {
 
     /// Replaces one of the type's own figures.
     pub fn metric_set(&self, metric: &Metric, n: u64) {
-        self.given.slot.metrics[metric.index].store(n, Relaxed);
+        self.given.slot.metrics[metric.at()].store(n, Relaxed);
     }
 
     /// Iterations that tasks of this instance have counted so far.

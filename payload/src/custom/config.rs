@@ -326,7 +326,7 @@ mod tests {
     #[test]
     fn parameters_stand_at_their_index() {
         for (at, param) in PARAMS.iter().enumerate() {
-            assert_eq!(param.index, at, "{}", param.name);
+            assert_eq!(param.at(), at, "{}", param.name);
         }
     }
 }

@@ -187,7 +187,7 @@ impl Program<'_> {
         for (ring, seen, hist) in RINGS {
             let hist = &self.instance.hists[hist];
             let lost = page.drain(ring, self.cell(seen), hist);
-            add(&slot.metrics[LOST.index], lost);
+            add(&slot.metrics[LOST.at()], lost);
         }
         if let Ok(cpu) = sys::exec::process_cpu(pid) {
             slot.cpu_end_ns.store(cpu, Relaxed);

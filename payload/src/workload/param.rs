@@ -1,13 +1,13 @@
 //! Parameters of work types, and their values in a plan.
 
-use crate::workload::{Doc, MAX_PARAMS, Workload, doc};
+use crate::workload::{Doc, MAX_PARAMS, Workload, doc, place};
 use core::time::Duration;
 
 /// A parameter: its place, name, kind and meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct Param {
     /// Its index in the row's `params`.
-    pub index: usize,
+    pub index: u8,
     /// The key in the plan.
     pub name: &'static str,
     /// Kind, range and default.
@@ -17,6 +17,12 @@ pub struct Param {
 }
 
 impl Param {
+    /// Its place among those of its row.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.index as usize
+    }
+
     /// A whole number from `min` to `max`.
     #[must_use]
     pub const fn count(
@@ -100,7 +106,7 @@ impl Param {
         summary: &'static str,
     ) -> Self {
         Self {
-            index,
+            index: place(index),
             name,
             kind,
             summary: doc(summary),
@@ -289,7 +295,7 @@ impl<'t> Work<'t> {
         if !fits {
             return Err(BadValue::OutOfRange(param));
         }
-        self.stored[param.index] = value.stored();
+        self.stored[param.at()] = value.stored();
         Ok(())
     }
 
@@ -302,7 +308,7 @@ impl<'t> Work<'t> {
     /// The value of one of the row's parameters.
     #[must_use]
     pub fn value(&self, param: &Param) -> Value<'t> {
-        let Stored { number, text } = self.stored[param.index];
+        let Stored { number, text } = self.stored[param.at()];
         match param.kind {
             Kind::CountOr { .. } if number == WORD => Value::Word,
             Kind::Count { .. } | Kind::CountOr { .. } => Value::Count(number),
@@ -319,7 +325,7 @@ impl<'t> Work<'t> {
     #[must_use]
     #[inline(always)]
     pub fn count(&self, param: &Param) -> u64 {
-        self.stored[param.index].number
+        self.stored[param.at()].number
     }
 
     /// The value of a [`Kind::CountOr`] parameter, `None` for its word.
@@ -347,7 +353,7 @@ impl<'t> Work<'t> {
     #[must_use]
     #[inline(always)]
     pub fn text(&self, param: &Param) -> &'t str {
-        self.stored[param.index].text
+        self.stored[param.at()].text
     }
 
     /// The index of a [`Kind::Choice`] parameter.

@@ -4,11 +4,10 @@ use super::layout::Layout;
 use super::options::PIPE;
 use crate::figures::{Totals, scale};
 use crate::record::{Counter, WakeRule};
-use crate::workload::{Hist, Metric};
+use crate::workload::{Hist, Metric, Shown, Unit};
 use core::ops::Range;
 
-/// The percentiles schbench prints.
-const SHOWN: &[u16] = &[200, 500, 900, 990, 999];
+const SHOWN: Shown = Shown::Schbench;
 
 pub(super) const WAKEUP: Hist = Hist {
     shown: SHOWN,
@@ -20,7 +19,7 @@ pub(super) const REQUEST: Hist = Hist {
 };
 pub(super) const RATE: Hist = Hist {
     shown: SHOWN,
-    unit: "1/s",
+    unit: Unit::PerSecond,
     ..Hist::new(2, "rps", "requests completed, one sample a second")
 };
 pub(super) const QUEUE: Hist = Hist {
