@@ -7,7 +7,7 @@
 
 mod param;
 
-pub use param::{BadValue, Kind, Param, Value, Work};
+pub use param::{BadValue, Kind, LONGEST, Param, Value, Work};
 
 use crate::attr::{Affinity, Policy};
 use crate::cgroup::Base;

@@ -109,7 +109,7 @@ mod tests {
     use crate::plan::token::Source;
     use crate::plan::{Plan, Sources};
     use crate::workload::{
-        Kind, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
+        Kind, LONGEST, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
     };
     use core::time::Duration;
     use std::collections::BTreeSet;
@@ -233,11 +233,12 @@ mod tests {
         for row in ALL {
             for param in row.params {
                 let bad = match param.kind {
-                    Kind::Count { max, .. } | Kind::CountOr { max, .. } => {
-                        Value::Count(max + 1)
+                    Kind::Count { max, .. } => Value::Count(max + 1),
+                    Kind::CountOr { max, .. } => {
+                        Value::Count(u64::from(max) + 1)
                     }
-                    Kind::Duration { max_ns, .. } => {
-                        Value::Duration(Duration::from_nanos(max_ns + 1))
+                    Kind::Duration { .. } => {
+                        Value::Duration(LONGEST + Duration::from_nanos(1))
                     }
                     Kind::Choice { names, .. } => Value::Choice(names.len()),
                     Kind::Flag { .. } | Kind::Text { .. } => Value::Count(1),

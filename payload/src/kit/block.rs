@@ -18,7 +18,7 @@ use rustix::io::Errno;
 pub const DEV: Param = Param::text(
     0,
     "dev",
-    "the path of a block device, /dev/vda if absent",
+    &"the path of a block device, /dev/vda if absent",
     |text| text.len() <= 64 && plain(text),
     "the disk; what is on it is lost",
 );

@@ -38,7 +38,7 @@ pub const FRAME: Param = Param::count(
 pub const NIC: Param = Param::text(
     2,
     "nic",
-    "the name of an interface; the first with a device if absent",
+    &"the name of an interface; the first with a device if absent",
     |text| text.len() < 16 && plain(text) && !has(text, "/"),
     "the interface that sends",
 );

@@ -1,6 +1,6 @@
 //! Parameters of work types, and their values in a plan.
 
-use crate::workload::{Doc, MAX_PARAMS, Workload, doc, place};
+use crate::workload::{Doc, MAX_PARAMS, ThinStr, Workload, doc, place};
 use core::time::Duration;
 
 /// A parameter: its place, name, kind and meaning.
@@ -32,7 +32,11 @@ impl Param {
         (min, max): (u64, u64),
         summary: &'static str,
     ) -> Self {
-        let kind = Kind::Count { default, min, max };
+        let kind = Kind::Count {
+            default: narrow(default),
+            min: narrow(min),
+            max,
+        };
         Self::new(index, name, kind, summary)
     }
 
@@ -47,7 +51,19 @@ impl Param {
         Self::count(index, name, default, (0, 1_000_000_000), summary)
     }
 
-    /// A duration of up to an hour; the default is in µs.
+    /// A whole number, or a word that means "leave it alone".
+    #[must_use]
+    pub const fn count_or(
+        index: usize,
+        name: &'static str,
+        word: ThinStr,
+        (min, max): (u32, u32),
+        summary: &'static str,
+    ) -> Self {
+        Self::new(index, name, Kind::CountOr { word, min, max }, summary)
+    }
+
+    /// A duration of up to [`LONGEST`]; the default is in µs.
     #[must_use]
     pub const fn duration(
         index: usize,
@@ -57,9 +73,8 @@ impl Param {
         summary: &'static str,
     ) -> Self {
         let kind = Kind::Duration {
-            default_ns: default_us * 1_000,
-            min_ns: nanos(min),
-            max_ns: 3_600_000_000_000,
+            default_us: narrow(default_us),
+            min_ns: narrow(nanos(min)),
         };
         Self::new(index, name, kind, summary)
     }
@@ -85,12 +100,24 @@ impl Param {
         Self::new(index, name, Kind::Choice { default: 0, names }, summary)
     }
 
+    /// One of a list of words, the last by default.
+    #[must_use]
+    pub const fn last_choice(
+        index: usize,
+        name: &'static str,
+        names: &'static [&'static str],
+        summary: &'static str,
+    ) -> Self {
+        let default = place(names.len() - 1);
+        Self::new(index, name, Kind::Choice { default, names }, summary)
+    }
+
     /// Text that `check` accepts; empty by default.
     #[must_use]
     pub const fn text(
         index: usize,
         name: &'static str,
-        rule: &'static str,
+        rule: ThinStr,
         check: fn(&str) -> bool,
         summary: &'static str,
     ) -> Self {
@@ -120,29 +147,28 @@ pub enum Kind {
     /// A whole number.
     Count {
         /// Used when the plan is silent.
-        default: u64,
+        default: u32,
         /// Smallest valid value.
-        min: u64,
+        min: u32,
         /// Largest valid value.
         max: u64,
     },
     /// A whole number, or one word that means "leave it alone".
     CountOr {
         /// The word, which is the default.
-        word: &'static str,
+        word: ThinStr,
         /// Smallest valid value.
-        min: u64,
+        min: u32,
         /// Largest valid value.
-        max: u64,
+        max: u32,
     },
-    /// A duration with a unit: `ns`, `us`, `ms` or `s`.
+    /// A duration with a unit (`ns`, `us`, `ms` or `s`) of at most
+    /// [`LONGEST`].
     Duration {
         /// Used when the plan is silent.
-        default_ns: u64,
+        default_us: u32,
         /// Shortest valid value.
-        min_ns: u64,
-        /// Longest valid value.
-        max_ns: u64,
+        min_ns: u32,
     },
     /// `true` or `false` (`1`, `0`, `on`, `off`, `yes`, `no`).
     Flag {
@@ -152,7 +178,7 @@ pub enum Kind {
     /// One of a list of words.
     Choice {
         /// Index of the word used when the plan is silent.
-        default: usize,
+        default: u8,
         /// The words.
         names: &'static [&'static str],
     },
@@ -160,7 +186,7 @@ pub enum Kind {
     /// the plan is silent.
     Text {
         /// The form, for messages and help.
-        rule: &'static str,
+        rule: ThinStr,
         /// Whether a text has it.
         check: fn(&str) -> bool,
     },
@@ -171,13 +197,13 @@ impl Kind {
     #[must_use]
     pub const fn default(&self) -> Value<'static> {
         match *self {
-            Self::Count { default, .. } => Value::Count(default),
+            Self::Count { default, .. } => Value::Count(default as u64),
             Self::CountOr { .. } => Value::Word,
-            Self::Duration { default_ns, .. } => {
-                Value::Duration(Duration::from_nanos(default_ns))
+            Self::Duration { default_us, .. } => {
+                Value::Duration(Duration::from_micros(default_us as u64))
             }
             Self::Flag { default } => Value::Flag(default),
-            Self::Choice { default, .. } => Value::Choice(default),
+            Self::Choice { default, .. } => Value::Choice(default as usize),
             Self::Text { .. } => Value::Text(""),
         }
     }
@@ -212,6 +238,16 @@ impl<'t> Value<'t> {
         };
         Stored { number, text }
     }
+}
+
+/// The longest value of a [`Kind::Duration`].
+pub const LONGEST: Duration = Duration::from_secs(3600);
+
+/// A bound in the size a table has for it.
+#[expect(clippy::cast_possible_truncation, reason = "asserted")]
+const fn narrow(n: u64) -> u32 {
+    assert!(n <= u32::MAX as u64, "bounds are small");
+    n as u32
 }
 
 /// All durations of a plan end far below the 584 years of a `u64`.
@@ -278,13 +314,14 @@ impl<'t> Work<'t> {
             .find(|param| param.name == name)
             .ok_or(BadValue::NoSuchParam)?;
         let fits = match (param.kind, value) {
-            (
-                Kind::Count { min, max, .. } | Kind::CountOr { min, max, .. },
-                Value::Count(n),
-            ) => (min..=max).contains(&n),
-            (Kind::Duration { min_ns, max_ns, .. }, Value::Duration(d)) => {
-                let range = min_ns.into()..=max_ns.into();
-                range.contains(&d.as_nanos())
+            (Kind::Count { min, max, .. }, Value::Count(n)) => {
+                (min.into()..=max).contains(&n)
+            }
+            (Kind::CountOr { min, max, .. }, Value::Count(n)) => {
+                (min.into()..=max.into()).contains(&n)
+            }
+            (Kind::Duration { min_ns, .. }, Value::Duration(d)) => {
+                (Duration::from_nanos(min_ns.into())..=LONGEST).contains(&d)
             }
             (Kind::Choice { names, .. }, Value::Choice(i)) => i < names.len(),
             (Kind::Text { check, .. }, Value::Text(text)) => check(text),

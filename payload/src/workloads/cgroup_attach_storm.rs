@@ -49,7 +49,7 @@ pub(super) const WORKLOAD: Workload = Workload {
 const DEST: Param = Param::text(
     0,
     "dest",
-    "a relative path of up to 16 cgroups without . and .., storm-dest if \
+    &"a relative path of up to 16 cgroups without . and .., storm-dest if \
      absent",
     is_path,
     "cgroup the children are moved to",

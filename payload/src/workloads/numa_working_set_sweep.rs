@@ -59,7 +59,7 @@ const PERIOD: Param = Param::count(
 const TARGETS: Param = Param::text(
     2,
     "target_nodes",
-    "a list of nodes like 0-1, below 1024, all with memory if absent",
+    &"a list of nodes like 0-1, below 1024, all with memory if absent",
     |text| text.is_empty() || Cpus::parse(text).is_some(),
     "nodes to sweep over; one alone is a baseline",
 );

@@ -42,7 +42,7 @@ pub(super) const WORKLOAD: Workload = Workload {
 const PHASES: Param = Param::text(
     0,
     "phases",
-    "1 to 32 of spin:D, sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each \
+    &"1 to 32 of spin:D, sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each \
      duration D above zero, for example spin:5ms,sleep:10ms",
     are_phases,
     "what to do, in order",
