@@ -313,7 +313,8 @@ pub struct Percent(pub u16);
 
 impl core::fmt::Display for Percent {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match (self.0 / 10, self.0 % 10) {
+        let tenths = u32::from(self.0);
+        match (tenths / 10, tenths % 10) {
             (whole, 0) => write!(f, "p{whole}"),
             (whole, tenths) => write!(f, "p{whole}.{tenths}"),
         }

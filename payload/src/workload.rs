@@ -108,12 +108,13 @@ pub struct Workload {
     pub proof: Doc,
     /// Memory and descriptors an instance shares, on so many CPUs.
     pub shared: fn(&Work<'_>, u32) -> Shared,
-    /// Refuses values that are each fine but not together.
-    pub check: fn(&Work<'_>) -> Result<(), Conflict>,
+    /// Refuses values that are each fine but not together: the rule they
+    /// break, which names their keys.
+    pub check: fn(&Work<'_>) -> Result<(), &'static str>,
     /// Words that make a bare `work=NAME` runnable, where it is not.
     pub example: &'static str,
     /// Refuses values that are fine but not under the group's policy.
-    pub check_policy: fn(&Work<'_>, Policy) -> Result<(), Conflict>,
+    pub check_policy: fn(&Work<'_>, Policy) -> Result<(), &'static str>,
     /// How often figures of a part of the run are sent, in ns; 0 is never.
     pub interval_ns: fn(&Work<'_>) -> u64,
     /// Acts on its whole process, so that threads cannot run it.
@@ -597,15 +598,6 @@ impl Shared {
         files: 0,
         pipes: false,
     };
-}
-
-/// Two or more values that cannot stand together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conflict {
-    /// The key to blame.
-    pub key: &'static str,
-    /// What would be valid.
-    pub rule: &'static str,
 }
 
 /// What a group finds on a machine.

@@ -7,8 +7,7 @@ use crate::kit::simd::{Width, chains};
 use crate::kit::slot::{Op, Reason};
 use crate::probe::Feature;
 use crate::workload::{
-    CallExt, Conflict, Family, Hist, Metric, Need, Param, Stop, What, Work,
-    Workload, doc,
+    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Work, Workload, doc,
 };
 use heapless::Vec;
 use rustix::fd::OwnedFd;
@@ -99,13 +98,10 @@ fn time_of(phase: &Phase) -> &'static Metric {
     }
 }
 
-fn check(work: &Work<'_>) -> Result<(), Conflict> {
+fn check(work: &Work<'_>) -> Result<(), &'static str> {
     match work.text(&PHASES) {
-        "" => Err(Conflict {
-            key: PHASES.name,
-            rule: "Sequence has no default phases; for example \
-                   phases=spin:5ms,sleep:10ms",
-        }),
+        "" => Err("Sequence has no default phases; for example \
+                   phases=spin:5ms,sleep:10ms"),
         _ => Ok(()),
     }
 }
