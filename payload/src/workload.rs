@@ -112,7 +112,7 @@ pub struct Workload {
     /// break, which names their keys.
     pub check: fn(&Work<'_>) -> Result<(), &'static str>,
     /// Words that make a bare `work=NAME` runnable, where it is not.
-    pub example: &'static str,
+    pub example: ThinStr,
     /// Refuses values that are fine but not under the group's policy.
     pub check_policy: fn(&Work<'_>, Policy) -> Result<(), &'static str>,
     /// How often figures of a part of the run are sent, in ns; 0 is never.
@@ -158,7 +158,7 @@ impl Workload {
         proof: doc(""),
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
-        example: "",
+        example: &"",
         check_policy: |_, _| Ok(()),
         interval_ns: |_| 0,
         fork_only: false,
@@ -517,7 +517,7 @@ pub enum What {
     /// A cgroup2 hierarchy in which cgroups can be made.
     Cgroup2,
     /// This controller in it.
-    Controller(&'static str),
+    Controller(ThinStr),
     /// A sched_ext scheduler that is loaded.
     SchedExt,
     /// A core with two CPUs, as the kernel sees it.

@@ -32,7 +32,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             yld_count >= yields",
     ),
     check,
-    example: "phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
+    example: &"phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
               alu_hot:scalar/1ms",
     run,
     ..Workload::BASE
