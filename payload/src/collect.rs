@@ -474,9 +474,11 @@ fn worker(
 
 /// The sum over the tasks of a worker of what the kernel counted.
 fn kernel(tasks: &[Slot]) -> TaskCounters {
-    let mut each = tasks.iter().map(|s| s.kernel_begin.until(&s.kernel_end));
-    let first = each.next().unwrap_or_default();
-    each.fold(first, |sum, more| sum.plus(&more))
+    let mut sums = TaskCounters::default();
+    for (counter, sum) in sums.0.iter_mut().enumerate() {
+        *sum = tasks.iter().map(|task| task.kernel(counter)).sum();
+    }
+    sums
 }
 
 /// Histograms and metrics of a group, and its headline on the console.

@@ -9,7 +9,7 @@ use crate::kit::slot::Slot;
 use crate::kit::text::Cut;
 use crate::output::Output;
 use crate::plan::MAX_GROUPS;
-use crate::record::{Interval, Record, TaskCounters};
+use crate::record::{Counter, Interval, Record};
 use crate::worker::Crew;
 use crate::workload::{How, MAX_HISTS, MAX_METRICS, Metric, Work};
 use core::fmt::Write;
@@ -99,10 +99,11 @@ impl<'r> Totals<'r> {
     pub fn kernel(
         &self,
         of: Range<u32>,
-    ) -> Option<impl Iterator<Item = TaskCounters> + '_> {
+        counter: Counter,
+    ) -> Option<impl Iterator<Item = Option<u64>> + '_> {
         let tasks = self.tasks(of);
         let done = self.part_ns.is_none();
-        done.then(|| tasks.map(|s| s.kernel_begin.until(&s.kernel_end)))
+        done.then(|| tasks.map(move |task| task.kernel(counter as usize)))
     }
 
     /// CPU time of these tasks of every worker, in ns.
