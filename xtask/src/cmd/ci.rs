@@ -66,7 +66,8 @@ pub fn run(args: &Args) -> Result<u8> {
     }
     let words = args.plan.iter().filter(|word| *word != "--");
     let plan: Vec<String> = words.cloned().collect();
-    let (planned, _works) = boot::check(&plan.join(" "), &Archive::default())?;
+    let (planned, _works) =
+        boot::plan::check(&plan.join(" "), &Archive::default())?;
     let kernel = match &args.kernel {
         Some(kernel) => kernel.clone(),
         None if args.system == System::KernelCi => "none".to_owned(),

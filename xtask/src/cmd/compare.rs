@@ -1,5 +1,6 @@
 //! `compare`: two kernels, or stored runs of two.
 
+use crate::cmd::boot::ready::Ready;
 use crate::cmd::{boot, runs};
 use crate::compare::{
     Asked, Comparison, Sample, Side, Splits, compare, exact, splits, table,
@@ -375,7 +376,7 @@ fn booted(
     if a.payload.is_none() {
         metrics::check(&asked.metrics, &a.plan.join(" "))?;
     }
-    let ready = [boot::Ready::new(&a)?, boot::Ready::new(&b)?];
+    let ready = [Ready::new(&a)?, Ready::new(&b)?];
     let mut of = [a, b];
     let mut stored: [Vec<Stored>; 2] = [Vec::new(), Vec::new()];
     let mut sides = [(&args.a, &args.append_a), (&args.b, &args.append_b)].map(

@@ -1,5 +1,7 @@
 //! `judge`: one kernel, good or bad, for `git bisect run`.
 
+use super::boot::plan::works;
+use super::boot::ready::Ready;
 use super::{boot, compare, exit, runs};
 use crate::compare::{Sample, Side, modes, plans};
 use crate::judge::{
@@ -133,7 +135,7 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
         },
         _ => bail!("what to judge: one of --kernel and --tree"),
     };
-    let ready = boot::Ready::new(&of)?;
+    let ready = Ready::new(&of)?;
     let mut samples: Vec<Sample> = Vec::new();
     for (n, seed) in seeds.iter().enumerate() {
         if seeds.len() > 1 {
@@ -157,7 +159,7 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
 /// The machine cannot be started, the plan is refused or the run cannot be
 /// stored.
 pub(super) fn booted(
-    ready: &boot::Ready,
+    ready: &Ready,
     args: &boot::Args,
     root: &Path,
 ) -> Result<Sample> {
@@ -220,7 +222,7 @@ fn seeds(args: &Args, first: Option<u64>) -> Result<Vec<Option<u64>>> {
 
 /// What is asked, checked before anything is built.
 fn asked(args: &Args, of: &boot::Args, root: &Path) -> Result<Asked> {
-    let plan = boot::works(of)?;
+    let plan = works(of)?;
     let conditions = args.expect.iter();
     let conditions = conditions
         .map(|text| Condition::parse(text, &plan))
