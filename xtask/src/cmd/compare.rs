@@ -2,9 +2,8 @@
 
 use crate::cmd::boot::ready::Ready;
 use crate::cmd::{boot, runs};
-use crate::compare::{
-    Asked, Comparison, Sample, Side, Splits, compare, exact, splits, table,
-};
+use crate::compare::splits::{Splits, splits};
+use crate::compare::{Asked, Comparison, Sample, Side, compare, exact, table};
 use crate::metrics::{self, Selector};
 use crate::model::Report;
 use crate::store::{self, Meta, Stored};
