@@ -2,7 +2,8 @@
 
 use super::boot::plan::works;
 use super::boot::ready::Ready;
-use super::{boot, compare, exit, runs};
+use super::compare::stored;
+use super::{boot, exit, runs};
 use crate::bisect::decide::Scale;
 use crate::bisect::git::Repo;
 use crate::bisect::state::{Boot, State};
@@ -398,7 +399,7 @@ impl Lab for Bench<'_> {
             self.noise = Some(self.noise.map_or(loud, |n| n.most(&loud)));
         }
         let dir = done.dir;
-        let run = compare::name(&Stored { dir, meta });
+        let run = stored::name(&Stored { dir, meta });
         let seen = seen(&self.question, self.policy, &done.report, done.code)?;
         Ok(Seen {
             boot: Boot {

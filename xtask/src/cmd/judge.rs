@@ -2,7 +2,8 @@
 
 use super::boot::plan::works;
 use super::boot::ready::Ready;
-use super::{boot, compare, exit, runs};
+use super::compare::stored;
+use super::{boot, exit, runs};
 use crate::compare::{Sample, Side, modes, plans};
 use crate::judge::{
     As, Asked, Baseline, Call, Condition, Opinion, Policy, Share, judge,
@@ -168,7 +169,7 @@ pub(super) fn booted(
         bail!("{}: {}", done.report.outcome, done.report.reason);
     }
     let meta = store::meta(&done.dir)?;
-    compare::sample(&Stored {
+    stored::sample(&Stored {
         dir: done.dir,
         meta,
     })
@@ -237,12 +238,12 @@ fn asked(args: &Args, of: &boot::Args, root: &Path) -> Result<Asked> {
         .collect::<Result<_>>()?;
     let baseline = match (&args.baseline, args.worse_by) {
         (Some(text), Some(Share(by))) => {
-            let stored = compare::list(root)?;
-            let found = compare::find(text, &stored)?;
-            let compare::Found::Stored(runs) = found else {
+            let stored = stored::list(root)?;
+            let found = stored::find(text, &stored)?;
+            let stored::Found::Stored(runs) = found else {
                 bail!("--baseline {text}: not a stored run but a kernel");
             };
-            let samples = runs.iter().map(compare::sample);
+            let samples = runs.iter().map(stored::sample);
             let samples: Vec<Sample> = samples.collect::<Result<_>>()?;
             if let Some(bad) = samples.iter().find(|s| s.code != exit::GOOD) {
                 bail!(

@@ -247,7 +247,7 @@ fn boots_take_turns() {
             seeds,
             ..Args::default()
         };
-        super::order(&args, deterministic).unwrap()
+        super::booted::order(&args, deterministic).unwrap()
     };
     let none = |sides: [usize; 6]| sides.map(|at| (at, None)).to_vec();
     assert_eq!(order(None, Some(3), None), none([0, 1, 1, 0, 0, 1]));
