@@ -30,6 +30,12 @@ fn is_seed(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('=')
 }
 
+/// What an option is whose value is left out, if it may be.
+pub(crate) fn implied(name: &str) -> Option<&'static str> {
+    let known = IMPLIED.iter().find(|implied| implied.name == name);
+    known.map(|implied| implied.value)
+}
+
 /// What a lone `-` stands for where a file is to be read.
 const STDIN: &str = "/dev/stdin";
 
@@ -38,7 +44,7 @@ const STDIN: &str = "/dev/stdin";
 const TO_BOOT: &str = "--to-boot";
 
 /// Options of `boot` that say what to do with a single boot.
-const OF_ONE_BOOT: &[&str] = &[
+pub(crate) const OF_ONE_BOOT: &[&str] = &[
     "--kernel",
     "--format",
     "--json",
@@ -169,10 +175,10 @@ fn wrong_option(
     format!("`{name}` has no option `{word}`{}", near(word, options))
 }
 
-/// The nearest of `names`, or else all of them.
-fn near(
+/// The nearest of `names`, or else all of them, behind a semicolon.
+pub(crate) fn near<'v, N: Iterator<Item = &'v str> + Clone>(
     word: &str,
-    names: impl Iterator<Item = &'static str> + Clone,
+    names: N,
 ) -> String {
     let near = nearest::of(word, &|take| names.clone().for_each(take))
         .or_else(|| names.clone().find(|name| letters(name) == letters(word)))
