@@ -160,6 +160,7 @@ fn stored(root: &Path, name: &str) -> PathBuf {
     // Told apart from what decoding the console gives.
     report.reason += " (as stored)";
     let boot = store::Boot {
+        cell: None,
         started: UNIX_EPOCH + Duration::from_secs(1_793_880_000),
         took: Duration::from_millis(1500),
         kernel_spec: "debian:6.12-cloud",

@@ -7,6 +7,7 @@ use self::ready::Ready;
 use crate::cmd::runs;
 use crate::devices::{Disk, Nic};
 use crate::format::Format;
+use crate::live::Screen;
 use crate::model::Report;
 use crate::store::Pending;
 use crate::topology::{Distance, Memory, Smp, Topology};
@@ -154,7 +155,7 @@ pub fn run(args: &Args) -> Result<u8> {
         false => Some(Pending::new(&root)?),
     };
     let dir = store.as_ref().map(|store| store.dir());
-    let booted = ready.boot(args, dir)?;
+    let booted = ready.boot(args, dir, &Screen::alone())?;
     if let Some(file) = args.json.as_deref().filter(|_| !on_stdout) {
         let json = Format::Json.render(&booted.report)?;
         fs::write(file, json).with_context(|| file.to_owned())?;
@@ -162,7 +163,7 @@ pub fn run(args: &Args) -> Result<u8> {
     super::print(&format.render(&booted.report)?)?;
     if let Some(store) = store {
         // What was measured is known, so this does not change the verdict.
-        let stored = match booted.store(args, store) {
+        let stored = match booted.store(args, store, None) {
             Ok(dir) => format!("stored in {}", runs::shown(&dir)),
             Err(error) => format!("warning: not stored: {error:#}"),
         };
@@ -180,7 +181,7 @@ pub fn run(args: &Args) -> Result<u8> {
 ///
 /// The plan is wrong, or something that is needed is missing.
 pub fn boot(args: &Args) -> Result<(Report, u8)> {
-    let booted = Ready::new(args)?.boot(args, None)?;
+    let booted = Ready::new(args)?.boot(args, None, &Screen::alone())?;
     Ok((booted.report, booted.code))
 }
 /// The options of boots that another verb makes: the words that are handed on

@@ -6,11 +6,11 @@ use super::Args;
 use super::plan::Planned;
 use crate::cmd::exit;
 use crate::decode::decode_ports;
-use crate::live::Live;
+use crate::live::{Live, Screen};
 use crate::model::Report;
 use crate::noise::{Noise, Watch};
 use crate::qemu::{Machine, Vm, kvm_works};
-use crate::store::{self, Parts, Pending};
+use crate::store::{self, Cell, Parts, Pending};
 use crate::{build, kernel, outcome, tools};
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
@@ -31,8 +31,18 @@ pub struct Ready {
     temporary: TempDir,
 }
 
-impl Ready {
-    /// Checks the plan, finds the kernel and packs the initramfs.
+/// A boot whose plan and kernel are known to be right, before anything is
+/// built.
+#[derive(Debug)]
+pub struct Checked {
+    kernel: PathBuf,
+    added: Archive,
+    tokens: Vec<String>,
+    limits: Limits,
+}
+
+impl Checked {
+    /// Checks the plan and the machine, and finds the kernel.
     ///
     /// # Errors
     ///
@@ -48,8 +58,22 @@ impl Ready {
         tools::require(&[tools::QEMU], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, args.setup)?;
         modules(args, &kernel, &mut added)?;
+        Ok(Self {
+            kernel,
+            added,
+            tokens,
+            limits: Limits::new(args.timeout, takes),
+        })
+    }
+
+    /// Packs the initramfs.
+    ///
+    /// # Errors
+    ///
+    /// The payload cannot be built, or not be packed.
+    pub fn ready(self, args: &Args) -> Result<Ready> {
         let temporary = tempfile::tempdir()?;
-        let dir = temporary.path();
+        let (added, dir) = (self.added, temporary.path());
         let initrd = match &args.payload {
             Some(payload) => build::pack_into(payload, added, dir)?,
             None => {
@@ -57,14 +81,50 @@ impl Ready {
                 build::pack_for_boot(&payload, added, dir)?
             }
         };
-        let limits = Limits::new(args.timeout, takes);
-        Ok(Self {
-            kernel,
+        Ok(Ready {
+            kernel: self.kernel,
             initrd,
-            tokens,
-            limits,
+            tokens: self.tokens,
+            limits: self.limits,
             temporary,
         })
+    }
+}
+
+/// Where a boot is shown, and the cell of a matrix that it is of.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Where it is shown.
+    pub screen: Screen,
+    /// The cell, if any, and the command that makes such a boot by itself.
+    pub cell: Option<(Cell, Vec<String>)>,
+}
+
+impl Setting {
+    /// Of a boot that is by itself.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self {
+            screen: Screen::alone(),
+            cell: None,
+        }
+    }
+}
+
+impl Ready {
+    /// Checks the plan, finds the kernel and packs the initramfs.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Checked`].
+    pub fn new(args: &Args) -> Result<Self> {
+        Checked::new(args)?.ready(args)
+    }
+
+    /// The kernel and the initramfs.
+    #[must_use]
+    pub fn images(&self) -> [&Path; 2] {
+        [&self.kernel, &self.initrd]
     }
 
     /// Boots once, and stores what came of it below `root`. `args` may differ
@@ -74,9 +134,23 @@ impl Ready {
     ///
     /// The machine cannot be started, or the run not be stored.
     pub fn boot_and_store(&self, args: &Args, root: &Path) -> Result<Done> {
+        self.boot_in(&Setting::alone(), args, root)
+    }
+
+    /// As [`Self::boot_and_store`], in a setting.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::boot_and_store`].
+    pub fn boot_in(
+        &self,
+        setting: &Setting,
+        args: &Args,
+        root: &Path,
+    ) -> Result<Done> {
         let store = Pending::new(root)?;
-        let booted = self.boot(args, Some(store.dir()))?;
-        let dir = booted.store(args, store)?;
+        let booted = self.boot(args, Some(store.dir()), &setting.screen)?;
+        let dir = booted.store(args, store, setting.cell.as_ref())?;
         Ok(Done {
             report: booted.report,
             code: booted.code,
@@ -90,21 +164,27 @@ impl Ready {
         &self,
         args: &Args,
         dir: Option<&Path>,
+        screen: &Screen,
     ) -> Result<Booted> {
         for _ in 0..AGAIN {
-            let booted = self.boot_once(args, dir)?;
+            let booted = self.boot_once(args, dir, screen)?;
             if !booted.stumbled()? {
                 return Ok(booted);
             }
-            eprintln!(
+            screen.say(
                 "note: an int3 of the kernel's own ended its start, as may \
-                 happen in QEMU without KVM; it is booted again"
+                 happen in QEMU without KVM; it is booted again",
             );
         }
-        self.boot_once(args, dir)
+        self.boot_once(args, dir, screen)
     }
 
-    fn boot_once(&self, args: &Args, dir: Option<&Path>) -> Result<Booted> {
+    fn boot_once(
+        &self,
+        args: &Args,
+        dir: Option<&Path>,
+        screen: &Screen,
+    ) -> Result<Booted> {
         let dir = args.logs.as_deref().or(dir);
         let dir = dir.unwrap_or_else(|| self.temporary.path()).to_path_buf();
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
@@ -127,11 +207,12 @@ impl Ready {
             dir,
         };
         let (started, begin) = (SystemTime::now(), Instant::now());
-        let watch = Watch::start();
+        let mut watch = Watch::start();
         let of = machine.clone();
         let vm = machine.start()?;
         let parts = thread::spawn(move || Parts::of(&of));
-        let timed_out = wait(vm, &machine, self.limits)?;
+        let live = Live::new(&machine, screen);
+        let timed_out = wait(vm, &machine, self.limits, live, &mut watch)?;
         let (took, noise) = (begin.elapsed(), watch.end());
         let (report, code) = report(&machine, timed_out)?;
         if code != exit::GOOD {
@@ -193,13 +274,19 @@ impl Booted {
         Ok(String::from_utf8_lossy(&console).contains("int3: 0000"))
     }
 
-    pub(super) fn store(&self, args: &Args, store: Pending) -> Result<PathBuf> {
+    pub(super) fn store(
+        &self,
+        args: &Args,
+        store: Pending,
+        cell: Option<&(Cell, Vec<String>)>,
+    ) -> Result<PathBuf> {
         let words = args.append.iter().chain(&args.plan);
         let words = words.filter(|w| *w != "--").cloned();
         let plan: Vec<String> = words.collect();
         store.store(&store::Boot {
             started: self.started,
             took: self.took,
+            cell,
             kernel_spec: &args.kernel,
             plan: &plan,
             machine: &self.machine,
@@ -264,11 +351,17 @@ impl Limits {
 }
 
 /// Waits for the end; whether the machine had to be stopped.
-fn wait(mut vm: Vm, machine: &Machine, limits: Limits) -> Result<bool> {
+fn wait(
+    mut vm: Vm,
+    machine: &Machine,
+    limits: Limits,
+    mut live: Live,
+    watch: &mut Watch,
+) -> Result<bool> {
     let begin = Instant::now();
     let mut heard = begin;
-    let mut live = Live::new(machine);
     loop {
+        watch.machine(&vm.stat());
         if let Some(status) = vm.ended()? {
             if !status.success() {
                 let log = fs::read_to_string(machine.dir.join("qemu.log"));
