@@ -6,12 +6,15 @@
 mod cells;
 mod file;
 pub mod schedule;
+pub mod summary;
 #[cfg(test)]
 mod tests;
+pub mod work;
 
 pub use self::file::parse;
 
 use core::fmt;
+use std::collections::BTreeMap;
 
 /// What is wrong with a file, and where.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,6 +81,8 @@ pub struct Cell {
     pub names: [String; 3],
     /// Lines of the file that have them.
     pub lines: [usize; 3],
+    /// Lines of its options.
+    pub places: BTreeMap<&'static str, usize>,
     /// How often it is booted.
     pub boots: u64,
     /// What `--kernel` of `boot` takes.
@@ -103,6 +108,33 @@ impl Cell {
     #[must_use]
     pub fn line(&self, of: Kind) -> usize {
         self.lines[of as usize]
+    }
+
+    /// The line of an option, or of its machine.
+    #[must_use]
+    pub fn place(&self, option: &str) -> usize {
+        let machine = self.line(Kind::Machine);
+        self.places.get(option).copied().unwrap_or(machine)
+    }
+
+    /// A command that makes one of its boots by itself, without the program's
+    /// name; `seed` is that of a deterministic machine.
+    #[must_use]
+    pub fn command(&self, seed: Option<u64>) -> Vec<String> {
+        let mut words = vec!["boot".to_owned()];
+        if let Some(kernel) = &self.kernel {
+            words.extend(["--kernel".to_owned(), kernel.clone()]);
+        }
+        let at = words.len() + 1;
+        words.extend(self.options.iter().cloned());
+        let mut options = self.options.iter();
+        let option = options.position(|word| word == "--deterministic");
+        if let (Some(option), Some(seed)) = (option, seed) {
+            words[at + option] = seed.to_string();
+        }
+        words.push("--".to_owned());
+        words.extend(self.plan.iter().cloned());
+        words
     }
 
     /// Whether a word of `--only` names it: its kernel, its machine, its

@@ -135,6 +135,16 @@ pub fn explained(
     format!("{what}\nsee `cargo xtask{name} --help`")
 }
 
+/// A word as a shell takes it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
 fn verb<'i>(
     info: &'i CommandInfoWithArgs,
     words: &[String],

@@ -123,7 +123,7 @@ pub struct Args {
 
 impl Args {
     /// The machine's CPUs, nodes and memory.
-    fn topology(&self) -> Topology {
+    pub(crate) fn topology(&self) -> Topology {
         Topology {
             smp: self.smp,
             numa: self.numa,
@@ -140,14 +140,7 @@ impl Args {
 /// The plan is wrong, something that is needed is missing, or there is
 /// nowhere to store the run.
 pub fn run(args: &Args) -> Result<u8> {
-    let on_stdout = args.json.as_deref() == Some("-");
-    if on_stdout && args.format.is_some() {
-        bail!("--format and `--json -` both want standard output");
-    }
-    let format = match on_stdout {
-        true => Format::Json,
-        false => args.format.unwrap_or_default(),
-    };
+    let (format, json) = forms(args.format, args.json.as_deref())?;
     let ready = Ready::new(args)?;
     let root = args.runs.clone().unwrap_or_else(runs::default_dir);
     let store = match args.no_store {
@@ -156,7 +149,7 @@ pub fn run(args: &Args) -> Result<u8> {
     };
     let dir = store.as_ref().map(|store| store.dir());
     let booted = ready.boot(args, dir, &Screen::alone())?;
-    if let Some(file) = args.json.as_deref().filter(|_| !on_stdout) {
+    if let Some(file) = json {
         let json = Format::Json.render(&booted.report)?;
         fs::write(file, json).with_context(|| file.to_owned())?;
     }
@@ -173,6 +166,24 @@ pub fn run(args: &Args) -> Result<u8> {
         }
     }
     Ok(booted.code)
+}
+
+/// What to print, and the file that JSON is written to.
+///
+/// # Errors
+///
+/// Both are to be on standard output.
+pub(super) fn forms(
+    format: Option<Format>,
+    json: Option<&str>,
+) -> Result<(Format, Option<&str>)> {
+    match (format, json) {
+        (Some(_), Some("-")) => {
+            bail!("--format and `--json -` both want standard output")
+        }
+        (None, Some("-")) => Ok((Format::Json, None)),
+        (format, json) => Ok((format.unwrap_or_default(), json)),
+    }
 }
 
 /// Boots without storing, and returns what came of it with the exit code.

@@ -136,16 +136,19 @@ fn cell(file: &File, of: [&Entry; 3], wrong: &mut Vec<Wrong>) -> Cell {
             }
         }
     }
-    let defaults =
-        file.defaults.options.iter().filter(|option| {
-            option.repeats || !given.contains_key(option.name)
-        });
-    let words = defaults.chain(options).flat_map(|option| &option.words);
+    let defaults = file.defaults.options.iter();
+    let defaults = defaults
+        .filter(|option| option.repeats || !given.contains_key(option.name));
+    let options: Vec<&Given> = defaults.chain(options).collect();
+    let places = options.iter().map(|option| (option.name, option.line));
+    let places = places.collect();
+    let words = options.iter().flat_map(|option| &option.words);
     let [kernel, _, plan] = of;
     let boots = boots.map(|(number, _)| number).or(file.defaults.boots);
     Cell {
         names: of.map(|entry| entry.name.clone()),
         lines: of.map(|entry| entry.line),
+        places,
         boots: boots.unwrap_or(1),
         kernel: kernel.own("kernel"),
         url: kernel.own("url"),
