@@ -22,6 +22,7 @@ mod expects;
 mod jobs;
 mod judging;
 mod ktap;
+mod matrix;
 mod packing;
 mod proofs;
 mod proofs_bench;

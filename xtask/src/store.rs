@@ -536,8 +536,8 @@ fn utc(moment: SystemTime) -> Utc {
 #[cfg(test)]
 mod tests {
     use super::{
-        Boot, CONSOLE, META, Parts, Pending, RECORDS, REPORT, ROOM, label,
-        list, meta, release, room, utc,
+        Boot, CONSOLE, Cell, META, Meta, Parts, Pending, RECORDS, REPORT, ROOM,
+        Stored, label, list, meta, of_matrix, release, room, utc,
     };
     use crate::model::{Report, hex};
     use crate::qemu::Machine;
@@ -545,7 +545,7 @@ mod tests {
     use initramfs::compress::Compression;
     use sha2::{Digest, Sha256};
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::time::UNIX_EPOCH;
 
     fn machine(dir: &Path) -> Machine {
@@ -723,6 +723,43 @@ mod tests {
             }
         });
         assert_eq!(list(root.path()).unwrap().0.len(), 8);
+    }
+
+    #[test]
+    fn boots_of_a_matrix_have_names() {
+        let of = |matrix: &str, name: &str| Stored {
+            dir: PathBuf::from(format!("{matrix}/{name}")),
+            meta: Meta {
+                cell: Some(Cell {
+                    matrix: matrix.to_owned(),
+                    name: name.to_owned(),
+                    ..Cell::default()
+                }),
+                ..Meta::default()
+            },
+        };
+        let mut stored =
+            vec![of("m-1", "a/b/c"), of("m-1", "a/b/d"), of("m-12", "a/b/c")];
+        stored.push(Stored {
+            dir: "x".into(),
+            meta: Meta::default(),
+        });
+        for (word, expected) in [
+            ("m-1", &["m-1/a/b/c", "m-1/a/b/d"][..]),
+            ("m-12", &["m-12/a/b/c"]),
+            ("m-1/a/b/c", &["m-1/a/b/c"]),
+            // The newest that has it.
+            ("a/b/c", &["m-12/a/b/c"]),
+            ("a/b/d", &["m-1/a/b/d"]),
+            ("m-1a/b/c", &[]),
+            ("a/b", &[]),
+            ("", &[]),
+        ] {
+            let found = of_matrix(word, &stored);
+            let dirs: Vec<_> = found.iter().map(|run| &run.dir).collect();
+            let expected: Vec<_> = expected.iter().map(Path::new).collect();
+            assert_eq!(dirs, expected, "{word}");
+        }
     }
 
     #[test]

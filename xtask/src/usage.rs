@@ -74,7 +74,7 @@ fn handed_on(
 /// value becomes the file that it stands for.
 #[must_use]
 pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
-    let verb = verb(info, words).unwrap_or(info);
+    let verb = verb(info, words).map_or(info, |(_, verb)| verb);
     let mut all = Vec::new();
     let mut rest = words.iter().peekable();
     while let Some(word) = rest.next() {
@@ -124,10 +124,10 @@ pub fn explained(
 ) -> String {
     let said = said.trim_end();
     let verb = verb(info, words);
-    let name = verb.map_or(String::new(), |verb| format!(" {}", verb.name));
+    let name = verb.as_ref().map_or("", |(name, _)| name);
     let what = match said.strip_prefix("Unrecognized argument: ") {
         Some(word) => match verb {
-            Some(verb) => wrong_option(info, verb, word),
+            Some((_, verb)) => wrong_option(info, name.trim(), verb, word),
             None => wrong_verb(info, word),
         },
         None => said.to_owned(),
@@ -145,13 +145,20 @@ pub fn quoted(word: &str) -> String {
     }
 }
 
+/// The verb that is meant, and the verb of that one, with their names.
 fn verb<'i>(
     info: &'i CommandInfoWithArgs,
     words: &[String],
-) -> Option<&'i CommandInfoWithArgs> {
-    let word = words.iter().find(|word| !word.starts_with('-'))?;
-    let mut verbs = info.commands.iter();
-    verbs.find(|v| v.name == word).map(|v| &v.command)
+) -> Option<(String, &'i CommandInfoWithArgs)> {
+    let mut found: Option<(String, &CommandInfoWithArgs)> = None;
+    for word in words.iter().filter(|word| !word.starts_with('-')) {
+        let (name, at) = found.clone().unwrap_or((String::new(), info));
+        let Some(verb) = at.commands.iter().find(|v| v.name == word) else {
+            break;
+        };
+        found = Some((format!("{name} {word}"), &verb.command));
+    }
+    found
 }
 
 fn takes_value(flag: &FlagInfo<'_>) -> bool {
@@ -168,10 +175,10 @@ fn wrong_verb(info: &CommandInfoWithArgs, word: &str) -> String {
 
 fn wrong_option(
     info: &CommandInfoWithArgs,
+    name: &str,
     verb: &CommandInfoWithArgs,
     word: &str,
 ) -> String {
-    let name = verb.name;
     if !word.starts_with('-') {
         if !verb.commands.is_empty() {
             let names = verb.commands.iter().map(|verb| verb.name);

@@ -34,6 +34,8 @@ use std::path::{Path, PathBuf};
                work=PipeIo",
     example = "Stored runs, by prefixes of their names:\n\
                \x20 {command_name} 20261105T12 20261106T09,20261106T10",
+    example = "Two cells of a matrix:\n\
+               \x20 {command_name} old/small/pipes new/small/pipes",
     note = "A kernel is what --kernel of `boot` takes. The options of `boot` \
             that describe a machine are options of `compare`, too.",
     note = "docs/compare.md says how a verdict comes about and which metrics \
@@ -82,8 +84,8 @@ pub struct Args {
     /// a word for `boot`
     #[argh(option, hidden_help)]
     pub to_boot: Vec<String>,
-    /// a kernel, or stored runs: names, their beginnings or directories, with
-    /// commas between them
+    /// a kernel, or stored runs: names, their beginnings or directories, or a
+    /// cell of a matrix, with commas between them
     #[argh(positional)]
     pub a: String,
     /// what it is compared with

@@ -37,14 +37,17 @@ pub(crate) fn find(text: &str, stored: &[Stored]) -> Result<Found> {
             }],
             false => {
                 let is = |run: &&Stored| name(run).starts_with(part);
-                stored.iter().filter(is).cloned().collect()
+                match stored.iter().any(|run| is(&run)) {
+                    true => stored.iter().filter(is).cloned().collect(),
+                    false => store::of_matrix(part, stored),
+                }
             }
         };
         if these.is_empty() || part.is_empty() {
             bail!(
-                "`{part}` is neither a kernel nor a stored run; kernels are \
-                 files, `host`, debian:6.12-cloud and built:6.12, and \
-                 `cargo xtask runs` lists {} stored runs",
+                "`{part}` is neither a kernel, a stored run nor a cell of a \
+                 matrix; kernels are files, `host`, debian:6.12-cloud and \
+                 built:6.12, and `cargo xtask runs` lists {} stored runs",
                 stored.len()
             );
         }

@@ -142,9 +142,9 @@ fn wrong_use_is_answered() {
     for (args, why) in [
         (
             args(root, "a1", "nosuch"),
-            "`nosuch` is neither a kernel nor a stored run; kernels are \
-             files, `host`, debian:6.12-cloud and built:6.12, and `cargo \
-             xtask runs` lists 2 stored runs",
+            "`nosuch` is neither a kernel, a stored run nor a cell of a \
+             matrix; kernels are files, `host`, debian:6.12-cloud and \
+             built:6.12, and `cargo xtask runs` lists 2 stored runs",
         ),
         (args(root, "a1,", "b1"), "`` is neither"),
         (args(root, "a1", "a1"), "a1 is on both sides"),
