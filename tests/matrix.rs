@@ -74,7 +74,7 @@ new = "debian:6.12-cloud"
 
 [machines]
 good = { smp = 1, deterministic = 7, boots = 2 }
-bad = { smp = 2, deterministic = true, append = "rdinit=/none" }
+bad = { smp = 2, append = "rdinit=/none" }
 
 [plans]
 pipes = "time=50ms work=PipeIo"

@@ -1,6 +1,6 @@
 //! `matrix`: kernels by machines by plans, several boots at once.
 
-mod prepare;
+pub(super) mod prepare;
 mod resume;
 
 use self::prepare::Job;
@@ -86,8 +86,8 @@ pub struct Run {
     pub file: String,
 }
 
-/// Say what a matrix file asks for, without looking at kernels: its cells, how
-/// often each is booted and on how many CPUs, and a command for each.
+/// Say what a matrix file asks for, without looking for its kernels: the
+/// cells, how often each is booted, and a command that does.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "list")]
 struct List {

@@ -140,8 +140,8 @@ fn cell(file: &File, of: [&Entry; 3], wrong: &mut Vec<Wrong>) -> Cell {
     let defaults = defaults
         .filter(|option| option.repeats || !given.contains_key(option.name));
     let options: Vec<&Given> = defaults.chain(options).collect();
-    let places = options.iter().map(|option| (option.name, option.line));
-    let places = places.collect();
+    let given = options.iter().filter(|option| !option.words.is_empty());
+    let places = given.map(|option| (option.name, option.line)).collect();
     let words = options.iter().flat_map(|option| &option.words);
     let [kernel, _, plan] = of;
     let boots = boots.map(|(number, _)| number).or(file.defaults.boots);

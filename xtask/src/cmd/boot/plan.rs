@@ -34,6 +34,15 @@ pub fn works(args: &Args) -> Result<Vec<Works>> {
     Ok(Planned::new(args)?.works)
 }
 
+/// How long the runs of a plan take.
+///
+/// # Errors
+///
+/// The plan is wrong.
+pub fn takes(args: &Args) -> Result<Duration> {
+    Ok(Planned::new(args)?.takes)
+}
+
 impl Planned {
     pub(super) fn new(args: &Args) -> Result<Self> {
         let words = args.plan.iter().filter(|word| *word != "--");

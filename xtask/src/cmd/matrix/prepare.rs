@@ -51,7 +51,10 @@ impl Job {
 /// # Errors
 ///
 /// All that is wrong with them.
-pub(super) fn args(file: &str, cells: &[Cell]) -> Result<Vec<boot::Args>> {
+pub(in crate::cmd) fn args(
+    file: &str,
+    cells: &[Cell],
+) -> Result<Vec<boot::Args>> {
     let (mut all, mut wrong) = (Vec::new(), Vec::new());
     for cell in cells {
         let mut say = |line: usize, error: anyhow::Error| {
