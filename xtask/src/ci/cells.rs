@@ -145,7 +145,8 @@ mod tests {
 
     #[test]
     fn what_a_system_has_words_for() {
-        let all = "smp = 4, mem = \"1G\", boots = 2, append = [\"a b\", \"c\"], \
+        let all = "smp = 4, mem = \"1G\", boots = 2, \
+                   append = [\"a b\", \"c\"], \
                    timeout = 77";
         for system in [System::Lava, System::KernelCi, System::GitHub] {
             let jobs = of(KERNELS, all, PLAN, system).unwrap();
