@@ -86,7 +86,7 @@ fn several_are_booted_at_once_and_each_is_stored() {
     let (code, table, said) = bench.run(&["--jobs", "3", "--json", "all.json"]);
     assert_eq!(code, Some(125), "{said}");
     // Three begin before any ends, and the second round comes last.
-    let lines: Vec<&str> = said.lines().collect();
+    let lines: Vec<&str> = said.lines().skip(1).collect();
     let begins = |line: &&&str| line.ends_with(" begins");
     assert_eq!(lines.iter().take(3).filter(begins).count(), 3, "{said}");
     let begun: Vec<_> = lines.iter().filter(begins).collect();
@@ -186,7 +186,7 @@ fn several_are_booted_at_once_and_each_is_stored() {
         let (code, text, said) = bench.run(&words);
         assert_eq!(code, Some(125), "{said}");
         assert!(text.contains(part), "{part} in {text}");
-        assert!(said.contains("6 boots are there"), "{said}");
+        assert!(said.contains("6 of 6 boots are there"), "{said}");
         assert!(!said.contains(" begins"), "{said}");
     }
     // But on another command line it is.
@@ -194,7 +194,10 @@ fn several_are_booted_at_once_and_each_is_stored() {
     let words = ["--resume", "--only", "new", "--dry-run"];
     let (code, text, said) = bench.run(&words);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("; 1 are of another kernel"), "{said}");
+    assert!(
+        said.contains("2 of 3 boots are there, beside 1 of"),
+        "{said}"
+    );
     assert!(text.contains("new/good/pipes: 0 boots\n"), "{text}");
     assert!(text.contains("new/bad/pipes: 1 boot\n"), "{text}");
 }
@@ -246,9 +249,12 @@ fn what_was_interrupted_is_resumed() {
     let killed = Command::new("kill").args(["-INT", &pid]).status().unwrap();
     assert!(killed.success());
     assert!(!process.wait().unwrap().success());
-    while qemu.exists() {
+    // A kill takes no time to speak of; 10 s are for a host that is busy.
+    let mut polls = 0..1000;
+    while qemu.exists() && polls.next().is_some() {
         thread::sleep(Duration::from_millis(10));
     }
+    assert!(!qemu.exists(), "it outlived its owner");
     let first = bench.stored();
     assert_eq!(first.len(), 1);
     assert_eq!(first[0].0, "new/one/short");
@@ -256,7 +262,7 @@ fn what_was_interrupted_is_resumed() {
     bench.write(&file.replace("10m", "50ms"));
     let (code, table, said) = bench.run(&["--resume"]);
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("1 boots are there"), "{said}");
+    assert!(said.contains("1 of 2 boots are there"), "{said}");
     assert!(said.contains("new/one/long: boot 1 of 1 begins"), "{said}");
     assert_eq!(table.matches("ok: 1 run").count(), 2, "{table}");
     let stored = bench.stored();

@@ -145,6 +145,7 @@ impl Board {
             let bars = MultiProgress::new();
             let count = bars.add(ProgressBar::new(boots as u64));
             style(&count, COUNTING);
+            count.enable_steady_tick(Duration::from_secs(1));
             (bars, count)
         });
         Self { bars }

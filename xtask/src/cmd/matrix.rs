@@ -130,11 +130,15 @@ pub(super) fn read(file: &str, words: &[String]) -> Result<Vec<Cell>> {
 
 /// A cell, and a command for it.
 fn shown(cell: &Cell, boots: u64) -> String {
-    let times = if boots == 1 { "boot" } else { "boots" };
     let words = cell.command(None);
     let words: Vec<String> = words.iter().map(|w| usage::quoted(w)).collect();
     let command = words.join(" ");
-    format!("{cell}: {boots} {times}\n  cargo xtask {command}\n")
+    format!("{cell}: {}\n  cargo xtask {command}\n", times(boots))
+}
+
+/// So many boots.
+fn times(boots: u64) -> String {
+    format!("{boots} {}", if boots == 1 { "boot" } else { "boots" })
 }
 
 fn run_all(args: &Run) -> Result<u8> {
@@ -167,7 +171,8 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
     }
     let cells = read(&args.file, &args.only)?;
     let jobs = prepare::jobs(&args.file, &cells, args.setup)?;
-    let file = fs::canonicalize(&args.file)?;
+    let given = PathBuf::from(&args.file);
+    let file = fs::canonicalize(&given).unwrap_or(given);
     let root = args.store.clone().unwrap_or_else(runs::default_dir);
     let (matrix, done) = match args.resume {
         true => resume::found(&file, &jobs, &root)?,
@@ -211,6 +216,10 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
         boots: done,
     };
     let matrix = summary.matrix.clone();
+    if !due.is_empty() {
+        let boots = times(due.len() as u64);
+        eprintln!("{matrix}: {boots} to make; after Ctrl-C, --resume goes on");
+    }
     let boot = |due: Due, screen: Screen| -> Result<Ended> {
         let job = &jobs[due.cell];
         let args = job.args(due.boot);

@@ -35,8 +35,8 @@ pub(super) fn found(
         let Some(cell) = of(run).filter(|cell| cell.matrix == matrix) else {
             continue;
         };
-        let mut jobs = jobs.iter().enumerate();
-        let job = jobs.find(|(_, job)| job.cell.to_string() == cell.name);
+        let mut known = jobs.iter().enumerate();
+        let job = known.find(|(_, job)| job.cell.to_string() == cell.name);
         let Some((at, job)) = job.filter(|(_, j)| cell.boot <= j.cell.boots)
         else {
             continue;
@@ -57,11 +57,12 @@ pub(super) fn found(
             code: run.meta.exit_code,
         });
     }
+    let all: u64 = jobs.iter().map(|job| job.cell.boots).sum();
     let again = match others {
         0 => String::new(),
-        n => format!("; {n} are of another kernel, image or command by now"),
+        n => format!(", beside {n} of another kernel, image or command"),
     };
-    eprintln!("{matrix}: {} boots are there{again}", done.len());
+    eprintln!("{matrix}: {} of {all} boots are there{again}", done.len());
     Ok((Some(matrix), done))
 }
 
