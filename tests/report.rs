@@ -115,7 +115,7 @@ fn wrong_use_is_answered() {
             &["nothing"],
             "no run `nothing`: neither a file nor a directory",
         ),
-        (&[&runs[..], &["x"]].concat(), "nor in /no/runs"),
+        (&[&runs[..], &["x"]].concat(), "matrix in /no/runs"),
         (&[".."], "console.log: No such file"),
         (&["empty"], "console.log: No such file"),
         (&[clean, clean], "is named twice"),
