@@ -207,7 +207,6 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
         jobs: &jobs,
         all: due.len(),
         begun: 0,
-        running: 0,
     };
     let mut summary = Summary {
         matrix: matrix.unwrap_or_else(fresh),
@@ -279,13 +278,11 @@ struct Show<'j> {
     jobs: &'j [Job],
     all: usize,
     begun: usize,
-    running: usize,
 }
 
 impl Told<Screen> for Show<'_> {
     fn begins(&mut self, due: Due) -> Screen {
         self.begun += 1;
-        self.running += 1;
         let cell = &self.jobs[due.cell].cell;
         let name = match cell.boots {
             1 => cell.to_string(),
