@@ -5,7 +5,7 @@ use crate::cmd::boot::{self, plan};
 use crate::matrix::{Cell, Kind, Wrong, listed};
 use crate::{build, kernel};
 use anyhow::{Result, bail};
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 /// A cell that is ready to boot.
 #[derive(Debug)]
@@ -55,6 +55,16 @@ pub(in crate::cmd) fn args(
     file: &str,
     cells: &[Cell],
 ) -> Result<Vec<boot::Args>> {
+    let (all, wrong) = all_args(cells);
+    match wrong.is_empty() {
+        true => Ok(all),
+        false => bail!(listed(file, &wrong)),
+    }
+}
+
+/// The options of the cells that have valid ones, and what is wrong with the
+/// others.
+fn all_args(cells: &[Cell]) -> (Vec<boot::Args>, Vec<Wrong>) {
     let (mut all, mut wrong) = (Vec::new(), Vec::new());
     for cell in cells {
         let mut say = |line: usize, error: anyhow::Error| {
@@ -70,10 +80,7 @@ pub(in crate::cmd) fn args(
             }
         }
     }
-    match wrong.is_empty() {
-        true => Ok(all),
-        false => bail!(listed(file, &wrong)),
-    }
+    (all, wrong)
 }
 
 fn check(
@@ -107,12 +114,11 @@ pub(super) fn jobs(
     cells: &[Cell],
     setup: bool,
 ) -> Result<Vec<Job>> {
-    let all = args(file, cells)?;
-    let mut wrong = Vec::new();
-    let mut kernels: BTreeMap<&str, bool> = BTreeMap::new();
+    let (all, mut wrong) = all_args(cells);
+    let mut kernels: BTreeSet<&str> = BTreeSet::new();
     for cell in cells {
         let name = cell.names[0].as_str();
-        if kernels.contains_key(name) {
+        if !kernels.insert(name) {
             continue;
         }
         let found = match &cell.kernel {
@@ -122,18 +128,17 @@ pub(super) fn jobs(
                  `kbuild` alone is for `cargo xtask ci`"
             ))),
         };
-        kernels.insert(name, found.is_ok());
         if let Err(error) = found {
             let what = format!("{error:#}");
             wrong.push(Wrong::new(cell.line(Kind::Kernel), what));
         }
     }
+    if !wrong.is_empty() {
+        bail!(listed(file, &wrong));
+    }
     let mut checked = Vec::new();
     for (cell, mut args) in cells.iter().zip(all) {
         args.setup = setup;
-        if !kernels[cell.names[0].as_str()] {
-            continue;
-        }
         match Checked::new(&args) {
             Ok(ready) => checked.push((cell, args, ready)),
             Err(error) => {
