@@ -230,7 +230,7 @@ impl<'r> Leaves<'r> {
             let Some(name) = group.settings.cgroup.name else {
                 continue;
             };
-            let base = base.ok_or(Stop::Skip(&"NO_CGROUP2"))?;
+            let base = base.ok_or(Stop::skip(&"NO_CGROUP2"))?;
             if leaves.of(group).is_none() {
                 // Differing groups were refused when the plan was parsed.
                 let leaf = run.leaf(group).unwrap_or_default();
@@ -256,7 +256,7 @@ impl<'r> Leaves<'r> {
         // From here on it is removed with the others.
         let _room = self.made.push((name, opened.call(&"open")?));
         if base.has("cpu") && open(&dir, "cpu.weight").is_err() {
-            return Err(Stop::Skip(&"NO_CONFIG:CONFIG_FAIR_GROUP_SCHED"));
+            return Err(Stop::skip(&"NO_CONFIG:CONFIG_FAIR_GROUP_SCHED"));
         }
         for (knob, value) in leaf.set() {
             let mut text: String<160> = String::new();
@@ -271,7 +271,7 @@ impl<'r> Leaves<'r> {
             let mut name: String<32> = String::new();
             let _fits = write!(Cut(&mut name), "{}.effective", knob.key);
             if wanted.is_some() && list(&file(&dir, &name)) != wanted {
-                return Err(Stop::Fail(&"the kernel narrowed a cpuset"));
+                return Err(Stop::fail(&"the kernel narrowed a cpuset"));
             }
         }
         Ok(())

@@ -274,7 +274,7 @@ impl<'r> Ctx<'r> {
     /// The row's `create` did not open it.
     pub fn file(&self, index: usize) -> Result<BorrowedFd<'r>, Stop> {
         let file = self.given.instance.files.get(index);
-        file.ok_or(Stop::Fail(&"the type's row opens no such file"))
+        file.ok_or(Stop::fail(&"the type's row opens no such file"))
     }
 
     /// Thread id of the worker at position `pos` of this instance; known
@@ -654,7 +654,7 @@ impl<'r> Ctx<'r> {
                 Err(Errno::INTR) => {}
                 Err(errno) => {
                     let call = Op::Write.name();
-                    return Err(Stop::Broken { call, errno });
+                    return Err(Stop::broken(call, errno));
                 }
             }
         }
@@ -680,12 +680,12 @@ impl<'r> Ctx<'r> {
                 Ok(_) | Err(Errno::INTR) if self.stop() => return Ok(None),
                 Ok(_) => {
                     let (call, errno) = (Op::Read.name(), Errno::PIPE);
-                    return Err(Stop::Broken { call, errno });
+                    return Err(Stop::broken(call, errno));
                 }
                 Err(Errno::INTR) => {}
                 Err(errno) => {
                     let call = Op::Read.name();
-                    return Err(Stop::Broken { call, errno });
+                    return Err(Stop::broken(call, errno));
                 }
             }
         }
@@ -744,7 +744,7 @@ impl<'r> Ctx<'r> {
     }
 }
 
-const NO_PIPE: Stop = Stop::Fail(&"the type's row declares no pipes");
+const NO_PIPE: Stop = Stop::fail(&"the type's row declares no pipes");
 
 /// `n` times an opaque increment and the CPU's relax hint.
 #[inline]

@@ -609,29 +609,74 @@ pub struct Fit {
     pub mems: Cpus,
 }
 
-/// Why a worker ended before it was asked to.
+/// Why a worker ended before it was asked to. Two registers hold it, and what
+/// returns it or nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// It could not be meaningful, for this reason: `NO_ECHO`.
-    Skip(ThinStr),
-    /// The kernel gave a wrong answer.
-    Fail(ThinStr),
-    /// A call that must work did not.
-    Broken {
-        /// The call.
-        call: ThinStr,
-        /// Its error.
-        errno: Errno,
-    },
+pub struct Stop {
+    /// An `errno`, or one of those below.
+    why: i32,
+    text: ThinStr,
 }
 
-/// A text of the size of one word: a result that may carry one comes back in
-/// registers.
+/// What kind of [`Stop`] it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It could not be meaningful, for this reason: `NO_ECHO`.
+    Skip,
+    /// The kernel gave a wrong answer.
+    Fail,
+    /// A call that must work did not, with this error; the text names it.
+    Broken(Errno),
+}
+
+impl Stop {
+    const SKIP: i32 = 0;
+    const FAIL: i32 = -1;
+
+    /// It could not be meaningful, for this reason: `NO_ECHO`.
+    #[must_use]
+    pub const fn skip(text: ThinStr) -> Self {
+        let why = Self::SKIP;
+        Self { why, text }
+    }
+
+    /// The kernel gave a wrong answer.
+    #[must_use]
+    pub const fn fail(text: ThinStr) -> Self {
+        let why = Self::FAIL;
+        Self { why, text }
+    }
+
+    /// This call, which must work, did not.
+    #[must_use]
+    pub const fn broken(call: ThinStr, errno: Errno) -> Self {
+        let why = errno.raw_os_error();
+        Self { why, text: call }
+    }
+
+    /// What kind it is.
+    #[must_use]
+    pub fn why(&self) -> Why {
+        match self.why {
+            Self::SKIP => Why::Skip,
+            Self::FAIL => Why::Fail,
+            errno => Why::Broken(Errno::from_raw_os_error(errno)),
+        }
+    }
+
+    /// The reason, or the call.
+    #[must_use]
+    pub fn text(&self) -> ThinStr {
+        self.text
+    }
+}
+
+/// A text of the size of one word.
 pub type ThinStr = &'static &'static str;
 
 /// Names the call that failed.
 pub trait CallExt<T> {
-    /// Turns an `Errno` into [`Stop::Broken`] of `call`.
+    /// Turns an `Errno` into [`Stop::broken`] of `call`.
     ///
     /// # Errors
     ///
@@ -641,6 +686,6 @@ pub trait CallExt<T> {
 
 impl<T> CallExt<T> for Result<T, Errno> {
     fn call(self, call: ThinStr) -> Result<T, Stop> {
-        self.map_err(|errno| Stop::Broken { call, errno })
+        self.map_err(|errno| Stop::broken(call, errno))
     }
 }

@@ -111,7 +111,7 @@ impl Ctx<'_> {
         let file = open(at, flags)?;
         let free = is_free(&file, disk, buffer).call(Op::Pread.name())?;
         if !free && !self.given.work.flag(&FORCE) {
-            return Err(Stop::Skip(&"DEVICE_IN_USE"));
+            return Err(Stop::skip(&"DEVICE_IN_USE"));
         }
         if free && writes {
             mark(&file, buffer).call(Op::Pwrite.name())?;

@@ -39,7 +39,7 @@ impl Ctx<'_> {
     {
         self.try_exec(program).unwrap_or_else(|(call, errno)| {
             let call = call.name();
-            Stop::Broken { call, errno }
+            Stop::broken(call, errno)
         })
     }
 
@@ -82,7 +82,7 @@ impl Ctx<'_> {
         // which would kill the program, or the stop is seen here.
         fence(SeqCst);
         if self.stop() {
-            return Ok(Stop::Fail(OVER));
+            return Ok(Stop::fail(OVER));
         }
         Err((Op::Execve, sys::exec::execve(&command, &environment)))
     }

@@ -60,7 +60,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     let work = place.work;
     if !is_program(work.text(&EXEC)) {
         // So is a type that only another payload has.
-        return Err(Stop::Skip(&"NO_PAYLOAD"));
+        return Err(Stop::skip(&"NO_PAYLOAD"));
     }
     let bytes = work.count(&SHARED);
     let page = page::create(&CustomCfg::of(work), bytes)?;

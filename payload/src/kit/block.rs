@@ -8,7 +8,7 @@ use crate::kit::text::{digits, path, plain, read_file};
 use crate::probe::Feature;
 use crate::workload::{
     CallExt, Fit, Instance, Kind, Metric, Need, Param, Place, Shared, Stop,
-    What, Work, doc,
+    What, Why, Work, doc,
 };
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, major, minor, openat, stat};
@@ -230,12 +230,11 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     // As long as somebody holds the disk, or a part of it, nobody can hold
     // it alone; this one lets go at once.
     match open(name(work), OFlags::RDONLY | OFlags::EXCL) {
-        Err(Stop::Broken {
-            errno: Errno::BUSY, ..
-        }) => match work.flag(&FORCE) {
-            true => {}
-            false => return Err(Stop::Skip(&"DEVICE_IN_USE")),
-        },
+        Err(stop) if stop.why() == Why::Broken(Errno::BUSY) => {
+            if !work.flag(&FORCE) {
+                return Err(Stop::skip(&"DEVICE_IN_USE"));
+            }
+        }
         opened => drop(opened?),
     }
     if let Some(named) = instance.named.first() {
@@ -253,7 +252,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
 /// `NO_CAP` if this user may not, or what `open` said.
 pub fn open(path: &str, flags: OFlags) -> Result<OwnedFd, Stop> {
     match openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()) {
-        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::Skip(&"NO_CAP")),
+        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::skip(&"NO_CAP")),
         opened => opened.call(Op::Open.name()),
     }
 }

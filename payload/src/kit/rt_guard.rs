@@ -108,7 +108,7 @@ pub fn mount_debugfs() {
 pub fn lift(cpus: &Cpus, saved: &[AtomicU64]) -> Result<(), Stop> {
     let (throttle, servers) = saved.split_first().ok_or(NO_CELLS)?;
     if has_fair_server() && cpus.iter().all(|cpu| runtime(cpu).is_none()) {
-        return Err(Stop::Skip(&"NO_CONFIG:CONFIG_DEBUG_FS"));
+        return Err(Stop::skip(&"NO_CONFIG:CONFIG_DEBUG_FS"));
     }
     if let Some(us) = number(RUNTIME_US) {
         write_file(RUNTIME_US, "-1").call(&"write")?;
@@ -141,7 +141,7 @@ pub fn restore(cpus: &Cpus, saved: &[AtomicU64]) {
     }
 }
 
-const NO_CELLS: Stop = Stop::Fail(&"the type's row declares no cells");
+const NO_CELLS: Stop = Stop::fail(&"the type's row declares no cells");
 
 fn server(cpu: u32, file: &str) -> heapless::String<96> {
     let debugfs = DEBUGFS.to_str().unwrap_or("");

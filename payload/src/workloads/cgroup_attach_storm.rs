@@ -108,7 +108,7 @@ fn create(it: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     if place.number > 0 {
         return Ok(());
     }
-    let base = place.cgroups.ok_or(Stop::Skip(&"NO_CGROUP2"))?;
+    let base = place.cgroups.ok_or(Stop::skip(&"NO_CGROUP2"))?;
     for (path, bit) in parents(dest(place.work)).zip(0..) {
         let new = u64::from(base.make(path)?);
         it.cells[0].fetch_or(new << bit, Relaxed);

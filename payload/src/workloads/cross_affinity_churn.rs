@@ -70,7 +70,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         // others are gone.
         return match c.stop() {
             true => Ok(()),
-            false => Err(Stop::Skip(&"NO_SIBLINGS")),
+            false => Err(Stop::skip(&"NO_SIBLINGS")),
         };
     };
     let spin = c.work().count(&SPIN);

@@ -73,7 +73,7 @@ fn lowest(c: &Ctx<'_>) -> Result<i32, Stop> {
     }
     c.setpriority(HIGHEST).call(Op::Setpriority.name())?;
     if c.setpriority(0).is_err() {
-        return Err(Stop::Skip(&"NO_CAP"));
+        return Err(Stop::skip(&"NO_CAP"));
     }
     c.degrade(Reason::NoCap);
     Ok(0)

@@ -104,7 +104,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     region.small_pages().call(Op::Madvise.name())?;
     region.populate();
     if region.pages_on(0, page) == Err(Errno::NOSYS) {
-        return Err(Stop::Skip(&"NO_CONFIG:CONFIG_MIGRATION"));
+        return Err(Stop::skip(&"NO_CONFIG:CONFIG_MIGRATION"));
     }
     let targets = targets(c.work()).unwrap_or_else(memory_nodes);
     let period = c.work().count(&PERIOD) * 1_000_000;

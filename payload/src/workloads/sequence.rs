@@ -206,7 +206,7 @@ fn alu_hot(c: &mut Ctx<'_>, end: u64, hist: &Hist, name: usize) {
 /// A file on the kernel's own tmpfs.
 fn tmpfs_file() -> Result<OwnedFd, Stop> {
     match memfd_create("sequence", MemfdFlags::CLOEXEC) {
-        Err(Errno::NOSYS) => Err(Stop::Skip(&"NO_CONFIG:CONFIG_MEMFD_CREATE")),
+        Err(Errno::NOSYS) => Err(Stop::skip(&"NO_CONFIG:CONFIG_MEMFD_CREATE")),
         file => file.call(&"memfd_create"),
     }
 }

@@ -33,7 +33,7 @@ pub(super) fn pin(c: &Ctx<'_>, role: Role, messages: u32) -> Result<(), Stop> {
             }
             let rest = Cpus::from_words(words);
             if rest.is_empty() {
-                return Err(Stop::Skip(&"TOO_FEW_CPUS"));
+                return Err(Stop::skip(&"TOO_FEW_CPUS"));
             }
             Some(rest)
         }
