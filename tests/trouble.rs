@@ -1,6 +1,7 @@
 //! What goes wrong is reported for what it is.
 
 use crate::machine;
+use core::time::Duration;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -113,7 +114,7 @@ fn a_machine_that_is_stopped_was_hanging() {
     let plan = ["time=60m", "work=SpinWait"];
     let (report, code) = boot(&Args {
         plan: plan.map(str::to_owned).to_vec(),
-        timeout: Some(45),
+        timeout: Some(Duration::from_secs(45)),
         ..machine(KERNEL)
     })
     .unwrap();

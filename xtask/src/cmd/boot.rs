@@ -10,7 +10,7 @@ use crate::noise::{Noise, Watch};
 use crate::qemu::{Machine, Vm, kvm_works};
 use crate::store::{self, Parts, Pending};
 use crate::topology::{Distance, Memory, Smp, Topology};
-use crate::{build, kernel, outcome, tools};
+use crate::{build, duration, kernel, outcome, tools};
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
 use core::time::Duration;
@@ -81,11 +81,11 @@ pub struct Args {
     /// boot a machine whose every figure is repeatable; SEED is 1 if left out
     #[argh(option, arg_name = "seed")]
     pub deterministic: Option<u64>,
-    /// seconds until the machine is stopped; by default it is stopped when
-    /// nothing was heard of it for a minute and four times what the plan
-    /// takes, or after five times as long
-    #[argh(option)]
-    pub timeout: Option<u64>,
+    /// seconds until the machine is stopped, or a duration as in 2m; by
+    /// default it is stopped when nothing was heard of it for a minute and
+    /// four times what the plan takes, or after five times as long
+    #[argh(option, from_str_fn(duration::seconds))]
+    pub timeout: Option<Duration>,
     /// what to print: table (the default), json, csv, ktap, junit or kcidb
     #[argh(option)]
     pub format: Option<Format>,
@@ -592,8 +592,8 @@ struct Limits {
 }
 
 impl Limits {
-    fn new(seconds: Option<u64>, planned: Duration) -> Self {
-        match seconds.map(Duration::from_secs) {
+    fn new(all: Option<Duration>, planned: Duration) -> Self {
+        match all {
             Some(all) => Self { silence: all, all },
             None => {
                 // Guest time runs slower than ours in a deterministic machine.
