@@ -20,7 +20,7 @@ use crate::record::{
 };
 use crate::supervisor::{Findings, decode_exit};
 use crate::worker::Crew;
-use crate::workload::{Hist, Kind, Value};
+use crate::workload::{Hist, Kind, Unit, Value};
 use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use heapless::String;
@@ -500,7 +500,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         return;
     };
     for hist in row.hists {
-        total(crew, hist.index, sum);
+        total(crew, hist.at(), sum);
         let summary = sum.summary();
         let mut buf = [0; 8192];
         let len = Sparse::encode(sum.occupied(), &mut buf).unwrap_or(0);
@@ -509,7 +509,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             group: crew.number,
             name: hist.name,
             rule: hist.rule,
-            unit: hist.unit,
+            unit: hist.unit.name(),
             count: summary.count,
             sum_ns: summary.sum_ns,
             min_ns: summary.min_ns,
@@ -520,7 +520,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             let mut text: String<160> = String::new();
             let case = |what: &str, value| {
                 let id = format_args!("{name}.{}.{what}", hist.name);
-                out.case(id, "pass", value, hist.unit);
+                out.case(id, "pass", value, hist.unit.name());
             };
             let _cut =
                 headline(hist, sum, &summary, &case, &mut Cut(&mut text));
@@ -556,7 +556,7 @@ fn headline(
     text: &mut dyn Write,
 ) -> fmt::Result {
     let p = |tenths| percentile(sum.occupied(), summary, tenths, 1000);
-    let all = hist.shown.iter().map(|&tenths| Some(tenths));
+    let all = hist.shown.tenths().iter().map(|&tenths| Some(tenths));
     for tenths in all.chain([None]) {
         let mut what: String<8> = String::new();
         let value = match tenths {
@@ -572,8 +572,8 @@ fn headline(
         case(&what, value);
         write!(text, "{what} ")?;
         match hist.unit {
-            "ns" => write!(text, "{} ", Human(value))?,
-            _ => write!(text, "{value} ")?,
+            Unit::Ns => write!(text, "{} ", Human(value))?,
+            Unit::PerSecond => write!(text, "{value} ")?,
         }
     }
     Ok(())

@@ -42,13 +42,13 @@ impl<'r> Totals<'r> {
     /// The sum of one of the type's figures.
     #[must_use]
     pub fn sum(&self, metric: &Metric) -> u64 {
-        self.sums[metric.index]
+        self.sums[metric.at()]
     }
 
     /// One of the type's figures per second of wall time.
     #[must_use]
     pub fn per_second(&self, metric: &Metric) -> u64 {
-        self.rate(self.sum(metric), |slot| &slot.metrics[metric.index])
+        self.rate(self.sum(metric), |slot| &slot.metrics[metric.at()])
     }
 
     /// Iterations per second of wall time.
@@ -142,7 +142,7 @@ pub fn metrics(crew: &Crew<'_>, mut each: impl FnMut(&'static str, u64)) {
 }
 
 fn value(metric: &Metric, crew: &Crew<'_>, totals: &Totals<'_>) -> Option<u64> {
-    let of = |slot: &Slot| slot.metrics[metric.index].load(Relaxed);
+    let of = |slot: &Slot| slot.metrics[metric.at()].load(Relaxed);
     match metric.how {
         How::Sum => Some(totals.sum(metric)),
         How::Max => Some(crew.slots.iter().map(of).max().unwrap_or(0)),
@@ -276,9 +276,11 @@ fn interval(
         let counts = &parts[2 + MAX_METRICS..];
         for (hist, &count) in row.hists.iter().zip(counts) {
             add(hist.name, ".count", count);
-            total(crew, hist.index, scratch);
+            total(crew, hist.at(), scratch);
             let summary = scratch.summary();
-            for &tenths in hist.shown.iter().filter(|_| summary.count > 0) {
+            for &tenths in
+                hist.shown.tenths().iter().filter(|_| summary.count > 0)
+            {
                 let p = u64::from(tenths);
                 let p = percentile(scratch.occupied(), &summary, p, 1000);
                 let mut what: String<16> = String::new();

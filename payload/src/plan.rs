@@ -566,7 +566,7 @@ fn take_param<'t>(
 fn value_of<'t>(kind: &Kind, text: &'t str) -> Option<Value<'t>> {
     Some(match kind {
         Kind::Count { .. } => Value::Count(digits(text)?),
-        Kind::CountOr { word, .. } if *word == text => Value::Word,
+        Kind::CountOr { word, .. } if **word == text => Value::Word,
         Kind::CountOr { .. } => Value::Count(digits(text)?),
         Kind::Duration { .. } => Value::Duration(parse_duration(text)?),
         Kind::Flag { .. } => Value::Flag(flag(text)?),

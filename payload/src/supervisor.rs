@@ -154,10 +154,7 @@ pub fn run(
         Ok(arena) => {
             execute(machine, run, number, &counts, &arena, &mut findings, out)
         }
-        Err(errno) => Err(Stop::Broken {
-            call: "mmap",
-            errno,
-        }),
+        Err(errno) => Err(errno).call(&"mmap"),
     };
     match outcome {
         Ok(interrupted) => Result {
@@ -327,7 +324,7 @@ fn execute(
     findings: &mut Findings,
     out: &mut Output<'_>,
 ) -> core::result::Result<bool, Stop> {
-    let control: &Control = arena.one().call("mmap")?;
+    let control: &Control = arena.one().call(&"mmap")?;
     // Before the groups, to be removed behind the last of them.
     let leaves = Leaves::make(machine.cgroups.as_ref(), run)?;
     let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();

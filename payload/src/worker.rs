@@ -133,7 +133,7 @@ impl<'r> Crew<'r> {
         let ends = if shared.pipes { 2 * workers } else { 0 };
         let ends = arena.slice(ends as usize).map_err(mmap)?;
         let pipes = match shared.pipes {
-            true => Some(Pipes::new(ends).call("pipe2")?),
+            true => Some(Pipes::new(ends).call(&"pipe2")?),
             false => None,
         };
         let hists = tasks * row.hists.len();

@@ -7,7 +7,7 @@
 
 mod param;
 
-pub use param::{BadValue, Kind, Param, Value, Work};
+pub use param::{BadValue, Kind, LONGEST, Param, Value, Work};
 
 use crate::attr::{Affinity, Policy};
 use crate::cgroup::Base;
@@ -296,24 +296,77 @@ impl Family {
     }
 }
 
+/// A place in a row's list, in the size a table has for it.
+#[expect(clippy::cast_possible_truncation, reason = "asserted")]
+const fn place(index: usize) -> u8 {
+    assert!(index < 256, "a row's lists are short");
+    index as u8
+}
+
 /// A histogram: its place, name and meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct Hist {
     /// Its index in the row's `hists`.
-    pub index: usize,
+    pub index: u8,
     /// `wake`, `call`, `timer` …
     pub name: &'static str,
     /// How its samples are taken, for `wake`.
     pub rule: Option<WakeRule>,
-    /// What a value counts: `ns`, or something else for a few.
-    pub unit: &'static str,
+    /// What a value counts.
+    pub unit: Unit,
     /// What one sample measures, from when to when.
     pub meaning: Doc,
-    /// Percentiles on the console, in tenths of a percent.
-    pub shown: &'static [u16],
+    /// Percentiles on the console.
+    pub shown: Shown,
+}
+
+/// What a value of a histogram counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds.
+    Ns,
+    /// Events per second.
+    PerSecond,
+}
+
+impl Unit {
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ns => "ns",
+            Self::PerSecond => "1/s",
+        }
+    }
+}
+
+/// The percentiles of a histogram that are on the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The median and the 99th.
+    MedianAndTail,
+    /// Those that schbench prints.
+    Schbench,
+}
+
+impl Shown {
+    /// The percentiles, in tenths of a percent.
+    #[must_use]
+    pub fn tenths(self) -> &'static [u16] {
+        match self {
+            Self::MedianAndTail => &[500, 990],
+            Self::Schbench => &[200, 500, 900, 990, 999],
+        }
+    }
 }
 
 impl Hist {
+    /// Its place among those of its row.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.index as usize
+    }
+
     /// A histogram of durations.
     #[must_use]
     pub const fn new(
@@ -322,12 +375,12 @@ impl Hist {
         meaning: &'static str,
     ) -> Self {
         Self {
-            index,
+            index: place(index),
             name,
             rule: None,
-            unit: "ns",
+            unit: Unit::Ns,
             meaning: doc(meaning),
-            shown: &[500, 990],
+            shown: Shown::MedianAndTail,
         }
     }
 
@@ -349,7 +402,7 @@ impl Hist {
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     /// Its index in the row's `metrics`.
-    pub index: usize,
+    pub index: u8,
     /// Name in JSON.
     pub name: &'static str,
     /// How it comes about.
@@ -373,6 +426,12 @@ pub enum How {
 }
 
 impl Metric {
+    /// Its place among those of its row.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.index as usize
+    }
+
     /// A sum over the workers.
     #[must_use]
     pub const fn sum(
@@ -413,7 +472,7 @@ impl Metric {
         meaning: &'static str,
     ) -> Self {
         Self {
-            index,
+            index: place(index),
             name,
             how,
             meaning: doc(meaning),
@@ -562,17 +621,21 @@ pub struct Fit {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
     /// It could not be meaningful, for this reason: `NO_ECHO`.
-    Skip(&'static str),
+    Skip(ThinStr),
     /// The kernel gave a wrong answer.
-    Fail(&'static str),
+    Fail(ThinStr),
     /// A call that must work did not.
     Broken {
         /// The call.
-        call: &'static str,
+        call: ThinStr,
         /// Its error.
         errno: Errno,
     },
 }
+
+/// A text of the size of one word: a result that may carry one comes back in
+/// registers.
+pub type ThinStr = &'static &'static str;
 
 /// Names the call that failed.
 pub trait CallExt<T> {
@@ -581,11 +644,11 @@ pub trait CallExt<T> {
     /// # Errors
     ///
     /// The same failure, with its name.
-    fn call(self, call: &'static str) -> Result<T, Stop>;
+    fn call(self, call: ThinStr) -> Result<T, Stop>;
 }
 
 impl<T> CallExt<T> for Result<T, Errno> {
-    fn call(self, call: &'static str) -> Result<T, Stop> {
+    fn call(self, call: ThinStr) -> Result<T, Stop> {
         self.map_err(|errno| Stop::Broken { call, errno })
     }
 }

@@ -8,7 +8,7 @@ mod absent;
 
 use crate::decode::Boot;
 use pidone::kit::histogram::{Sparse, Summary, bucket_range, percentile};
-use pidone::record::{self, Exit, Record};
+use pidone::record::{self, Counter, Exit, Record};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -577,17 +577,17 @@ fn worker(w: &record::Worker<'_>) -> Worker {
         cpu_ns: w.cpu_ns,
         nowait: w.nowait,
         first_ns: w.first_ns,
-        run_delay_ns: k.run_delay_ns,
-        run_count: k.run_count,
-        nvcsw: k.nvcsw,
-        nivcsw: k.nivcsw,
-        migrations: k.migrations,
-        nr_wakeups: k.wakeups,
-        nr_wakeups_sync: k.wakeups_sync,
-        nr_wakeups_migrate: k.wakeups_migrate,
-        nr_wakeups_remote: k.wakeups_remote,
-        minflt: k.minflt,
-        majflt: k.majflt,
+        run_delay_ns: k[Counter::RunDelay],
+        run_count: k[Counter::RunCount],
+        nvcsw: k[Counter::Nvcsw],
+        nivcsw: k[Counter::Nivcsw],
+        migrations: k[Counter::Migrations],
+        nr_wakeups: k[Counter::Wakeups],
+        nr_wakeups_sync: k[Counter::WakeupsSync],
+        nr_wakeups_migrate: k[Counter::WakeupsMigrate],
+        nr_wakeups_remote: k[Counter::WakeupsRemote],
+        minflt: k[Counter::Minflt],
+        majflt: k[Counter::Majflt],
         migrations_seen: w.migrations_seen,
         cpus_used: cpus(w.cpus_used),
         max_gap_ns: w.max_gap_ns,

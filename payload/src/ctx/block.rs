@@ -111,7 +111,7 @@ impl Ctx<'_> {
         let file = open(at, flags)?;
         let free = is_free(&file, disk, buffer).call(Op::Pread.name())?;
         if !free && !self.given.work.flag(&FORCE) {
-            return Err(Stop::Skip("DEVICE_IN_USE"));
+            return Err(Stop::Skip(&"DEVICE_IN_USE"));
         }
         if free && writes {
             mark(&file, buffer).call(Op::Pwrite.name())?;
@@ -192,8 +192,8 @@ impl Ctx<'_> {
 /// The file in place of a disk, which nobody closes.
 fn file() -> Result<RawFd, Stop> {
     let file = memfd_create("disk", MemfdFlags::CLOEXEC);
-    let file = file.call("memfd_create")?;
-    ftruncate(&file, Disk::file().bytes).call("ftruncate")?;
+    let file = file.call(&"memfd_create")?;
+    ftruncate(&file, Disk::file().bytes).call(&"ftruncate")?;
     Ok(file.into_raw_fd())
 }
 

@@ -4,7 +4,7 @@ use super::{Ctx, effective};
 use crate::kit::slot::{Op, State};
 use crate::kit::text::{entry, read_file};
 use crate::sys::{self, Disposition};
-use crate::workload::Stop;
+use crate::workload::{Stop, ThinStr};
 use core::fmt::{self, Write};
 use core::sync::atomic::{Ordering::SeqCst, fence};
 use heapless::String;
@@ -14,7 +14,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 /// Most bytes of a command, and of an environment.
 const TEXTS: usize = 4096;
 
-const OVER: &str = "FAIL(no_progress): the run was over before it began";
+const OVER: ThinStr = &"FAIL(no_progress): the run was over before it began";
 
 /// What a worker becomes, and what it is given.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use rustix::io::Errno;
 pub const DEV: Param = Param::text(
     0,
     "dev",
-    "the path of a block device, /dev/vda if absent",
+    &"the path of a block device, /dev/vda if absent",
     |text| text.len() <= 64 && plain(text),
     "the disk; what is on it is lost",
 );
@@ -234,7 +234,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
             errno: Errno::BUSY, ..
         }) => match work.flag(&FORCE) {
             true => {}
-            false => return Err(Stop::Skip("DEVICE_IN_USE")),
+            false => return Err(Stop::Skip(&"DEVICE_IN_USE")),
         },
         opened => drop(opened?),
     }
@@ -253,7 +253,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
 /// `NO_CAP` if this user may not, or what `open` said.
 pub fn open(path: &str, flags: OFlags) -> Result<OwnedFd, Stop> {
     match openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()) {
-        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::Skip("NO_CAP")),
+        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::Skip(&"NO_CAP")),
         opened => opened.call(Op::Open.name()),
     }
 }

@@ -107,15 +107,15 @@ pub fn mount_debugfs() {
 pub fn lift(cpus: &Cpus, saved: &[AtomicU64]) -> Result<(), Stop> {
     let (throttle, servers) = saved.split_first().ok_or(NO_CELLS)?;
     if has_fair_server() && cpus.iter().all(|cpu| runtime(cpu).is_none()) {
-        return Err(Stop::Skip("NO_CONFIG:CONFIG_DEBUG_FS"));
+        return Err(Stop::Skip(&"NO_CONFIG:CONFIG_DEBUG_FS"));
     }
     if let Some(us) = number(RUNTIME_US) {
-        write_file(RUNTIME_US, "-1").call("write")?;
+        write_file(RUNTIME_US, "-1").call(&"write")?;
         throttle.store(us + 1, Relaxed);
     }
     for (cpu, saved) in cpus.iter().zip(servers) {
         if let Some(ns) = runtime(cpu).filter(|&ns| ns > 0) {
-            write_file(&server(cpu, "runtime"), "0").call("write")?;
+            write_file(&server(cpu, "runtime"), "0").call(&"write")?;
             saved.store(ns + 1, Relaxed);
         }
     }
@@ -140,7 +140,7 @@ pub fn restore(cpus: &Cpus, saved: &[AtomicU64]) {
     }
 }
 
-const NO_CELLS: Stop = Stop::Fail("the type's row declares no cells");
+const NO_CELLS: Stop = Stop::Fail(&"the type's row declares no cells");
 
 fn server(cpu: u32, file: &str) -> heapless::String<96> {
     path(format_args!("{DEBUGFS}/sched/fair_server/cpu{cpu}/{file}"))

@@ -273,9 +273,8 @@ fn every_parameter_refuses_what_is_outside_its_range() {
         for param in row.params {
             let name = param.name;
             let bad = match param.kind {
-                Kind::Count { max, .. } | Kind::CountOr { max, .. } => {
-                    (max + 1).to_string()
-                }
+                Kind::Count { max, .. } => (max + 1).to_string(),
+                Kind::CountOr { max, .. } => (u64::from(max) + 1).to_string(),
                 Kind::Duration { .. } => String::from("5"),
                 Kind::Flag { .. } | Kind::Choice { .. } => {
                     String::from("perhaps")

@@ -49,7 +49,7 @@ pub(super) const WORKLOAD: Workload = Workload {
 const DEST: Param = Param::text(
     0,
     "dest",
-    "a relative path of up to 16 cgroups without . and .., storm-dest if \
+    &"a relative path of up to 16 cgroups without . and .., storm-dest if \
      absent",
     is_path,
     "cgroup the children are moved to",
@@ -108,7 +108,7 @@ fn create(it: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     if place.number > 0 {
         return Ok(());
     }
-    let base = place.cgroups.ok_or(Stop::Skip("NO_CGROUP2"))?;
+    let base = place.cgroups.ok_or(Stop::Skip(&"NO_CGROUP2"))?;
     for (path, bit) in parents(dest(place.work)).zip(0..) {
         let new = u64::from(base.make(path)?);
         it.cells[0].fetch_or(new << bit, Relaxed);

@@ -42,7 +42,7 @@ pub(super) const WORKLOAD: Workload = Workload {
 const PHASES: Param = Param::text(
     0,
     "phases",
-    "1 to 32 of spin:D, sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each \
+    &"1 to 32 of spin:D, sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each \
      duration D above zero, for example spin:5ms,sleep:10ms",
     are_phases,
     "what to do, in order",
@@ -210,7 +210,7 @@ fn alu_hot(c: &mut Ctx<'_>, end: u64, hist: &Hist, name: usize) {
 /// A file on the kernel's own tmpfs.
 fn tmpfs_file() -> Result<OwnedFd, Stop> {
     match memfd_create("sequence", MemfdFlags::CLOEXEC) {
-        Err(Errno::NOSYS) => Err(Stop::Skip("NO_CONFIG:CONFIG_MEMFD_CREATE")),
-        file => file.call("memfd_create"),
+        Err(Errno::NOSYS) => Err(Stop::Skip(&"NO_CONFIG:CONFIG_MEMFD_CREATE")),
+        file => file.call(&"memfd_create"),
     }
 }

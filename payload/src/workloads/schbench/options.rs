@@ -3,7 +3,7 @@
 use crate::attr::Policy;
 use crate::kit::cpus::Cpus;
 use crate::kit::text::plain;
-use crate::workload::{Conflict, Kind, Param, Work};
+use crate::workload::{Conflict, Param, Work};
 
 pub(super) const MESSAGES: Param = Param::count(
     0,
@@ -58,14 +58,11 @@ pub(super) const PIPE: Param = Param::count(
     (0, 1 << 20),
     "bytes copied per wake in place of work (-p)",
 );
-pub(super) const SPLIT: Param = Param::new(
+pub(super) const SPLIT: Param = Param::count_or(
     9,
     "split_percent",
-    Kind::CountOr {
-        word: "unset",
-        min: 0,
-        max: 100,
-    },
+    &"unset",
+    (0, 100),
     "private share of the footprint; the rest is one shared matrix",
 );
 pub(super) const CALIBRATE: Param = Param::flag(
@@ -101,7 +98,7 @@ pub(super) const ZERO: Param = Param::count(
 pub(super) const LABEL: Param = Param::text(
     16,
     "label",
-    "at most 64 printable characters",
+    &"at most 64 printable characters",
     |text| text.len() <= 64 && plain(text),
     "name of this setting in the report (-J)",
 );
@@ -123,7 +120,7 @@ const fn cpus(
     name: &'static str,
     summary: &'static str,
 ) -> Param {
-    let rule = "a CPU list such as 0-3,8, or auto";
+    let rule = &"a CPU list such as 0-3,8, or auto";
     let list =
         |text: &str| matches!(text, "" | "auto") || Cpus::parse(text).is_some();
     Param::text(index, name, rule, list, summary)
