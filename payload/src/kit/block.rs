@@ -40,9 +40,11 @@ pub const BLOCK: Param = Param::count(
     3,
     "block",
     4096,
-    (512, 65_536),
+    (SMALLEST_BLOCK, 65_536),
     "bytes of a block, a multiple of the disk's logical block",
 );
+
+const SMALLEST_BLOCK: u64 = 512;
 
 /// What all types on disks need.
 pub const NEEDS: &[Need] = &[
@@ -197,9 +199,10 @@ impl Disk {
     }
 }
 
-/// Whether a type's plan says what a block is: what is a number there.
+/// Whether a type's plan says what a block is: what others have in its place
+/// are words, whose numbers are small.
 fn has_block(work: &Work<'_>) -> bool {
-    work.count(&BLOCK) > 0
+    work.count(&BLOCK) >= SMALLEST_BLOCK
 }
 
 /// The path of the disk of a plan.
@@ -321,7 +324,9 @@ mod tests {
             }
             assert!(at <= end << 20 && at > (end << 20) - 7 * 4096, "{at}");
         }
-        let work = Work::new(workloads::find("IoConvoy").unwrap());
+        let mut work = Work::new(workloads::find("IoConvoy").unwrap());
+        // Direct.
+        work.set("mode", Value::Choice(1)).unwrap();
         assert_eq!(disk(64 << 20).upper_half(&work), (32 << 20, 8192));
         assert_eq!(Disk::file().stripe(&work, 5, 9), (0, 2048));
         assert_eq!(Disk::file().upper_half(&work), (8 << 20, 2048));
