@@ -10,7 +10,7 @@ use crate::noise::{Noise, Watch};
 use crate::qemu::{Machine, Vm, kvm_works};
 use crate::store::{self, Parts, Pending};
 use crate::topology::{Distance, Memory, Smp, Topology};
-use crate::{build, duration, kernel, outcome, tools};
+use crate::{build, duration, kernel, outcome, tools, usage};
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
 use core::time::Duration;
@@ -90,7 +90,7 @@ pub struct Args {
     #[argh(option)]
     pub format: Option<Format>,
     /// write the results as JSON to a file; `-` is standard output
-    #[argh(option)]
+    #[argh(option, from_str_fn(super::output_file))]
     pub json: Option<String>,
     /// keep the serial logs in this directory
     #[argh(option)]
@@ -412,7 +412,7 @@ pub fn handed(
         .collect();
     let parsed = Args::from_args(&[verb], &words);
     let mut args = parsed
-        .map_err(|early| anyhow!("{}", early.output.trim_end().to_owned()))?;
+        .map_err(|early| anyhow!(usage::plainer(early.output.trim_end())))?;
     kernel.clone_into(&mut args.kernel);
     Ok(args)
 }
