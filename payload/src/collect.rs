@@ -230,10 +230,12 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
             findings.add(fail, format_args!("FAIL({call}, {errno}): {who}"));
         }
         (_, Exit::Signal(signal)) => {
+            let signal = u32::from(signal);
             findings
                 .add(fail, format_args!("{who} was killed by signal {signal}"));
         }
         (_, Exit::Code(code)) => {
+            let code = u32::from(code);
             let colon = if note.is_empty() { "" } else { ": " };
             findings.add(
                 fail,
@@ -300,7 +302,7 @@ fn arguments(run: &Run<'_>, crew: &Crew<'_>, text: &mut StringView) {
         pair(text, "policy", &policy);
     }
     if let Some(nice) = settings.nice {
-        pair(text, "nice", &nice);
+        pair(text, "nice", &i32::from(nice));
     }
     match crew.affinity {
         Affinity::NumaNode(node) => pair(text, "numa_node", &node),
@@ -472,9 +474,11 @@ fn worker(
 
 /// The sum over the tasks of a worker of what the kernel counted.
 fn kernel(tasks: &[Slot]) -> TaskCounters {
-    let mut each = tasks.iter().map(|s| s.kernel_begin.until(&s.kernel_end));
-    let first = each.next().unwrap_or_default();
-    each.fold(first, |sum, more| sum.plus(&more))
+    let mut sums = TaskCounters::default();
+    for (counter, sum) in sums.0.iter_mut().enumerate() {
+        *sum = tasks.iter().map(|task| task.kernel(counter)).sum();
+    }
+    sums
 }
 
 /// Histograms and metrics of a group, and its headline on the console.

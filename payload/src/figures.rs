@@ -9,7 +9,7 @@ use crate::kit::slot::Slot;
 use crate::kit::text::Cut;
 use crate::output::Output;
 use crate::plan::MAX_GROUPS;
-use crate::record::{Interval, Record, TaskCounters};
+use crate::record::{Counter, Interval, Record};
 use crate::worker::Crew;
 use crate::workload::{How, MAX_HISTS, MAX_METRICS, Metric, Work};
 use core::fmt::Write;
@@ -99,10 +99,11 @@ impl<'r> Totals<'r> {
     pub fn kernel(
         &self,
         of: Range<u32>,
-    ) -> Option<impl Iterator<Item = TaskCounters> + '_> {
+        counter: Counter,
+    ) -> Option<impl Iterator<Item = Option<u64>> + '_> {
         let tasks = self.tasks(of);
         let done = self.part_ns.is_none();
-        done.then(|| tasks.map(|s| s.kernel_begin.until(&s.kernel_end)))
+        done.then(|| tasks.map(move |task| task.kernel(counter as usize)))
     }
 
     /// CPU time of these tasks of every worker, in ns.
@@ -313,7 +314,8 @@ pub struct Percent(pub u16);
 
 impl core::fmt::Display for Percent {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match (self.0 / 10, self.0 % 10) {
+        let tenths = u32::from(self.0);
+        match (tenths / 10, tenths % 10) {
             (whole, 0) => write!(f, "p{whole}"),
             (whole, tenths) => write!(f, "p{whole}.{tenths}"),
         }

@@ -375,16 +375,6 @@ pub enum Counter {
 pub const COUNTERS: usize = Counter::Majflt as usize + 1;
 
 impl TaskCounters {
-    /// The sum of both, where both are known.
-    #[must_use]
-    pub fn plus(&self, more: &Self) -> Self {
-        let mut sum = *self;
-        for (sum, more) in sum.0.iter_mut().zip(more.0) {
-            *sum = sum.zip(more).map(|(a, b)| a.saturating_add(b));
-        }
-        sum
-    }
-
     /// The same with this one as given.
     #[must_use]
     pub fn with(mut self, counter: Counter, n: Option<u64>) -> Self {

@@ -108,12 +108,13 @@ pub struct Workload {
     pub proof: Doc,
     /// Memory and descriptors an instance shares, on so many CPUs.
     pub shared: fn(&Work<'_>, u32) -> Shared,
-    /// Refuses values that are each fine but not together.
-    pub check: fn(&Work<'_>) -> Result<(), Conflict>,
+    /// Refuses values that are each fine but not together: the rule they
+    /// break, which names their keys.
+    pub check: fn(&Work<'_>) -> Result<(), &'static str>,
     /// Words that make a bare `work=NAME` runnable, where it is not.
-    pub example: &'static str,
+    pub example: ThinStr,
     /// Refuses values that are fine but not under the group's policy.
-    pub check_policy: fn(&Work<'_>, Policy) -> Result<(), Conflict>,
+    pub check_policy: fn(&Work<'_>, Policy) -> Result<(), &'static str>,
     /// How often figures of a part of the run are sent, in ns; 0 is never.
     pub interval_ns: fn(&Work<'_>) -> u64,
     /// Acts on its whole process, so that threads cannot run it.
@@ -157,7 +158,7 @@ impl Workload {
         proof: doc(""),
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
-        example: "",
+        example: &"",
         check_policy: |_, _| Ok(()),
         interval_ns: |_| 0,
         fork_only: false,
@@ -516,7 +517,7 @@ pub enum What {
     /// A cgroup2 hierarchy in which cgroups can be made.
     Cgroup2,
     /// This controller in it.
-    Controller(&'static str),
+    Controller(ThinStr),
     /// A sched_ext scheduler that is loaded.
     SchedExt,
     /// A core with two CPUs, as the kernel sees it.
@@ -597,15 +598,6 @@ impl Shared {
         files: 0,
         pipes: false,
     };
-}
-
-/// Two or more values that cannot stand together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conflict {
-    /// The key to blame.
-    pub key: &'static str,
-    /// What would be valid.
-    pub rule: &'static str,
 }
 
 /// What a group finds on a machine.

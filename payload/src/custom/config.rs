@@ -1,7 +1,7 @@
 //! What a plan tells work of one's own.
 
 use crate::kit::text::{digits, signed};
-use crate::workload::{Conflict, Param, Work};
+use crate::workload::{Param, Work};
 
 /// Numbers, switches and bytes for work of one's own, in the form in which a
 /// C program finds them. Their meaning is its author's.
@@ -222,15 +222,12 @@ pub fn args<'t>(work: &Work<'t>) -> impl Iterator<Item = &'t str> {
 /// # Errors
 ///
 /// It has.
-pub fn check_type(work: &Work<'_>) -> Result<(), Conflict> {
-    let rule = &"custom.exec, custom.name, custom.start, custom.shared_bytes \
+pub fn check_type(work: &Work<'_>) -> Result<(), &'static str> {
+    let rule = "custom.exec, custom.name, custom.start, custom.shared_bytes \
                 and custom.arg are not for a registered type";
     let mut others = PARAMS.iter().take(U64);
     match others.find(|param| work.value(param) != param.kind.default()) {
-        Some(param) => Err(Conflict {
-            key: param.name,
-            rule,
-        }),
+        Some(_) => Err(rule),
         None => Ok(()),
     }
 }
@@ -240,17 +237,15 @@ pub fn check_type(work: &Work<'_>) -> Result<(), Conflict> {
 /// # Errors
 ///
 /// Nothing, or a program and a type.
-pub fn check(work: &Work<'_>) -> Result<(), Conflict> {
-    let rule = match (work.text(&EXEC), work.text(&NAME)) {
-        ("", "") => {
+pub fn check(work: &Work<'_>) -> Result<(), &'static str> {
+    match (work.text(&EXEC), work.text(&NAME)) {
+        ("", "") => Err(
             "it needs a program, custom.exec=/bin/app, or a registered type, \
-             custom.name=MyWork"
-        }
-        (_, "") | ("", _) => return Ok(()),
-        _ => "custom.exec and custom.name exclude each other",
-    };
-    let key = NAME.name;
-    Err(Conflict { key, rule })
+             custom.name=MyWork",
+        ),
+        (_, "") | ("", _) => Ok(()),
+        _ => Err("custom.exec and custom.name exclude each other"),
+    }
 }
 
 #[cfg(test)]

@@ -285,17 +285,9 @@ impl KernelCounters {
         }
     }
 
-    /// The differences `end - self` where both are known.
-    #[must_use]
-    pub fn until(&self, end: &Self) -> TaskCounters {
-        let mut delta = [None; COUNTERS];
-        for ((out, from), to) in delta.iter_mut().zip(&self.0).zip(&end.0) {
-            let (from, to) = (from.load(Relaxed), to.load(Relaxed));
-            if from > 0 && to > 0 {
-                *out = Some(to.saturating_sub(from));
-            }
-        }
-        TaskCounters(delta)
+    fn at(&self, counter: usize) -> Option<u64> {
+        let stored = self.0.get(counter)?.load(Relaxed);
+        stored.checked_sub(1)
     }
 
     /// Whether nothing was stored.
@@ -382,6 +374,14 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// What the kernel counted meanwhile of the [`Counter`](crate::record::Counter)
+    /// of this number, where both readings are known.
+    #[must_use]
+    pub fn kernel(&self, counter: usize) -> Option<u64> {
+        let [begin, end] = [&self.kernel_begin, &self.kernel_end];
+        Some(end.at(counter)?.saturating_sub(begin.at(counter)?))
+    }
+
     /// How far the worker is.
     #[must_use]
     pub fn state(&self) -> State {

@@ -29,7 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     needs: &[
         Need::required(What::Feature(Feature::Cgroups)),
         Need::required(What::Cgroup2),
-        Need::wanted(What::Controller("cpu")),
+        Need::wanted(What::Controller(&"cpu")),
     ],
     proof: doc("moved + raced = work_units, both above 0 under sig_ign; \
             processes of /proc/stat grows by at least iterations"),
@@ -39,7 +39,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     },
     fork_only: true,
     in_cgroup: true,
-    example: "cgroup=smoke",
+    example: &"cgroup=smoke",
     create,
     destroy,
     run,

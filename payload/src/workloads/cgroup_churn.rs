@@ -30,7 +30,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     metrics: &[CONFIRMED],
     needs: &[
         Need::required(What::Feature(Feature::CgroupSched)),
-        Need::required(What::Controller("cpu")),
+        Need::required(What::Controller(&"cpu")),
     ],
     proof: doc("/proc/PID/cgroup names the new cgroup, on every eighth move"),
     fork_only: true,

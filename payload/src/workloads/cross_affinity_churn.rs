@@ -40,7 +40,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             nr_migrations",
     ),
     in_cgroup: true,
-    example: "cgroup=smoke workers=2",
+    example: &"cgroup=smoke workers=2",
     run,
     ..Workload::BASE
 };

@@ -9,8 +9,7 @@ use crate::kit::simd::{Width, chains};
 use crate::kit::slot::Reason;
 use crate::probe::Feature;
 use crate::workload::{
-    Conflict, Family, Hist, Metric, Need, Param, Stop, What, Work, Workload,
-    doc,
+    Family, Hist, Metric, Need, Param, Stop, What, Work, Workload, doc,
 };
 use heapless::Vec;
 use rustix::fs::OFlags;
@@ -44,7 +43,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         true => block::create(instance, place),
         false => Ok(()),
     },
-    example: "phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
+    example: &"phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
               alu_hot:scalar/1ms",
     run,
     ..Workload::BASE
@@ -121,18 +120,14 @@ fn on_device(work: &Work<'_>) -> bool {
     work.choice(&BACKING) == 1
 }
 
-fn check(work: &Work<'_>) -> Result<(), Conflict> {
-    let wrong = |key, rule| Err(Conflict { key, rule });
-    if work.text(&PHASES).is_empty() {
-        return wrong(
-            PHASES.name,
-            "Sequence has no default phases; for example \
-             phases=spin:5ms,sleep:10ms",
-        );
-    }
-    match on_device(work) || work.text(&DEV).is_empty() {
-        true => Ok(()),
-        false => wrong(DEV.name, "dev goes with io_backing=device"),
+fn check(work: &Work<'_>) -> Result<(), &'static str> {
+    match (work.text(&PHASES), work.text(&DEV)) {
+        ("", _) => Err("Sequence has no default phases; for example \
+                        phases=spin:5ms,sleep:10ms"),
+        (_, dev) if !dev.is_empty() && !on_device(work) => {
+            Err("dev goes with io_backing=device")
+        }
+        _ => Ok(()),
     }
 }
 

@@ -53,10 +53,7 @@ pub(super) const WORKER_NVCSW: Metric = Metric::derived(
     "worker_nvcsw",
     |totals| {
         let (_, workers) = roles(totals);
-        totals
-            .kernel(workers)?
-            .map(|counters| counters[Counter::Nvcsw])
-            .sum()
+        totals.kernel(workers, Counter::Nvcsw)?.sum()
     },
     "voluntary context switches of the workers",
 );
@@ -95,9 +92,9 @@ fn roles(totals: &Totals<'_>) -> (Range<u32>, Range<u32>) {
 /// The mean over the tasks of their mean wait for a CPU.
 fn delay(totals: &Totals<'_>, of: Range<u32>) -> Option<u64> {
     let (mut sum, mut tasks) = (0, 0);
-    for counters in totals.kernel(of)? {
-        let delay = counters[Counter::RunDelay]?;
-        sum += delay / counters[Counter::RunCount]?.max(1);
+    let delays = totals.kernel(of.clone(), Counter::RunDelay)?;
+    for (delay, count) in delays.zip(totals.kernel(of, Counter::RunCount)?) {
+        sum += delay? / count?.max(1);
         tasks += 1;
     }
     (tasks > 0).then(|| sum / tasks)

@@ -3,7 +3,7 @@
 use crate::attr::Policy;
 use crate::kit::cpus::Cpus;
 use crate::kit::text::plain;
-use crate::workload::{Conflict, Param, Work};
+use crate::workload::{Param, Work};
 
 pub(super) const MESSAGES: Param = Param::count(
     0,
@@ -139,20 +139,14 @@ pub(super) fn locks(work: &Work<'_>) -> bool {
 }
 
 /// Values that exclude each other.
-pub(super) fn check(work: &Work<'_>) -> Result<(), Conflict> {
+pub(super) fn check(work: &Work<'_>) -> Result<(), &'static str> {
     if work.count(&MESSAGES) * work.count(&WORKERS) > 16_384 {
-        return Err(Conflict {
-            key: "worker_threads",
-            rule: "message_threads times worker_threads is at most 16384",
-        });
+        return Err("message_threads times worker_threads is at most 16384");
     }
     let rate = work.count(&RPS) + work.count(&AUTO_RPS);
     if work.count(&PIPE) > 0 && rate > 0 {
-        return Err(Conflict {
-            key: "pipe_transfer_bytes",
-            rule: "pipe_transfer_bytes excludes requests_per_sec and \
-                   auto_rps",
-        });
+        return Err("pipe_transfer_bytes excludes requests_per_sec and \
+                   auto_rps");
     }
     Ok(())
 }
@@ -161,14 +155,11 @@ pub(super) fn check(work: &Work<'_>) -> Result<(), Conflict> {
 pub(super) fn check_policy(
     work: &Work<'_>,
     policy: Policy,
-) -> Result<(), Conflict> {
+) -> Result<(), &'static str> {
     let fixed = matches!(policy, Policy::Fifo(_) | Policy::Rr(_));
     if fixed && locks(work) {
-        return Err(Conflict {
-            key: "policy",
-            rule: "under fifo and rr a worker that spins on its CPU's lock \
-                   never yields to the holder: skip_locking=1 is needed",
-        });
+        return Err("under fifo and rr a worker that spins on its CPU's lock \
+                   never yields to the holder: skip_locking=1 is needed");
     }
     Ok(())
 }
