@@ -150,6 +150,10 @@ fn every_command_of_the_page_on_cis_works() {
                 board(dir, block);
                 continue;
             }
+            "toml" => {
+                fs::write(dir.join("matrix.toml"), block).unwrap();
+                continue;
+            }
             "sh" => commands += 1,
             other => panic!("`{other}` is not carried out"),
         }
@@ -181,7 +185,30 @@ fn every_command_of_the_page_on_cis_works() {
     let tree = dir.join("linux");
     let rev = |name: &str| git(&tree, &["rev-parse", name]);
     assert_eq!(rev("refs/bisect/bad"), rev("culprit"));
-    for file in ["job.yaml", "pidone.yaml", "pidone.jinja2", "workflow.yaml"] {
+    for file in [
+        "job.yaml",
+        "pidone.yaml",
+        "pidone.jinja2",
+        "workflow.yaml",
+        "lava/new-small-wakes-2.yaml",
+        "tuxrun/new-small-pipes.sh",
+        "pidone-matrix.yaml",
+        "workflow-matrix.yaml",
+    ] {
         assert!(dir.join(file).is_file(), "{file}");
     }
+}
+
+#[test]
+fn the_matrix_of_the_page_is_the_file_beside_it() {
+    let text = |file: &str| {
+        let file = build::workspace().join("docs").join(file);
+        fs::read_to_string(file).unwrap()
+    };
+    let (page, file) = (text("matrix.md"), text("matrix.toml"));
+    let shown = blocks(&page).into_iter().find(|(of, _)| *of == "toml");
+    let (_, shown) = shown.unwrap();
+    assert!(file.contains(shown), "{shown}");
+    let cells = xtask::matrix::parse(&file).unwrap();
+    assert_eq!(cells.len(), 7);
 }

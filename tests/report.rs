@@ -115,7 +115,7 @@ fn wrong_use_is_answered() {
             &["nothing"],
             "no run `nothing`: neither a file nor a directory",
         ),
-        (&[&runs[..], &["x"]].concat(), "nor in /no/runs"),
+        (&[&runs[..], &["x"]].concat(), "matrix in /no/runs"),
         (&[".."], "console.log: No such file"),
         (&["empty"], "console.log: No such file"),
         (&[clean, clean], "is named twice"),
@@ -160,6 +160,7 @@ fn stored(root: &Path, name: &str) -> PathBuf {
     // Told apart from what decoding the console gives.
     report.reason += " (as stored)";
     let boot = store::Boot {
+        cell: None,
         started: UNIX_EPOCH + Duration::from_secs(1_793_880_000),
         took: Duration::from_millis(1500),
         kernel_spec: "debian:6.12-cloud",

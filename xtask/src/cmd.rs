@@ -15,6 +15,7 @@ pub mod explain;
 pub mod judge;
 pub mod kernel;
 pub mod list;
+pub mod matrix;
 pub mod pack;
 pub mod report;
 pub mod runs;

@@ -4,7 +4,7 @@ use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
     bisect, boot, build, ci, compare, decode, dist, exit, explain, judge,
-    kernel, list, pack, report, runs, setup, test,
+    kernel, list, matrix, pack, report, runs, setup, test,
 };
 use xtask::usage;
 
@@ -35,6 +35,7 @@ enum Verb {
     Pack(pack::Args),
     Boot(boot::Args),
     Compare(compare::Args),
+    Matrix(matrix::Args),
     Judge(judge::Args),
     Bisect(bisect::Args),
     Decode(decode::Args),
@@ -85,6 +86,7 @@ fn real_main() -> u8 {
         Verb::Pack(args) => pack::run(args),
         Verb::Boot(args) => boot::run(args),
         Verb::Compare(args) => compare::run(args),
+        Verb::Matrix(args) => matrix::run(args),
         Verb::Judge(args) => judge::run(args),
         Verb::Bisect(args) => bisect::run(args),
         Verb::Decode(args) => decode::run(args),

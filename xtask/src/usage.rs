@@ -31,6 +31,12 @@ fn is_seed(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('=')
 }
 
+/// What an option is whose value is left out, if it may be.
+pub(crate) fn implied(name: &str) -> Option<&'static str> {
+    let known = IMPLIED.iter().find(|implied| implied.name == name);
+    known.map(|implied| implied.value)
+}
+
 /// What a lone `-` stands for where a file is to be read.
 const STDIN: &str = "/dev/stdin";
 
@@ -39,7 +45,7 @@ const STDIN: &str = "/dev/stdin";
 const TO_BOOT: &str = "--to-boot";
 
 /// Options of `boot` that say what to do with a single boot.
-const OF_ONE_BOOT: &[&str] = &[
+pub(crate) const OF_ONE_BOOT: &[&str] = &[
     "--kernel",
     "--format",
     "--json",
@@ -69,7 +75,7 @@ fn handed_on(
 /// value becomes the file that it stands for.
 #[must_use]
 pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
-    let verb = verb(info, words).unwrap_or(info);
+    let verb = verb(info, words).map_or(info, |(_, verb)| verb);
     let mut all = Vec::new();
     let mut rest = words.iter().peekable();
     while let Some(word) = rest.next() {
@@ -120,10 +126,10 @@ pub fn explained(
 ) -> String {
     let said = said.trim_end();
     let verb = verb(info, words);
-    let name = verb.map_or(String::new(), |verb| format!(" {}", verb.name));
+    let name = verb.as_ref().map_or("", |(name, _)| name);
     let what = match said.strip_prefix("Unrecognized argument: ") {
         Some(word) => match verb {
-            Some(verb) => wrong_option(info, verb, word),
+            Some((_, verb)) => wrong_option(info, name.trim(), verb, word),
             None => wrong_verb(info, word),
         },
         None => plainer(said),
@@ -131,13 +137,30 @@ pub fn explained(
     format!("{what}\nsee `cargo xtask{name} --help`")
 }
 
+/// A word as a shell takes it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+/// The verb that is meant, and the verb of that one, with their names.
 fn verb<'i>(
     info: &'i CommandInfoWithArgs,
     words: &[String],
-) -> Option<&'i CommandInfoWithArgs> {
-    let word = words.iter().find(|word| !word.starts_with('-'))?;
-    let mut verbs = info.commands.iter();
-    verbs.find(|v| v.name == word).map(|v| &v.command)
+) -> Option<(String, &'i CommandInfoWithArgs)> {
+    let mut found: Option<(String, &CommandInfoWithArgs)> = None;
+    for word in words.iter().filter(|word| !word.starts_with('-')) {
+        let (name, at) = found.clone().unwrap_or((String::new(), info));
+        let Some(verb) = at.commands.iter().find(|v| v.name == word) else {
+            break;
+        };
+        found = Some((format!("{name} {word}"), &verb.command));
+    }
+    found
 }
 
 /// How argh begins what a value's own parser has to say.
@@ -228,10 +251,10 @@ fn wrong_verb(info: &CommandInfoWithArgs, word: &str) -> String {
 
 fn wrong_option(
     info: &CommandInfoWithArgs,
+    name: &str,
     verb: &CommandInfoWithArgs,
     word: &str,
 ) -> String {
-    let name = verb.name;
     if !word.starts_with('-') {
         if !verb.commands.is_empty() {
             let names = verb.commands.iter().map(|verb| verb.name);
@@ -245,10 +268,10 @@ fn wrong_option(
     format!("`{name}` has no option `{word}`{}", near(word, options))
 }
 
-/// The nearest of `names`, or else all of them.
-fn near(
+/// The nearest of `names`, or else all of them, behind a semicolon.
+pub(crate) fn near<'v, N: Iterator<Item = &'v str> + Clone>(
     word: &str,
-    names: impl Iterator<Item = &'static str> + Clone,
+    names: N,
 ) -> String {
     let near = nearest::of(word, &|take| names.clone().for_each(take))
         .or_else(|| names.clone().find(|name| letters(name) == letters(word)))

@@ -5,6 +5,7 @@ use super::html::Html;
 use super::number::{ABSENT, count};
 use super::{Page, Source, scheduler};
 use crate::model::Hello;
+use crate::usage::quoted;
 
 /// What is known of a boot, if it is.
 type Of = fn(&Source) -> Option<String>;
@@ -181,15 +182,6 @@ fn command(source: &Source) -> String {
     }
 }
 
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
-    }
-}
-
 /// The last lines of consoles that ended badly.
 pub(super) fn consoles(h: &mut Html, page: &Page<'_>) {
     let tails: Vec<_> = page
@@ -291,9 +283,10 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, quoted};
+    use super::command;
     use crate::report::Source;
     use crate::store::Meta;
+    use crate::usage::quoted;
 
     #[test]
     fn commands_are_those_of_a_shell() {
