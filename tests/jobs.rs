@@ -4,11 +4,13 @@
 use crate::proofs_custom::c_program;
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
 use xtask::decode::decode;
 use xtask::model::Report;
+use xtask::qemu::kvm_works;
 use xtask::{build, ci, kernel};
 
 /// A run of every verdict.
@@ -476,4 +478,67 @@ fn the_action_fails_on_a_condition() {
     let (ended, said) = run(hung, &[("timeout", "45")]);
     assert_eq!(ended, Some(1), "{said}");
     assert!(said.contains("verdict=hang: "), "{said}");
+}
+
+/// A start that ended as one under QEMU without KVM may.
+const INT3: &str = "Linux version 6.12\r\nint3: 0000 [#1] PREEMPT SMP\r\n\
+    Kernel panic - not syncing: Fatal exception in interrupt\r\n";
+
+/// `pidone-boot` with a QEMU that writes the consoles in turn, the last one
+/// from then on; the exit code, what it said, and how many were started.
+fn pidone_boot(consoles: &[&[u8]]) -> (Option<i32>, String, usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for (console, n) in consoles.iter().zip(1..) {
+        let n: usize = n;
+        fs::write(path(&n.to_string()), console).unwrap();
+    }
+    fs::write(path("boots"), "").unwrap();
+    let qemu = format!(
+        "#!/bin/sh\ncd {}\necho >>boots\nn=$(wc -l <boots)\n\
+         [ -e $n ] || n={}\ncat $n >pidone.log\n",
+        dir.path().display(),
+        consoles.len()
+    );
+    fs::write(path("qemu"), qemu).unwrap();
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(path("qemu"), mode).unwrap();
+    let out = Command::new("sh")
+        .arg(build::workspace().join("action/pidone-boot"))
+        .args([path("qemu"), path("qemu")])
+        .current_dir(dir.path())
+        .env("QEMU", path("qemu"))
+        .output()
+        .unwrap();
+    let boots = fs::read(path("boots")).unwrap().len();
+    (out.status.code(), text(&out), boots)
+}
+
+#[test]
+fn a_kernel_that_qemu_stumbled_over_is_booted_again() {
+    let clean = build::workspace().join("tests/data/consoles/clean.log");
+    let clean = fs::read(clean).unwrap();
+    let good = clean.as_slice();
+    let int3 = INT3.as_bytes();
+    let late = [good, int3].concat();
+    let other = INT3.replace("int3: 0000", "Oops: 0000");
+    let other = other.as_bytes();
+    // With KVM it is the kernel's own fault.
+    let at_most = |boots| if kvm_works() { 1 } else { boots };
+    for (consoles, boots, code) in [
+        (&[int3, good][..], 2, 0),
+        (&[int3, int3, good], 3, 0),
+        (&[int3], 3, 125),
+        (&[other], 1, 125),
+        (&[&late], 1, 0),
+        (&[good], 1, 0),
+    ] {
+        let (ended, said, booted) = pidone_boot(consoles);
+        assert_eq!(booted, at_most(boots), "{said}");
+        let notes = said.matches("note: an int3").count();
+        assert_eq!(notes, booted - 1, "{said}");
+        if !kvm_works() {
+            assert_eq!(ended, Some(code), "{said}");
+        }
+    }
 }

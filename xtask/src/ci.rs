@@ -103,8 +103,8 @@ pub struct Job {
     /// What a KernelCI pipeline calls the build of the kernel, if it is not
     /// the usual one.
     pub kbuild: Option<String>,
-    /// Seconds until it counts as hung, if not by the plan.
-    pub timeout: Option<u64>,
+    /// How long until it counts as hung, if not by the plan.
+    pub timeout: Option<Duration>,
     /// URL of the kernel.
     pub kernel: String,
     /// URL of the initramfs.
@@ -179,7 +179,9 @@ impl Job {
         );
         // A busy machine takes several times as long as the plan says.
         let seconds = 120 + self.planned.as_secs() * 4;
-        let seconds = self.timeout.unwrap_or(seconds);
+        let whole =
+            |all: Duration| all.as_secs() + u64::from(all.subsec_nanos() > 0);
+        let seconds = self.timeout.map_or(seconds, whole);
         let usual = format!("kbuild-gcc-14-{}", arch.kernelci);
         let (cpus, mib) = ACTION_MACHINE;
         let minutes = seconds.div_ceil(60);

@@ -9,6 +9,7 @@ pub mod compare;
 pub mod decode;
 pub mod devices;
 pub mod dist;
+pub mod duration;
 pub mod format;
 pub mod input;
 pub mod judge;

@@ -57,6 +57,14 @@ fn main() -> ExitCode {
 
 fn real_main() -> u8 {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if matches!(&*words, [word] if word == "--version" || word == "-V") {
+        println!("pidone {}", env!("CARGO_PKG_VERSION"));
+        return exit::GOOD;
+    }
+    if let Some(why) = usage::stray(&words) {
+        eprintln!("error: {why}");
+        return exit::TOOL;
+    }
     let info = Args::get_args_info();
     let words = usage::normalised(&info, &words);
     let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();

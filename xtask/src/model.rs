@@ -86,6 +86,27 @@ pub struct Scheduler {
     pub dropped: u64,
 }
 
+impl Scheduler {
+    /// Its name, its state, and which tasks it has.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let name = match self.name.as_str() {
+            "" => "no scheduler",
+            name => name,
+        };
+        let tasks = match self.switch_all.filter(|_| self.state == "enabled") {
+            Some(true) => " for all tasks",
+            Some(false) => " for tasks of policy ext",
+            None => "",
+        };
+        let state = match self.state.as_str() {
+            "" => "this kernel has no sched_ext",
+            state => state,
+        };
+        format!("{name}, {state}{tasks}")
+    }
+}
+
 /// One run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as record::Run, whose docs they are")]
@@ -105,6 +126,16 @@ pub struct Run {
     /// Its `Run` record is lost, and with it the verdict.
     #[serde(skip)]
     pub verdict_lost: bool,
+}
+
+impl Run {
+    /// How many of its workers ended in the class of sched_ext, of how many.
+    #[must_use]
+    pub fn in_class(&self) -> (usize, usize) {
+        let workers = || self.groups.iter().flat_map(|group| &group.workers);
+        let on = workers().filter(|worker| worker.ext_enabled == Some(true));
+        (on.count(), workers().count())
+    }
 }
 
 /// A condition of `expect=`.

@@ -10,6 +10,7 @@ mod html;
 mod number;
 mod plot;
 mod runs;
+mod scheduler;
 
 use self::html::Html;
 use crate::model::{Group, Report, Run};

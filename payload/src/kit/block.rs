@@ -197,9 +197,10 @@ impl Disk {
     }
 }
 
-/// Whether a type's plan says what a block is: what is a number there.
+/// Whether a type's plan says what a block is.
 fn has_block(work: &Work<'_>) -> bool {
-    work.count(&BLOCK) > 0
+    let mut there = work.row().params.iter();
+    there.any(|param| param.name == BLOCK.name)
 }
 
 /// The path of the disk of a plan.
@@ -320,7 +321,9 @@ mod tests {
             }
             assert!(at <= end << 20 && at > (end << 20) - 7 * 4096, "{at}");
         }
-        let work = Work::new(workloads::find("IoConvoy").unwrap());
+        let mut work = Work::new(workloads::find("IoConvoy").unwrap());
+        // Direct.
+        work.set("mode", Value::Choice(1)).unwrap();
         assert_eq!(disk(64 << 20).upper_half(&work), (32 << 20, 8192));
         assert_eq!(Disk::file().stripe(&work, 5, 9), (0, 2048));
         assert_eq!(Disk::file().upper_half(&work), (8 << 20, 2048));

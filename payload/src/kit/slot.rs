@@ -374,8 +374,9 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// What the kernel counted meanwhile of the [`Counter`](crate::record::Counter)
-    /// of this number, where both readings are known.
+    /// What the kernel counted meanwhile of the
+    /// [`Counter`](crate::record::Counter) of this number, where both readings
+    /// are known.
     #[must_use]
     pub fn kernel(&self, counter: usize) -> Option<u64> {
         let [begin, end] = [&self.kernel_begin, &self.kernel_end];

@@ -101,6 +101,10 @@ fn every_mistake_has_its_message() {
              above zero, for example spin:5ms,sleep:10ms",
         ),
         (
+            "work=Sequence phases=io:5ms dev=/dev/vdb",
+            "bad plan: `work=Sequence`: dev goes with io_backing=device",
+        ),
+        (
             "work=PriorityInversion low_priority=50",
             "bad plan: `work=PriorityInversion`: high_priority > \
              medium_priority > low_priority must hold",

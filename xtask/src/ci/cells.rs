@@ -154,7 +154,7 @@ mod tests {
             assert_eq!(jobs[1].name, "new/m/p, boot 2");
             assert_eq!((jobs[0].cpus, jobs[0].mib), (Some(4), Some(1024)));
             assert_eq!(jobs[0].append, ["a", "b", "c"]);
-            assert_eq!(jobs[0].timeout, Some(77));
+            assert_eq!(jobs[0].timeout, Some(Duration::from_secs(77)));
             assert_eq!(jobs[0].kbuild.as_deref(), Some("kbuild-x"));
         }
         let of_tuxrun = of(KERNELS, "smp = 2", PLAN, System::Tuxrun).unwrap();

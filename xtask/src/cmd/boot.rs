@@ -11,8 +11,10 @@ use crate::live::Screen;
 use crate::model::Report;
 use crate::store::Pending;
 use crate::topology::{Distance, Memory, Smp, Topology};
+use crate::{duration, usage};
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
+use core::time::Duration;
 use initramfs::add::Addition;
 use std::fs;
 use std::path::PathBuf;
@@ -73,16 +75,16 @@ pub struct Args {
     /// boot a machine whose every figure is repeatable; SEED is 1 if left out
     #[argh(option, arg_name = "seed")]
     pub deterministic: Option<u64>,
-    /// seconds until the machine is stopped; by default it is stopped when
-    /// nothing was heard of it for a minute and four times what the plan
-    /// takes, or after five times as long
-    #[argh(option)]
-    pub timeout: Option<u64>,
+    /// seconds until the machine is stopped, or a duration as in 2m; by
+    /// default it is stopped when nothing was heard of it for a minute and
+    /// four times what the plan takes, or after five times as long
+    #[argh(option, from_str_fn(duration::seconds))]
+    pub timeout: Option<Duration>,
     /// what to print: table (the default), json, csv, ktap, junit or kcidb
     #[argh(option)]
     pub format: Option<Format>,
     /// write the results as JSON to a file; `-` is standard output
-    #[argh(option)]
+    #[argh(option, from_str_fn(super::output_file))]
     pub json: Option<String>,
     /// keep the serial logs in this directory
     #[argh(option)]
@@ -218,10 +220,11 @@ pub fn handed(
         .collect();
     let parsed = Args::from_args(&[verb], &words);
     let mut args = parsed
-        .map_err(|early| anyhow!("{}", early.output.trim_end().to_owned()))?;
+        .map_err(|early| anyhow!(usage::plainer(early.output.trim_end())))?;
     kernel.clone_into(&mut args.kernel);
     Ok(args)
 }
+
 fn nodes(text: &str) -> Result<u32, String> {
     let nodes = text.parse().ok().filter(|&nodes| nodes > 0);
     nodes.ok_or_else(|| {

@@ -76,7 +76,7 @@ pub struct Args {
     #[argh(option)]
     pub append_b: Vec<String>,
     /// write the comparison as JSON to a file; `-` is standard output
-    #[argh(option)]
+    #[argh(option, from_str_fn(super::output_file))]
     pub json: Option<String>,
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]

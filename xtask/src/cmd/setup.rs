@@ -28,5 +28,6 @@ pub fn run(_args: &Args) -> Result<u8> {
     tools::require_browser(true)?;
     tools::require_target(build::TARGET, true)?;
     ci::tools::lava(true)?;
+    ci::tools::boards(true)?;
     Ok(super::exit::GOOD)
 }

@@ -37,6 +37,7 @@ pub fn run(args: &Args) -> Result<u8> {
     tools::require(&tools::OF_TESTS, args.setup)?;
     tools::require_browser(args.setup)?;
     ci::tools::lava(args.setup)?;
+    ci::tools::boards(args.setup)?;
     tools::require_target(crate::build::TARGET, args.setup)?;
     for kernel in KERNELS {
         crate::kernel::resolve(kernel, args.setup)?;

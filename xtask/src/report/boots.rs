@@ -3,7 +3,7 @@
 
 use super::html::Html;
 use super::number::{ABSENT, count};
-use super::{Page, Source};
+use super::{Page, Source, scheduler};
 use crate::model::Hello;
 use crate::usage::quoted;
 
@@ -126,6 +126,7 @@ pub(super) fn boots(h: &mut Html, page: &Page<'_>) {
                 }
             });
         });
+        scheduler::of_boots(h, page);
         commands(h, page);
     });
 }

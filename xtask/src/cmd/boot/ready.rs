@@ -335,8 +335,8 @@ struct Limits {
 }
 
 impl Limits {
-    fn new(seconds: Option<u64>, planned: Duration) -> Self {
-        match seconds.map(Duration::from_secs) {
+    fn new(all: Option<Duration>, planned: Duration) -> Self {
+        match all {
             Some(all) => Self { silence: all, all },
             None => {
                 // Guest time runs slower than ours in a deterministic machine.
