@@ -2,7 +2,8 @@
 
 use crate::machine;
 use tempfile::TempDir;
-use xtask::cmd::boot::{self, Ready};
+use xtask::cmd::boot;
+use xtask::cmd::boot::ready::Ready;
 use xtask::cmd::compare::{Args, comparison};
 use xtask::compare::Verdict;
 use xtask::topology::Smp;

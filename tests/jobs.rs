@@ -4,11 +4,14 @@
 use crate::proofs_custom::c_program;
 use serde_json::Value;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
+use xtask::arch::X86_64;
 use xtask::decode::decode;
 use xtask::model::Report;
+use xtask::qemu::kvm_works;
 use xtask::{build, ci, kernel};
 
 /// A run of every verdict.
@@ -53,6 +56,25 @@ impl Bench {
         words.extend(plan.split_whitespace());
         xtask(&words);
         file
+    }
+
+    /// Writes definitions of the cells of a matrix with this bench's kernel;
+    /// returns where they are, and what was said.
+    fn of_matrix(&self, system: &str, rest: &str) -> (PathBuf, Output) {
+        let url = format!("file://{}", self.path("bzImage"));
+        let ramdisk = format!("file://{}", self.path("pidone.cpio.gz"));
+        let text = format!(
+            "[kernels]\nnew = {{ url = \"{url}\", kbuild = \"kbuild-x\" }}\n\
+             {rest}\n"
+        );
+        let (file, to) = (self.path("m.toml"), self.path("jobs.yaml"));
+        fs::write(&file, text).unwrap();
+        let out = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["ci", system, "--matrix", &file])
+            .args(["--ramdisk", &ramdisk, "--output", &to])
+            .output()
+            .unwrap();
+        (to.into(), out)
     }
 
     /// `lava-run` of a job; whether it passed, and its log.
@@ -168,7 +190,10 @@ fn lava_keeps_what_was_before_a_panic() {
 
 /// The exit code and the words of a script that runs tuxrun.
 fn tuxrun(bench: &Bench, plan: &str) -> (Option<i32>, String) {
-    let script = bench.written("tuxrun", &[], plan);
+    run_tuxrun(bench, &bench.written("tuxrun", &[], plan))
+}
+
+fn run_tuxrun(bench: &Bench, script: &str) -> (Option<i32>, String) {
     let lava = ci::tools::lava(false).unwrap();
     let python = ci::tools::python(false).unwrap();
     let path = std::env::var_os("PATH").unwrap();
@@ -248,6 +273,120 @@ fn github_and_kernelci_take_what_is_written() {
     let lava = bench.written("lava", &[], PLAN);
     for part in ["image_arg: '-kernel", "pattern:", "start:", "end:"] {
         assert_eq!(of(&job, part), of(&lava, part));
+    }
+}
+
+const CELLS: &str = "[machines]
+    one = { smp = 1, mem = \"256M\", boots = 2 }
+    two = { smp = 2, append = \"quiet\" }
+    [plans]
+    pipes = \"time=100ms work=PipeIo expect=nr_wakeups>0\"";
+
+#[test]
+fn cells_of_a_matrix_are_jobs() {
+    let bench = Bench::new();
+    let (dir, out) = bench.of_matrix("lava", CELLS);
+    assert!(out.status.success(), "{}", text(&out));
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 3, "{}", text(&out));
+    let job = |name: &str| dir.join(name).display().to_string();
+    for name in ["new-one-pipes-2.yaml", "new-two-pipes.yaml"] {
+        let (passed, log) = bench.lava(&job(name), &["--validate"]);
+        assert!(passed, "{log:?}");
+    }
+    let (passed, log) = bench.lava(&job("new-one-pipes.yaml"), &[]);
+    assert!(passed, "{:?}", cases(&log, "lava").last());
+    let hello = report(&log).hello.unwrap();
+    // The device has more of both.
+    assert_eq!(hello.cpus, 1);
+    let of_pipes = cases(&log, "pidone");
+    assert!(
+        of_pipes.iter().any(|case| case[0] == "pipeio"),
+        "{of_pipes:?}"
+    );
+
+    fs::remove_dir_all(&dir).unwrap();
+    let two = CELLS.lines().filter(|line| !line.contains("one"));
+    let two: Vec<&str> = two.collect();
+    let (dir, out) = bench.of_matrix("tuxrun", &two.join("\n"));
+    assert!(out.status.success(), "{}", text(&out));
+    let script = dir.join("new-two-pipes.sh").display().to_string();
+    let (code, said) = run_tuxrun(&bench, &script);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(dir.join("new-two-pipes.json").is_file(), "{said}");
+    fs::remove_dir_all(&dir).unwrap();
+
+    let (workflow, out) = bench.of_matrix("github", CELLS);
+    assert!(out.status.success(), "{}", text(&out));
+    valid("vendor.github-workflows", &workflow);
+    let text_of = fs::read_to_string(workflow).unwrap();
+    assert_eq!(text_of.matches("- name: new/").count(), 3, "{text_of}");
+
+    let (config, out) = bench.of_matrix("kernelci", CELLS);
+    assert!(out.status.success(), "{}", text(&out));
+    let template = bench.written("kernelci", &["--template"], PLAN);
+    let kernel = format!("file://{}", bench.path("bzImage"));
+    let python = ci::tools::python(false).unwrap();
+    for name in ["pidone-new-one-pipes-2", "pidone-new-two-pipes"] {
+        let job = bench.path("rendered.yaml");
+        let out = Command::new(python.join("python"))
+            .arg(build::workspace().join("tests/data/ci/kernelci.py"))
+            .arg(&config)
+            .args([&template, &kernel, &job, name])
+            .output()
+            .unwrap();
+        assert!(out.status.success(), "{}", text(&out));
+        let (passed, log) = bench.lava(&job, &["--validate"]);
+        assert!(passed, "{log:?}");
+        let rendered = fs::read_to_string(&job).unwrap();
+        let small = rendered.contains("-kernel {kernel} -smp 1 -m 256M ");
+        assert_eq!(small, name.contains("-one-"), "{rendered}");
+    }
+}
+
+#[test]
+fn cells_that_cannot_be_jobs_are_named() {
+    let bench = Bench {
+        dir: tempfile::tempdir().unwrap(),
+    };
+    let rest = "old = \"debian:6.1-cloud\"\n\
+                [machines]\nexact = { smp = 1, deterministic = true }\n\
+                [plans]\npipes = \"work=PipeIo\"";
+    for system in ["lava", "tuxrun", "kernelci", "github"] {
+        let (to, out) = bench.of_matrix(system, rest);
+        assert_eq!(out.status.code(), Some(255));
+        let said = text(&out);
+        for part in [
+            "m.toml:5: new/exact/pipes: `deterministic`: ",
+            "m.toml:5: old/exact/pipes: `deterministic`: ",
+            "m.toml:3: old/exact/pipes: ",
+        ] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+        assert!(!to.exists());
+    }
+    for (words, what) in [
+        (&["--only", "x"][..], "--only x needs --matrix"),
+        (
+            &["--matrix", "m.toml", "--kernel", "k"],
+            "--kernel comes from",
+        ),
+        (
+            &["--matrix", "m.toml", "--", "work=PipeIo"],
+            "a plan comes from",
+        ),
+        (
+            &["--matrix", "m.toml", "--only", "x"],
+            "there is no such name",
+        ),
+    ] {
+        let out = Command::new(env!("CARGO_BIN_EXE_xtask"))
+            .args(["ci", "lava", "--ramdisk", "x"])
+            .args(words)
+            .current_dir(bench.dir.path())
+            .output()
+            .unwrap();
+        assert_eq!(out.status.code(), Some(255));
+        assert!(text(&out).contains(what), "{what} in {}", text(&out));
     }
 }
 
@@ -340,4 +479,67 @@ fn the_action_fails_on_a_condition() {
     let (ended, said) = run(hung, &[("timeout", "45")]);
     assert_eq!(ended, Some(1), "{said}");
     assert!(said.contains("verdict=hang: "), "{said}");
+}
+
+/// A start that ended as one under QEMU without KVM may.
+const INT3: &str = "Linux version 6.12\r\nint3: 0000 [#1] PREEMPT SMP\r\n\
+    Kernel panic - not syncing: Fatal exception in interrupt\r\n";
+
+/// `pidone-boot` with a QEMU that writes the consoles in turn, the last one
+/// from then on; the exit code, what it said, and how many were started.
+fn pidone_boot(consoles: &[&[u8]]) -> (Option<i32>, String, usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = |name: &str| dir.path().join(name);
+    for (console, n) in consoles.iter().zip(1..) {
+        let n: usize = n;
+        fs::write(path(&n.to_string()), console).unwrap();
+    }
+    fs::write(path("boots"), "").unwrap();
+    let qemu = format!(
+        "#!/bin/sh\ncd {}\necho >>boots\nn=$(wc -l <boots)\n\
+         [ -e $n ] || n={}\ncat $n >pidone.log\n",
+        dir.path().display(),
+        consoles.len()
+    );
+    fs::write(path("qemu"), qemu).unwrap();
+    let mode = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(path("qemu"), mode).unwrap();
+    let out = Command::new("sh")
+        .arg(build::workspace().join("action/pidone-boot"))
+        .args([path("qemu"), path("qemu")])
+        .current_dir(dir.path())
+        .env("QEMU", path("qemu"))
+        .output()
+        .unwrap();
+    let boots = fs::read(path("boots")).unwrap().len();
+    (out.status.code(), text(&out), boots)
+}
+
+#[test]
+fn a_kernel_that_qemu_stumbled_over_is_booted_again() {
+    let clean = build::workspace().join("tests/data/consoles/clean.log");
+    let clean = fs::read(clean).unwrap();
+    let good = clean.as_slice();
+    let int3 = INT3.as_bytes();
+    let late = [good, int3].concat();
+    let other = INT3.replace("int3: 0000", "Oops: 0000");
+    let other = other.as_bytes();
+    // With KVM it is the kernel's own fault.
+    let at_most = |boots| if kvm_works(&X86_64) { 1 } else { boots };
+    for (consoles, boots, code) in [
+        (&[int3, good][..], 2, 0),
+        (&[int3, int3, good], 3, 0),
+        (&[int3], 3, 125),
+        (&[other], 1, 125),
+        (&[&late], 1, 0),
+        (&[good], 1, 0),
+    ] {
+        let (ended, said, booted) = pidone_boot(consoles);
+        assert_eq!(booted, at_most(boots), "{said}");
+        let notes = said.matches("note: an int3").count();
+        assert_eq!(notes, booted - 1, "{said}");
+        if !kvm_works(&X86_64) {
+            assert_eq!(ended, Some(code), "{said}");
+        }
+    }
 }

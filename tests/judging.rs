@@ -12,7 +12,9 @@ use xtask::{build, kernel};
 const FAST: &str = "debian:6.12-cloud";
 const SLOW: &str = "debian:6.1-cloud";
 
-fn git(tree: &Path, args: &[&str]) -> String {
+/// Git in a tree; what it printed.
+#[track_caller]
+pub(crate) fn git(tree: &Path, args: &[&str]) -> String {
     let mut git = Command::new("git");
     git.arg("-C").arg(tree);
     git.args(["-c", "user.name=a", "-c", "user.email=a@b"]);

@@ -71,6 +71,8 @@ fn disks() {
         work=IoConvoy dev=/dev/vdb \
         work=IoSyncWrite dev=/dev/vdb io_fallback=0 \
         work=IoSyncWrite with=IoRandRead \
+        work=Sequence io_backing=device phases=spin:5ms,io:45ms \
+        work=Sequence io_backing=device phases=io:50ms dev=/dev/vdb \
         work=NetTraffic work=IrqWake";
     let report = good(DISK, None, plan);
     let [
@@ -83,6 +85,8 @@ fn disks() {
         files,
         none,
         both,
+        phases,
+        no_phases,
         net,
         irq,
     ] = &report.runs[..]
@@ -113,6 +117,8 @@ fn disks() {
     }
     because(none, "skip", "NO_BLOCK_DEVICE");
     ok(both);
+    phased(phases);
+    because(no_phases, "skip", "NO_BLOCK_DEVICE");
     because(net, "skip", "NO_NIC");
     because(irq, "skip", "NO_NIC");
 }
@@ -141,6 +147,18 @@ fn synchronous(run: &Run) {
         // Of writes and flushes, not all of which need wait.
         at_least(worker.nvcsw.unwrap(), 300, worker.iterations);
     }
+}
+
+/// `io` phases, which are the second, as IoSyncWrite.
+fn phased(run: &Run) {
+    ok(run);
+    let (group, blocks) = (&run.groups[0], count(run, "phase1"));
+    assert!(group.iterations > 0 && blocks > 16);
+    assert_eq!(blocks % 16, 0);
+    assert_eq!(writes(run), blocks);
+    // A flush behind each batch, beside those of the writes themselves.
+    at_least(counter(run, "disk_flushes"), 1700, blocks / 16);
+    at_least(group.workers[0].nvcsw.unwrap(), 300, blocks / 16);
 }
 
 fn random(run: &Run) {
@@ -236,6 +254,10 @@ fn what_does_not_fit_the_disk() {
         ("work=IoSyncWrite workers=8", "less than 1 MiB of the disk"),
         ("work=IoRandRead block=1000", "the disk's logical block"),
         ("work=IoConvoy dev=/dev/null", "no block device"),
+        (
+            "work=Sequence io_backing=device workers=8 phases=io:1ms",
+            "less than 1 MiB of the disk",
+        ),
     ] {
         let (report, code) = boot(&args(DISK, None, plan)).unwrap();
         assert_eq!((report.outcome.as_str(), code), ("plan_error", 255));

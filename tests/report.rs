@@ -115,7 +115,7 @@ fn wrong_use_is_answered() {
             &["nothing"],
             "no run `nothing`: neither a file nor a directory",
         ),
-        (&[&runs[..], &["x"]].concat(), "nor in /no/runs"),
+        (&[&runs[..], &["x"]].concat(), "matrix in /no/runs"),
         (&[".."], "console.log: No such file"),
         (&["empty"], "console.log: No such file"),
         (&[clean, clean], "is named twice"),
@@ -160,6 +160,7 @@ fn stored(root: &Path, name: &str) -> PathBuf {
     // Told apart from what decoding the console gives.
     report.reason += " (as stored)";
     let boot = store::Boot {
+        cell: None,
         started: UNIX_EPOCH + Duration::from_secs(1_793_880_000),
         took: Duration::from_millis(1500),
         kernel_spec: "debian:6.12-cloud",
@@ -235,6 +236,69 @@ fn a_boot_that_measured_nothing_is_said_and_shown() {
     assert!(page.contains("there was no output at all"));
 }
 
+/// Two boots: one whose scheduler was thrown out, and one whose scheduler
+/// counts events and writes.
+fn schedulers() -> Vec<Source> {
+    let mut other = recorded("clean");
+    let mut value = serde_json::to_value(&other.report).unwrap();
+    let scx = json!({
+        "name": "simple", "state": "enabled", "switch_all": false,
+        "enable_seq": 3, "nr_rejected": 12,
+        "events": {"SCX_EV_A": 0, "SCX_EV_B": 70_001},
+        "output": ["local=5"], "dropped": 4096,
+    });
+    let mut after = scx.clone();
+    after["state"] = json!("disabled");
+    after["output"] = json!(["EXIT: unregistered"]);
+    value["runs"][0]["scx"] = scx.clone();
+    value["runs"][0]["groups"][0]["workers"][0]["ext_enabled"] = json!(true);
+    value["scx"] = json!({"loaded": scx, "after": after});
+    other.report = serde_json::from_value(value).unwrap();
+    vec![recorded("scheduler-stalls"), other]
+}
+
+/// The text between two places of a page, without markup.
+#[track_caller]
+fn between(page: &str, from: &str, to: &str) -> String {
+    let (_, rest) = page.split_once(from).expect(from);
+    let (part, _) = rest.split_once(to).expect(to);
+    let texts = part.split('<').map(|tag| match tag.split_once('>') {
+        Some((_, text)) => text,
+        None => tag,
+    });
+    let words = texts.flat_map(str::split_whitespace);
+    words.collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn a_scheduler_is_named_with_what_became_of_it() {
+    let page = render(&schedulers());
+    let boots = between(&page, "sched_ext scheduler of each boot", "To repeat");
+    for says in [
+        "A pidone_stall, enabled for all tasks pidone_stall, disabled",
+        "B simple, enabled for tasks of policy ext simple, disabled",
+        "program before the runs in B (4096 bytes before this) local=5",
+        "program behind the runs in B (4096 bytes before this) EXIT: unregi",
+    ] {
+        assert!(boots.contains(says), "no {says}: {boots}");
+    }
+    let run = between(&page, "<section id=\"run-1\"", "</section>");
+    for says in [
+        "scx: pidone_stall is disabled kernel: sched_ext: BPF scheduler \
+         &quot;pidone_stall&quot; disabled (runnable task stall)",
+        "A pidone_stall, disabled 2 of 2 0 1 B simple, enabled for tasks of \
+         policy ext 1 of 2 12 3",
+        "SCX_EV_B \u{2013} 70,001",
+        "Output of the scheduler's program in B (4096 bytes before this)",
+    ] {
+        let says = says.replace('\'', "&#39;");
+        assert!(run.contains(&says), "no {says}: {run}");
+    }
+    assert!(!run.contains("SCX_EV_A"), "{run}");
+    let without = render(&[recorded("clean")]);
+    assert!(!without.contains("sched_ext"));
+}
+
 /// What would break out of any place in a page, and a word that no line
 /// has room for.
 fn hostile() -> String {
@@ -254,7 +318,7 @@ fn spoil(value: &mut Value) {
         Value::Array(all) => all.iter_mut().for_each(spoil),
         Value::Object(all) => {
             for (key, value) in all.iter_mut() {
-                let map = ["hist", "metrics", "counters", "errors"];
+                let map = ["hist", "metrics", "counters", "errors", "events"];
                 let value = match (map.contains(&key.as_str()), value) {
                     (true, Value::Object(map)) => {
                         let spoilt = mem::take(map).into_iter();
@@ -282,6 +346,9 @@ fn hostile_source() -> Source {
     run["expect"] = json!([{"text": "", "held": false, "value": 1.5}]);
     run["groups"][0]["metrics"] = json!({"": 7});
     run["groups"][0]["workers"][0]["errors"] = json!({"": [3, 4]});
+    let scx = &schedulers()[1].report.scx;
+    value["runs"][0]["scx"] = json!(scx.as_ref().unwrap().loaded);
+    value["scx"] = json!(scx);
     value["errors"] = json!([""]);
     value["outcome"] = json!("panic");
     spoil(&mut value);
@@ -364,6 +431,7 @@ fn pages() -> Vec<(&'static str, String)> {
             "apart",
             render(&["clean", "two-boots", "panic-in-a-run"].map(recorded)),
         ),
+        ("schedulers", render(&schedulers())),
         ("one", render(&many(1))),
         ("many", render(&kernels)),
         ("hostile", render(&[hostile_source(), recorded("clean")])),

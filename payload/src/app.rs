@@ -229,7 +229,7 @@ fn with_plan(
     }
     hello(entered, plan, pid1, notes, &machine, out);
     out.line(format_args!("KTAP version 1"));
-    out.line(format_args!("1..{}", plan.len()));
+    out.line(format_args!("1..{}", u32::from(plan.len())));
     if let Some(what) = boot.scx {
         let scheduler = Scheduler::load(what, &machine.features);
         scheduler.report(None, out);

@@ -150,8 +150,8 @@ impl fmt::Display for Policy {
             Self::Normal => f.write_str("normal"),
             Self::Batch => f.write_str("batch"),
             Self::Idle => f.write_str("idle"),
-            Self::Fifo(p) => write!(f, "fifo:{p}"),
-            Self::Rr(p) => write!(f, "rr:{p}"),
+            Self::Fifo(p) => write!(f, "fifo:{}", u32::from(p)),
+            Self::Rr(p) => write!(f, "rr:{}", u32::from(p)),
             Self::Ext => f.write_str("ext"),
             Self::Deadline {
                 runtime_ns,

@@ -4,18 +4,19 @@ use crate::kit::text::{path, read_file, word, write_file};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::End;
 use crate::sys;
+use core::ffi::CStr;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, finit_module, reboot};
 
 /// File systems, in the order in which they are mounted.
-const MOUNTS: &[(&str, &str)] = &[
-    ("proc", "/proc"),
-    ("sysfs", "/sys"),
-    ("devtmpfs", "/dev"),
-    ("tmpfs", "/tmp"),
-    ("cgroup2", "/sys/fs/cgroup"),
+const MOUNTS: &[(&CStr, &CStr)] = &[
+    (c"proc", c"/proc"),
+    (c"sysfs", c"/sys"),
+    (c"devtmpfs", c"/dev"),
+    (c"tmpfs", c"/tmp"),
+    (c"cgroup2", c"/sys/fs/cgroup"),
 ];
 
 /// Mounts what is needed. Returns the kinds that could not be mounted; the
@@ -27,7 +28,7 @@ pub fn mounts() -> impl Iterator<Item = &'static str> {
         let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
         match mount(kind, target, kind, flags, None) {
             Ok(()) | Err(Errno::BUSY) => None,
-            Err(_) => Some(kind),
+            Err(_) => kind.to_str().ok(),
         }
     })
 }

@@ -155,7 +155,7 @@ impl Base {
     pub fn make(&self, name: &str) -> Result<bool, Stop> {
         for controller in ["cpu", "cpuset"] {
             if self.has(controller) {
-                self.enable(controller).call("cgroup.subtree_control")?;
+                self.enable(controller).call(&"cgroup.subtree_control")?;
             }
         }
         if self.ours {
@@ -169,10 +169,7 @@ impl Base {
         match mkdirat(CWD, self.path(name).as_str(), mode) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
-            Err(errno) => {
-                let call = "mkdir";
-                Err(Stop::Broken { call, errno })
-            }
+            Err(errno) => Err(errno).call(&"mkdir"),
         }
     }
 
@@ -233,7 +230,7 @@ impl<'r> Leaves<'r> {
             let Some(name) = group.settings.cgroup.name else {
                 continue;
             };
-            let base = base.ok_or(Stop::Skip("NO_CGROUP2"))?;
+            let base = base.ok_or(Stop::skip(&"NO_CGROUP2"))?;
             if leaves.of(group).is_none() {
                 // Differing groups were refused when the plan was parsed.
                 let leaf = run.leaf(group).unwrap_or_default();
@@ -250,16 +247,16 @@ impl<'r> Leaves<'r> {
         leaf: &Leaf<'_>,
     ) -> Result<(), Stop> {
         if leaf.uses("memory") {
-            base.enable("memory").call("cgroup.subtree_control")?;
+            base.enable("memory").call(&"cgroup.subtree_control")?;
         }
         base.make(name)?;
         let dir = base.path(name);
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = openat(CWD, dir.as_str(), flags, Mode::empty());
         // From here on it is removed with the others.
-        let _room = self.made.push((name, opened.call("open")?));
+        let _room = self.made.push((name, opened.call(&"open")?));
         if base.has("cpu") && open(&dir, "cpu.weight").is_err() {
-            return Err(Stop::Skip("NO_CONFIG:CONFIG_FAIR_GROUP_SCHED"));
+            return Err(Stop::skip(&"NO_CONFIG:CONFIG_FAIR_GROUP_SCHED"));
         }
         for (knob, value) in leaf.set() {
             let mut text: String<160> = String::new();
@@ -267,14 +264,14 @@ impl<'r> Leaves<'r> {
                 let _cut = write!(Cut(&mut text), "{part} ");
             }
             write_file(&file(&dir, knob.key), text.trim_ascii_end())
-                .call(knob.key)?;
+                .call(&knob.key)?;
         }
         let sets = [leaf.cpus(), leaf.mems()];
         for (knob, wanted) in KNOBS.iter().zip(sets) {
             let mut name: String<32> = String::new();
             let _fits = write!(Cut(&mut name), "{}.effective", knob.key);
             if wanted.is_some() && list(&file(&dir, &name)) != wanted {
-                return Err(Stop::Fail("the kernel narrowed a cpuset"));
+                return Err(Stop::fail(&"the kernel narrowed a cpuset"));
             }
         }
         Ok(())

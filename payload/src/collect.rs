@@ -20,7 +20,7 @@ use crate::record::{
 };
 use crate::supervisor::{Findings, decode_exit};
 use crate::worker::Crew;
-use crate::workload::{Hist, Kind, Value};
+use crate::workload::{Hist, Kind, Unit, Value};
 use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use heapless::String;
@@ -230,10 +230,12 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
             findings.add(fail, format_args!("FAIL({call}, {errno}): {who}"));
         }
         (_, Exit::Signal(signal)) => {
+            let signal = u32::from(signal);
             findings
                 .add(fail, format_args!("{who} was killed by signal {signal}"));
         }
         (_, Exit::Code(code)) => {
+            let code = u32::from(code);
             let colon = if note.is_empty() { "" } else { ": " };
             findings.add(
                 fail,
@@ -300,7 +302,7 @@ fn arguments(run: &Run<'_>, crew: &Crew<'_>, text: &mut StringView) {
         pair(text, "policy", &policy);
     }
     if let Some(nice) = settings.nice {
-        pair(text, "nice", &nice);
+        pair(text, "nice", &i32::from(nice));
     }
     match crew.affinity {
         Affinity::NumaNode(node) => pair(text, "numa_node", &node),
@@ -472,9 +474,11 @@ fn worker(
 
 /// The sum over the tasks of a worker of what the kernel counted.
 fn kernel(tasks: &[Slot]) -> TaskCounters {
-    let mut each = tasks.iter().map(|s| s.kernel_begin.until(&s.kernel_end));
-    let first = each.next().unwrap_or_default();
-    each.fold(first, |sum, more| sum.plus(&more))
+    let mut sums = TaskCounters::default();
+    for (counter, sum) in sums.0.iter_mut().enumerate() {
+        *sum = tasks.iter().map(|task| task.kernel(counter)).sum();
+    }
+    sums
 }
 
 /// Histograms and metrics of a group, and its headline on the console.
@@ -500,7 +504,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         return;
     };
     for hist in row.hists {
-        total(crew, hist.index, sum);
+        total(crew, hist.at(), sum);
         let summary = sum.summary();
         let mut buf = [0; 8192];
         let len = Sparse::encode(sum.occupied(), &mut buf).unwrap_or(0);
@@ -509,7 +513,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             group: crew.number,
             name: hist.name,
             rule: hist.rule,
-            unit: hist.unit,
+            unit: hist.unit.name(),
             count: summary.count,
             sum_ns: summary.sum_ns,
             min_ns: summary.min_ns,
@@ -520,7 +524,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             let mut text: String<160> = String::new();
             let case = |what: &str, value| {
                 let id = format_args!("{name}.{}.{what}", hist.name);
-                out.case(id, "pass", value, hist.unit);
+                out.case(id, "pass", value, hist.unit.name());
             };
             let _cut =
                 headline(hist, sum, &summary, &case, &mut Cut(&mut text));
@@ -556,7 +560,7 @@ fn headline(
     text: &mut dyn Write,
 ) -> fmt::Result {
     let p = |tenths| percentile(sum.occupied(), summary, tenths, 1000);
-    let all = hist.shown.iter().map(|&tenths| Some(tenths));
+    let all = hist.shown.tenths().iter().map(|&tenths| Some(tenths));
     for tenths in all.chain([None]) {
         let mut what: String<8> = String::new();
         let value = match tenths {
@@ -572,8 +576,8 @@ fn headline(
         case(&what, value);
         write!(text, "{what} ")?;
         match hist.unit {
-            "ns" => write!(text, "{} ", Human(value))?,
-            _ => write!(text, "{value} ")?,
+            Unit::Ns => write!(text, "{} ", Human(value))?,
+            Unit::PerSecond => write!(text, "{value} ")?,
         }
     }
     Ok(())

@@ -274,7 +274,7 @@ impl<'r> Ctx<'r> {
     /// The row's `create` did not open it.
     pub fn file(&self, index: usize) -> Result<BorrowedFd<'r>, Stop> {
         let file = self.given.instance.files.get(index);
-        file.ok_or(Stop::Fail("the type's row opens no such file"))
+        file.ok_or(Stop::fail(&"the type's row opens no such file"))
     }
 
     /// Thread id of the worker at position `pos` of this instance; known
@@ -388,13 +388,13 @@ impl<'r> Ctx<'r> {
     /// Adds to one of the type's own figures.
     #[inline(always)]
     pub fn metric(&self, metric: &Metric, n: u64) {
-        add(&self.given.slot.metrics[metric.index], n);
+        add(&self.given.slot.metrics[metric.at()], n);
     }
 
     /// Raises one of the type's own figures to `n`, if that is more.
     #[inline(always)]
     pub fn metric_max(&self, metric: &Metric, n: u64) {
-        let cell = &self.given.slot.metrics[metric.index];
+        let cell = &self.given.slot.metrics[metric.at()];
         if n > cell.load(Relaxed) {
             cell.store(n, Relaxed);
         }
@@ -403,7 +403,7 @@ impl<'r> Ctx<'r> {
     /// Records a sample.
     #[inline(always)]
     pub fn record(&self, hist: &Hist, ns: u64) {
-        self.record_at(hist.index, ns);
+        self.record_at(hist.at(), ns);
     }
 
     fn record_at(&self, hist: usize, ns: u64) {
@@ -414,7 +414,7 @@ impl<'r> Ctx<'r> {
     /// then; otherwise it counts as a wake without waiting.
     #[inline(always)]
     pub fn record_wake(&self, hist: &Hist, wakeup: &Wakeup, stamp: u64) {
-        self.record_wake_at(hist.index, wakeup, stamp);
+        self.record_wake_at(hist.at(), wakeup, stamp);
     }
 
     fn record_wake_at(&self, hist: usize, wakeup: &Wakeup, stamp: u64) {
@@ -654,7 +654,7 @@ impl<'r> Ctx<'r> {
                 Err(Errno::INTR) => {}
                 Err(errno) => {
                     let call = Op::Write.name();
-                    return Err(Stop::Broken { call, errno });
+                    return Err(Stop::broken(call, errno));
                 }
             }
         }
@@ -680,12 +680,12 @@ impl<'r> Ctx<'r> {
                 Ok(_) | Err(Errno::INTR) if self.stop() => return Ok(None),
                 Ok(_) => {
                     let (call, errno) = (Op::Read.name(), Errno::PIPE);
-                    return Err(Stop::Broken { call, errno });
+                    return Err(Stop::broken(call, errno));
                 }
                 Err(Errno::INTR) => {}
                 Err(errno) => {
                     let call = Op::Read.name();
-                    return Err(Stop::Broken { call, errno });
+                    return Err(Stop::broken(call, errno));
                 }
             }
         }
@@ -744,7 +744,7 @@ impl<'r> Ctx<'r> {
     }
 }
 
-const NO_PIPE: Stop = Stop::Fail("the type's row declares no pipes");
+const NO_PIPE: Stop = Stop::fail(&"the type's row declares no pipes");
 
 /// `n` times an opaque increment and the CPU's relax hint.
 #[inline]

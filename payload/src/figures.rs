@@ -9,7 +9,7 @@ use crate::kit::slot::Slot;
 use crate::kit::text::Cut;
 use crate::output::Output;
 use crate::plan::MAX_GROUPS;
-use crate::record::{Interval, Record, TaskCounters};
+use crate::record::{Counter, Interval, Record};
 use crate::worker::Crew;
 use crate::workload::{How, MAX_HISTS, MAX_METRICS, Metric, Work};
 use core::fmt::Write;
@@ -42,13 +42,13 @@ impl<'r> Totals<'r> {
     /// The sum of one of the type's figures.
     #[must_use]
     pub fn sum(&self, metric: &Metric) -> u64 {
-        self.sums[metric.index]
+        self.sums[metric.at()]
     }
 
     /// One of the type's figures per second of wall time.
     #[must_use]
     pub fn per_second(&self, metric: &Metric) -> u64 {
-        self.rate(self.sum(metric), |slot| &slot.metrics[metric.index])
+        self.rate(self.sum(metric), |slot| &slot.metrics[metric.at()])
     }
 
     /// Iterations per second of wall time.
@@ -99,10 +99,11 @@ impl<'r> Totals<'r> {
     pub fn kernel(
         &self,
         of: Range<u32>,
-    ) -> Option<impl Iterator<Item = TaskCounters> + '_> {
+        counter: Counter,
+    ) -> Option<impl Iterator<Item = Option<u64>> + '_> {
         let tasks = self.tasks(of);
         let done = self.part_ns.is_none();
-        done.then(|| tasks.map(|s| s.kernel_begin.until(&s.kernel_end)))
+        done.then(|| tasks.map(move |task| task.kernel(counter as usize)))
     }
 
     /// CPU time of these tasks of every worker, in ns.
@@ -142,7 +143,7 @@ pub fn metrics(crew: &Crew<'_>, mut each: impl FnMut(&'static str, u64)) {
 }
 
 fn value(metric: &Metric, crew: &Crew<'_>, totals: &Totals<'_>) -> Option<u64> {
-    let of = |slot: &Slot| slot.metrics[metric.index].load(Relaxed);
+    let of = |slot: &Slot| slot.metrics[metric.at()].load(Relaxed);
     match metric.how {
         How::Sum => Some(totals.sum(metric)),
         How::Max => Some(crew.slots.iter().map(of).max().unwrap_or(0)),
@@ -276,9 +277,11 @@ fn interval(
         let counts = &parts[2 + MAX_METRICS..];
         for (hist, &count) in row.hists.iter().zip(counts) {
             add(hist.name, ".count", count);
-            total(crew, hist.index, scratch);
+            total(crew, hist.at(), scratch);
             let summary = scratch.summary();
-            for &tenths in hist.shown.iter().filter(|_| summary.count > 0) {
+            for &tenths in
+                hist.shown.tenths().iter().filter(|_| summary.count > 0)
+            {
                 let p = u64::from(tenths);
                 let p = percentile(scratch.occupied(), &summary, p, 1000);
                 let mut what: String<16> = String::new();
@@ -311,7 +314,8 @@ pub struct Percent(pub u16);
 
 impl core::fmt::Display for Percent {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        match (self.0 / 10, self.0 % 10) {
+        let tenths = u32::from(self.0);
+        match (tenths / 10, tenths % 10) {
             (whole, 0) => write!(f, "p{whole}"),
             (whole, tenths) => write!(f, "p{whole}.{tenths}"),
         }

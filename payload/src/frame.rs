@@ -86,8 +86,8 @@ impl Frame {
             "# {START}{}:{:x}:{:x}/{:x}:{:x}:{payload}",
             self.stream,
             self.record,
-            self.part,
-            self.parts,
+            u32::from(self.part),
+            u32::from(self.parts),
             payload.len(),
         )?;
         let covered = &text.as_bytes()[2 + START.len()..];

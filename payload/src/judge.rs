@@ -29,7 +29,7 @@ impl Figures for RunFigures<'_> {
         let crew = self.measured.crews.get(group)?;
         let mut hists = crew.group.work.row().hists.iter();
         let hist = hists.find(|hist| hist.name == name)?;
-        total(crew, hist.index, self.scratch);
+        total(crew, hist.at(), self.scratch);
         stat.of(&self.scratch.summary(), self.scratch.occupied())
     }
 

@@ -504,7 +504,7 @@ fn push<'t>(
             .find(name)
             .ok_or_else(|| bad(name, Rule::Work(name, works)))?;
         (group.work.row().check)(&group.work)
-            .map_err(|conflict| bad(group.token, Rule::Is(conflict.rule)))?;
+            .map_err(|rule| bad(group.token, Rule::Is(rule)))?;
         group.work = types::registered(&group.work, row);
     }
     let token = group.token;
@@ -522,12 +522,10 @@ fn push<'t>(
 fn check(group: &Group<'_>) -> Result<(), &'static str> {
     let (work, settings) = (&group.work, &group.settings);
     let row = work.row();
-    (row.check)(work)
-        .and_then(|()| match settings.policy {
-            Some(policy) => (row.check_policy)(work, policy),
-            None => Ok(()),
-        })
-        .map_err(|conflict| conflict.rule)?;
+    (row.check)(work).and_then(|()| match settings.policy {
+        Some(policy) => (row.check_policy)(work, policy),
+        None => Ok(()),
+    })?;
     settings.check()?;
     if row.in_cgroup && settings.cgroup.name.is_none() {
         return Err(
@@ -566,7 +564,7 @@ fn take_param<'t>(
 fn value_of<'t>(kind: &Kind, text: &'t str) -> Option<Value<'t>> {
     Some(match kind {
         Kind::Count { .. } => Value::Count(digits(text)?),
-        Kind::CountOr { word, .. } if *word == text => Value::Word,
+        Kind::CountOr { word, .. } if **word == text => Value::Word,
         Kind::CountOr { .. } => Value::Count(digits(text)?),
         Kind::Duration { .. } => Value::Duration(parse_duration(text)?),
         Kind::Flag { .. } => Value::Flag(flag(text)?),

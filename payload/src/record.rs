@@ -10,6 +10,7 @@
 //! and the golden bytes at the end of this file together.
 
 use crate::kit::text::{around_last, digits};
+use core::ops::{Index, IndexMut};
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema, sent in every [`Hello`].
@@ -336,80 +337,63 @@ pub enum Exit {
 }
 
 /// What the kernel counted of one task, as deltas over the measured window;
-/// absent where the kernel does not tell.
+/// absent where the kernel does not tell. On the wire they are in the order
+/// of [`Counter`].
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
 )]
-pub struct TaskCounters {
+pub struct TaskCounters(pub [Option<u64>; COUNTERS]);
+
+/// One of [`TaskCounters`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
     /// Time runnable but not running, `schedstat` field 2, in ns.
-    pub run_delay_ns: Option<u64>,
+    RunDelay,
     /// Times scheduled in, `schedstat` field 3.
-    pub run_count: Option<u64>,
+    RunCount,
     /// Voluntary context switches.
-    pub nvcsw: Option<u64>,
+    Nvcsw,
     /// Involuntary context switches.
-    pub nivcsw: Option<u64>,
+    Nivcsw,
     /// `se.nr_migrations`.
-    pub migrations: Option<u64>,
+    Migrations,
     /// `nr_wakeups`.
-    pub wakeups: Option<u64>,
+    Wakeups,
     /// `nr_wakeups_sync`.
-    pub wakeups_sync: Option<u64>,
+    WakeupsSync,
     /// `nr_wakeups_migrate`.
-    pub wakeups_migrate: Option<u64>,
+    WakeupsMigrate,
     /// `nr_wakeups_remote`.
-    pub wakeups_remote: Option<u64>,
+    WakeupsRemote,
     /// Minor faults.
-    pub minflt: Option<u64>,
+    Minflt,
     /// Major faults.
-    pub majflt: Option<u64>,
+    Majflt,
 }
 
+/// How many there are.
+pub const COUNTERS: usize = Counter::Majflt as usize + 1;
+
 impl TaskCounters {
-    /// The sum of both, where both are known.
+    /// The same with this one as given.
     #[must_use]
-    pub fn plus(&self, more: &Self) -> Self {
-        let mut sum = self.fields();
-        for (sum, more) in sum.iter_mut().zip(more.fields()) {
-            *sum = sum.zip(more).map(|(a, b)| a.saturating_add(b));
-        }
-        Self::from_fields(sum)
+    pub fn with(mut self, counter: Counter, n: Option<u64>) -> Self {
+        self[counter] = n;
+        self
     }
+}
 
-    /// All, in order.
-    #[must_use]
-    pub fn fields(&self) -> [Option<u64>; 11] {
-        [
-            self.run_delay_ns,
-            self.run_count,
-            self.nvcsw,
-            self.nivcsw,
-            self.migrations,
-            self.wakeups,
-            self.wakeups_sync,
-            self.wakeups_migrate,
-            self.wakeups_remote,
-            self.minflt,
-            self.majflt,
-        ]
+impl Index<Counter> for TaskCounters {
+    type Output = Option<u64>;
+
+    fn index(&self, counter: Counter) -> &Option<u64> {
+        &self.0[counter as usize]
     }
+}
 
-    /// From all, in order.
-    #[must_use]
-    pub fn from_fields(f: [Option<u64>; 11]) -> Self {
-        Self {
-            run_delay_ns: f[0],
-            run_count: f[1],
-            nvcsw: f[2],
-            nivcsw: f[3],
-            migrations: f[4],
-            wakeups: f[5],
-            wakeups_sync: f[6],
-            wakeups_migrate: f[7],
-            wakeups_remote: f[8],
-            minflt: f[9],
-            majflt: f[10],
-        }
+impl IndexMut<Counter> for TaskCounters {
+    fn index_mut(&mut self, counter: Counter) -> &mut Option<u64> {
+        &mut self.0[counter as usize]
     }
 }
 
@@ -671,8 +655,8 @@ pub struct Bye {
 #[cfg(test)]
 mod tests {
     use super::{
-        Bye, Exit, Group, Hist, Lines, Pairs, Progress, Record, Run, Scheduler,
-        Start, TaskCounters, Verdict, WakeRule, Worker,
+        Bye, Counter, Exit, Group, Hist, Lines, Pairs, Progress, Record, Run,
+        Scheduler, Start, TaskCounters, Verdict, WakeRule, Worker,
     };
 
     /// Schema 1. If this fails, raise `SCHEMA` and write the new bytes here.
@@ -706,10 +690,7 @@ mod tests {
             cpu_ns: 9,
             nowait: 10,
             first_ns: 11,
-            kernel: TaskCounters {
-                nvcsw: Some(12),
-                ..TaskCounters::default()
-            },
+            kernel: TaskCounters::default().with(Counter::Nvcsw, Some(12)),
             migrations_seen: 13,
             cpus_used: &[3],
             max_gap_ns: 14,

@@ -229,6 +229,7 @@ impl Scheduler {
             findings.add(fail, format_args!("scx: {name} is {state}"));
         }
         if let Some(Ended { code, signal, .. }) = self.ended.get() {
+            let (code, signal) = (u32::from(code), u32::from(signal));
             let why = match signal {
                 0 => {
                     format_args!("scx: its program left with exit code {code}")

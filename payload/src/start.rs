@@ -102,12 +102,19 @@ pub unsafe fn enter(
     stack: *const usize,
     works: &'static [&'static Workload],
 ) -> ! {
+    // SAFETY: the caller vouches for argc.
+    let argc = unsafe { *stack };
+    #[cfg(feature = "init")]
+    {
+        // SAFETY: argv ends in a null pointer, and the environment follows.
+        let environment = unsafe { stack.add(1 + argc + 1) };
+        // SAFETY: nothing of rustix was called yet.
+        unsafe { rustix::param::init(environment.cast_mut().cast()) };
+    }
     if getpid().is_init() {
         app::init(works)
     }
     let mut args: String<16384> = String::new();
-    // SAFETY: the caller vouches for argc.
-    let argc = unsafe { *stack };
     for i in 1..argc {
         // SAFETY: argv has argc entries behind argc.
         let entry = unsafe { stack.add(1 + i).cast::<*const c_char>() };

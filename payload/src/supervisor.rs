@@ -30,7 +30,7 @@ use crate::sched_ext::Scheduler;
 use crate::sys::{self, Ended};
 use crate::topology::{Topology, count_nodes, memory_nodes};
 use crate::worker::{self, Crew, Team};
-use crate::workload::{CallExt, Moment, Stop, What};
+use crate::workload::{CallExt, Moment, Stop, What, Why};
 use core::fmt::{self, Write};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use heapless::{String, Vec};
@@ -154,10 +154,7 @@ pub fn run(
         Ok(arena) => {
             execute(machine, run, number, &counts, &arena, &mut findings, out)
         }
-        Err(errno) => Err(Stop::Broken {
-            call: "mmap",
-            errno,
-        }),
+        Err(errno) => Err(errno).call(&"mmap"),
     };
     match outcome {
         Ok(interrupted) => Result {
@@ -165,16 +162,17 @@ pub fn run(
             interrupted,
         },
         Err(stop) => {
-            match stop {
-                Stop::Skip(why) => {
-                    findings.add(Verdict::Skip, format_args!("{why}"));
+            let text = stop.text();
+            match stop.why() {
+                Why::Skip => {
+                    findings.add(Verdict::Skip, format_args!("{text}"));
                 }
-                Stop::Fail(why) => {
-                    findings.add(Verdict::Fail, format_args!("{why}"));
+                Why::Fail => {
+                    findings.add(Verdict::Fail, format_args!("{text}"));
                 }
-                Stop::Broken { call, errno } => findings.add(
+                Why::Broken(errno) => findings.add(
                     Verdict::Fail,
-                    format_args!("FAIL({call}, {})", errno.raw_os_error()),
+                    format_args!("FAIL({text}, {})", errno.raw_os_error()),
                 ),
             }
             collect::skipped(run, number, &findings, out);
@@ -327,7 +325,7 @@ fn execute(
     findings: &mut Findings,
     out: &mut Output<'_>,
 ) -> core::result::Result<bool, Stop> {
-    let control: &Control = arena.one().call("mmap")?;
+    let control: &Control = arena.one().call(&"mmap")?;
     // Before the groups, to be removed behind the last of them.
     let leaves = Leaves::make(machine.cgroups.as_ref(), run)?;
     let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();

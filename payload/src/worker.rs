@@ -24,7 +24,7 @@ use crate::plan::settings::RunSettings;
 use crate::plan::{Group, Host};
 use crate::sys::numa::set_mempolicy;
 use crate::sys::{self, Disposition};
-use crate::workload::{CallExt, Instance, Moment, Place, Shared, Stop};
+use crate::workload::{CallExt, Instance, Moment, Place, Shared, Stop, Why};
 use core::ffi::CStr;
 use core::ptr::null_mut;
 use core::sync::atomic::{
@@ -117,10 +117,7 @@ impl<'r> Crew<'r> {
         within: Within,
         leaves: &'r Leaves<'r>,
     ) -> Result<Self, Stop> {
-        let mmap = |errno| Stop::Broken {
-            call: Op::Mmap.name(),
-            errno,
-        };
+        let mmap = |errno| Stop::broken(Op::Mmap.name(), errno);
         let work = &group.work;
         let row = work.row();
         let intent = group.intent();
@@ -133,7 +130,7 @@ impl<'r> Crew<'r> {
         let ends = if shared.pipes { 2 * workers } else { 0 };
         let ends = arena.slice(ends as usize).map_err(mmap)?;
         let pipes = match shared.pipes {
-            true => Some(Pipes::new(ends).call("pipe2")?),
+            true => Some(Pipes::new(ends).call(&"pipe2")?),
             false => None,
         };
         let hists = tasks * row.hists.len();
@@ -529,17 +526,16 @@ fn live(it: &Thread<'_>) -> u8 {
             slot.set_state(State::Done);
             return 0;
         }
-        Err(Stop::Broken { call, errno }) => {
-            slot.note.set(call);
-            fail(slot, Op::named(call).unwrap_or(Op::Run), errno);
-        }
-        Err(Stop::Fail(why)) => {
-            slot.note.set(why);
-            fail(slot, Op::Run, Errno::IO);
-        }
-        Err(Stop::Skip(why)) => {
-            slot.note.set(why);
-            slot.set_state(State::Skipped);
+        Err(stop) => {
+            slot.note.set(stop.text());
+            match stop.why() {
+                Why::Broken(errno) => {
+                    let call = Op::named(stop.text());
+                    fail(slot, call.unwrap_or(Op::Run), errno);
+                }
+                Why::Fail => fail(slot, Op::Run, Errno::IO),
+                Why::Skip => slot.set_state(State::Skipped),
+            }
         }
     }
     1

@@ -7,7 +7,7 @@
 
 mod param;
 
-pub use param::{BadValue, Kind, Param, Value, Work};
+pub use param::{BadValue, Kind, LONGEST, Param, Value, Work};
 
 use crate::attr::{Affinity, Policy};
 use crate::cgroup::Base;
@@ -108,12 +108,13 @@ pub struct Workload {
     pub proof: Doc,
     /// Memory and descriptors an instance shares, on so many CPUs.
     pub shared: fn(&Work<'_>, u32) -> Shared,
-    /// Refuses values that are each fine but not together.
-    pub check: fn(&Work<'_>) -> Result<(), Conflict>,
+    /// Refuses values that are each fine but not together: the rule they
+    /// break, which names their keys.
+    pub check: fn(&Work<'_>) -> Result<(), &'static str>,
     /// Words that make a bare `work=NAME` runnable, where it is not.
-    pub example: &'static str,
+    pub example: ThinStr,
     /// Refuses values that are fine but not under the group's policy.
-    pub check_policy: fn(&Work<'_>, Policy) -> Result<(), Conflict>,
+    pub check_policy: fn(&Work<'_>, Policy) -> Result<(), &'static str>,
     /// How often figures of a part of the run are sent, in ns; 0 is never.
     pub interval_ns: fn(&Work<'_>) -> u64,
     /// Acts on its whole process, so that threads cannot run it.
@@ -157,7 +158,7 @@ impl Workload {
         proof: doc(""),
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
-        example: "",
+        example: &"",
         check_policy: |_, _| Ok(()),
         interval_ns: |_| 0,
         fork_only: false,
@@ -296,24 +297,77 @@ impl Family {
     }
 }
 
+/// A place in a row's list, in the size a table has for it.
+#[expect(clippy::cast_possible_truncation, reason = "asserted")]
+const fn place(index: usize) -> u8 {
+    assert!(index < 256, "a row's lists are short");
+    index as u8
+}
+
 /// A histogram: its place, name and meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct Hist {
     /// Its index in the row's `hists`.
-    pub index: usize,
+    pub index: u8,
     /// `wake`, `call`, `timer` …
     pub name: &'static str,
     /// How its samples are taken, for `wake`.
     pub rule: Option<WakeRule>,
-    /// What a value counts: `ns`, or something else for a few.
-    pub unit: &'static str,
+    /// What a value counts.
+    pub unit: Unit,
     /// What one sample measures, from when to when.
     pub meaning: Doc,
-    /// Percentiles on the console, in tenths of a percent.
-    pub shown: &'static [u16],
+    /// Percentiles on the console.
+    pub shown: Shown,
+}
+
+/// What a value of a histogram counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds.
+    Ns,
+    /// Events per second.
+    PerSecond,
+}
+
+impl Unit {
+    /// The name on the wire.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ns => "ns",
+            Self::PerSecond => "1/s",
+        }
+    }
+}
+
+/// The percentiles of a histogram that are on the console.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// The median and the 99th.
+    MedianAndTail,
+    /// Those that schbench prints.
+    Schbench,
+}
+
+impl Shown {
+    /// The percentiles, in tenths of a percent.
+    #[must_use]
+    pub fn tenths(self) -> &'static [u16] {
+        match self {
+            Self::MedianAndTail => &[500, 990],
+            Self::Schbench => &[200, 500, 900, 990, 999],
+        }
+    }
 }
 
 impl Hist {
+    /// Its place among those of its row.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.index as usize
+    }
+
     /// A histogram of durations.
     #[must_use]
     pub const fn new(
@@ -322,12 +376,12 @@ impl Hist {
         meaning: &'static str,
     ) -> Self {
         Self {
-            index,
+            index: place(index),
             name,
             rule: None,
-            unit: "ns",
+            unit: Unit::Ns,
             meaning: doc(meaning),
-            shown: &[500, 990],
+            shown: Shown::MedianAndTail,
         }
     }
 
@@ -349,7 +403,7 @@ impl Hist {
 #[derive(Debug, Clone, Copy)]
 pub struct Metric {
     /// Its index in the row's `metrics`.
-    pub index: usize,
+    pub index: u8,
     /// Name in JSON.
     pub name: &'static str,
     /// How it comes about.
@@ -373,6 +427,12 @@ pub enum How {
 }
 
 impl Metric {
+    /// Its place among those of its row.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.index as usize
+    }
+
     /// A sum over the workers.
     #[must_use]
     pub const fn sum(
@@ -413,7 +473,7 @@ impl Metric {
         meaning: &'static str,
     ) -> Self {
         Self {
-            index,
+            index: place(index),
             name,
             how,
             meaning: doc(meaning),
@@ -457,7 +517,7 @@ pub enum What {
     /// A cgroup2 hierarchy in which cgroups can be made.
     Cgroup2,
     /// This controller in it.
-    Controller(&'static str),
+    Controller(ThinStr),
     /// A sched_ext scheduler that is loaded.
     SchedExt,
     /// A core with two CPUs, as the kernel sees it.
@@ -540,15 +600,6 @@ impl Shared {
     };
 }
 
-/// Two or more values that cannot stand together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Conflict {
-    /// The key to blame.
-    pub key: &'static str,
-    /// What would be valid.
-    pub rule: &'static str,
-}
-
 /// What a group finds on a machine.
 #[derive(Debug, Clone, Copy)]
 pub struct Fit {
@@ -558,34 +609,83 @@ pub struct Fit {
     pub mems: Cpus,
 }
 
-/// Why a worker ended before it was asked to.
+/// Why a worker ended before it was asked to. Two registers hold it, and what
+/// returns it or nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stop {
-    /// It could not be meaningful, for this reason: `NO_ECHO`.
-    Skip(&'static str),
-    /// The kernel gave a wrong answer.
-    Fail(&'static str),
-    /// A call that must work did not.
-    Broken {
-        /// The call.
-        call: &'static str,
-        /// Its error.
-        errno: Errno,
-    },
+pub struct Stop {
+    /// An `errno`, or one of those below.
+    why: i32,
+    text: ThinStr,
 }
+
+/// What kind of [`Stop`] it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// It could not be meaningful, for this reason: `NO_ECHO`.
+    Skip,
+    /// The kernel gave a wrong answer.
+    Fail,
+    /// A call that must work did not, with this error; the text names it.
+    Broken(Errno),
+}
+
+impl Stop {
+    const SKIP: i32 = 0;
+    const FAIL: i32 = -1;
+
+    /// It could not be meaningful, for this reason: `NO_ECHO`.
+    #[must_use]
+    pub const fn skip(text: ThinStr) -> Self {
+        let why = Self::SKIP;
+        Self { why, text }
+    }
+
+    /// The kernel gave a wrong answer.
+    #[must_use]
+    pub const fn fail(text: ThinStr) -> Self {
+        let why = Self::FAIL;
+        Self { why, text }
+    }
+
+    /// This call, which must work, did not.
+    #[must_use]
+    pub const fn broken(call: ThinStr, errno: Errno) -> Self {
+        let why = errno.raw_os_error();
+        Self { why, text: call }
+    }
+
+    /// What kind it is.
+    #[must_use]
+    pub fn why(&self) -> Why {
+        match self.why {
+            Self::SKIP => Why::Skip,
+            Self::FAIL => Why::Fail,
+            errno => Why::Broken(Errno::from_raw_os_error(errno)),
+        }
+    }
+
+    /// The reason, or the call.
+    #[must_use]
+    pub fn text(&self) -> ThinStr {
+        self.text
+    }
+}
+
+/// A text of the size of one word.
+pub type ThinStr = &'static &'static str;
 
 /// Names the call that failed.
 pub trait CallExt<T> {
-    /// Turns an `Errno` into [`Stop::Broken`] of `call`.
+    /// Turns an `Errno` into [`Stop::broken`] of `call`.
     ///
     /// # Errors
     ///
     /// The same failure, with its name.
-    fn call(self, call: &'static str) -> Result<T, Stop>;
+    fn call(self, call: ThinStr) -> Result<T, Stop>;
 }
 
 impl<T> CallExt<T> for Result<T, Errno> {
-    fn call(self, call: &'static str) -> Result<T, Stop> {
-        self.map_err(|errno| Stop::Broken { call, errno })
+    fn call(self, call: ThinStr) -> Result<T, Stop> {
+        self.map_err(|errno| Stop::broken(call, errno))
     }
 }

@@ -109,7 +109,7 @@ mod tests {
     use crate::plan::token::Source;
     use crate::plan::{Plan, Sources};
     use crate::workload::{
-        Kind, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
+        Kind, LONGEST, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
     };
     use core::time::Duration;
     use std::collections::BTreeSet;
@@ -175,15 +175,15 @@ mod tests {
             assert!(row.metrics.len() <= MAX_METRICS, "{name}");
             assert!(row.hists.len() <= MAX_HISTS, "{name}");
             for (i, param) in row.params.iter().enumerate() {
-                assert_eq!(param.index, i, "{name}.{}", param.name);
+                assert_eq!(param.at(), i, "{name}.{}", param.name);
             }
             for (i, hist) in row.hists.iter().enumerate() {
-                assert_eq!(hist.index, i, "{name}.{}", hist.name);
+                assert_eq!(hist.at(), i, "{name}.{}", hist.name);
                 let wake = hist.name == "wake";
                 assert_eq!(hist.rule.is_some(), wake, "{name}.{}", hist.name);
             }
             for (i, metric) in row.metrics.iter().enumerate() {
-                assert_eq!(metric.index, i, "{name}.{}", metric.name);
+                assert_eq!(metric.at(), i, "{name}.{}", metric.name);
             }
             for hist in row.hists {
                 let twice = row.hists.iter().filter(|h| h.name == hist.name);
@@ -233,11 +233,12 @@ mod tests {
         for row in ALL {
             for param in row.params {
                 let bad = match param.kind {
-                    Kind::Count { max, .. } | Kind::CountOr { max, .. } => {
-                        Value::Count(max + 1)
+                    Kind::Count { max, .. } => Value::Count(max + 1),
+                    Kind::CountOr { max, .. } => {
+                        Value::Count(u64::from(max) + 1)
                     }
-                    Kind::Duration { max_ns, .. } => {
-                        Value::Duration(Duration::from_nanos(max_ns + 1))
+                    Kind::Duration { .. } => {
+                        Value::Duration(LONGEST + Duration::from_nanos(1))
                     }
                     Kind::Choice { names, .. } => Value::Choice(names.len()),
                     Kind::Flag { .. } | Kind::Text { .. } => Value::Count(1),

@@ -7,7 +7,7 @@
 use core::fmt::Write;
 use core::time::Duration;
 use pidone::attr::InGrammar;
-use pidone::workload::{Family, Kind, Need, What, Work, Workload};
+use pidone::workload::{Family, Kind, LONGEST, Need, What, Work, Workload};
 use pidone::workloads::ALL;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,20 +21,16 @@ pub fn range(kind: &Kind) -> String {
         Kind::CountOr { word, min, max } => {
             format!("{word} [{word}, {min}..{max}]")
         }
-        Kind::Duration {
-            default_ns,
-            min_ns,
-            max_ns,
-        } => {
-            let [default, min, max] = [default_ns, min_ns, max_ns]
-                .map(|ns| InGrammar(Duration::from_nanos(ns)));
-            format!("{default} [{min}..{max}]")
+        Kind::Duration { default_us, min_ns } => {
+            let default = InGrammar(Duration::from_micros(default_us.into()));
+            let min = InGrammar(Duration::from_nanos(min_ns.into()));
+            format!("{default} [{min}..{}]", InGrammar(LONGEST))
         }
         Kind::Flag { default } => format!("{default} [true, false]"),
         Kind::Choice { default, names } => {
-            format!("{} [{}]", names[default], names.join(", "))
+            format!("{} [{}]", names[usize::from(default)], names.join(", "))
         }
-        Kind::Text { rule, .. } => rule.to_owned(),
+        Kind::Text { rule, .. } => (*rule).to_owned(),
     }
 }
 

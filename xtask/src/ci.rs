@@ -2,12 +2,14 @@
 //!
 //! The texts are in `ci/`, with `@NAME@` where a value goes.
 
+pub mod cells;
 pub mod tools;
 
 use crate::arch::{AARCH64, Arch, X86_64};
 use anyhow::{Context, Result, bail};
 use core::str::FromStr;
 use core::time::Duration;
+use std::collections::BTreeMap;
 use std::string::ToString;
 
 /// What an architecture is called elsewhere.
@@ -73,6 +75,12 @@ impl FromStr for System {
     }
 }
 
+/// Parts of which there is one for each job.
+const KERNELCI_JOB: &str = include_str!("ci/kernelci-job.yaml");
+const KERNELCI_SCHEDULER: &str = include_str!("ci/kernelci-scheduler.yaml");
+const GITHUB_CELL: &str = include_str!("ci/github-cell.yaml");
+/// A workflow of several jobs.
+const GITHUB_MATRIX: &str = include_str!("ci/github-matrix.yaml");
 /// The template of a KernelCI job.
 const KERNELCI_TEMPLATE: &str = include_str!("ci/kernelci.jinja2");
 
@@ -84,9 +92,26 @@ pub const PATTERN: &str = "<LAVA_SIGNAL_TESTCASE \
     MEASUREMENT=(?P<measurement>[0-9.eE+-]+) \
     UNITS=(?P<units>[^\\s>]+)>";
 
+/// The name of a job that is the only one.
+pub const ALONE: &str = "pidone";
+
+/// CPUs and MiB of the action, unless it is told others.
+const ACTION_MACHINE: (u32, u32) = (2, 512);
+
 /// What is to be run, and where.
 #[derive(Debug, Clone)]
 pub struct Job {
+    /// What it is called.
+    pub name: String,
+    /// CPUs of the machine, if the system is not to choose.
+    pub cpus: Option<u32>,
+    /// MiB of its memory, if the system is not to choose.
+    pub mib: Option<u32>,
+    /// What a KernelCI pipeline calls the build of the kernel, if it is not
+    /// the usual one.
+    pub kbuild: Option<String>,
+    /// How long until it counts as hung, if not by the plan.
+    pub timeout: Option<Duration>,
     /// URL of the kernel.
     pub kernel: String,
     /// URL of the initramfs.
@@ -113,7 +138,11 @@ impl Job {
     /// A word that some shell or template on the way would change.
     pub fn text(&self, system: System) -> Result<String> {
         let (.., text) = System::ALL[system as usize];
-        self.filled(text)
+        let one = core::slice::from_ref(self);
+        match system {
+            System::KernelCi => kernelci(one),
+            _ => self.filled(text, ALONE),
+        }
     }
 
     /// The template that the configuration for KernelCI names.
@@ -122,10 +151,21 @@ impl Job {
     ///
     /// As those of [`Self::text`].
     pub fn kernelci_template(&self) -> Result<String> {
-        self.filled(KERNELCI_TEMPLATE)
+        self.filled(KERNELCI_TEMPLATE, "")
     }
 
-    fn filled(&self, text: &str) -> Result<String> {
+    /// The name as a file or a job may have it.
+    fn slug(&self) -> String {
+        let fits = |c: char| c.is_ascii_alphanumeric() || ".+-_".contains(c);
+        let name = self.name.replace(", boot ", "-");
+        name.chars()
+            .map(|c| if fits(c) { c } else { '-' })
+            .collect()
+    }
+
+    /// A text with values in it; `log` is where a log goes, without its
+    /// ending.
+    fn filled(&self, text: &str, log: &str) -> Result<String> {
         let names = NAMES.iter().find(|names| names.of == self.arch);
         let names = names.context("an architecture without names")?;
         let all = [&self.kernel, &self.ramdisk, &self.device, &self.action];
@@ -133,31 +173,53 @@ impl Job {
             plain(word)?;
         }
         let args = self.args();
+        let cpus = self.cpus.map(|cpus| format!(" -smp {cpus}"));
+        let mib = self.mib.map(|mib| format!(" -m {mib}M"));
+        let options = [cpus, mib].map(Option::unwrap_or_default).concat();
         let kernel_arg = format!(
-            "-kernel {{kernel}} -append \"console={} {args}\"",
+            "-kernel {{kernel}}{options} -append \"console={} {args}\"",
             self.arch.console
         );
         // A busy machine takes several times as long as the plan says.
         let seconds = 120 + self.planned.as_secs() * 4;
+        let whole =
+            |all: Duration| all.as_secs() + u64::from(all.subsec_nanos() > 0);
+        let seconds = self.timeout.map_or(seconds, whole);
+        let usual = format!("kbuild-gcc-14-{}", names.kernelci);
+        let (cpus, mib) = ACTION_MACHINE;
         let minutes = seconds.div_ceil(60);
         let quoted = |text: &str| format!("'{text}'");
         let mut text = text.to_owned();
         for (name, value) in [
             ("ACTION", self.action.clone()),
+            ("APPEND", quoted(&self.append.join(" "))),
             ("ARCH", names.lava.to_owned()),
             ("ARGS", quoted(&args)),
             ("CONSOLE", self.arch.console.to_owned()),
             ("DEVICE", self.device.clone()),
             ("JOB_MINUTES", (minutes + 15).to_string()),
             ("KERNEL", quoted(&self.kernel)),
-            ("KERNELCI_ARCH", names.kernelci.to_owned()),
+            ("KBUILD", self.kbuild.clone().unwrap_or(usual)),
             ("KERNEL_ARG", quoted(&kernel_arg)),
             ("KERNEL_EXPR", quoted(&self.kernel)),
+            ("LOG", log.to_owned()),
+            ("MEM", self.mib.unwrap_or(mib).to_string()),
             ("MINUTES", minutes.to_string()),
+            ("NAME", self.name.clone()),
+            ("OPTIONS", quoted(&options)),
             ("PATTERN", PATTERN.to_owned()),
             ("PLAN", quoted(&self.plan.join(" "))),
             ("RAMDISK", quoted(&self.ramdisk)),
             ("SECONDS", seconds.to_string()),
+            // Beside jobs of others, in a pipeline.
+            (
+                "SLUG",
+                match self.name.as_str() {
+                    ALONE => ALONE.to_owned(),
+                    _ => format!("{ALONE}-{}", self.slug()),
+                },
+            ),
+            ("SMP", self.cpus.unwrap_or(cpus).to_string()),
             ("TUXRUN", names.tuxrun.to_owned()),
             ("TUXRUN_PARAMETERS", names.tuxrun_parameters.to_owned()),
         ] {
@@ -177,6 +239,64 @@ impl Job {
     }
 }
 
+/// The configuration of a KernelCI pipeline with these jobs.
+fn kernelci(jobs: &[Job]) -> Result<String> {
+    let (.., text) = System::ALL[System::KernelCi as usize];
+    let part = |part: &str| -> Result<String> {
+        jobs.iter().map(|job| job.filled(part, "")).collect()
+    };
+    let text = text.replace("@JOBS@\n", &(part(KERNELCI_JOB)? + "\n"));
+    Ok(text.replace("@SCHEDULER@", &part(KERNELCI_SCHEDULER)?))
+}
+
+/// A workflow of GitHub's with these jobs.
+fn github(jobs: &[Job]) -> Result<String> {
+    let first = jobs.first().context("no job")?;
+    let cells: String = jobs
+        .iter()
+        .map(|job| job.filled(GITHUB_CELL, ""))
+        .collect::<Result<_>>()?;
+    let text = first.filled(GITHUB_MATRIX, "")?;
+    Ok(text.replace("@CELLS@\n", &cells))
+}
+
+/// The definitions of several jobs, with the names of their files: one file
+/// each, or a single one, without a name, where the system has a form for
+/// that.
+///
+/// # Errors
+///
+/// As those of [`Job::text`], or two names make one.
+pub fn several(jobs: &[Job], system: System) -> Result<Vec<(String, String)>> {
+    let mut slugs: BTreeMap<String, &str> = BTreeMap::new();
+    for job in jobs {
+        if let Some(other) = slugs.insert(job.slug(), &job.name) {
+            let (slug, name) = (job.slug(), &job.name);
+            bail!("{other} and {name} would both be called {slug}");
+        }
+    }
+    let ending = match system {
+        System::KernelCi => return Ok(vec![(String::new(), kernelci(jobs)?)]),
+        System::GitHub => return Ok(vec![(String::new(), github(jobs)?)]),
+        System::Lava => "yaml",
+        System::Tuxrun => "sh",
+    };
+    let (.., text) = System::ALL[system as usize];
+    let each = jobs.iter().map(|job| {
+        // Beside the script, whatever is run beside it.
+        let text = job.filled(text, "${0%.sh}")?;
+        Ok((format!("{}.{ending}", job.slug()), text))
+    });
+    each.collect()
+}
+
+/// The words of options that may each have several.
+#[must_use]
+pub fn split(options: &[String]) -> Vec<String> {
+    let words = options.iter().flat_map(|words| words.split_whitespace());
+    words.map(str::to_owned).collect()
+}
+
 /// Refuses what YAML, a shell, a template or the kernel would change.
 fn plain(word: &str) -> Result<()> {
     let bad = |c: char| c.is_whitespace() || "\"'`\\${}#@".contains(c);
@@ -191,12 +311,17 @@ fn plain(word: &str) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Job, NAMES, System};
+    use super::{ALONE, Job, NAMES, System, several};
     use crate::arch::{self, X86_64};
     use core::time::Duration;
 
-    fn job() -> Job {
+    pub(super) fn job() -> Job {
         Job {
+            name: ALONE.into(),
+            cpus: None,
+            mib: None,
+            kbuild: None,
+            timeout: None,
             kernel: "http://example.org/bzImage".into(),
             ramdisk: "http://example.org/pidone.cpio.gz".into(),
             arch: &X86_64,
@@ -243,6 +368,41 @@ mod tests {
             let console = format!("default(\"{}\")", arch.console);
             assert!(template.contains(&console), "{template}");
         }
+    }
+
+    #[test]
+    fn several_jobs_have_names_of_their_own() {
+        let of = |name: &str, cpus| Job {
+            name: name.into(),
+            cpus,
+            ..job()
+        };
+        let jobs = [of("a/b/c", None), of("a/b/c, boot 2", Some(4))];
+        let lava = several(&jobs, System::Lava).unwrap();
+        assert_eq!(lava[0].0, "a-b-c.yaml");
+        assert_eq!(lava[1].0, "a-b-c-2.yaml");
+        assert!(lava[0].1.contains("-kernel {kernel} -append"));
+        assert!(lava[1].1.contains("-kernel {kernel} -smp 4 -append"));
+        let scripts = several(&jobs, System::Tuxrun).unwrap();
+        assert_eq!(scripts[1].0, "a-b-c-2.sh");
+        for (system, parts) in [
+            (
+                System::KernelCi,
+                &["  pidone-a-b-c:", "- job: pidone-a-b-c-2\n", "-smp 4"][..],
+            ),
+            (System::GitHub, &["name: a/b/c, boot 2\n", "smp: 4\n"]),
+        ] {
+            let all = several(&jobs, system).unwrap();
+            assert_eq!((all.len(), all[0].0.as_str()), (1, ""));
+            for part in parts {
+                assert!(all[0].1.contains(part), "{part} in {}", all[0].1);
+            }
+            let kept = all[0].1.replace("actions/checkout@v4", "");
+            assert!(!kept.contains('@'), "{kept}");
+        }
+        let alike = [of("a/b-c/d", None), of("a/b/c-d", None)];
+        let error = several(&alike, System::Lava).unwrap_err().to_string();
+        assert!(error.contains("would both be called a-b-c-d"), "{error}");
     }
 
     #[test]

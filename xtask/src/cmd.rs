@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use std::io::{ErrorKind, Write, stdout};
+use std::path::Path;
 
 pub mod bisect;
 pub mod boot;
@@ -14,6 +15,7 @@ pub mod explain;
 pub mod judge;
 pub mod kernel;
 pub mod list;
+pub mod matrix;
 pub mod pack;
 pub mod report;
 pub mod runs;
@@ -43,5 +45,44 @@ pub fn print(text: &str) -> Result<()> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output"),
+    }
+}
+
+/// A file to write to, said to be none before anything is booted for it; `-`
+/// is standard output.
+///
+/// # Errors
+///
+/// Nothing can be written there.
+pub fn output_file(text: &str) -> Result<String, String> {
+    let path = Path::new(text);
+    let parent = path.parent().filter(|dir| *dir != Path::new(""));
+    match parent.filter(|dir| !dir.is_dir()) {
+        _ if text.is_empty() || path.is_dir() => {
+            Err(format!("`{text}` is no file; `-` is standard output"))
+        }
+        Some(dir) => Err(format!("`{text}`: no directory {}", dir.display())),
+        None => Ok(text.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::output_file;
+
+    #[test]
+    fn a_file_that_cannot_be_is_refused() {
+        for good in ["-", "new.json", "/new.json", "./new.json"] {
+            assert_eq!(output_file(good).as_deref(), Ok(good));
+        }
+        for (bad, why) in [
+            ("", "is no file"),
+            ("/", "is no file"),
+            ("src", "is no file"),
+            ("/none/x.json", "no directory /none"),
+        ] {
+            let error = output_file(bad).unwrap_err();
+            assert!(error.contains(why), "{bad}: {error}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use crate::decode::Boot;
 use crate::store::{self, Meta};
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 
 /// What was kept of a boot.
@@ -30,6 +30,9 @@ impl Input {
         };
         if name == "-" {
             let mut log = Vec::new();
+            if std::io::stdin().is_terminal() {
+                eprintln!("a log is read from the terminal, up to Ctrl-D");
+            }
             std::io::stdin()
                 .read_to_end(&mut log)
                 .context("standard input")?;

@@ -5,7 +5,7 @@
 //! with those of a baseline by their medians. What cannot be told is never
 //! called bad: a bisection would blame a commit for it.
 
-use crate::cmd::boot::Works;
+use crate::cmd::boot::plan::Works;
 use crate::cmd::exit;
 use crate::compare::{Sample, table};
 use crate::metrics::{self, Better, Selector};

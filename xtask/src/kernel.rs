@@ -112,7 +112,10 @@ fn debian(name: &str, arch: &Arch, setup: bool) -> Result<PathBuf> {
         return Ok(image);
     }
     let (version, flavour) = name.split_once('-').with_context(|| {
-        format!("`debian:{name}` is not debian:VERSION-FLAVOUR")
+        format!(
+            "`debian:{name}` is not debian:VERSION-FLAVOUR, for example \
+             debian:6.12-cloud"
+        )
     })?;
     if !tools::found("apt-get") {
         bail!(

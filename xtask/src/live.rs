@@ -6,7 +6,7 @@
 use crate::decode::{Decoder, splice};
 use crate::qemu::Machine;
 use core::time::Duration;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pidone::record::{Progress, Record};
 use std::fs::File;
 use std::io::{IsTerminal, Read, stderr};
@@ -15,8 +15,10 @@ use std::time::Instant;
 
 /// How much of a kernel's line is shown.
 const WIDTH: usize = 60;
-const BOOTING: &str = "{spinner} {elapsed} {msg}";
-const RUNNING: &str = "{spinner} {elapsed} [{bar:24}] {msg}";
+const BOOTING: &str = "{spinner} {elapsed} {prefix}{msg}";
+const RUNNING: &str = "{spinner} {elapsed} [{bar:24}] {prefix}{msg}";
+/// Of several boots, how many have ended.
+const COUNTING: &str = "  {elapsed} [{bar:24}] {pos} of {len} boots, {msg}";
 
 /// Follows a machine.
 #[derive(Debug)]
@@ -30,11 +32,8 @@ pub struct Live {
 impl Live {
     /// Shows a machine that is about to start.
     #[must_use]
-    pub fn new(machine: &Machine) -> Self {
-        let screen = match stderr().is_terminal() {
-            true => Screen::Bar(ProgressBar::new(1)),
-            false => Screen::Lines,
-        };
+    pub fn new(machine: &Machine, screen: &Screen) -> Self {
+        let screen = screen.clone();
         screen.style(BOOTING);
         Self {
             console: Follower::new(machine.console()),
@@ -59,6 +58,7 @@ impl Live {
             self.screen.style(RUNNING);
         }
         match &self.screen {
+            Screen::Named(_) => {}
             Screen::Lines => {
                 begun.iter().for_each(|line| eprintln!("{line}"));
             }
@@ -83,19 +83,100 @@ impl Drop for Live {
     }
 }
 
-#[derive(Debug)]
-enum Screen {
+/// Where a boot is shown.
+#[derive(Debug, Clone)]
+pub enum Screen {
+    /// A line that changes.
     Bar(ProgressBar),
+    /// A line for each run.
     Lines,
+    /// Nothing but what is said of it, behind its name.
+    Named(String),
 }
 
 impl Screen {
+    /// For a boot that nothing else is shown beside.
+    #[must_use]
+    pub fn alone() -> Self {
+        match stderr().is_terminal() {
+            true => Self::Bar(ProgressBar::new(1)),
+            false => Self::Lines,
+        }
+    }
+
+    /// Says something of the boot that stays.
+    pub fn say(&self, text: &str) {
+        match self {
+            Self::Bar(bar) => {
+                let of = bar.prefix();
+                bar.suspend(|| eprintln!("{of}{text}"));
+            }
+            Self::Lines => eprintln!("{text}"),
+            Self::Named(name) => eprintln!("{name}: {text}"),
+        }
+    }
+
     fn style(&self, template: &str) {
-        // A template is right or wrong for good; a test tries them.
-        if let Self::Bar(bar) = self
-            && let Ok(style) = ProgressStyle::with_template(template)
-        {
-            bar.set_style(style);
+        if let Self::Bar(bar) = self {
+            style(bar, template);
+        }
+    }
+}
+
+fn style(bar: &ProgressBar, template: &str) {
+    // A template is right or wrong for good; a test tries them.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
+}
+
+/// Where several boots are shown at once: a line that changes for each on a
+/// terminal, and one below that counts.
+#[derive(Debug)]
+pub struct Board {
+    bars: Option<(MultiProgress, ProgressBar)>,
+}
+
+impl Board {
+    /// For so many boots.
+    #[must_use]
+    pub fn new(boots: usize) -> Self {
+        let bars = stderr().is_terminal().then(|| {
+            let bars = MultiProgress::new();
+            let count = bars.add(ProgressBar::new(boots as u64));
+            style(&count, COUNTING);
+            count.enable_steady_tick(Duration::from_secs(1));
+            (bars, count)
+        });
+        Self { bars }
+    }
+
+    /// The place of a boot that is about to begin.
+    #[must_use]
+    pub fn screen(&self, name: &str) -> Screen {
+        match &self.bars {
+            None => Screen::Named(name.to_owned()),
+            Some((bars, count)) => {
+                let bar = ProgressBar::new(1);
+                let bar = bars.insert_before(count, bar);
+                Screen::Bar(bar.with_prefix(format!("{name}: ")))
+            }
+        }
+    }
+
+    /// How many have ended, run and wait.
+    pub fn count(&self, ended: usize, running: usize, waiting: usize) {
+        if let Some((_, bar)) = &self.bars {
+            bar.set_message(format!("{running} running, {waiting} waiting"));
+            bar.set_position(ended as u64);
+        }
+    }
+}
+
+impl Drop for Board {
+    fn drop(&mut self) {
+        if let Some((_, bar)) = &self.bars {
+            bar.finish_and_clear();
         }
     }
 }
@@ -230,7 +311,9 @@ fn last_line(console: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BOOTING, Follower, ProgressStyle, RUNNING, View, last_line};
+    use super::{
+        BOOTING, COUNTING, Follower, ProgressStyle, RUNNING, View, last_line,
+    };
     use crate::testing::{Stream, hello, progress, start};
     use core::time::Duration;
     use std::fs;
@@ -275,7 +358,7 @@ mod tests {
         assert_eq!(last_line(b""), "");
         assert_eq!(last_line(b"no end"), "");
         assert_eq!(last_line("\u{fffd}\x1b[1m\u{b5}s\r\n".as_bytes()).len(), 9);
-        for template in [BOOTING, RUNNING] {
+        for template in [BOOTING, RUNNING, COUNTING] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

@@ -4,7 +4,7 @@ use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
     bisect, boot, build, ci, compare, decode, dist, exit, explain, judge,
-    kernel, list, pack, report, runs, setup, test,
+    kernel, list, matrix, pack, report, runs, setup, test,
 };
 use xtask::usage;
 
@@ -35,6 +35,7 @@ enum Verb {
     Pack(pack::Args),
     Boot(boot::Args),
     Compare(compare::Args),
+    Matrix(matrix::Args),
     Judge(judge::Args),
     Bisect(bisect::Args),
     Decode(decode::Args),
@@ -56,6 +57,14 @@ fn main() -> ExitCode {
 
 fn real_main() -> u8 {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if matches!(&*words, [word] if word == "--version" || word == "-V") {
+        println!("pidone {}", env!("CARGO_PKG_VERSION"));
+        return exit::GOOD;
+    }
+    if let Some(why) = usage::stray(&words) {
+        eprintln!("error: {why}");
+        return exit::TOOL;
+    }
     let info = Args::get_args_info();
     let words = usage::normalised(&info, &words);
     let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -77,6 +86,7 @@ fn real_main() -> u8 {
         Verb::Pack(args) => pack::run(args),
         Verb::Boot(args) => boot::run(args),
         Verb::Compare(args) => compare::run(args),
+        Verb::Matrix(args) => matrix::run(args),
         Verb::Judge(args) => judge::run(args),
         Verb::Bisect(args) => bisect::run(args),
         Verb::Decode(args) => decode::run(args),

@@ -13,7 +13,7 @@ use pidone::expect::{Expect, Judged, Kind, Side};
 use pidone::kit::histogram::{Summary, bucket_of};
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, Sources};
-use pidone::record::{self, Exit, Pairs, TaskCounters};
+use pidone::record::{self, Counter, Exit, Pairs, TaskCounters};
 use pidone::{collect, counters, workloads};
 
 /// A figure of a run.
@@ -546,19 +546,18 @@ fn as_record(w: &Worker) -> record::Worker<'_> {
         cpu_ns: w.cpu_ns,
         nowait: w.nowait,
         first_ns: w.first_ns,
-        kernel: TaskCounters {
-            run_delay_ns: w.run_delay_ns,
-            run_count: w.run_count,
-            nvcsw: w.nvcsw,
-            nivcsw: w.nivcsw,
-            migrations: w.migrations,
-            wakeups: w.nr_wakeups,
-            wakeups_sync: w.nr_wakeups_sync,
-            wakeups_migrate: w.nr_wakeups_migrate,
-            wakeups_remote: w.nr_wakeups_remote,
-            minflt: w.minflt,
-            majflt: w.majflt,
-        },
+        kernel: TaskCounters::default()
+            .with(Counter::RunDelay, w.run_delay_ns)
+            .with(Counter::RunCount, w.run_count)
+            .with(Counter::Nvcsw, w.nvcsw)
+            .with(Counter::Nivcsw, w.nivcsw)
+            .with(Counter::Migrations, w.migrations)
+            .with(Counter::Wakeups, w.nr_wakeups)
+            .with(Counter::WakeupsSync, w.nr_wakeups_sync)
+            .with(Counter::WakeupsMigrate, w.nr_wakeups_migrate)
+            .with(Counter::WakeupsRemote, w.nr_wakeups_remote)
+            .with(Counter::Minflt, w.minflt)
+            .with(Counter::Majflt, w.majflt),
         migrations_seen: w.migrations_seen,
         cpus_used: &[],
         max_gap_ns: w.max_gap_ns,

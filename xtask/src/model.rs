@@ -8,7 +8,7 @@ mod absent;
 
 use crate::decode::Boot;
 use pidone::kit::histogram::{Sparse, Summary, bucket_range, percentile};
-use pidone::record::{self, Exit, Record};
+use pidone::record::{self, Counter, Exit, Record};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +86,27 @@ pub struct Scheduler {
     pub dropped: u64,
 }
 
+impl Scheduler {
+    /// Its name, its state, and which tasks it has.
+    #[must_use]
+    pub fn summary(&self) -> String {
+        let name = match self.name.as_str() {
+            "" => "no scheduler",
+            name => name,
+        };
+        let tasks = match self.switch_all.filter(|_| self.state == "enabled") {
+            Some(true) => " for all tasks",
+            Some(false) => " for tasks of policy ext",
+            None => "",
+        };
+        let state = match self.state.as_str() {
+            "" => "this kernel has no sched_ext",
+            state => state,
+        };
+        format!("{name}, {state}{tasks}")
+    }
+}
+
 /// One run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as record::Run, whose docs they are")]
@@ -105,6 +126,16 @@ pub struct Run {
     /// Its `Run` record is lost, and with it the verdict.
     #[serde(skip)]
     pub verdict_lost: bool,
+}
+
+impl Run {
+    /// How many of its workers ended in the class of sched_ext, of how many.
+    #[must_use]
+    pub fn in_class(&self) -> (usize, usize) {
+        let workers = || self.groups.iter().flat_map(|group| &group.workers);
+        let on = workers().filter(|worker| worker.ext_enabled == Some(true));
+        (on.count(), workers().count())
+    }
 }
 
 /// A condition of `expect=`.
@@ -546,17 +577,17 @@ fn worker(w: &record::Worker<'_>) -> Worker {
         cpu_ns: w.cpu_ns,
         nowait: w.nowait,
         first_ns: w.first_ns,
-        run_delay_ns: k.run_delay_ns,
-        run_count: k.run_count,
-        nvcsw: k.nvcsw,
-        nivcsw: k.nivcsw,
-        migrations: k.migrations,
-        nr_wakeups: k.wakeups,
-        nr_wakeups_sync: k.wakeups_sync,
-        nr_wakeups_migrate: k.wakeups_migrate,
-        nr_wakeups_remote: k.wakeups_remote,
-        minflt: k.minflt,
-        majflt: k.majflt,
+        run_delay_ns: k[Counter::RunDelay],
+        run_count: k[Counter::RunCount],
+        nvcsw: k[Counter::Nvcsw],
+        nivcsw: k[Counter::Nivcsw],
+        migrations: k[Counter::Migrations],
+        nr_wakeups: k[Counter::Wakeups],
+        nr_wakeups_sync: k[Counter::WakeupsSync],
+        nr_wakeups_migrate: k[Counter::WakeupsMigrate],
+        nr_wakeups_remote: k[Counter::WakeupsRemote],
+        minflt: k[Counter::Minflt],
+        majflt: k[Counter::Majflt],
         migrations_seen: w.migrations_seen,
         cpus_used: cpus(w.cpus_used),
         max_gap_ns: w.max_gap_ns,

@@ -1,4 +1,4 @@
-//! What else the host did during a boot.
+//! What else the host did during a boot, other boots included.
 //!
 //! A machine under plain TCG or KVM shares its CPUs with everything else, and
 //! measures it. A deterministic one does not, and needs none of this.
@@ -49,6 +49,8 @@ pub struct Watch {
     begin: Instant,
     load: f64,
     times: Option<Times>,
+    /// Ticks of the machine's own.
+    machine: f64,
 }
 
 impl Watch {
@@ -61,7 +63,14 @@ impl Watch {
             begin: Instant::now(),
             load: load.unwrap_or(0.0),
             times: Times::read(),
+            machine: 0.0,
         }
+    }
+
+    /// Takes the `stat` of the machine's process, while there is one. What it
+    /// was last is what the machine used.
+    pub fn machine(&mut self, stat: &str) {
+        self.machine = used(stat).unwrap_or(self.machine);
     }
 
     /// Ends, when the machine has ended; `None` if `/proc` does not tell.
@@ -69,7 +78,8 @@ impl Watch {
     pub fn end(self) -> Option<Noise> {
         let (begin, end) = (self.times?, Times::read()?);
         let seconds = self.begin.elapsed().as_secs_f64();
-        let used = end.busy - begin.busy - (end.ours - begin.ours);
+        let ours = end.ours - begin.ours + self.machine;
+        let used = end.busy - begin.busy - ours;
         let all = end.all - begin.all;
         Some(Noise {
             load: self.load,
@@ -85,8 +95,21 @@ struct Times {
     all: f64,
     busy: f64,
     steal: f64,
-    /// Of this process and of those it waited for.
+    /// Of this process alone: it may have waited for other machines.
     ours: f64,
+}
+
+fn ticks(words: &str) -> Vec<f64> {
+    let words = words.split_whitespace();
+    words.map_while(|word| word.parse().ok()).collect()
+}
+
+/// Ticks of a process in its `stat`. The name before the last parenthesis may
+/// be anything; behind the state are ten more fields and then its times.
+fn used(stat: &str) -> Option<f64> {
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let fields = ticks(fields.split_once(' ')?.1);
+    Some(fields.get(10..12)?.iter().sum())
 }
 
 impl Times {
@@ -97,10 +120,6 @@ impl Times {
     }
 
     fn parse(stat: &str, mine: &str) -> Option<Self> {
-        let ticks = |words: &str| -> Vec<f64> {
-            let words = words.split_whitespace();
-            words.map_while(|word| word.parse().ok()).collect()
-        };
         // user nice system idle iowait irq softirq steal; guest times are
         // in user and nice already.
         let cpu = ticks(stat.lines().next()?.strip_prefix("cpu ")?);
@@ -110,15 +129,11 @@ impl Times {
             return None;
         };
         let busy = user + nice + system + irq + softirq;
-        // The name before the last parenthesis may be anything; behind the
-        // state are ten more fields and then the four times.
-        let (_, fields) = mine.rsplit_once(") ")?;
-        let fields = ticks(fields.split_once(' ')?.1);
         Some(Self {
             all: busy + idle + iowait + steal,
             busy,
             steal,
-            ours: fields.get(10..14)?.iter().sum(),
+            ours: used(mine)?,
         })
     }
 }
@@ -133,7 +148,7 @@ mod tests {
         let mine = "12 (a) b) R 1 2 3 -1 4 5 6 7 8 9 11 22 33 44 20 0 1 0\n";
         let times = Times::parse(stat, mine).unwrap();
         assert_eq!((times.busy, times.all), (163.0, 621.0));
-        assert_eq!((times.steal, times.ours), (8.0, 110.0));
+        assert_eq!((times.steal, times.ours), (8.0, 33.0));
         assert!(Times::parse("cpu 1 2\n", mine).is_none());
         assert!(Times::parse(stat, "12 (a) R 1\n").is_none());
     }

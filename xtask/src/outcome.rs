@@ -30,6 +30,17 @@ const OOPS: &[&str] = &[
 /// A word, what it rests on, and the exit code.
 type Judgement = (&'static str, String, u8);
 
+/// The exit code of several boots together: that of the worst. A failure of
+/// the tool counts most, since not all was tried; then a bad kernel, which
+/// nothing else excuses; then what cannot be told.
+pub fn folded(codes: impl IntoIterator<Item = u8>) -> u8 {
+    let order = [exit::GOOD, exit::CANNOT_TELL, exit::BAD];
+    let rank = |code: &u8| order.iter().position(|known| known == code);
+    let codes = codes.into_iter();
+    let worst = codes.max_by_key(|code| rank(code).unwrap_or(order.len()));
+    worst.unwrap_or(exit::CANNOT_TELL)
+}
+
 /// Fills in outcome and reason, and returns the exit code.
 ///
 /// `timed_out` says that the machine had to be stopped.
@@ -219,7 +230,7 @@ fn place(boot: &Boot) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::judge;
+    use super::{folded, judge};
     use crate::decode::decode;
     use crate::model::Report;
     use crate::testing::{Stream, hello, progress, run, start};
@@ -245,6 +256,20 @@ mod tests {
 
     fn sick(line: &str) -> String {
         format!("{BANNER}{KTAP}[    2.000000] {line}\n")
+    }
+
+    #[test]
+    fn several_boots_end_as_the_worst() {
+        for (codes, code) in [
+            (&[0, 0][..], 0),
+            (&[0, 125], 125),
+            (&[1, 125, 0], 1),
+            (&[125, 1], 1),
+            (&[1, 255, 0], 255),
+            (&[], 125),
+        ] {
+            assert_eq!(folded(codes.iter().copied()), code, "{codes:?}");
+        }
     }
 
     #[test]

@@ -163,6 +163,13 @@ impl Vm {
     pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
         self.child.try_wait().context("qemu")
     }
+
+    /// What `/proc` has of it; nothing if that does not tell.
+    #[must_use]
+    pub fn stat(&self) -> String {
+        let path = format!("/proc/{}/stat", self.child.id());
+        fs::read_to_string(path).unwrap_or_default()
+    }
 }
 
 impl Drop for Vm {

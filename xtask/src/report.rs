@@ -10,6 +10,7 @@ mod html;
 mod number;
 mod plot;
 mod runs;
+mod scheduler;
 
 use self::html::Html;
 use crate::model::{Group, Report, Run};
@@ -185,7 +186,11 @@ impl<'a> Page<'a> {
                 kernels.push((identity, 0));
             }
             let again = &mut kernels[at].1;
-            let release = source.kernel().to_owned();
+            let cell = source.meta.as_ref().and_then(|m| m.cell.as_ref());
+            let release = match cell {
+                Some(cell) => format!("{} {}", source.kernel(), cell.name),
+                None => source.kernel().to_owned(),
+            };
             keys.push(Key::new(number, at, *again, release));
             *again += 1;
         }

@@ -45,8 +45,11 @@ pub struct Meta {
     pub started: String,
     /// How long it ran on the host's clock.
     pub took_ms: u64,
-    /// The command line, as it was given.
+    /// The command line, as it was given; for a boot of a matrix, one that
+    /// makes the same boot.
     pub command: Vec<String>,
+    /// The cell of a matrix that it is of.
+    pub cell: Option<Cell>,
     /// The plan's words.
     pub plan: Vec<String>,
     /// The plan in a few words, as in the directory's name.
@@ -76,6 +79,19 @@ pub struct Meta {
     pub reason: String,
     /// What the command ended with.
     pub exit_code: u8,
+}
+
+/// What a boot is in a matrix of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// The name of the whole: one for each time that a file is worked off.
+    pub matrix: String,
+    /// The file.
+    pub file: PathBuf,
+    /// The cell, as in `new/small/pipes`.
+    pub name: String,
+    /// Which of its boots, from 1.
+    pub boot: u64,
 }
 
 /// The kernel of a boot.
@@ -160,7 +176,12 @@ impl Parts {
     }
 }
 
-fn sha256(path: &Path) -> Result<String> {
+/// SHA-256 of a file.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn sha256(path: &Path) -> Result<String> {
     let bytes = fs::read(path).with_context(|| shown(path))?;
     Ok(hex(&Sha256::digest(bytes)))
 }
@@ -192,6 +213,9 @@ pub struct Boot<'b> {
     pub started: SystemTime,
     /// How long it took.
     pub took: Duration,
+    /// The cell of a matrix that it is of, and a command that makes such a
+    /// boot by itself.
+    pub cell: Option<&'b (Cell, Vec<String>)>,
     /// The kernel as it was asked for.
     pub kernel_spec: &'b str,
     /// The plan's words.
@@ -218,7 +242,11 @@ impl Boot<'_> {
             schema: 1,
             started: utc(self.started).rfc3339(),
             took_ms: u64::try_from(self.took.as_millis())?,
-            command: std::env::args().collect(),
+            command: match self.cell {
+                Some((_, command)) => command.clone(),
+                None => std::env::args().collect(),
+            },
+            cell: self.cell.map(|(cell, _)| cell.clone()),
             plan: self.plan.to_vec(),
             label: label(self.plan),
             arch: Some(self.machine.arch.name.to_owned()),
@@ -403,6 +431,29 @@ pub struct Stored {
     pub meta: Meta,
 }
 
+/// The boots of a matrix that a word names: all of one that was worked off
+/// (`matrix-20261105T120000Z`), those of a cell there (with `/NAME` behind
+/// it), or those of a cell in the newest that has it (its name alone).
+#[must_use]
+pub fn of_matrix(word: &str, stored: &[Stored]) -> Vec<Stored> {
+    let cells = stored
+        .iter()
+        .filter_map(|run| Some((run, run.meta.cell.as_ref()?)));
+    let newest = cells.clone().rfind(|(_, cell)| cell.name == word);
+    let newest = newest.map(|(_, cell)| cell.matrix.as_str());
+    let is = |cell: &Cell| {
+        let of = word.strip_prefix(&cell.matrix);
+        let name = of.map(|name| name.strip_prefix('/').unwrap_or(name));
+        of == Some("")
+            || of != name && name == Some(&cell.name)
+            || cell.name == word && newest == Some(&cell.matrix)
+    };
+    cells
+        .filter(|(_, cell)| is(cell))
+        .map(|(run, _)| run.clone())
+        .collect()
+}
+
 /// The runs below `root`, oldest first, and what could not be read.
 ///
 /// # Errors
@@ -442,6 +493,12 @@ pub fn meta(dir: &Path) -> Result<Meta> {
     let what = || shown(&path);
     let json = fs::read(&path).with_context(what)?;
     serde_json::from_slice(&json).with_context(what)
+}
+
+/// The time in UTC, as the names of runs begin.
+#[must_use]
+pub fn now() -> String {
+    utc(SystemTime::now()).compact()
 }
 
 /// A moment in UTC.
@@ -485,8 +542,8 @@ fn utc(moment: SystemTime) -> Utc {
 #[cfg(test)]
 mod tests {
     use super::{
-        Boot, CONSOLE, META, Parts, Pending, RECORDS, REPORT, ROOM, label,
-        list, meta, release, room, utc,
+        Boot, CONSOLE, Cell, META, Meta, Parts, Pending, RECORDS, REPORT, ROOM,
+        Stored, label, list, meta, of_matrix, release, room, utc,
     };
     use crate::model::{Report, hex};
     use crate::qemu::Machine;
@@ -494,7 +551,7 @@ mod tests {
     use initramfs::compress::Compression;
     use sha2::{Digest, Sha256};
     use std::fs;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
     use std::time::UNIX_EPOCH;
 
     fn machine(dir: &Path) -> Machine {
@@ -529,6 +586,7 @@ mod tests {
             Boot {
                 started: UNIX_EPOCH + Duration::from_secs(1_793_880_000),
                 took: Duration::from_millis(1500),
+                cell: None,
                 kernel_spec: "debian:6.1-cloud",
                 plan: &self.plan,
                 machine: self.machine,
@@ -671,6 +729,43 @@ mod tests {
             }
         });
         assert_eq!(list(root.path()).unwrap().0.len(), 8);
+    }
+
+    #[test]
+    fn boots_of_a_matrix_have_names() {
+        let of = |matrix: &str, name: &str| Stored {
+            dir: PathBuf::from(format!("{matrix}/{name}")),
+            meta: Meta {
+                cell: Some(Cell {
+                    matrix: matrix.to_owned(),
+                    name: name.to_owned(),
+                    ..Cell::default()
+                }),
+                ..Meta::default()
+            },
+        };
+        let mut stored =
+            vec![of("m-1", "a/b/c"), of("m-1", "a/b/d"), of("m-12", "a/b/c")];
+        stored.push(Stored {
+            dir: "x".into(),
+            meta: Meta::default(),
+        });
+        for (word, expected) in [
+            ("m-1", &["m-1/a/b/c", "m-1/a/b/d"][..]),
+            ("m-12", &["m-12/a/b/c"]),
+            ("m-1/a/b/c", &["m-1/a/b/c"]),
+            // The newest that has it.
+            ("a/b/c", &["m-12/a/b/c"]),
+            ("a/b/d", &["m-1/a/b/d"]),
+            ("m-1a/b/c", &[]),
+            ("a/b", &[]),
+            ("", &[]),
+        ] {
+            let found = of_matrix(word, &stored);
+            let dirs: Vec<_> = found.iter().map(|run| &run.dir).collect();
+            let expected: Vec<_> = expected.iter().map(Path::new).collect();
+            assert_eq!(dirs, expected, "{word}");
+        }
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use pidone::frame::{CRC, StreamId, frames};
 use pidone::kit::histogram::{Sparse, bucket_of};
 use pidone::record::{
-    Bye, CallError, Counters, Effective, Exit, Expect, Group, Hello, Hist,
-    Lines, MAX_RECORD, Message, Metrics, Pairs, Plan, Progress, Record, Run,
-    Start, TaskCounters, Verdict, WakeRule, Worker,
+    Bye, CallError, Counter, Counters, Effective, Exit, Expect, Group, Hello,
+    Hist, Lines, MAX_RECORD, Message, Metrics, Pairs, Plan, Progress, Record,
+    Run, Start, TaskCounters, Verdict, WakeRule, Worker,
 };
 use std::collections::BTreeMap;
 
@@ -89,7 +89,7 @@ impl Stream {
         if let Record::Worker(worker) = &mut killed {
             worker.completed = false;
             worker.exit = Exit::Signal(9);
-            worker.kernel.wakeups = None;
+            worker.kernel[Counter::Wakeups] = None;
         }
         records.push(killed);
         Self::of(0x5e0c1f, &records).closed()
@@ -239,15 +239,13 @@ pub(crate) fn worker(run: u16, index: u32) -> Record<'static> {
         cpu_ns: 480_000_000,
         nowait: 5,
         first_ns: 820_001_000,
-        kernel: TaskCounters {
-            run_delay_ns: Some(1_000_000),
-            nvcsw: Some(24_000),
-            nivcsw: Some(12),
-            migrations: Some(1),
-            wakeups: Some(24_000),
-            wakeups_sync: Some(23_990),
-            ..TaskCounters::default()
-        },
+        kernel: TaskCounters::default()
+            .with(Counter::RunDelay, Some(1_000_000))
+            .with(Counter::Nvcsw, Some(24_000))
+            .with(Counter::Nivcsw, Some(12))
+            .with(Counter::Migrations, Some(1))
+            .with(Counter::Wakeups, Some(24_000))
+            .with(Counter::WakeupsSync, Some(23_990)),
         migrations_seen: 1,
         cpus_used: &[0b11],
         max_gap_ns: 4_000_000,

@@ -169,6 +169,12 @@ impl Memory {
         Self(vec![mib])
     }
 
+    /// All of it, of a machine whose nodes have none of their own.
+    #[must_use]
+    pub fn whole(&self) -> Option<u32> {
+        (self.0.len() == 1).then(|| self.total())
+    }
+
     fn total(&self) -> u32 {
         self.0.iter().sum()
     }

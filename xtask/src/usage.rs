@@ -2,6 +2,7 @@
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 use pidone::plan::nearest;
+use pidone::workloads::find;
 
 /// An option whose value may be left out.
 struct Implied {
@@ -30,6 +31,12 @@ fn is_seed(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_digit()) && !word.contains('=')
 }
 
+/// What an option is whose value is left out, if it may be.
+pub(crate) fn implied(name: &str) -> Option<&'static str> {
+    let known = IMPLIED.iter().find(|implied| implied.name == name);
+    known.map(|implied| implied.value)
+}
+
 /// What a lone `-` stands for where a file is to be read.
 const STDIN: &str = "/dev/stdin";
 
@@ -38,7 +45,7 @@ const STDIN: &str = "/dev/stdin";
 const TO_BOOT: &str = "--to-boot";
 
 /// Options of `boot` that say what to do with a single boot.
-const OF_ONE_BOOT: &[&str] = &[
+pub(crate) const OF_ONE_BOOT: &[&str] = &[
     "--kernel",
     "--format",
     "--json",
@@ -68,7 +75,7 @@ fn handed_on(
 /// value becomes the file that it stands for.
 #[must_use]
 pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
-    let verb = verb(info, words).unwrap_or(info);
+    let verb = verb(info, words).map_or(info, |(_, verb)| verb);
     let mut all = Vec::new();
     let mut rest = words.iter().peekable();
     while let Some(word) = rest.next() {
@@ -82,6 +89,7 @@ pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
             }
             // argh takes it for an option.
             _ if word == "-" => (STDIN, None),
+            _ if word == "-h" => ("--help", None),
             _ => (word.as_str(), None),
         };
         let is = |flag: &&FlagInfo<'_>| flag.long == name;
@@ -118,24 +126,115 @@ pub fn explained(
 ) -> String {
     let said = said.trim_end();
     let verb = verb(info, words);
-    let name = verb.map_or(String::new(), |verb| format!(" {}", verb.name));
+    let name = verb.as_ref().map_or("", |(name, _)| name);
     let what = match said.strip_prefix("Unrecognized argument: ") {
         Some(word) => match verb {
-            Some(verb) => wrong_option(info, verb, word),
+            Some((_, verb)) => wrong_option(info, name.trim(), verb, word),
             None => wrong_verb(info, word),
         },
-        None => said.to_owned(),
+        None => plainer(said),
     };
     format!("{what}\nsee `cargo xtask{name} --help`")
 }
 
+/// A word as a shell takes it.
+#[must_use]
+pub fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', "'\\''")),
+    }
+}
+
+/// The verb that is meant, and the verb of that one, with their names.
 fn verb<'i>(
     info: &'i CommandInfoWithArgs,
     words: &[String],
-) -> Option<&'i CommandInfoWithArgs> {
-    let word = words.iter().find(|word| !word.starts_with('-'))?;
-    let mut verbs = info.commands.iter();
-    verbs.find(|v| v.name == word).map(|v| &v.command)
+) -> Option<(String, &'i CommandInfoWithArgs)> {
+    let mut found: Option<(String, &CommandInfoWithArgs)> = None;
+    for word in words.iter().filter(|word| !word.starts_with('-')) {
+        let (name, at) = found.clone().unwrap_or((String::new(), info));
+        let Some(verb) = at.commands.iter().find(|v| v.name == word) else {
+            break;
+        };
+        found = Some((format!("{name} {word}"), &verb.command));
+    }
+    found
+}
+
+/// How argh begins what a value's own parser has to say.
+const OF_A_VALUE: [&str; 2] = [
+    "Error parsing option '",
+    "Error parsing positional argument '",
+];
+
+/// How argh begins a list of what is missing.
+const MISSING: [&str; 3] = [
+    "Required positional arguments not provided:",
+    "Required options not provided:",
+    "One of the following subcommands must be present:",
+];
+
+/// What the standard library says of a number, and what would be valid.
+const NUMBERS: [(&str, &str); 4] = [
+    ("invalid digit found in string", "it is a whole number"),
+    (
+        "cannot parse integer from empty string",
+        "it is a whole number",
+    ),
+    ("number too large to fit in target type", "it is too large"),
+    ("invalid float literal", "it is a number"),
+];
+
+/// Words of argh's and of the standard library's in ours.
+#[must_use]
+pub fn plainer(said: &str) -> String {
+    let of_value = OF_A_VALUE.iter().find_map(|it| said.strip_prefix(it));
+    let parts = of_value.and_then(|rest| {
+        let (name, rest) = rest.split_once("' with value '")?;
+        let (value, why) = rest.split_once("': ")?;
+        Some((name, value, why))
+    });
+    if let Some((name, value, why)) = parts {
+        let number = NUMBERS.iter().find(|(theirs, _)| *theirs == why);
+        let why = number.map_or(why, |(_, ours)| ours);
+        return match why.contains(&format!("`{value}`")) {
+            true => format!("{name}: {why}"),
+            false => format!("{name}: `{value}`: {why}"),
+        };
+    }
+    let (lists, names): (Vec<&str>, Vec<&str>) = said
+        .lines()
+        .map(str::trim)
+        .partition(|line| MISSING.contains(line));
+    match lists[..] {
+        [] => said.to_owned(),
+        [list] if list == MISSING[2] => {
+            let verbs = names.into_iter().filter(|name| *name != "help");
+            let verbs = verbs.collect::<Vec<_>>().join(", ");
+            format!("a verb is missing; valid are {verbs}")
+        }
+        _ => format!("missing: {}", names.join(", ")),
+    }
+}
+
+/// What is wrong with a work type that is a word of its own in a plan, as
+/// which `boot` takes all its words that are no options.
+#[must_use]
+pub fn stray(words: &[String]) -> Option<String> {
+    let boots = words.first().is_some_and(|verb| verb == "boot");
+    let plan = words.iter().position(|word| word == "--");
+    let from = plan.or_else(|| boots.then_some(0))?;
+    let work = words[from..].windows(2).find_map(|two| {
+        let value = plan.is_none() && two[0].starts_with("--");
+        find(&two[1]).filter(|_| !value)
+    })?;
+    let work = work.name;
+    Some(format!(
+        "`{work}` is a work type: in a plan it is work={work}, or \
+         with={work} for a group beside another"
+    ))
 }
 
 fn takes_value(flag: &FlagInfo<'_>) -> bool {
@@ -152,10 +251,10 @@ fn wrong_verb(info: &CommandInfoWithArgs, word: &str) -> String {
 
 fn wrong_option(
     info: &CommandInfoWithArgs,
+    name: &str,
     verb: &CommandInfoWithArgs,
     word: &str,
 ) -> String {
-    let name = verb.name;
     if !word.starts_with('-') {
         if !verb.commands.is_empty() {
             let names = verb.commands.iter().map(|verb| verb.name);
@@ -169,10 +268,10 @@ fn wrong_option(
     format!("`{name}` has no option `{word}`{}", near(word, options))
 }
 
-/// The nearest of `names`, or else all of them.
-fn near(
+/// The nearest of `names`, or else all of them, behind a semicolon.
+pub(crate) fn near<'v, N: Iterator<Item = &'v str> + Clone>(
     word: &str,
-    names: impl Iterator<Item = &'static str> + Clone,
+    names: N,
 ) -> String {
     let near = nearest::of(word, &|take| names.clone().for_each(take))
         .or_else(|| names.clone().find(|name| letters(name) == letters(word)))
@@ -201,7 +300,7 @@ fn only<T>(mut all: impl Iterator<Item = T>) -> Option<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{explained, normalised};
+    use super::{explained, normalised, stray};
     use argh::{ArgsInfo, FromArgs};
 
     /// For the tests.
@@ -253,7 +352,7 @@ mod tests {
     }
 
     fn words(line: &str) -> Vec<String> {
-        line.split(' ').map(str::to_owned).collect()
+        line.split_whitespace().map(str::to_owned).collect()
     }
 
     #[test]
@@ -294,6 +393,8 @@ mod tests {
             ),
             ("list", "list"),
             ("boot - --append -", "boot /dev/stdin --append -"),
+            ("boot -h", "boot --help"),
+            ("boot --append -h -- -h", "boot --append -h -- -h"),
         ] {
             assert_eq!(normalised(&info, &words(given)), words(read));
         }
@@ -326,6 +427,11 @@ mod tests {
             ("boot --zzz", "valid are --deterministic, --append, --setup"),
             ("--setup", "no option `--setup` here; options follow a verb"),
             ("boot --append", "No value provided for option '--append'"),
+            (
+                "boot --deterministic x",
+                "--deterministic: `x`: it is a whole number",
+            ),
+            ("", "a verb is missing; valid are boot, compare\nsee"),
         ] {
             let words = words(line);
             let borrowed: Vec<&str> =
@@ -333,6 +439,29 @@ mod tests {
             let early = Args::from_args(&["xtask"], &borrowed).unwrap_err();
             let said = explained(&info, &words, &early.output);
             assert!(said.contains(message), "{line}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_work_type_in_place_of_a_word_is_told_apart() {
+        for (line, work) in [
+            ("boot PipeIo", Some("PipeIo")),
+            ("boot --no-store time=1s PipeIo", Some("PipeIo")),
+            ("judge --kernel x -- Schbench", Some("Schbench")),
+            ("boot --runs PipeIo work=PipeIo", None),
+            ("boot --runs PipeIo -- work=PipeIo", None),
+            ("explain PipeIo", None),
+            ("boot", None),
+            ("", None),
+        ] {
+            let said = stray(&words(line));
+            let means = |work| format!("`{work}` is a work type: in a plan");
+            match (said, work.map(means)) {
+                (Some(said), Some(means)) => {
+                    assert!(said.starts_with(&means), "{said}");
+                }
+                (said, means) => assert_eq!(said, means, "{line}"),
+            }
         }
     }
 }

@@ -33,6 +33,15 @@ pub struct Target {
     pub upper: (u64, NonZeroU64),
 }
 
+impl Target {
+    /// To the next block of its own part, round and round.
+    pub fn next_write(&mut self) -> Io {
+        let to = self.start + self.next * self.block;
+        self.next = (self.next + 1) % self.blocks;
+        Io::Write(to)
+    }
+}
+
 /// One transfer.
 #[derive(Debug, Clone, Copy)]
 pub enum Io {
@@ -53,11 +62,23 @@ impl Ctx<'_> {
     ///
     /// The disk is in use, or cannot be opened.
     pub fn disk(&mut self, flags: [Option<OFlags>; 2]) -> Result<Target, Stop> {
+        self.target(Disk::look(self.given.work).ok().flatten(), flags)
+    }
+
+    /// As [`Self::disk`], of a disk that was found or not.
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn target(
+        &mut self,
+        found: Option<Disk>,
+        flags: [Option<OFlags>; 2],
+    ) -> Result<Target, Stop> {
         let (work, index) = (self.given.work, self.given.index);
         let buffer = Region::new(ENDS).call(Op::Mmap.name())?;
         let mut buffer = ManuallyDrop::new(buffer);
         let writes = flags[0].is_some();
-        let found = Disk::look(work).ok().flatten();
         let (disk, file) = match found {
             Some(disk) => (disk, None),
             None => (Disk::file(), Some(file()?)),
@@ -111,7 +132,7 @@ impl Ctx<'_> {
         let file = open(at, flags)?;
         let free = is_free(&file, disk, buffer).call(Op::Pread.name())?;
         if !free && !self.given.work.flag(&FORCE) {
-            return Err(Stop::Skip("DEVICE_IN_USE"));
+            return Err(Stop::skip(&"DEVICE_IN_USE"));
         }
         if free && writes {
             mark(&file, buffer).call(Op::Pwrite.name())?;
@@ -119,14 +140,9 @@ impl Ctx<'_> {
         Ok(())
     }
 
-    /// One transfer, a block of which is a work unit; whether it was whole.
-    pub fn io(
-        &mut self,
-        wake: &Hist,
-        hist: &Hist,
-        target: &mut Target,
-        io: Io,
-    ) -> bool {
+    /// One transfer, a block of which is a work unit; how long it took, if it
+    /// was whole.
+    pub fn transfer(&mut self, target: &mut Target, io: Io) -> Option<u64> {
         let len = usize::try_from(target.block).unwrap_or(0);
         let buffer = target.buffer.bytes_mut().get_mut(..len);
         let (at, op, len) = match io {
@@ -136,29 +152,43 @@ impl Ctx<'_> {
         };
         // The loop asks for what it has opened.
         let (Some(file), Some(buffer)) = (&target.open[at], buffer) else {
-            return false;
+            return None;
         };
-        let (result, ns) = self.run_delay_over(wake, |c| {
-            let begin = now();
-            let result = match io {
-                Io::Read(at) => pread(file, buffer, at),
-                Io::Write(at) => pwrite(file, buffer, at),
-                Io::Flush => fdatasync(file).map(|()| 0),
-            };
-            let end = now();
-            c.resumed_at(end);
-            (result, end - begin)
-        });
+        let begin = now();
+        let result = match io {
+            Io::Read(at) => pread(file, buffer, at),
+            Io::Write(at) => pwrite(file, buffer, at),
+            Io::Flush => fdatasync(file).map(|()| 0),
+        };
+        let end = now();
+        match target.disk.tmpfs {
+            true => self.checkpoint_at(end),
+            false => self.resumed_at(end),
+        }
         match result {
             Ok(n) if n == len => {
-                self.record(hist, ns);
                 self.units(u64::from(len > 0));
-                return true;
+                return Some(end - begin);
             }
             Ok(_) => self.failed(op, Errno::IO),
             Err(errno) => self.failed(op, errno),
         }
-        false
+        None
+    }
+
+    /// A transfer with what is recorded of it; whether it was whole.
+    pub fn io(
+        &mut self,
+        wake: &Hist,
+        hist: &Hist,
+        target: &mut Target,
+        io: Io,
+    ) -> bool {
+        let took = self.run_delay_over(wake, |c| c.transfer(target, io));
+        if let Some(ns) = took {
+            self.record(hist, ns);
+        }
+        took.is_some()
     }
 
     /// Writes the next blocks of its own part, round and round; whether none
@@ -174,9 +204,8 @@ impl Ctx<'_> {
             if self.stop() {
                 return false;
             }
-            let to = target.start + target.next * target.block;
-            self.io(wake, hist, target, Io::Write(to));
-            target.next = (target.next + 1) % target.blocks;
+            let write = target.next_write();
+            self.io(wake, hist, target, write);
         }
         true
     }
@@ -191,9 +220,13 @@ impl Ctx<'_> {
 
 /// The file in place of a disk, which nobody closes.
 fn file() -> Result<RawFd, Stop> {
-    let file = memfd_create("disk", MemfdFlags::CLOEXEC);
-    let file = file.call("memfd_create")?;
-    ftruncate(&file, Disk::file().bytes).call("ftruncate")?;
+    let file = match memfd_create("disk", MemfdFlags::CLOEXEC) {
+        Err(Errno::NOSYS) => {
+            return Err(Stop::skip(&"NO_CONFIG:CONFIG_MEMFD_CREATE"));
+        }
+        file => file.call(&"memfd_create")?,
+    };
+    ftruncate(&file, Disk::file().bytes).call(&"ftruncate")?;
     Ok(file.into_raw_fd())
 }
 

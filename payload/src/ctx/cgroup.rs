@@ -23,7 +23,7 @@ impl Ctx<'_> {
     ///
     /// It is not there, or this user may not write to it.
     pub fn cgroup_procs(&self, name: &str) -> Result<OwnedFd, Stop> {
-        let base = self.given.cgroups.ok_or(Stop::Skip("NO_CGROUP2"))?;
+        let base = self.given.cgroups.ok_or(Stop::skip(&"NO_CGROUP2"))?;
         let file = cgroup::open(&base.path(name), "cgroup.procs");
         file.call(Op::Open.name())
     }
@@ -69,14 +69,14 @@ impl Ctx<'_> {
     ///
     /// The kernel does not tell.
     pub fn cgroup_siblings(&self, tids: &[AtomicU64]) -> Result<usize, Stop> {
-        let own = own().ok_or(Stop::Skip("NO_CGROUP2"))?;
-        let file = cgroup::open_read(&own, "cgroup.threads").call("open")?;
+        let own = own().ok_or(Stop::skip(&"NO_CGROUP2"))?;
+        let file = cgroup::open_read(&own, "cgroup.threads").call(&"open")?;
         let me = gettid().as_raw_nonzero().get().unsigned_abs().into();
         let mut room = tids.iter();
         let (mut count, mut number) = (0, 0);
         let mut buf = [0; 512];
         loop {
-            let n = rustix::io::read(&file, &mut buf).call("read")?;
+            let n = rustix::io::read(&file, &mut buf).call(&"read")?;
             if n == 0 {
                 return Ok(count);
             }

@@ -4,7 +4,7 @@ use super::{Ctx, effective};
 use crate::kit::slot::{Op, State};
 use crate::kit::text::{entry, read_file};
 use crate::sys::{self, Disposition};
-use crate::workload::Stop;
+use crate::workload::{Stop, ThinStr};
 use core::fmt::{self, Write};
 use core::sync::atomic::{Ordering::SeqCst, fence};
 use heapless::String;
@@ -14,7 +14,7 @@ use rustix::io::{Errno, fcntl_dupfd_cloexec};
 /// Most bytes of a command, and of an environment.
 const TEXTS: usize = 4096;
 
-const OVER: &str = "FAIL(no_progress): the run was over before it began";
+const OVER: ThinStr = &"FAIL(no_progress): the run was over before it began";
 
 /// What a worker becomes, and what it is given.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ impl Ctx<'_> {
     {
         self.try_exec(program).unwrap_or_else(|(call, errno)| {
             let call = call.name();
-            Stop::Broken { call, errno }
+            Stop::broken(call, errno)
         })
     }
 
@@ -82,7 +82,7 @@ impl Ctx<'_> {
         // which would kill the program, or the stop is seen here.
         fence(SeqCst);
         if self.stop() {
-            return Ok(Stop::Fail(OVER));
+            return Ok(Stop::fail(OVER));
         }
         Err((Op::Execve, sys::exec::execve(&command, &environment)))
     }

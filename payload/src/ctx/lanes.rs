@@ -49,7 +49,7 @@ impl Ctx<'_> {
 
     /// Replaces one of the type's own figures.
     pub fn metric_set(&self, metric: &Metric, n: u64) {
-        self.given.slot.metrics[metric.index].store(n, Relaxed);
+        self.given.slot.metrics[metric.at()].store(n, Relaxed);
     }
 
     /// Iterations that tasks of this instance have counted so far.
@@ -72,7 +72,7 @@ impl Ctx<'_> {
     ///
     /// More CPUs than a set can hold.
     pub fn sched_getaffinity(&self) -> Result<Cpus, Stop> {
-        let set = sched_getaffinity(None).call("sched_getaffinity")?;
+        let set = sched_getaffinity(None).call(&"sched_getaffinity")?;
         Ok(Cpus::from_set(&set))
     }
 

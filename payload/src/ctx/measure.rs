@@ -26,6 +26,6 @@ impl Ctx<'_> {
     /// This task's part of one of the type's own figures.
     #[must_use]
     pub fn metric_so_far(&self, metric: &Metric) -> u64 {
-        self.given.slot.metrics[metric.index].load(Relaxed)
+        self.given.slot.metrics[metric.at()].load(Relaxed)
     }
 }

@@ -69,7 +69,7 @@ impl Ctx<'_> {
                 Err(Errno::TIMEDOUT | Errno::AGAIN | Errno::INTR) => {}
                 Err(errno) => {
                     let call = Op::FutexLockPi.name();
-                    return Err(Stop::Broken { call, errno });
+                    return Err(Stop::broken(call, errno));
                 }
             }
         }
@@ -87,7 +87,7 @@ impl Ctx<'_> {
         }
         futex::unlock_pi(&mutex.0, self.futex_flags()).map_err(|errno| {
             let call = Op::FutexUnlockPi.name();
-            Stop::Broken { call, errno }
+            Stop::broken(call, errno)
         })
     }
 

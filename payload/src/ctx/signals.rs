@@ -29,8 +29,8 @@ impl Ctx<'_> {
         let given = self.given;
         let handled = Handled {
             stamp,
-            hist: &given.hists[hist.index],
-            count: &given.slot.metrics[count.index],
+            hist: &given.hists[hist.at()],
+            count: &given.slot.metrics[count.at()],
         };
         handled::scope(&handled, || work(self)).call(Op::Sigaction.name())?
     }

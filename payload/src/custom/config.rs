@@ -1,7 +1,7 @@
 //! What a plan tells work of one's own.
 
 use crate::kit::text::{digits, signed};
-use crate::workload::{Conflict, Param, Work};
+use crate::workload::{Param, Work};
 
 /// Numbers, switches and bytes for work of one's own, in the form in which a
 /// C program finds them. Their meaning is its author's.
@@ -92,7 +92,7 @@ const BOOL: usize = I32 + 4;
 pub const EXEC: Param = Param::text(
     0,
     "custom.exec",
-    "an absolute path of at most 255 bytes",
+    &"an absolute path of at most 255 bytes",
     |text| text.is_empty() || text.starts_with('/') && is_text(text),
     "the program to run",
 );
@@ -101,7 +101,7 @@ pub const EXEC: Param = Param::text(
 pub const NAME: Param = Param::text(
     1,
     "custom.name",
-    "the name of a type that the payload's own crate registered",
+    &"the name of a type that the payload's own crate registered",
     |text| text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_'),
     "the registered type to run",
 );
@@ -126,7 +126,7 @@ pub const SHARED: Param = Param::count(
 const BLOB: Param = Param::text(
     BOOL + 4,
     "custom.blob",
-    "an even number of at most 512 hexadecimal digits",
+    &"an even number of at most 512 hexadecimal digits",
     is_blob,
     "bytes for the author",
 );
@@ -165,25 +165,25 @@ pub const PARAMS: &[Param] = &[
 ];
 
 const fn arg(i: usize, name: &'static str) -> Param {
-    let rule = "a text of at most 255 bytes without control characters";
+    let rule = &"a text of at most 255 bytes without control characters";
     Param::text(ARG + i, name, rule, is_text, "an argument of the program")
 }
 
 const MEANING: &str = "a number for the author";
 
 const fn unsigned(i: usize, name: &'static str) -> Param {
-    let rule = "a whole number from 0 to 18446744073709551615";
+    let rule = &"a whole number from 0 to 18446744073709551615";
     Param::text(U64 + i, name, rule, |text| is(text, digits(text)), MEANING)
 }
 
 const fn long(i: usize, name: &'static str) -> Param {
-    let rule = "a whole number from -9223372036854775808 to \
+    let rule = &"a whole number from -9223372036854775808 to \
                 9223372036854775807";
     Param::text(I64 + i, name, rule, |text| is(text, signed(text)), MEANING)
 }
 
 const fn int(i: usize, name: &'static str) -> Param {
-    let rule = "a whole number from -2147483648 to 2147483647";
+    let rule = &"a whole number from -2147483648 to 2147483647";
     Param::text(I32 + i, name, rule, |text| is(text, small(text)), MEANING)
 }
 
@@ -222,15 +222,12 @@ pub fn args<'t>(work: &Work<'t>) -> impl Iterator<Item = &'t str> {
 /// # Errors
 ///
 /// It has.
-pub fn check_type(work: &Work<'_>) -> Result<(), Conflict> {
+pub fn check_type(work: &Work<'_>) -> Result<(), &'static str> {
     let rule = "custom.exec, custom.name, custom.start, custom.shared_bytes \
                 and custom.arg are not for a registered type";
     let mut others = PARAMS.iter().take(U64);
     match others.find(|param| work.value(param) != param.kind.default()) {
-        Some(param) => Err(Conflict {
-            key: param.name,
-            rule,
-        }),
+        Some(_) => Err(rule),
         None => Ok(()),
     }
 }
@@ -240,17 +237,15 @@ pub fn check_type(work: &Work<'_>) -> Result<(), Conflict> {
 /// # Errors
 ///
 /// Nothing, or a program and a type.
-pub fn check(work: &Work<'_>) -> Result<(), Conflict> {
-    let rule = match (work.text(&EXEC), work.text(&NAME)) {
-        ("", "") => {
+pub fn check(work: &Work<'_>) -> Result<(), &'static str> {
+    match (work.text(&EXEC), work.text(&NAME)) {
+        ("", "") => Err(
             "it needs a program, custom.exec=/bin/app, or a registered type, \
-             custom.name=MyWork"
-        }
-        (_, "") | ("", _) => return Ok(()),
-        _ => "custom.exec and custom.name exclude each other",
-    };
-    let key = NAME.name;
-    Err(Conflict { key, rule })
+             custom.name=MyWork",
+        ),
+        (_, "") | ("", _) => Ok(()),
+        _ => Err("custom.exec and custom.name exclude each other"),
+    }
 }
 
 #[cfg(test)]
@@ -326,7 +321,7 @@ mod tests {
     #[test]
     fn parameters_stand_at_their_index() {
         for (at, param) in PARAMS.iter().enumerate() {
-            assert_eq!(param.index, at, "{}", param.name);
+            assert_eq!(param.at(), at, "{}", param.name);
         }
     }
 }

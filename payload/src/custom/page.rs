@@ -265,14 +265,14 @@ pub fn create(
     shared_bytes: u64,
 ) -> core::result::Result<OwnedFd, Stop> {
     let sealing = MemfdFlags::ALLOW_SEALING;
-    let file = file("pidone-ctl", sealing).call("memfd_create")?;
+    let file = file("pidone-ctl", sealing).call(&"memfd_create")?;
     let size = size_of::<Page>() as u64;
-    ftruncate(&file, size).call("ftruncate")?;
-    fallocate(&file, FallocateFlags::empty(), 0, size).call("fallocate")?;
+    ftruncate(&file, size).call(&"ftruncate")?;
+    fallocate(&file, FallocateFlags::empty(), 0, size).call(&"fallocate")?;
     let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
-    fcntl_add_seals(&file, seals).call("fcntl")?;
+    fcntl_add_seals(&file, seals).call(&"fcntl")?;
     let fd = rustix::fd::AsFd::as_fd(&file);
-    Mapped::new(fd).call("mmap")?.fill(cfg, shared_bytes);
+    Mapped::new(fd).call(&"mmap")?.fill(cfg, shared_bytes);
     Ok(file)
 }
 
@@ -283,8 +283,8 @@ pub fn create(
 /// The call that failed.
 pub fn region(bytes: u64) -> core::result::Result<OwnedFd, Stop> {
     let none = MemfdFlags::empty();
-    let file = file("pidone-region", none).call("memfd_create")?;
-    ftruncate(&file, bytes).call("ftruncate")?;
+    let file = file("pidone-region", none).call(&"memfd_create")?;
+    ftruncate(&file, bytes).call(&"ftruncate")?;
     Ok(file)
 }
 

@@ -60,19 +60,19 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     let work = place.work;
     if !is_program(work.text(&EXEC)) {
         // So is a type that only another payload has.
-        return Err(Stop::Skip("NO_PAYLOAD"));
+        return Err(Stop::skip(&"NO_PAYLOAD"));
     }
     let bytes = work.count(&SHARED);
     let page = page::create(&CustomCfg::of(work), bytes)?;
     instance.files.set(PAGE, page);
-    let (end, report) = pipe_with(PipeFlags::CLOEXEC).call("pipe2")?;
+    let (end, report) = pipe_with(PipeFlags::CLOEXEC).call(&"pipe2")?;
     // Whoever still holds the other end must not keep the supervisor.
-    ioctl_fionbio(&end, true).call("ioctl")?;
+    ioctl_fionbio(&end, true).call(&"ioctl")?;
     instance.files.set(REPORT, report);
     instance.files.set(REPORT_END, end);
     if bytes > 0 {
         let region = match place.lead.files.get(REGION) {
-            Some(first) => fcntl_dupfd_cloexec(first, 0).call("fcntl")?,
+            Some(first) => fcntl_dupfd_cloexec(first, 0).call(&"fcntl")?,
             None => page::region(bytes)?,
         };
         instance.files.set(REGION, region);
@@ -187,7 +187,7 @@ impl Program<'_> {
         for (ring, seen, hist) in RINGS {
             let hist = &self.instance.hists[hist];
             let lost = page.drain(ring, self.cell(seen), hist);
-            add(&slot.metrics[LOST.index], lost);
+            add(&slot.metrics[LOST.at()], lost);
         }
         if let Ok(cpu) = sys::exec::process_cpu(pid) {
             slot.cpu_end_ns.store(cpu, Relaxed);

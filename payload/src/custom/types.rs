@@ -84,7 +84,7 @@ impl Setup<'_> {
     /// `TOO_FEW_CPUS`.
     pub fn need_cpus(&self, cpus: u32) -> Result<(), Stop> {
         match self.place.cpus.len() < cpus {
-            true => Err(Stop::Skip("TOO_FEW_CPUS")),
+            true => Err(Stop::skip(&"TOO_FEW_CPUS")),
             false => Ok(()),
         }
     }

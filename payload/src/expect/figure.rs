@@ -6,7 +6,7 @@ use crate::expect::error::{
 use crate::expect::{Kind, decimal, split_dot};
 use crate::kit::histogram::{Summary, percentile};
 use crate::kit::text::digits;
-use crate::record::Worker;
+use crate::record::{Counter, Worker};
 use crate::workload::Workload;
 
 /// The figures of a finished run.
@@ -84,6 +84,7 @@ impl Totals {
             let value = match figure.of {
                 Of::Sum(of) => of(worker),
                 Of::Most(of) => Some(of(worker)),
+                Of::Kernel(counter) => worker.kernel[counter],
                 Of::Run => None,
             };
             *total = total.zip(value).map(|(total, value)| match figure.of {
@@ -114,6 +115,8 @@ pub(super) struct GroupFigure {
 enum Of {
     /// The sum over the workers.
     Sum(fn(&Worker<'_>) -> Option<u64>),
+    /// The sum over the workers of what the kernel counted.
+    Kernel(Counter),
     /// The largest of the workers.
     Most(fn(&Worker<'_>) -> u64),
     /// Not of the workers.
@@ -132,18 +135,18 @@ pub(super) const FIGURES: &[GroupFigure] = &[
     number("workers", |_| Some(1)),
     number("nowait", |w| Some(w.nowait)),
     duration("cpu", |w| Some(w.cpu_ns)),
-    duration("run_delay", |w| w.kernel.run_delay_ns),
-    number("run_count", |w| w.kernel.run_count),
-    number("nvcsw", |w| w.kernel.nvcsw),
-    number("nivcsw", |w| w.kernel.nivcsw),
-    number("migrations", |w| w.kernel.migrations),
+    figure("run_delay", Kind::Duration, Of::Kernel(Counter::RunDelay)),
+    kernel("run_count", Counter::RunCount),
+    kernel("nvcsw", Counter::Nvcsw),
+    kernel("nivcsw", Counter::Nivcsw),
+    kernel("migrations", Counter::Migrations),
     number("migrations_seen", |w| Some(w.migrations_seen)),
-    number("nr_wakeups", |w| w.kernel.wakeups),
-    number("nr_wakeups_sync", |w| w.kernel.wakeups_sync),
-    number("nr_wakeups_migrate", |w| w.kernel.wakeups_migrate),
-    number("nr_wakeups_remote", |w| w.kernel.wakeups_remote),
-    number("minflt", |w| w.kernel.minflt),
-    number("majflt", |w| w.kernel.majflt),
+    kernel("nr_wakeups", Counter::Wakeups),
+    kernel("nr_wakeups_sync", Counter::WakeupsSync),
+    kernel("nr_wakeups_migrate", Counter::WakeupsMigrate),
+    kernel("nr_wakeups_remote", Counter::WakeupsRemote),
+    kernel("minflt", Counter::Minflt),
+    kernel("majflt", Counter::Majflt),
     figure("max_gap", Kind::Duration, Of::Most(|w| w.max_gap_ns)),
     figure(
         "max_cpu_gap",
@@ -173,6 +176,10 @@ const fn duration(
     of: fn(&Worker<'_>) -> Option<u64>,
 ) -> GroupFigure {
     figure(name, Kind::Duration, Of::Sum(of))
+}
+
+const fn kernel(name: &'static str, counter: Counter) -> GroupFigure {
+    figure(name, Kind::Number, Of::Kernel(counter))
 }
 
 /// A figure as written.

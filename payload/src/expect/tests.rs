@@ -3,7 +3,7 @@
 use super::figure::{FIGURES, Figures, Stat, Totals};
 use super::{Expect, Judged, Kind};
 use crate::kit::histogram::{Summary, bucket_of};
-use crate::record::{Exit, Pairs, TaskCounters, Worker};
+use crate::record::{Counter, Exit, Pairs, TaskCounters, Worker};
 use crate::workload::Workload;
 use crate::workloads;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
@@ -385,11 +385,9 @@ fn worker(index: u32, nvcsw: Option<u64>) -> Worker<'static> {
         cpu_ns: 9,
         nowait: 10,
         first_ns: 11,
-        kernel: TaskCounters {
-            nvcsw,
-            nivcsw: Some(3),
-            ..TaskCounters::default()
-        },
+        kernel: TaskCounters::default()
+            .with(Counter::Nvcsw, nvcsw)
+            .with(Counter::Nivcsw, Some(3)),
         migrations_seen: 13,
         cpus_used: &[],
         max_gap_ns: 100 - u64::from(index),

@@ -8,7 +8,7 @@ use crate::kit::text::{digits, path, plain, read_file};
 use crate::probe::Feature;
 use crate::workload::{
     CallExt, Fit, Instance, Kind, Metric, Need, Param, Place, Shared, Stop,
-    What, Work, doc,
+    What, Why, Work, doc,
 };
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, major, minor, openat, stat};
@@ -18,7 +18,7 @@ use rustix::io::Errno;
 pub const DEV: Param = Param::text(
     0,
     "dev",
-    "the path of a block device, /dev/vda if absent",
+    &"the path of a block device, /dev/vda if absent",
     |text| text.len() <= 64 && plain(text),
     "the disk; what is on it is lost",
 );
@@ -197,9 +197,10 @@ impl Disk {
     }
 }
 
-/// Whether a type's plan says what a block is: what is a number there.
+/// Whether a type's plan says what a block is.
 fn has_block(work: &Work<'_>) -> bool {
-    work.count(&BLOCK) > 0
+    let mut there = work.row().params.iter();
+    there.any(|param| param.name == BLOCK.name)
 }
 
 /// The path of the disk of a plan.
@@ -230,12 +231,11 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     // As long as somebody holds the disk, or a part of it, nobody can hold
     // it alone; this one lets go at once.
     match open(name(work), OFlags::RDONLY | OFlags::EXCL) {
-        Err(Stop::Broken {
-            errno: Errno::BUSY, ..
-        }) => match work.flag(&FORCE) {
-            true => {}
-            false => return Err(Stop::Skip("DEVICE_IN_USE")),
-        },
+        Err(stop) if stop.why() == Why::Broken(Errno::BUSY) => {
+            if !work.flag(&FORCE) {
+                return Err(Stop::skip(&"DEVICE_IN_USE"));
+            }
+        }
         opened => drop(opened?),
     }
     if let Some(named) = instance.named.first() {
@@ -253,7 +253,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
 /// `NO_CAP` if this user may not, or what `open` said.
 pub fn open(path: &str, flags: OFlags) -> Result<OwnedFd, Stop> {
     match openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()) {
-        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::Skip("NO_CAP")),
+        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::skip(&"NO_CAP")),
         opened => opened.call(Op::Open.name()),
     }
 }
@@ -321,7 +321,9 @@ mod tests {
             }
             assert!(at <= end << 20 && at > (end << 20) - 7 * 4096, "{at}");
         }
-        let work = Work::new(workloads::find("IoConvoy").unwrap());
+        let mut work = Work::new(workloads::find("IoConvoy").unwrap());
+        // Direct.
+        work.set("mode", Value::Choice(1)).unwrap();
         assert_eq!(disk(64 << 20).upper_half(&work), (32 << 20, 8192));
         assert_eq!(Disk::file().stripe(&work, 5, 9), (0, 2048));
         assert_eq!(Disk::file().upper_half(&work), (8 << 20, 2048));

@@ -38,7 +38,7 @@ pub const FRAME: Param = Param::count(
 pub const NIC: Param = Param::text(
     2,
     "nic",
-    "the name of an interface; the first with a device if absent",
+    &"the name of an interface; the first with a device if absent",
     |text| text.len() < 16 && plain(text) && !has(text, "/"),
     "the interface that sends",
 );
@@ -167,9 +167,9 @@ const GATEWAY: u32 = 0x0a00_0202;
 
 fn opened(socket: Result<OwnedFd, Errno>) -> Result<OwnedFd, Stop> {
     match socket {
-        Err(Errno::AFNOSUPPORT) => Err(Stop::Skip("NO_CONFIG:CONFIG_PACKET")),
-        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::Skip("NO_CAP")),
-        socket => socket.call("socket"),
+        Err(Errno::AFNOSUPPORT) => Err(Stop::skip(&"NO_CONFIG:CONFIG_PACKET")),
+        Err(Errno::ACCESS | Errno::PERM) => Err(Stop::skip(&"NO_CAP")),
+        socket => socket.call(&"socket"),
     }
 }
 
@@ -333,7 +333,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     let [.., own_flags, other_flags] = instance.cells else {
         return Ok(());
     };
-    let (name, from) = find(work).ok_or(Stop::Skip("NO_NIC"))?;
+    let (name, from) = find(work).ok_or(Stop::skip(&"NO_NIC"))?;
     let other = first(from.index);
     let asked = work.choice(&ECHO);
     up(&name, own_flags);
@@ -357,7 +357,7 @@ pub fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
             return Ok(());
         }
     }
-    Err(Stop::Skip("NO_ECHO"))
+    Err(Stop::skip(&"NO_ECHO"))
 }
 
 /// Gives the interfaces the flags they had.

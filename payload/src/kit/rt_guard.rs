@@ -9,13 +9,14 @@
 use crate::kit::cpus::Cpus;
 use crate::kit::text::{digits, path, read_file, write_file};
 use crate::workload::{CallExt, Stop};
+use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::mount::{MountFlags, mount};
 use rustix::system::uname;
 
 const RUNTIME_US: &str = "/proc/sys/kernel/sched_rt_runtime_us";
 const PERIOD_US: &str = "/proc/sys/kernel/sched_rt_period_us";
-const DEBUGFS: &str = "/sys/kernel/debug";
+const DEBUGFS: &CStr = c"/sys/kernel/debug";
 /// The first kernel with a fair server.
 const FAIR_SERVER_SINCE: (u64, u64) = (6, 12);
 
@@ -94,7 +95,7 @@ impl Guard {
 pub fn mount_debugfs() {
     // Where it is not there or already mounted, reading it tells.
     let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-    let _told = mount("debugfs", DEBUGFS, "debugfs", flags, None);
+    let _told = mount(c"debugfs", DEBUGFS, c"debugfs", flags, None);
 }
 
 /// Takes all guards away, on all of these CPUs. What was changed is kept in
@@ -107,15 +108,15 @@ pub fn mount_debugfs() {
 pub fn lift(cpus: &Cpus, saved: &[AtomicU64]) -> Result<(), Stop> {
     let (throttle, servers) = saved.split_first().ok_or(NO_CELLS)?;
     if has_fair_server() && cpus.iter().all(|cpu| runtime(cpu).is_none()) {
-        return Err(Stop::Skip("NO_CONFIG:CONFIG_DEBUG_FS"));
+        return Err(Stop::skip(&"NO_CONFIG:CONFIG_DEBUG_FS"));
     }
     if let Some(us) = number(RUNTIME_US) {
-        write_file(RUNTIME_US, "-1").call("write")?;
+        write_file(RUNTIME_US, "-1").call(&"write")?;
         throttle.store(us + 1, Relaxed);
     }
     for (cpu, saved) in cpus.iter().zip(servers) {
         if let Some(ns) = runtime(cpu).filter(|&ns| ns > 0) {
-            write_file(&server(cpu, "runtime"), "0").call("write")?;
+            write_file(&server(cpu, "runtime"), "0").call(&"write")?;
             saved.store(ns + 1, Relaxed);
         }
     }
@@ -140,10 +141,11 @@ pub fn restore(cpus: &Cpus, saved: &[AtomicU64]) {
     }
 }
 
-const NO_CELLS: Stop = Stop::Fail("the type's row declares no cells");
+const NO_CELLS: Stop = Stop::fail(&"the type's row declares no cells");
 
 fn server(cpu: u32, file: &str) -> heapless::String<96> {
-    path(format_args!("{DEBUGFS}/sched/fair_server/cpu{cpu}/{file}"))
+    let debugfs = DEBUGFS.to_str().unwrap_or("");
+    path(format_args!("{debugfs}/sched/fair_server/cpu{cpu}/{file}"))
 }
 
 fn runtime(cpu: u32) -> Option<u64> {

@@ -4,8 +4,8 @@
 //! worker that crashes or hangs is still reported with all it had counted.
 //! Everything starts as zero, which is "nothing yet".
 
-use crate::record::TaskCounters;
-use crate::workload::MAX_METRICS;
+use crate::record::{COUNTERS, TaskCounters};
+use crate::workload::{MAX_METRICS, ThinStr};
 use core::sync::atomic::{
     AtomicI32, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -189,8 +189,8 @@ impl Op {
 
     /// The name on the wire.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL.get(self.index()).map_or("", |&(_, name)| name)
+    pub fn name(self) -> ThinStr {
+        Self::ALL.get(self.index()).map_or(&"", |(_, name)| name)
     }
 
     /// The operation of that name.
@@ -275,27 +275,19 @@ pub struct Failures {
 /// is one more than what was read.
 #[derive(Debug)]
 #[repr(C)]
-pub struct KernelCounters([AtomicU64; 11]);
+pub struct KernelCounters([AtomicU64; COUNTERS]);
 
 impl KernelCounters {
     /// Stores a reading.
     pub fn store(&self, c: &TaskCounters) {
-        for (to, from) in self.0.iter().zip(c.fields()) {
+        for (to, from) in self.0.iter().zip(c.0) {
             to.store(from.map_or(0, |value| value.wrapping_add(1)), Relaxed);
         }
     }
 
-    /// The differences `end - self` where both are known.
-    #[must_use]
-    pub fn until(&self, end: &Self) -> TaskCounters {
-        let mut delta = [None; 11];
-        for ((out, from), to) in delta.iter_mut().zip(&self.0).zip(&end.0) {
-            let (from, to) = (from.load(Relaxed), to.load(Relaxed));
-            if from > 0 && to > 0 {
-                *out = Some(to.saturating_sub(from));
-            }
-        }
-        TaskCounters::from_fields(delta)
+    fn at(&self, counter: usize) -> Option<u64> {
+        let stored = self.0.get(counter)?.load(Relaxed);
+        stored.checked_sub(1)
     }
 
     /// Whether nothing was stored.
@@ -382,6 +374,15 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// What the kernel counted meanwhile of the
+    /// [`Counter`](crate::record::Counter) of this number, where both readings
+    /// are known.
+    #[must_use]
+    pub fn kernel(&self, counter: usize) -> Option<u64> {
+        let [begin, end] = [&self.kernel_begin, &self.kernel_end];
+        Some(end.at(counter)?.saturating_sub(begin.at(counter)?))
+    }
+
     /// How far the worker is.
     #[must_use]
     pub fn state(&self) -> State {

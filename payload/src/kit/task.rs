@@ -1,7 +1,7 @@
 //! What `/proc` says of one task.
 
 use crate::kit::text::{around_last, digits, path, read_file, signed, word};
-use crate::record::TaskCounters;
+use crate::record::{Counter, TaskCounters};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::process::getpid;
@@ -20,32 +20,68 @@ pub fn read_own() -> TaskCounters {
 pub fn read(pid: u32, tid: u32) -> TaskCounters {
     let mut c = TaskCounters::default();
     let mut buf = [0; 8192];
-    let at = |file| path(format_args!("/proc/{pid}/task/{tid}/{file}"));
-    if let Some(text) = read_file(&at("schedstat"), &mut buf) {
-        c.run_delay_ns = word(text, 1);
-        c.run_count = word(text, 2);
-    }
-    if let Some(text) = read_file(&at("status"), &mut buf) {
-        c.nvcsw = after(text, "voluntary_ctxt_switches");
-        c.nivcsw = after(text, "nonvoluntary_ctxt_switches");
-    }
-    if let Some(text) = read_file(&at("stat"), &mut buf) {
-        // The name is in parentheses and may hold anything; minflt and
-        // majflt are fields 10 and 12 (proc_pid_stat(5)).
-        if let Some((_, rest)) = around_last(text, b')') {
-            c.minflt = word(rest, 10 - 3);
-            c.majflt = word(rest, 12 - 3);
+    for (file, counters) in FILES {
+        let file = path(format_args!("/proc/{pid}/task/{tid}/{file}"));
+        let Some(text) = read_file(&file, &mut buf) else {
+            continue;
+        };
+        for &(counter, place) in *counters {
+            c[counter] = match place {
+                Place::Word(at) => word(text, at),
+                // The name is in parentheses and may hold anything.
+                Place::Field(at) => around_last(text, b')')
+                    .and_then(|(_, rest)| word(rest, at - 3)),
+                Place::Key(key) => after(text, key),
+            };
         }
-    }
-    if let Some(text) = read_file(&at("sched"), &mut buf) {
-        c.migrations = after(text, "se.nr_migrations");
-        c.wakeups = after_either(text, "nr_wakeups");
-        c.wakeups_sync = after_either(text, "nr_wakeups_sync");
-        c.wakeups_migrate = after_either(text, "nr_wakeups_migrate");
-        c.wakeups_remote = after_either(text, "nr_wakeups_remote");
     }
     c
 }
+
+/// Where a file has a counter.
+#[derive(Clone, Copy)]
+enum Place {
+    /// The word after so many.
+    Word(usize),
+    /// This field of proc_pid_stat(5).
+    Field(usize),
+    /// The line of this name.
+    Key(&'static str),
+}
+
+const FILES: &[(&str, &[(Counter, Place)])] = &[
+    (
+        "schedstat",
+        &[
+            (Counter::RunDelay, Place::Word(1)),
+            (Counter::RunCount, Place::Word(2)),
+        ],
+    ),
+    (
+        "status",
+        &[
+            (Counter::Nvcsw, Place::Key("voluntary_ctxt_switches")),
+            (Counter::Nivcsw, Place::Key("nonvoluntary_ctxt_switches")),
+        ],
+    ),
+    (
+        "stat",
+        &[
+            (Counter::Minflt, Place::Field(10)),
+            (Counter::Majflt, Place::Field(12)),
+        ],
+    ),
+    (
+        "sched",
+        &[
+            (Counter::Migrations, Place::Key("se.nr_migrations")),
+            (Counter::Wakeups, Place::Key("nr_wakeups")),
+            (Counter::WakeupsSync, Place::Key("nr_wakeups_sync")),
+            (Counter::WakeupsMigrate, Place::Key("nr_wakeups_migrate")),
+            (Counter::WakeupsRemote, Place::Key("nr_wakeups_remote")),
+        ],
+    ),
+];
 
 /// The CPU a task runs on, or ran on last.
 #[must_use]
@@ -121,36 +157,31 @@ fn running_priority(stat: &str) -> Option<u64> {
     Some(u64::try_from(-1 - priority).unwrap_or(0))
 }
 
-/// The number in the line `key : number`.
+/// The number in the line `key : number`. Some kernels print statistics as
+/// `se.statistics.KEY`, others as `KEY`.
 fn after(text: &str, key: &str) -> Option<u64> {
     text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
-        (name.trim_ascii() == key).then(|| digits(value.trim_ascii()))?
-    })
-}
-
-/// Some kernels print statistics as `se.statistics.KEY`, others as `KEY`.
-fn after_either(text: &str, key: &str) -> Option<u64> {
-    after(text, key).or_else(|| {
-        text.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            let name = name.trim_ascii().strip_prefix("se.statistics.")?;
-            (name == key).then(|| digits(value.trim_ascii()))?
-        })
+        let name = name.trim_ascii();
+        let name = name.strip_prefix("se.statistics.").unwrap_or(name);
+        (name == key).then(|| digits(value.trim_ascii()))?
     })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{after, after_either, node_pages, read_own, running_priority};
+    use super::{Counter, after, node_pages, read_own, running_priority};
 
     #[test]
     fn own_counters_grow() {
         let before = read_own();
         rustix::thread::sched_yield();
         let after = read_own();
-        assert!(before.nvcsw.is_some() && before.minflt.is_some());
-        assert!(after.minflt >= before.minflt);
+        assert!(
+            before[Counter::Nvcsw].is_some()
+                && before[Counter::Minflt].is_some()
+        );
+        assert!(after[Counter::Minflt] >= before[Counter::Minflt]);
     }
 
     #[test]
@@ -175,8 +206,8 @@ mod tests {
         let text = "se.nr_migrations     :   3\nnr_wakeups : 7\n\
                     se.statistics.nr_wakeups_sync : 5\n";
         assert_eq!(after(text, "se.nr_migrations"), Some(3));
-        assert_eq!(after_either(text, "nr_wakeups"), Some(7));
-        assert_eq!(after_either(text, "nr_wakeups_sync"), Some(5));
-        assert_eq!(after_either(text, "nr_wakeups_migrate"), None);
+        assert_eq!(after(text, "nr_wakeups"), Some(7));
+        assert_eq!(after(text, "nr_wakeups_sync"), Some(5));
+        assert_eq!(after(text, "nr_wakeups_migrate"), None);
     }
 }

@@ -4,7 +4,7 @@ use crate::attr::{DURATION_RULE, InGrammar};
 use crate::custom::types::Registered;
 use crate::expect::error::ExpectError;
 use crate::plan::nearest;
-use crate::workload::{Kind, Param};
+use crate::workload::{Kind, LONGEST, Param};
 use crate::workloads;
 use core::fmt;
 use core::time::Duration;
@@ -133,11 +133,11 @@ fn range(f: &mut fmt::Formatter<'_>, param: &Param) -> fmt::Result {
         Kind::CountOr { word, min, max } => {
             write!(f, "{name} is `{word}` or a number from {min} to {max}")
         }
-        Kind::Duration { min_ns, max_ns, .. } => write!(
+        Kind::Duration { min_ns, .. } => write!(
             f,
             "{name} is {} to {}; {DURATION_RULE}",
-            InGrammar(Duration::from_nanos(min_ns)),
-            InGrammar(Duration::from_nanos(max_ns))
+            InGrammar(Duration::from_nanos(min_ns.into())),
+            InGrammar(LONGEST)
         ),
         Kind::Flag { .. } => write!(f, "{name} is `true` or `false`"),
         Kind::Choice { names, .. } => {

@@ -6,12 +6,12 @@ use core::fmt;
 const MAX: usize = 32;
 
 /// Hands out valid names, one by one.
-pub type Names<'n> = &'n dyn Fn(&mut dyn FnMut(&'static str));
+pub type Names<'n, 'v> = &'n dyn Fn(&mut dyn FnMut(&'v str));
 
 /// The one of `names` with the fewest changes of single letters, if those
 /// are at most a third of it; case does not count.
 #[must_use]
-pub fn of(name: &str, names: Names<'_>) -> Option<&'static str> {
+pub fn of<'v>(name: &str, names: Names<'_, 'v>) -> Option<&'v str> {
     let mut best = (name.len().max(3) / 3 + 1, None);
     names(&mut |valid| match distance(name, valid) {
         Some(changes) if changes < best.0 => best = (changes, Some(valid)),
@@ -28,7 +28,7 @@ pub fn of(name: &str, names: Names<'_>) -> Option<&'static str> {
 pub fn write(
     f: &mut fmt::Formatter<'_>,
     name: &str,
-    names: Names<'_>,
+    names: Names<'_, '_>,
 ) -> fmt::Result {
     if let Some(near) = of(name, names) {
         return write!(f, "; nearest is `{near}`");

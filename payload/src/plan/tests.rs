@@ -101,6 +101,10 @@ fn every_mistake_has_its_message() {
              above zero, for example spin:5ms,sleep:10ms",
         ),
         (
+            "work=Sequence phases=io:5ms dev=/dev/vdb",
+            "bad plan: `work=Sequence`: dev goes with io_backing=device",
+        ),
+        (
             "work=PriorityInversion low_priority=50",
             "bad plan: `work=PriorityInversion`: high_priority > \
              medium_priority > low_priority must hold",
@@ -273,9 +277,8 @@ fn every_parameter_refuses_what_is_outside_its_range() {
         for param in row.params {
             let name = param.name;
             let bad = match param.kind {
-                Kind::Count { max, .. } | Kind::CountOr { max, .. } => {
-                    (max + 1).to_string()
-                }
+                Kind::Count { max, .. } => (max + 1).to_string(),
+                Kind::CountOr { max, .. } => (u64::from(max) + 1).to_string(),
                 Kind::Duration { .. } => String::from("5"),
                 Kind::Flag { .. } | Kind::Choice { .. } => {
                     String::from("perhaps")

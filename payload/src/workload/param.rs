@@ -1,13 +1,13 @@
 //! Parameters of work types, and their values in a plan.
 
-use crate::workload::{Doc, MAX_PARAMS, Workload, doc};
+use crate::workload::{Doc, MAX_PARAMS, ThinStr, Workload, doc, place};
 use core::time::Duration;
 
 /// A parameter: its place, name, kind and meaning.
 #[derive(Debug, Clone, Copy)]
 pub struct Param {
     /// Its index in the row's `params`.
-    pub index: usize,
+    pub index: u8,
     /// The key in the plan.
     pub name: &'static str,
     /// Kind, range and default.
@@ -17,6 +17,12 @@ pub struct Param {
 }
 
 impl Param {
+    /// Its place among those of its row.
+    #[must_use]
+    pub const fn at(&self) -> usize {
+        self.index as usize
+    }
+
     /// A whole number from `min` to `max`.
     #[must_use]
     pub const fn count(
@@ -26,7 +32,11 @@ impl Param {
         (min, max): (u64, u64),
         summary: &'static str,
     ) -> Self {
-        let kind = Kind::Count { default, min, max };
+        let kind = Kind::Count {
+            default: narrow(default),
+            min: narrow(min),
+            max,
+        };
         Self::new(index, name, kind, summary)
     }
 
@@ -41,7 +51,19 @@ impl Param {
         Self::count(index, name, default, (0, 1_000_000_000), summary)
     }
 
-    /// A duration of up to an hour; the default is in µs.
+    /// A whole number, or a word that means "leave it alone".
+    #[must_use]
+    pub const fn count_or(
+        index: usize,
+        name: &'static str,
+        word: ThinStr,
+        (min, max): (u32, u32),
+        summary: &'static str,
+    ) -> Self {
+        Self::new(index, name, Kind::CountOr { word, min, max }, summary)
+    }
+
+    /// A duration of up to [`LONGEST`]; the default is in µs.
     #[must_use]
     pub const fn duration(
         index: usize,
@@ -51,9 +73,8 @@ impl Param {
         summary: &'static str,
     ) -> Self {
         let kind = Kind::Duration {
-            default_ns: default_us * 1_000,
-            min_ns: nanos(min),
-            max_ns: 3_600_000_000_000,
+            default_us: narrow(default_us),
+            min_ns: narrow(nanos(min)),
         };
         Self::new(index, name, kind, summary)
     }
@@ -79,12 +100,24 @@ impl Param {
         Self::new(index, name, Kind::Choice { default: 0, names }, summary)
     }
 
+    /// One of a list of words, the last by default.
+    #[must_use]
+    pub const fn last_choice(
+        index: usize,
+        name: &'static str,
+        names: &'static [&'static str],
+        summary: &'static str,
+    ) -> Self {
+        let default = place(names.len() - 1);
+        Self::new(index, name, Kind::Choice { default, names }, summary)
+    }
+
     /// Text that `check` accepts; empty by default.
     #[must_use]
     pub const fn text(
         index: usize,
         name: &'static str,
-        rule: &'static str,
+        rule: ThinStr,
         check: fn(&str) -> bool,
         summary: &'static str,
     ) -> Self {
@@ -100,7 +133,7 @@ impl Param {
         summary: &'static str,
     ) -> Self {
         Self {
-            index,
+            index: place(index),
             name,
             kind,
             summary: doc(summary),
@@ -114,29 +147,28 @@ pub enum Kind {
     /// A whole number.
     Count {
         /// Used when the plan is silent.
-        default: u64,
+        default: u32,
         /// Smallest valid value.
-        min: u64,
+        min: u32,
         /// Largest valid value.
         max: u64,
     },
     /// A whole number, or one word that means "leave it alone".
     CountOr {
         /// The word, which is the default.
-        word: &'static str,
+        word: ThinStr,
         /// Smallest valid value.
-        min: u64,
+        min: u32,
         /// Largest valid value.
-        max: u64,
+        max: u32,
     },
-    /// A duration with a unit: `ns`, `us`, `ms` or `s`.
+    /// A duration with a unit (`ns`, `us`, `ms` or `s`) of at most
+    /// [`LONGEST`].
     Duration {
         /// Used when the plan is silent.
-        default_ns: u64,
+        default_us: u32,
         /// Shortest valid value.
-        min_ns: u64,
-        /// Longest valid value.
-        max_ns: u64,
+        min_ns: u32,
     },
     /// `true` or `false` (`1`, `0`, `on`, `off`, `yes`, `no`).
     Flag {
@@ -146,7 +178,7 @@ pub enum Kind {
     /// One of a list of words.
     Choice {
         /// Index of the word used when the plan is silent.
-        default: usize,
+        default: u8,
         /// The words.
         names: &'static [&'static str],
     },
@@ -154,7 +186,7 @@ pub enum Kind {
     /// the plan is silent.
     Text {
         /// The form, for messages and help.
-        rule: &'static str,
+        rule: ThinStr,
         /// Whether a text has it.
         check: fn(&str) -> bool,
     },
@@ -165,13 +197,13 @@ impl Kind {
     #[must_use]
     pub const fn default(&self) -> Value<'static> {
         match *self {
-            Self::Count { default, .. } => Value::Count(default),
+            Self::Count { default, .. } => Value::Count(default as u64),
             Self::CountOr { .. } => Value::Word,
-            Self::Duration { default_ns, .. } => {
-                Value::Duration(Duration::from_nanos(default_ns))
+            Self::Duration { default_us, .. } => {
+                Value::Duration(Duration::from_micros(default_us as u64))
             }
             Self::Flag { default } => Value::Flag(default),
-            Self::Choice { default, .. } => Value::Choice(default),
+            Self::Choice { default, .. } => Value::Choice(default as usize),
             Self::Text { .. } => Value::Text(""),
         }
     }
@@ -195,53 +227,27 @@ pub enum Value<'t> {
 }
 
 impl<'t> Value<'t> {
-    /// A number; 0 for any other value.
-    #[must_use]
-    pub fn count(self) -> u64 {
-        self.count_or_word().unwrap_or(0)
+    fn stored(self) -> Stored<'t> {
+        let (number, text) = match self {
+            Self::Count(n) => (n, ""),
+            Self::Word => (WORD, ""),
+            Self::Duration(duration) => (nanos(duration), ""),
+            Self::Flag(flag) => (flag.into(), ""),
+            Self::Choice(index) => (index as u64, ""),
+            Self::Text(text) => (0, text),
+        };
+        Stored { number, text }
     }
+}
 
-    /// A number, `None` for any other value.
-    #[must_use]
-    pub fn count_or_word(self) -> Option<u64> {
-        match self {
-            Self::Count(n) => Some(n),
-            _ => None,
-        }
-    }
+/// The longest value of a [`Kind::Duration`].
+pub const LONGEST: Duration = Duration::from_secs(3600);
 
-    /// A duration in ns; 0 for any other value.
-    #[must_use]
-    pub fn duration_ns(self) -> u64 {
-        match self {
-            Self::Duration(d) => nanos(d),
-            _ => 0,
-        }
-    }
-
-    /// Whether it is a flag that is set.
-    #[must_use]
-    pub fn flag(self) -> bool {
-        matches!(self, Self::Flag(true))
-    }
-
-    /// A text; empty for any other value.
-    #[must_use]
-    pub fn text(self) -> &'t str {
-        match self {
-            Self::Text(text) => text,
-            _ => "",
-        }
-    }
-
-    /// The index of a choice; 0 for any other value.
-    #[must_use]
-    pub fn choice(self) -> usize {
-        match self {
-            Self::Choice(index) => index,
-            _ => 0,
-        }
-    }
+/// A bound in the size a table has for it.
+#[expect(clippy::cast_possible_truncation, reason = "asserted")]
+const fn narrow(n: u64) -> u32 {
+    assert!(n <= u32::MAX as u64, "bounds are small");
+    n as u32
 }
 
 /// All durations of a plan end far below the 584 years of a `u64`.
@@ -254,18 +260,29 @@ const fn nanos(duration: Duration) -> u64 {
 #[derive(Debug, Clone, Copy)]
 pub struct Work<'t> {
     row: &'static Workload,
-    values: [Value<'t>; MAX_PARAMS],
+    stored: [Stored<'t>; MAX_PARAMS],
 }
+
+/// A value without its kind, which the row has: loops read it for the price
+/// of a load.
+#[derive(Debug, Clone, Copy)]
+struct Stored<'t> {
+    number: u64,
+    text: &'t str,
+}
+
+/// [`Stored::number`] of [`Value::Word`].
+const WORD: u64 = u64::MAX;
 
 impl<'t> Work<'t> {
     /// The instance with default parameters.
     #[must_use]
     pub fn new(row: &'static Workload) -> Self {
-        let mut values = [Value::Word; MAX_PARAMS];
-        for (value, param) in values.iter_mut().zip(row.params) {
-            *value = param.kind.default();
+        let mut stored = [Value::Count(0).stored(); MAX_PARAMS];
+        for (stored, param) in stored.iter_mut().zip(row.params) {
+            *stored = param.kind.default().stored();
         }
-        Self { row, values }
+        Self { row, stored }
     }
 
     /// The same values for a row with the same parameters.
@@ -297,13 +314,14 @@ impl<'t> Work<'t> {
             .find(|param| param.name == name)
             .ok_or(BadValue::NoSuchParam)?;
         let fits = match (param.kind, value) {
-            (
-                Kind::Count { min, max, .. } | Kind::CountOr { min, max, .. },
-                Value::Count(n),
-            ) => (min..=max).contains(&n),
-            (Kind::Duration { min_ns, max_ns, .. }, Value::Duration(d)) => {
-                let range = min_ns.into()..=max_ns.into();
-                range.contains(&d.as_nanos())
+            (Kind::Count { min, max, .. }, Value::Count(n)) => {
+                (min.into()..=max).contains(&n)
+            }
+            (Kind::CountOr { min, max, .. }, Value::Count(n)) => {
+                (min.into()..=max.into()).contains(&n)
+            }
+            (Kind::Duration { min_ns, .. }, Value::Duration(d)) => {
+                (Duration::from_nanos(min_ns.into())..=LONGEST).contains(&d)
             }
             (Kind::Choice { names, .. }, Value::Choice(i)) => i < names.len(),
             (Kind::Text { check, .. }, Value::Text(text)) => check(text),
@@ -314,7 +332,7 @@ impl<'t> Work<'t> {
         if !fits {
             return Err(BadValue::OutOfRange(param));
         }
-        self.values[param.index] = value;
+        self.stored[param.at()] = value.stored();
         Ok(())
     }
 
@@ -326,51 +344,61 @@ impl<'t> Work<'t> {
 
     /// The value of one of the row's parameters.
     #[must_use]
-    #[inline(always)]
     pub fn value(&self, param: &Param) -> Value<'t> {
-        self.values[param.index]
+        let Stored { number, text } = self.stored[param.at()];
+        match param.kind {
+            Kind::CountOr { .. } if number == WORD => Value::Word,
+            Kind::Count { .. } | Kind::CountOr { .. } => Value::Count(number),
+            Kind::Duration { .. } => {
+                Value::Duration(Duration::from_nanos(number))
+            }
+            Kind::Flag { .. } => Value::Flag(number != 0),
+            Kind::Choice { .. } => Value::Choice(self.choice(param)),
+            Kind::Text { .. } => Value::Text(text),
+        }
     }
 
-    /// The value of a [`Kind::Count`] parameter; 0 for any other.
+    /// The value of a [`Kind::Count`] parameter.
     #[must_use]
     #[inline(always)]
     pub fn count(&self, param: &Param) -> u64 {
-        self.values[param.index].count()
+        self.stored[param.at()].number
     }
 
     /// The value of a [`Kind::CountOr`] parameter, `None` for its word.
     #[must_use]
     #[inline(always)]
     pub fn count_or_word(&self, param: &Param) -> Option<u64> {
-        self.values[param.index].count_or_word()
+        Some(self.count(param)).filter(|&n| n != WORD)
     }
 
-    /// The value of a [`Kind::Duration`] parameter in ns; 0 for any other.
+    /// The value of a [`Kind::Duration`] parameter in ns.
     #[must_use]
     #[inline(always)]
     pub fn duration_ns(&self, param: &Param) -> u64 {
-        self.values[param.index].duration_ns()
+        self.count(param)
     }
 
-    /// The value of a [`Kind::Flag`] parameter; `false` for any other.
+    /// The value of a [`Kind::Flag`] parameter.
     #[must_use]
     #[inline(always)]
     pub fn flag(&self, param: &Param) -> bool {
-        self.values[param.index].flag()
+        self.count(param) != 0
     }
 
     /// The value of a [`Kind::Text`] parameter; empty for any other.
     #[must_use]
     #[inline(always)]
     pub fn text(&self, param: &Param) -> &'t str {
-        self.values[param.index].text()
+        self.stored[param.at()].text
     }
 
-    /// The index of a [`Kind::Choice`] parameter; 0 for any other.
+    /// The index of a [`Kind::Choice`] parameter.
     #[must_use]
     #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "indices are small")]
     pub fn choice(&self, param: &Param) -> usize {
-        self.values[param.index].choice()
+        self.count(param) as usize
     }
 }
 

@@ -9,7 +9,7 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::simd::{self, NAMES, Width};
 use crate::kit::slot::Reason;
-use crate::workload::{Family, Hist, Kind, Metric, Param, Stop, Workload, doc};
+use crate::workload::{Family, Hist, Metric, Param, Stop, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "AluHot",
@@ -28,15 +28,12 @@ pub(super) const WORKLOAD: Workload = Workload {
     ..Workload::BASE
 };
 
-const WIDTH: Param = Param {
-    index: 0,
-    name: "width",
-    kind: Kind::Choice {
-        default: NAMES.len() - 1,
-        names: &NAMES,
-    },
-    summary: doc("registers to use; one that is not there gives the next"),
-};
+const WIDTH: Param = Param::last_choice(
+    0,
+    "width",
+    &NAMES,
+    "registers to use; one that is not there gives the next",
+);
 
 const COST: Hist = Hist::new(0, "cost", "wall time of 1024 steps");
 

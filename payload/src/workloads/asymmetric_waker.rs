@@ -101,7 +101,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     match c.sched_setattr(policy(class)) {
         // The capability is there, so it is the mask.
         Err(Errno::PERM) if class == DEADLINE => {
-            return Err(Stop::Skip("deadline needs affinity=inherit"));
+            return Err(Stop::skip(&"deadline needs affinity=inherit"));
         }
         result => result.call(Op::SchedSetattr.name())?,
     }

@@ -7,7 +7,7 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::memory::Walk;
 use crate::workload::{
-    Conflict, Family, Hist, Need, Param, Stop, What, Work, Workload, doc,
+    Family, Hist, Need, Param, Stop, What, Work, Workload, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -54,13 +54,10 @@ pub(super) fn kib(work: &Work<'_>) -> u64 {
 }
 
 /// A stride stays within the working set.
-pub(super) fn check(work: &Work<'_>) -> Result<(), Conflict> {
+pub(super) fn check(work: &Work<'_>) -> Result<(), &'static str> {
     match work.count(&STRIDE) <= work.count(&SIZE) * 1024 {
         true => Ok(()),
-        false => Err(Conflict {
-            key: "stride",
-            rule: "stride is at most size_kib, in bytes",
-        }),
+        false => Err("stride is at most size_kib, in bytes"),
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     needs: &[
         Need::required(What::Feature(Feature::Cgroups)),
         Need::required(What::Cgroup2),
-        Need::wanted(What::Controller("cpu")),
+        Need::wanted(What::Controller(&"cpu")),
     ],
     proof: doc("moved + raced = work_units, both above 0 under sig_ign; \
             processes of /proc/stat grows by at least iterations"),
@@ -39,7 +39,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     },
     fork_only: true,
     in_cgroup: true,
-    example: "cgroup=smoke",
+    example: &"cgroup=smoke",
     create,
     destroy,
     run,
@@ -49,7 +49,7 @@ pub(super) const WORKLOAD: Workload = Workload {
 const DEST: Param = Param::text(
     0,
     "dest",
-    "a relative path of up to 16 cgroups without . and .., storm-dest if \
+    &"a relative path of up to 16 cgroups without . and .., storm-dest if \
      absent",
     is_path,
     "cgroup the children are moved to",
@@ -108,7 +108,7 @@ fn create(it: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     if place.number > 0 {
         return Ok(());
     }
-    let base = place.cgroups.ok_or(Stop::Skip("NO_CGROUP2"))?;
+    let base = place.cgroups.ok_or(Stop::skip(&"NO_CGROUP2"))?;
     for (path, bit) in parents(dest(place.work)).zip(0..) {
         let new = u64::from(base.make(path)?);
         it.cells[0].fetch_or(new << bit, Relaxed);

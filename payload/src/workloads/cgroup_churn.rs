@@ -30,7 +30,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     metrics: &[CONFIRMED],
     needs: &[
         Need::required(What::Feature(Feature::CgroupSched)),
-        Need::required(What::Controller("cpu")),
+        Need::required(What::Controller(&"cpu")),
     ],
     proof: doc("/proc/PID/cgroup names the new cgroup, on every eighth move"),
     fork_only: true,
@@ -67,7 +67,7 @@ fn groups(work: &Work<'_>) -> usize {
 fn create(_: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     // All instances share them.
     if place.number == 0 {
-        let base = place.cgroups.ok_or(Stop::Skip("NO_CGROUP2"))?;
+        let base = place.cgroups.ok_or(Stop::skip(&"NO_CGROUP2"))?;
         for i in 0..groups(place.work) {
             base.make(&name(format_args!("churn-{i}")))?;
         }
@@ -106,7 +106,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         c.record(&CALL, now() - begin);
         if moves % SAMPLE == 0 {
             if !c.is_in_cgroup(&name(format_args!("churn-{at}"))) {
-                return Err(Stop::Fail("it is not where it was moved to"));
+                return Err(Stop::fail(&"it is not where it was moved to"));
             }
             c.metric(&CONFIRMED, 1);
         }

@@ -40,7 +40,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             nr_migrations",
     ),
     in_cgroup: true,
-    example: "cgroup=smoke workers=2",
+    example: &"cgroup=smoke workers=2",
     run,
     ..Workload::BASE
 };
@@ -61,7 +61,7 @@ const SAMPLE: u64 = 15;
 const TASKS: usize = MAX_GROUPS * (MAX_WORKERS as usize + 1);
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let region = Region::new(TASKS * size_of::<u64>()).call("mmap")?;
+    let region = Region::new(TASKS * size_of::<u64>()).call(&"mmap")?;
     c.start();
     let count = c.cgroup_siblings(region.words())?;
     let siblings = region.words().get(..count).unwrap_or(&[]);
@@ -70,7 +70,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         // others are gone.
         return match c.stop() {
             true => Ok(()),
-            false => Err(Stop::Skip("NO_SIBLINGS")),
+            false => Err(Stop::skip(&"NO_SIBLINGS")),
         };
     };
     let spin = c.work().count(&SPIN);

@@ -34,7 +34,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         ..Shared::NONE
     },
     check: config::check,
-    example: "custom.exec=/bin/custom",
+    example: &"custom.exec=/bin/custom",
     fork_only: true,
     create: program::create,
     tend: Some(program::tend),

@@ -95,12 +95,12 @@ fn producers(work: &Work<'_>) -> u64 {
 }
 
 fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
-    let eventfd = eventfd(0, EventfdFlags::NONBLOCK).call("eventfd2")?;
-    let epoll = epoll::create(CreateFlags::empty()).call("epoll_create1")?;
+    let eventfd = eventfd(0, EventfdFlags::NONBLOCK).call(&"eventfd2")?;
+    let epoll = epoll::create(CreateFlags::empty()).call(&"epoll_create1")?;
     let mut flags = EventFlags::IN;
     flags.set(EventFlags::ET, place.work.flag(&EDGE));
     epoll::add(&epoll, &eventfd, EventData::new_u64(0), flags)
-        .call("epoll_ctl")?;
+        .call(&"epoll_ctl")?;
     instance.files.set(EVENTFD, eventfd);
     instance.files.set(EPOLL, epoll);
     Ok(())

@@ -93,7 +93,7 @@ fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
         };
         let run = realtime();
         if frame.outgoing {
-            return Err(Stop::Fail("it received a frame on its way out"));
+            return Err(Stop::fail(&"it received a frame on its way out"));
         }
         c.record(&BLOCK, run.saturating_sub(block));
         if now() < stamped || frame.stamp_ns == 0 {

@@ -38,7 +38,7 @@ const HIGHEST: i32 = 19;
 const SAMPLE: u64 = 7;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let initial = c.sched_getattr().call("sched_getattr")?.nice;
+    let initial = c.sched_getattr().call(&"sched_getattr")?.nice;
     let lowest = lowest(c)?;
     c.setpriority(initial).call(Op::Setpriority.name())?;
     c.start();
@@ -73,7 +73,7 @@ fn lowest(c: &Ctx<'_>) -> Result<i32, Stop> {
     }
     c.setpriority(HIGHEST).call(Op::Setpriority.name())?;
     if c.setpriority(0).is_err() {
-        return Err(Stop::Skip("NO_CAP"));
+        return Err(Stop::skip(&"NO_CAP"));
     }
     c.degrade(Reason::NoCap);
     Ok(0)

@@ -80,7 +80,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         let here = node_of(&nodes, c.cpu());
         match moved {
             Ok(()) if here != Some(to) => {
-                return Err(Stop::Fail("it is not on the node it moved to"));
+                return Err(Stop::fail(&"it is not on the node it moved to"));
             }
             Ok(()) => {}
             Err(errno) => c.failed(Op::SchedSetaffinity, errno),

@@ -59,7 +59,7 @@ const PERIOD: Param = Param::count(
 const TARGETS: Param = Param::text(
     2,
     "target_nodes",
-    "a list of nodes like 0-1, below 1024, all with memory if absent",
+    &"a list of nodes like 0-1, below 1024, all with memory if absent",
     |text| text.is_empty() || Cpus::parse(text).is_some(),
     "nodes to sweep over; one alone is a baseline",
 );
@@ -104,7 +104,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     region.small_pages().call(Op::Madvise.name())?;
     region.populate();
     if region.pages_on(0, page) == Err(Errno::NOSYS) {
-        return Err(Stop::Skip("NO_CONFIG:CONFIG_MIGRATION"));
+        return Err(Stop::skip(&"NO_CONFIG:CONFIG_MIGRATION"));
     }
     let targets = targets(c.work()).unwrap_or_else(memory_nodes);
     let period = c.work().count(&PERIOD) * 1_000_000;
@@ -135,7 +135,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
             c.checkpoint_at(now());
         }
         c.record(&COST, now() - moved);
-        let there = region.pages_on(node, page).call("move_pages")?;
+        let there = region.pages_on(node, page).call(&"move_pages")?;
         c.metric(&ON, there);
         c.metric(&OFF, pages as u64 - there);
         c.iteration();

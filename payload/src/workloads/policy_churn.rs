@@ -71,7 +71,7 @@ const WITHOUT_CAP: usize = 2;
 const SAMPLE: usize = 7;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let initial = c.sched_getattr().call("sched_getattr")?;
+    let initial = c.sched_getattr().call(&"sched_getattr")?;
     let policies = policies(c, initial)?;
     c.start();
     let spin = c.work().count(&SPIN);

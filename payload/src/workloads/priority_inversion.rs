@@ -12,8 +12,8 @@ use crate::kit::slot::Op;
 use crate::kit::task;
 use crate::probe::Feature;
 use crate::workload::{
-    CallExt, Conflict, Family, Hist, Metric, Need, Param, Shared, Stop, What,
-    Work, Workload, doc,
+    CallExt, Family, Hist, Metric, Need, Param, Shared, Stop, What, Work,
+    Workload, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -157,14 +157,13 @@ fn role(work: &Work<'_>, pos: u32) -> Role {
     }
 }
 
-fn check(work: &Work<'_>) -> Result<(), Conflict> {
+fn check(work: &Work<'_>) -> Result<(), &'static str> {
     let of = |param| work.count(param);
     let falling =
         of(&HIGH_PRIO) > of(&MEDIUM_PRIO) && of(&MEDIUM_PRIO) > of(&LOW_PRIO);
-    falling.then_some(()).ok_or(Conflict {
-        key: HIGH_PRIO.name,
-        rule: "high_priority > medium_priority > low_priority must hold",
-    })
+    falling
+        .then_some(())
+        .ok_or("high_priority > medium_priority > low_priority must hold")
 }
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {

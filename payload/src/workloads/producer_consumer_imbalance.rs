@@ -121,7 +121,7 @@ fn capacity(work: &Work<'_>) -> u32 {
 
 fn queue<'r>(instance: &Instance<'r>) -> Result<Queue<'r>, Stop> {
     let cells = instance.cells.get(1..).and_then(Queue::new);
-    cells.ok_or(Stop::Fail("the queue has no memory"))
+    cells.ok_or(Stop::fail(&"the queue has no memory"))
 }
 
 fn create(instance: &Instance<'_>, _: &Place<'_>) -> Result<(), Stop> {

@@ -104,7 +104,7 @@ fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
     }
     if lifts(place.work) {
         if !init {
-            return Err(Stop::Skip("NOT_INIT: rt_limit=off is for PID 1"));
+            return Err(Stop::skip(&"NOT_INIT: rt_limit=off is for PID 1"));
         }
         rt_guard::lift(place.cpus, &instance.cells[SAVED as usize..])?;
     }

@@ -1,19 +1,18 @@
 //! Ordered phases, again and again: a task that changes its nature.
 
 use crate::ctx::Ctx;
+use crate::ctx::block::{Io, Target};
+use crate::kit::block::{self, DEV, Disk, FORCE};
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::phases::{Does, MAX_PHASES, Phase, are_phases, phases};
 use crate::kit::simd::{Width, chains};
-use crate::kit::slot::{Op, Reason};
+use crate::kit::slot::Reason;
 use crate::probe::Feature;
 use crate::workload::{
-    CallExt, Conflict, Family, Hist, Metric, Need, Param, Stop, What, Work,
-    Workload, doc,
+    Family, Hist, Metric, Need, Param, Stop, What, Work, Workload, doc,
 };
 use heapless::Vec;
-use rustix::fd::OwnedFd;
-use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::io::{Errno, pwrite};
+use rustix::fs::OFlags;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "Sequence",
@@ -21,31 +20,50 @@ pub(super) const WORKLOAD: Workload = Workload {
     family: Family::Compound,
     summary: doc("goes through phases of different nature"),
     path: doc("that of each phase: tick -> update_curr; clock_nanosleep; \
-           do_sched_yield; shmem_file_write_iter"),
-    params: &[PHASES],
+           do_sched_yield; shmem_file_write_iter, or that of IoSyncWrite"),
+    params: &[DEV, FORCE, PHASES, BACKING],
     iteration: "pass through all phases",
     unit: "spin or multiply-add step, sleep, yield, written block",
     hists: &HISTS,
     metrics: &[SPIN_NS, SLEEP_NS, YIELD_NS, IO_NS, ALU_NS, ALU_WIDTH],
-    needs: &[Need::required(What::Feature(Feature::PosixTimers))],
+    needs: &[
+        Need::required(What::Feature(Feature::PosixTimers)),
+        Need::required(What::Fits(|work, fit| match on_device(work) {
+            true => block::fits(work, fit),
+            false => Ok(()),
+        })),
+        Need::required(What::BlockDevice).when(on_device),
+    ],
     proof: doc(
         "times of the phases are as their durations; nvcsw >= sleeps; \
-            yld_count >= yields",
+            yld_count >= yields; on a disk as IoSyncWrite",
     ),
     check,
-    example: "phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
+    create: |instance, place| match on_device(place.work) {
+        true => block::create(instance, place),
+        false => Ok(()),
+    },
+    example: &"phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
               alu_hot:scalar/1ms",
     run,
     ..Workload::BASE
 };
 
 const PHASES: Param = Param::text(
-    0,
+    2,
     "phases",
-    "1 to 32 of spin:D, sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each \
+    &"1 to 32 of spin:D, sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each \
      duration D above zero, for example spin:5ms,sleep:10ms",
     are_phases,
     "what to do, in order",
+);
+
+const BACKING: Param = Param::choice(
+    3,
+    "io_backing",
+    &["tmpfs", "device"],
+    "what io phases write: a file and then 0.1 ms of sleep, or dev as \
+     IoSyncWrite does",
 );
 
 /// A histogram for each phase, by its place in `phases`.
@@ -83,8 +101,7 @@ const ALU_WIDTH: Metric = Metric::max(
 
 /// Steps of a chunk of arithmetic.
 const ALU_STEPS: u64 = 1024;
-/// Bytes of a block, and blocks of a batch.
-const BLOCK: usize = 4096;
+/// Blocks of a batch.
 const BATCH: u64 = 16;
 /// What a device would take for a batch.
 const IO_SLEEP_NS: u64 = MILLISECOND / 10;
@@ -99,13 +116,17 @@ fn time_of(phase: &Phase) -> &'static Metric {
     }
 }
 
-fn check(work: &Work<'_>) -> Result<(), Conflict> {
-    match work.text(&PHASES) {
-        "" => Err(Conflict {
-            key: PHASES.name,
-            rule: "Sequence has no default phases; for example \
-                   phases=spin:5ms,sleep:10ms",
-        }),
+fn on_device(work: &Work<'_>) -> bool {
+    work.choice(&BACKING) == 1
+}
+
+fn check(work: &Work<'_>) -> Result<(), &'static str> {
+    match (work.text(&PHASES), work.text(&DEV)) {
+        ("", _) => Err("Sequence has no default phases; for example \
+                        phases=spin:5ms,sleep:10ms"),
+        (_, dev) if !dev.is_empty() && !on_device(work) => {
+            Err("dev goes with io_backing=device")
+        }
         _ => Ok(()),
     }
 }
@@ -113,10 +134,11 @@ fn check(work: &Work<'_>) -> Result<(), Conflict> {
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let list: Vec<Phase, MAX_PHASES> =
         phases(c.work().text(&PHASES)).flatten().collect();
-    let mut file = None;
+    let mut disk = None;
+    let on_device = on_device(c.work());
     for phase in &list {
         match phase.what {
-            Does::Io if file.is_none() => file = Some(tmpfs_file()?),
+            Does::Io if disk.is_none() => disk = Some(target(c, on_device)?),
             Does::AluHot(name) => {
                 let width = chains(name).width();
                 if Width::chosen(name).is_some_and(|asked| asked != width) {
@@ -130,17 +152,19 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     while !c.stop() {
         for (phase, hist) in list.iter().zip(&HISTS) {
             let begin = now();
-            match (phase.what, &file) {
-                (Does::Spin, _) => {
+            let end = begin + phase.ns;
+            match phase.what {
+                Does::Spin => {
                     c.burn_each(phase.ns, |c, cost| c.record(hist, cost));
                 }
-                (Does::Sleep, _) => sleep(c, begin + phase.ns, hist),
-                (Does::Yield, _) => yields(c, begin + phase.ns, hist),
-                (Does::Io, Some(file)) => io(c, begin + phase.ns, hist, file),
-                (Does::Io, None) => {}
-                (Does::AluHot(name), _) => {
-                    alu_hot(c, begin + phase.ns, hist, name);
+                Does::Sleep => sleep(c, end, hist),
+                Does::Yield => yields(c, end, hist),
+                Does::Io => {
+                    if let Some(disk) = &mut disk {
+                        io(c, end, hist, disk, on_device);
+                    }
                 }
+                Does::AluHot(name) => alu_hot(c, end, hist, name),
             }
             c.metric(time_of(phase), now() - begin);
             if c.stop() {
@@ -171,25 +195,43 @@ fn yields(c: &mut Ctx<'_>, end: u64, hist: &Hist) {
     }
 }
 
-fn io(c: &mut Ctx<'_>, end: u64, hist: &Hist, file: &OwnedFd) {
-    let block = [0; BLOCK];
+/// What is written: the disk, or else a file on the kernel's own tmpfs.
+fn target(c: &mut Ctx<'_>, on_device: bool) -> Result<Target, Stop> {
+    let (found, flags) = match on_device {
+        true => (Disk::look(c.work()).ok().flatten(), OFlags::SYNC),
+        false => (None, OFlags::empty()),
+    };
+    c.target(found, [Some(flags | OFlags::WRONLY), None])
+}
+
+/// Batches of writes: of the disk, with a flush behind each, or of the same
+/// part of the file, with a sleep.
+fn io(
+    c: &mut Ctx<'_>,
+    end: u64,
+    hist: &Hist,
+    disk: &mut Target,
+    on_device: bool,
+) {
     while now() < end && !c.stop() {
-        for at in (0..BATCH * BLOCK as u64).step_by(BLOCK) {
-            let begin = now();
-            let written = pwrite(file, &block, at);
-            let done = now();
-            c.checkpoint_at(done);
-            match written {
-                Ok(BLOCK) => {
-                    c.record(hist, done - begin);
-                    c.units(1);
-                }
-                Ok(_) => c.failed(Op::Pwrite, Errno::IO),
-                Err(errno) => c.failed(Op::Pwrite, errno),
+        for n in 0..BATCH {
+            let write = match on_device {
+                true => disk.next_write(),
+                false => Io::Write(n * disk.block),
+            };
+            if let Some(took) = c.transfer(disk, write) {
+                c.record(hist, took);
             }
         }
-        // A signal is seen by the loop.
-        let _signal = c.sleep_until(now() + IO_SLEEP_NS);
+        match on_device {
+            true => {
+                c.transfer(disk, Io::Flush);
+            }
+            // A signal is seen by the loop.
+            false => {
+                let _signal = c.sleep_until(now() + IO_SLEEP_NS);
+            }
+        }
     }
 }
 
@@ -204,13 +246,5 @@ fn alu_hot(c: &mut Ctx<'_>, end: u64, hist: &Hist, name: usize) {
         c.units(ALU_STEPS);
         c.checkpoint_at(done);
         begin = done;
-    }
-}
-
-/// A file on the kernel's own tmpfs.
-fn tmpfs_file() -> Result<OwnedFd, Stop> {
-    match memfd_create("sequence", MemfdFlags::CLOEXEC) {
-        Err(Errno::NOSYS) => Err(Stop::Skip("NO_CONFIG:CONFIG_MEMFD_CREATE")),
-        file => file.call("memfd_create"),
     }
 }

@@ -8,7 +8,7 @@ use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::probe::Feature;
 use crate::workload::{
-    Family, Hist, Kind, Metric, Need, Param, Stop, What, Workload, doc,
+    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Workload, doc,
 };
 use core::num::NonZeroU64;
 use rustix::thread::set_current_timer_slack;
@@ -42,16 +42,13 @@ const INTERVAL: Param = Param::count(
     "microseconds between two deadlines",
 );
 
-const SLACK: Param = Param {
-    index: 1,
-    name: "slack_ns",
-    kind: Kind::CountOr {
-        word: "inherit",
-        min: 1,
-        max: 1_000_000_000,
-    },
-    summary: doc("timer slack in nanoseconds"),
-};
+const SLACK: Param = Param::count_or(
+    1,
+    "slack_ns",
+    &"inherit",
+    (1, 1_000_000_000),
+    "timer slack in nanoseconds",
+);
 
 const TIMER: Hist = Hist::new(0, "timer", "deadline to running");
 
@@ -62,10 +59,8 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     c.start();
     let interval = c.work().count(&INTERVAL) * 1000;
     if let Some(slack) = c.work().count_or_word(&SLACK) {
-        set_current_timer_slack(NonZeroU64::new(slack)).map_err(|errno| {
-            let call = Op::Prctl.name();
-            Stop::Broken { call, errno }
-        })?;
+        set_current_timer_slack(NonZeroU64::new(slack))
+            .call(Op::Prctl.name())?;
     }
     let mut ran = now();
     let mut next = ran + interval;

@@ -8,7 +8,7 @@ import sys
 import jinja2
 import yaml
 
-config, template, kernel, job = sys.argv[1:]
+config, template, kernel, job, *name = sys.argv[1:]
 with open(config) as file:
     config = yaml.safe_load(file)
 assert set(config) == {"jobs", "scheduler"}, config
@@ -25,7 +25,7 @@ with open(template) as file:
         node=node,
         platform_config=platform,
         notify=None,
-        **config["jobs"]["pidone"]["params"],
+        **config["jobs"][name[0] if name else "pidone"]["params"],
     )
 with open(job, "w") as file:
     file.write(text)

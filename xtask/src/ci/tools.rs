@@ -1,18 +1,24 @@
-//! Programs of continuous integration systems, for the tests: the definitions
-//! that are written are carried out here.
+//! Programs of continuous integration systems and of boards, for the tests:
+//! what is written for them is carried out here.
 //!
 //! Packages for Python are in a directory of their own in the cache, at the
-//! versions of `requirements.txt`. LAVA's dispatcher is Debian's.
+//! versions of `requirements.txt`. LAVA's dispatcher is Debian's, as are kexec
+//! and U-Boot; nothing of them is installed.
 
 use crate::{build, kernel, tools};
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
 /// Packages of the dispatcher.
 const LAVA: [&str; 3] =
     ["lava-common", "lava-dispatcher", "lava-dispatcher-host"];
+/// Packages of what boards are booted with; of what they depend on, only
+/// libraries whose names begin so are on no machine.
+const BOARDS: [&str; 3] = ["u-boot-qemu", "u-boot-tools", "kexec-tools"];
+const OF_KEXEC: &str = "libxen";
 
 /// In place of modules that have to be compiled: one for images of disks, and
 /// one that finds the address that a device would fetch its files from. Our
@@ -71,19 +77,10 @@ pub fn lava(setup: bool) -> Result<PathBuf> {
     if !setup {
         bail!("lava-run is missing; `cargo xtask setup` installs it");
     }
-    if !tools::found("apt-get") {
-        bail!("lava-run comes from Debian's packages, which need apt-get");
-    }
-    tools::require(&[tools::DPKG_DEB], setup)?;
     fs::create_dir_all(&bin)?;
-    let work = tempfile::tempdir_in(kernel::cache_dir()?)?;
-    let root = dir.join("root").display().to_string();
-    for package in LAVA {
-        let into = work.path().join(package);
-        fs::create_dir(&into)?;
-        let deb = kernel::download(package, &into)?;
-        tools::run(&["dpkg-deb", "-x", &deb.display().to_string(), &root])?;
-    }
+    let root = dir.join("root");
+    unpacked(&LAVA, &root)?;
+    let root = root.display();
     for (module, text) in STAND_INS {
         fs::write(bin.join(module), text)?;
     }
@@ -97,4 +94,67 @@ pub fn lava(setup: bool) -> Result<PathBuf> {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(&run, mode).context("lava-run")?;
     Ok(bin)
+}
+
+/// A directory in which `sbin/kexec` and its libraries, `usr/bin/mkimage` and
+/// `usr/lib/u-boot` are.
+///
+/// # Errors
+///
+/// They are not there; or, with `setup`, cannot be had.
+pub fn boards(setup: bool) -> Result<PathBuf> {
+    let cache = kernel::cache_dir()?;
+    let dir = cache.join("boards");
+    if dir.is_dir() {
+        return Ok(dir);
+    }
+    if !setup {
+        bail!("kexec and U-Boot are missing; `cargo xtask setup` gets them");
+    }
+    fs::create_dir_all(&cache)?;
+    let work = tempfile::tempdir_in(cache)?;
+    let root = work.path().join("root");
+    unpacked(&BOARDS, &root)?;
+    // All at once: what is there is whole.
+    match fs::rename(&root, &dir) {
+        Err(error) if !dir.is_dir() => Err(error).context("boards"),
+        _ => Ok(dir),
+    }
+}
+
+/// Unpacks Debian's packages into a directory.
+fn unpacked(packages: &[&str], root: &Path) -> Result<()> {
+    if !tools::found("apt-get") {
+        bail!("{}: Debian's packages need apt-get", packages.join(", "));
+    }
+    tools::require(&[tools::DPKG_DEB], true)?;
+    let work = tempfile::tempdir_in(kernel::cache_dir()?)?;
+    let mut wanted: Vec<String> =
+        packages.iter().map(|&name| name.to_owned()).collect();
+    let mut at = 0;
+    while let Some(package) = wanted.get(at) {
+        let into = work.path().join(package);
+        fs::create_dir(&into)?;
+        let deb = kernel::download(package, &into)?.display().to_string();
+        tools::run(&["dpkg-deb", "-x", &deb, &root.display().to_string()])?;
+        for needed in libraries_of_kexec(&deb)? {
+            if !wanted.contains(&needed) {
+                wanted.push(needed);
+            }
+        }
+        at += 1;
+    }
+    Ok(())
+}
+
+fn libraries_of_kexec(deb: &str) -> Result<Vec<String>> {
+    let out = Command::new("dpkg-deb")
+        .args(["-f", deb, "Depends"])
+        .output()?;
+    let depends = String::from_utf8_lossy(&out.stdout).into_owned();
+    let names = depends.split([',', '|']).filter_map(|one| {
+        let name = one.split_whitespace().next()?;
+        name.starts_with(OF_KEXEC).then(|| name.to_owned())
+    });
+    Ok(names.collect())
 }

@@ -10,5 +10,5 @@ tuxrun $TUXRUN_FLAGS --device @TUXRUN@ --parameters @TUXRUN_PARAMETERS@ \
     --boot-args @ARGS@ \
     --prompt '<LAVA_SIGNAL_(STARTRUN|ENDRUN) ' \
     --timeouts boot=@MINUTES@ \
-    --log-file-text pidone.log --results pidone.json
-${PIDONE_DECODE:-cargo xtask decode} pidone.log
+    --log-file-text "@LOG@.log" --results "@LOG@.json"
+${PIDONE_DECODE:-cargo xtask decode} "@LOG@.log"

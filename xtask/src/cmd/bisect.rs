@@ -1,6 +1,9 @@
 //! `bisect`: the commit of a kernel tree that made something worse.
 
-use super::{boot, compare, exit, runs};
+use super::boot::plan::works;
+use super::boot::ready::Ready;
+use super::compare::stored;
+use super::{boot, exit, runs};
 use crate::arch::Arch;
 use crate::bisect::decide::Scale;
 use crate::bisect::git::Repo;
@@ -267,7 +270,7 @@ enum Question {
 
 /// Checks everything that needs no kernel.
 fn asked(args: &Args, boot: &boot::Args) -> Result<(Asked, Question)> {
-    let plan = boot::works(boot)?;
+    let plan = works(boot)?;
     let good = Some(As(Call::Good));
     if args.panic == good || args.no_boot == good {
         bail!("--panic and --no-boot: valid are bad and skip");
@@ -352,7 +355,7 @@ struct Bench<'a> {
     policy: Policy,
     worktree: &'a Path,
     root: PathBuf,
-    ready: BTreeMap<PathBuf, boot::Ready>,
+    ready: BTreeMap<PathBuf, Ready>,
     /// The loudest that the host was.
     noise: Option<Noise>,
 }
@@ -383,7 +386,7 @@ impl Lab for Bench<'_> {
         args.kernel = image.display().to_string();
         args.deterministic = seed;
         if !self.ready.contains_key(image) {
-            let ready = boot::Ready::new(&args)?;
+            let ready = Ready::new(&args)?;
             self.ready.insert(image.to_path_buf(), ready);
         }
         let ready = self.ready.get(image).context("no image")?;
@@ -397,7 +400,7 @@ impl Lab for Bench<'_> {
             self.noise = Some(self.noise.map_or(loud, |n| n.most(&loud)));
         }
         let dir = done.dir;
-        let run = compare::name(&Stored { dir, meta });
+        let run = stored::name(&Stored { dir, meta });
         let seen = seen(&self.question, self.policy, &done.report, done.code)?;
         Ok(Seen {
             boot: Boot {

@@ -38,11 +38,10 @@ pub fn run(args: &Args) -> Result<u8> {
         println!("{}", build::with_symbols(&payload).display());
         return Ok(super::exit::GOOD);
     }
-    let (size, most) = (build::size(&payload)?, args.arch.payload_limit);
-    let budget = build::PAYLOAD_BUDGET;
+    let (size, budget) = (build::size(&payload)?, build::PAYLOAD_BUDGET);
     println!("{} ({size} bytes; budget {budget})", payload.display());
-    if size > most {
-        bail!("the payload is over its limit of {most} bytes");
+    if size > budget {
+        bail!("the payload is over its budget");
     }
     Ok(super::exit::GOOD)
 }

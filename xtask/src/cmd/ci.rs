@@ -2,23 +2,30 @@
 
 use crate::arch::{Arch, X86_64};
 use crate::build;
-use crate::ci::{Job, System};
-use crate::cmd::boot;
-use anyhow::{Result, bail};
+use crate::ci::{ALONE, Job, System, cells, several, split};
+use crate::cmd::{boot, matrix};
+use crate::matrix::listed;
+use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
+use core::time::Duration;
 use initramfs::newc::Archive;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Write a complete job definition for a continuous integration system. The
 /// plan follows `--`.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "ci")]
 #[argh(
-    usage = "<system> --kernel URL --ramdisk URL [options] [-- plan...]",
+    usage = "<system> --ramdisk URL (--kernel URL | --matrix FILE) [options] \
+             [-- plan...]",
     example = "A job for LAVA that records every figure:\n\
                \x20 {command_name} lava --kernel https://example.org/bzImage \
                --ramdisk https://example.org/pidone-x86_64.cpio.gz \
                -- time=1s work=PipeIo > job.yaml",
+    example = "A job for each cell of a matrix:\n\
+               \x20 {command_name} lava --matrix matrix.toml --output jobs \\\n\
+               \x20   --ramdisk https://example.org/pidone-x86_64.cpio.gz",
     note = "docs/ci.md has the systems one by one.",
     error_code(0, "it is written"),
     error_code(255, "the plan is wrong, or cannot be written there")
@@ -45,10 +52,17 @@ pub struct Args {
     /// words for the kernel command line
     #[argh(option)]
     append: Vec<String>,
+    /// a matrix file, of whose cells each becomes a job
+    #[argh(option)]
+    matrix: Option<String>,
+    /// a kernel, machine, plan or cell of the matrix; may be repeated
+    #[argh(option)]
+    only: Vec<String>,
     /// for KernelCI: write the template instead of the configuration
     #[argh(switch)]
     template: bool,
-    /// the file to write; by default standard output
+    /// the file to write, by default standard output; for jobs of a matrix
+    /// that need a file each, a directory
     #[argh(option)]
     output: Option<PathBuf>,
     /// the plan
@@ -65,34 +79,108 @@ pub fn run(args: &Args) -> Result<u8> {
     if args.template && args.system != System::KernelCi {
         bail!("--template is for kernelci");
     }
+    if args.matrix.is_some() && !args.template {
+        return of_matrix(args);
+    }
+    if let Some(word) = args.only.first()
+        && args.matrix.is_none()
+    {
+        bail!("--only {word} needs --matrix");
+    }
     let words = args.plan.iter().filter(|word| *word != "--");
     let plan: Vec<String> = words.cloned().collect();
-    let (planned, _works) = boot::check(&plan.join(" "), &Archive::default())?;
+    let (planned, _works) =
+        boot::plan::check(&plan.join(" "), &Archive::default())?;
     let kernel = match &args.kernel {
         Some(kernel) => kernel.clone(),
         None if args.system == System::KernelCi => "none".to_owned(),
         None => bail!("--kernel URL is missing"),
     };
-    let split = |words: &String| -> Vec<String> {
-        words.split_whitespace().map(str::to_owned).collect()
-    };
     let job = Job {
         kernel,
-        ramdisk: args.ramdisk.clone(),
-        arch: args.arch,
-        device: args.device_type.clone(),
-        action: args.action.clone(),
-        append: args.append.iter().flat_map(split).collect(),
+        append: split(&args.append),
         plan,
         planned,
+        ..common(args)
     };
     let text = match args.template {
         true => job.kernelci_template()?,
         false => job.text(args.system)?,
     };
-    match &args.output {
-        Some(file) => build::write(file, text.as_bytes())?,
-        None => super::print(&text)?,
+    write(args.output.as_deref(), &text)?;
+    Ok(super::exit::GOOD)
+}
+
+fn write(output: Option<&Path>, text: &str) -> Result<()> {
+    match output {
+        Some(file) => build::write(file, text.as_bytes()),
+        None => super::print(text),
     }
+}
+
+/// What all jobs have in common.
+fn common(args: &Args) -> Job {
+    Job {
+        name: ALONE.to_owned(),
+        cpus: None,
+        mib: None,
+        kbuild: None,
+        timeout: None,
+        kernel: String::new(),
+        ramdisk: args.ramdisk.clone(),
+        arch: args.arch,
+        device: args.device_type.clone(),
+        action: args.action.clone(),
+        append: Vec::new(),
+        plan: Vec::new(),
+        planned: Duration::ZERO,
+    }
+}
+
+/// Jobs of the cells of a matrix.
+fn of_matrix(args: &Args) -> Result<u8> {
+    let file = args.matrix.as_deref().unwrap_or_default();
+    for (given, what) in [
+        (args.kernel.is_some(), "--kernel"),
+        (!args.append.is_empty(), "--append"),
+        (args.plan.iter().any(|word| word != "--"), "a plan"),
+    ] {
+        if given {
+            bail!("{what} comes from the file of --matrix");
+        }
+    }
+    let cells = matrix::read(file, &args.only)?;
+    let boots = matrix::prepare::args(file, &cells)?;
+    let (mut jobs, mut wrong) = (Vec::new(), Vec::new());
+    let common = common(args);
+    for (cell, boot) in cells.iter().zip(&boots) {
+        let planned = boot::plan::takes(boot)?;
+        match cells::jobs(cell, boot, planned, &common, args.system) {
+            Ok(mut of_cell) => jobs.append(&mut of_cell),
+            Err(mut of_cell) => wrong.append(&mut of_cell),
+        }
+    }
+    if !wrong.is_empty() {
+        bail!(listed(file, &wrong));
+    }
+    let written = several(&jobs, args.system)?;
+    if let [(name, text)] = &written[..]
+        && name.is_empty()
+    {
+        write(args.output.as_deref(), text)?;
+        return Ok(super::exit::GOOD);
+    }
+    let Some(dir) = &args.output else {
+        bail!(
+            "--output DIR is missing: {} jobs are a file each",
+            jobs.len()
+        );
+    };
+    fs::create_dir_all(dir).with_context(|| dir.display().to_string())?;
+    for (name, text) in &written {
+        build::write(&dir.join(name), text.as_bytes())?;
+    }
+    let place = dir.display();
+    super::print(&format!("{} jobs in {place}\n", written.len()))?;
     Ok(super::exit::GOOD)
 }

@@ -1,16 +1,18 @@
 //! `compare`: two kernels, or stored runs of two.
 
-use crate::cmd::{boot, runs};
-use crate::compare::{
-    Asked, Comparison, Sample, Side, Splits, compare, exact, splits, table,
-};
-use crate::kernel;
-use crate::metrics::{self, Selector};
-use crate::model::Report;
-use crate::store::{self, Meta, Stored};
-use anyhow::{Context, Result, anyhow, bail};
+mod booted;
+pub(super) mod stored;
+
+use self::booted::booted;
+use self::stored::{Found, find, list, name, repeats, sample};
+use crate::cmd::runs;
+use crate::compare::splits::{Splits, splits};
+use crate::compare::{Asked, Comparison, Sample, Side, compare, table};
+use crate::metrics::Selector;
+use crate::store::Stored;
+use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -32,6 +34,8 @@ use std::path::{Path, PathBuf};
                work=PipeIo",
     example = "Stored runs, by prefixes of their names:\n\
                \x20 {command_name} 20261105T12 20261106T09,20261106T10",
+    example = "Two cells of a matrix:\n\
+               \x20 {command_name} old/small/pipes new/small/pipes",
     note = "A kernel is what --kernel of `boot` takes. The options of `boot` \
             that describe a machine are options of `compare`, too.",
     note = "docs/compare.md says how a verdict comes about and which metrics \
@@ -72,7 +76,7 @@ pub struct Args {
     #[argh(option)]
     pub append_b: Vec<String>,
     /// write the comparison as JSON to a file; `-` is standard output
-    #[argh(option)]
+    #[argh(option, from_str_fn(super::output_file))]
     pub json: Option<String>,
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
@@ -80,8 +84,8 @@ pub struct Args {
     /// a word for `boot`
     #[argh(option, hidden_help)]
     pub to_boot: Vec<String>,
-    /// a kernel, or stored runs: names, their beginnings or directories, with
-    /// commas between them
+    /// a kernel, or stored runs: names, their beginnings or directories, or a
+    /// cell of a matrix, with commas between them
     #[argh(positional)]
     pub a: String,
     /// what it is compared with
@@ -91,11 +95,6 @@ pub struct Args {
     #[argh(positional, greedy)]
     pub plan: Vec<String>,
 }
-
-/// Boots of each kernel.
-const RUNS: usize = 5;
-/// Seeds of deterministic machines.
-const SEEDS: u64 = 3;
 
 /// Runs the verb.
 ///
@@ -171,14 +170,6 @@ fn asked(args: &Args) -> Result<Asked> {
     })
 }
 
-pub(super) fn list(root: &Path) -> Result<Vec<Stored>> {
-    let (stored, wrong) = store::list(root)?;
-    for why in wrong {
-        eprintln!("not a run: {why}");
-    }
-    Ok(stored)
-}
-
 /// Splits the runs of both sides.
 fn split(args: &Args, times: usize) -> Result<Splits> {
     if times == 0 {
@@ -223,49 +214,6 @@ fn for_kernels_only(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// What a side is.
-pub(super) enum Found {
-    Kernel,
-    Stored(Vec<Stored>),
-}
-
-pub(super) fn find(text: &str, stored: &[Stored]) -> Result<Found> {
-    let kernel = text == "host" || text.contains(':');
-    if kernel || Path::new(text).is_file() {
-        return Ok(Found::Kernel);
-    }
-    let mut found: Vec<Stored> = Vec::new();
-    for part in text.split(',') {
-        let path = Path::new(part);
-        let mut these: Vec<Stored> = match path.join(store::META).is_file() {
-            true => vec![Stored {
-                dir: path.to_path_buf(),
-                meta: store::meta(path)?,
-            }],
-            false => {
-                let is = |run: &&Stored| name(run).starts_with(part);
-                stored.iter().filter(is).cloned().collect()
-            }
-        };
-        if these.is_empty() || part.is_empty() {
-            bail!(
-                "`{part}` is neither a kernel nor a stored run; kernels are \
-                 files, `host`, debian:6.12-cloud and built:6.12, and \
-                 `cargo xtask runs` lists {} stored runs",
-                stored.len()
-            );
-        }
-        these.retain(|run| found.iter().all(|other| other.dir != run.dir));
-        found.append(&mut these);
-    }
-    Ok(Found::Stored(found))
-}
-
-pub(super) fn name(run: &Stored) -> String {
-    let name = run.dir.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
-
 /// Both sides from what is stored.
 fn of_stored(
     args: &Args,
@@ -299,205 +247,6 @@ fn of_stored(
         .collect();
     repeats(&all, differing)?;
     Ok(sides)
-}
-
-pub(super) fn sample(run: &Stored) -> Result<Sample> {
-    let path = run.dir.join(store::REPORT);
-    let what = || path.display().to_string();
-    let json = fs::read(&path).with_context(what)?;
-    let report: Report = serde_json::from_slice(&json).with_context(what)?;
-    Ok(Sample {
-        name: name(run),
-        report,
-        code: run.meta.exit_code,
-        seed: run.meta.deterministic,
-        made_of: made_of(&run.meta),
-        noise: run.meta.noise,
-    })
-}
-
-/// Everything that decides how a deterministic machine runs.
-fn made_of(meta: &Meta) -> String {
-    let place = |word: &&String| {
-        !word.starts_with("file,id=")
-            && **word != meta.kernel.path.display().to_string()
-    };
-    let args = meta.qemu_args.iter().filter(place);
-    let mut words: Vec<&str> = args.map(String::as_str).collect();
-    // The initramfs goes by its hash.
-    if let Some(at) = words.iter().position(|word| *word == "-initrd") {
-        words.remove(at + 1);
-    }
-    let (kernel, initrd) = (&meta.kernel.sha256, &meta.initramfs_sha256);
-    [kernel, initrd, meta.qemu.as_str(), &words.join(" ")].join("\n")
-}
-
-/// Looks for deterministic boots of the same that differ.
-fn repeats(
-    all: &[(&Path, &Sample)],
-    differing: &mut Vec<String>,
-) -> Result<()> {
-    let mut known: BTreeMap<&str, (&Path, &Sample)> = BTreeMap::new();
-    for &(dir, sample) in all.iter().filter(|(_, s)| s.seed.is_some()) {
-        let Some(&(first, of)) = known.get(sample.made_of.as_str()) else {
-            known.insert(&sample.made_of, (dir, sample));
-            continue;
-        };
-        let ports = |dir: &Path| -> Result<Vec<Vec<u8>>> {
-            let logs = [store::CONSOLE, store::RECORDS].into_iter();
-            logs.map(|log| {
-                let path = dir.join(log);
-                fs::read(&path).with_context(|| path.display().to_string())
-            })
-            .collect()
-        };
-        let found = exact::first_difference(&ports(first)?, &ports(dir)?);
-        if let Some(what) = found {
-            differing.push(format!(
-                "{} and {} are boots of the same kernel, machine and seed and \
-                 differ: {what}",
-                of.name, sample.name
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Both sides by booting them in turn.
-fn booted(
-    args: &Args,
-    asked: &Asked,
-    root: &Path,
-    differing: &mut Vec<String>,
-) -> Result<(Side, Side)> {
-    let a = boot_args(args, &args.a, &args.append_a)?;
-    let b = boot_args(args, &args.b, &args.append_b)?;
-    let order = order(args, a.deterministic)?;
-    if a.payload.is_none() {
-        metrics::check(&asked.metrics, &a.plan.join(" "))?;
-    }
-    let arch = |of: &boot::Args| kernel::arch(&of.kernel, of.arch);
-    let arches = [arch(&a)?.name, arch(&b)?.name];
-    if arches[0] != arches[1] {
-        bail!("kernels for {} do not compare", arches.join(" and for "));
-    }
-    let ready = [boot::Ready::new(&a)?, boot::Ready::new(&b)?];
-    let mut of = [a, b];
-    let mut stored: [Vec<Stored>; 2] = [Vec::new(), Vec::new()];
-    let mut sides = [(&args.a, &args.append_a), (&args.b, &args.append_b)].map(
-        |(kernel, append)| Side {
-            name: [core::slice::from_ref(kernel), append].concat().join(" "),
-            samples: Vec::new(),
-        },
-    );
-    let mut boots = 0;
-    let mut boot = |at: usize,
-                    seed: Option<u64>,
-                    what: &str|
-     -> Result<(Stored, Sample)> {
-        boots += 1;
-        let letter = ["A", "B"][at];
-        let seeded = seed.map_or(String::new(), |s| format!(", seed {s}"));
-        eprintln!("boot {boots}{what}: {letter}{seeded}");
-        of[at].deterministic = seed;
-        let done = ready[at].boot_and_store(&of[at], root)?;
-        if done.code == super::exit::TOOL {
-            bail!("{letter}: {}: {}", done.report.outcome, done.report.reason);
-        }
-        let meta = store::meta(&done.dir)?;
-        let run = Stored {
-            dir: done.dir,
-            meta,
-        };
-        let sample = sample(&run)?;
-        Ok((run, sample))
-    };
-    let what = format!(" of {}", order.len());
-    for &(at, seed) in &order {
-        let (run, sample) = boot(at, seed, &what)?;
-        stored[at].push(run);
-        sides[at].samples.push(sample);
-    }
-    // Unless both sides are the same, each is booted a second time.
-    let mut again = Vec::new();
-    for (at, side) in sides.iter().enumerate() {
-        let first = &side.samples[0];
-        let all = sides.iter().flat_map(|side| &side.samples);
-        let same = all.filter(|other| other.made_of == first.made_of).count();
-        if first.seed.is_some() && same == 1 {
-            again.push(boot(at, first.seed, ", again")?);
-        }
-    }
-    let mut all: Vec<(&Path, &Sample)> = Vec::new();
-    for (runs, side) in stored.iter().zip(&sides) {
-        let runs = runs.iter().map(|run| run.dir.as_path());
-        all.extend(runs.zip(&side.samples));
-    }
-    all.extend(
-        again
-            .iter()
-            .map(|(run, sample)| (run.dir.as_path(), sample)),
-    );
-    repeats(&all, differing)?;
-    payloads(&stored, differing);
-    let [a, b] = sides;
-    Ok((a, b))
-}
-
-/// Warns if the sources of the payload changed while it was booted.
-fn payloads(stored: &[Vec<Stored>; 2], warnings: &mut Vec<String>) {
-    let mut images: Vec<&str> = stored
-        .iter()
-        .flatten()
-        .map(|run| run.meta.initramfs_sha256.as_str())
-        .collect();
-    images.sort_unstable();
-    images.dedup();
-    if images.len() > 1 {
-        warnings.push("the initramfs changed between boots".to_owned());
-    }
-}
-
-/// The sides in the order of their boots, with their seeds.
-fn order(args: &Args, seed: Option<u64>) -> Result<Vec<(usize, Option<u64>)>> {
-    let none = "0 boots compare nothing";
-    let turn = |n: u64| match n % 2 {
-        0 => [0, 1],
-        _ => [1, 0],
-    };
-    let Some(first) = seed else {
-        if args.seeds.is_some() {
-            bail!("--seeds needs --deterministic; --runs is for other boots");
-        }
-        let runs = args.runs.unwrap_or(RUNS);
-        if runs == 0 {
-            bail!("--runs 0: {none}");
-        }
-        let turns = (0..runs as u64).flat_map(turn);
-        return Ok(turns.map(|at| (at, None)).collect());
-    };
-    if args.runs.is_some() {
-        bail!(
-            "--runs is not for deterministic boots, which repeat themselves; \
-             --seeds makes them differ"
-        );
-    }
-    let seeds = args.seeds.unwrap_or(SEEDS);
-    if seeds == 0 {
-        bail!("--seeds 0: {none}");
-    }
-    let last = first.checked_add(seeds - 1);
-    let last = last.ok_or_else(|| anyhow!("--seeds {seeds}: too many"))?;
-    let pairs = (first..=last)
-        .flat_map(|seed| turn(seed - first).map(move |at| (at, Some(seed))));
-    Ok(pairs.collect())
-}
-
-/// The options of one side's boots.
-fn boot_args(args: &Args, kernel: &str, more: &[String]) -> Result<boot::Args> {
-    let mut boot = boot::handed("compare", &args.to_boot, kernel, &args.plan)?;
-    boot.append.extend(more.iter().cloned());
-    Ok(boot)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `explain`: one work type in full.
 
 use crate::catalogue::{group, need_line, range};
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use argh::{ArgsInfo, FromArgs};
 use core::fmt::Write;
 use pidone::plan::nearest;
@@ -30,22 +30,25 @@ pub struct Args {
 /// There is no such work type, or standard output cannot be written to.
 pub fn run(args: &Args) -> Result<u8> {
     let name = &args.name;
-    let row = find(name).ok_or_else(|| {
-        let names = |take: &mut dyn FnMut(_)| {
-            ALL.iter().for_each(|row| take(row.name));
-        };
-        match nearest::of(name, &names) {
-            Some(near) => {
-                anyhow!("no work type `{name}`; nearest is `{near}`")
-            }
-            None => anyhow!("no work type `{name}`; see `cargo xtask list`"),
-        }
-    })?;
+    let row = find(name).ok_or_else(|| unknown(name))?;
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ok = write(row, &mut text);
     super::print(&text)?;
     Ok(super::exit::GOOD)
+}
+
+fn unknown(name: &str) -> Error {
+    let names = || ALL.iter().map(|row| row.name);
+    if let Some(near) = nearest::of(name, &|take| names().for_each(take)) {
+        return anyhow!("no work type `{name}`; nearest is `{near}`");
+    }
+    let part = name.to_lowercase();
+    let with = names().filter(|name| name.to_lowercase().contains(&part));
+    match with.collect::<Vec<_>>().join(", ").as_str() {
+        "" => anyhow!("no work type `{name}`; see `cargo xtask list`"),
+        with => anyhow!("no work type `{name}`; with that there are {with}"),
+    }
 }
 
 fn write(row: &'static Workload, text: &mut String) -> core::fmt::Result {

@@ -1,6 +1,9 @@
 //! `judge`: one kernel, good or bad, for `git bisect run`.
 
-use super::{boot, compare, exit, runs};
+use super::boot::plan::works;
+use super::boot::ready::Ready;
+use super::compare::stored;
+use super::{boot, exit, runs};
 use crate::arch::Arch;
 use crate::compare::{Sample, Side, modes, plans};
 use crate::judge::{
@@ -134,7 +137,7 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
         },
         _ => bail!("what to judge: one of --kernel and --tree"),
     };
-    let ready = boot::Ready::new(&of)?;
+    let ready = Ready::new(&of)?;
     let mut samples: Vec<Sample> = Vec::new();
     for (n, seed) in seeds.iter().enumerate() {
         if seeds.len() > 1 {
@@ -158,7 +161,7 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
 /// The machine cannot be started, the plan is refused or the run cannot be
 /// stored.
 pub(super) fn booted(
-    ready: &boot::Ready,
+    ready: &Ready,
     args: &boot::Args,
     root: &Path,
 ) -> Result<Sample> {
@@ -167,7 +170,7 @@ pub(super) fn booted(
         bail!("{}: {}", done.report.outcome, done.report.reason);
     }
     let meta = store::meta(&done.dir)?;
-    compare::sample(&Stored {
+    stored::sample(&Stored {
         dir: done.dir,
         meta,
     })
@@ -221,7 +224,7 @@ fn seeds(args: &Args, first: Option<u64>) -> Result<Vec<Option<u64>>> {
 
 /// What is asked, checked before anything is built.
 fn asked(args: &Args, of: &boot::Args, root: &Path) -> Result<Asked> {
-    let plan = boot::works(of)?;
+    let plan = works(of)?;
     let conditions = args.expect.iter();
     let conditions = conditions
         .map(|text| Condition::parse(text, &plan))
@@ -236,12 +239,12 @@ fn asked(args: &Args, of: &boot::Args, root: &Path) -> Result<Asked> {
         .collect::<Result<_>>()?;
     let baseline = match (&args.baseline, args.worse_by) {
         (Some(text), Some(Share(by))) => {
-            let stored = compare::list(root)?;
-            let found = compare::find(text, &stored)?;
-            let compare::Found::Stored(runs) = found else {
+            let stored = stored::list(root)?;
+            let found = stored::find(text, &stored)?;
+            let stored::Found::Stored(runs) = found else {
                 bail!("--baseline {text}: not a stored run but a kernel");
             };
-            let samples = runs.iter().map(compare::sample);
+            let samples = runs.iter().map(stored::sample);
             let samples: Vec<Sample> = samples.collect::<Result<_>>()?;
             if let Some(bad) = samples.iter().find(|s| s.code != exit::GOOD) {
                 bail!(

@@ -105,11 +105,16 @@ pub fn run(args: &Args) -> Result<u8> {
     let image = build::image(&payload, added, compression)?;
     build::write(&path, &image)?;
     let (size, most) = (image.len(), args.arch.image_limit);
-    println!("{} ({size} bytes)", path.display());
+    let held = bare && compression == Compression::Zstd;
+    let budget = match held {
+        true => format!("; budget {}", build::IMAGE_BUDGET),
+        false => String::new(),
+    };
+    println!("{} ({size} bytes{budget})", path.display());
     if args.list {
         print(&list::read(&image)?);
     }
-    if bare && compression == Compression::Zstd && size > most {
+    if held && size > most {
         bail!("the image is over its limit of {most} bytes");
     }
     Ok(super::exit::GOOD)

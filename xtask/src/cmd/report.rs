@@ -24,6 +24,9 @@ use std::path::{Path, PathBuf};
                \x20 cargo xtask runs\n\
                \x20 {command_name} 20261105T120000Z-all-a1b2c3 \\\n\
                \x20   20261105T120105Z-all-d4e5f6 --output kernels.html",
+    example = "All boots of a matrix, or of one of its cells:\n\
+               \x20 {command_name} matrix-20261105T120000Z-4711\n\
+               \x20 {command_name} new/small/pipes",
     note = "The page describes; it does not judge, so the exit code does not \
             depend on what is in it. A report that is there already is \
             replaced, any other file is not.",
@@ -37,8 +40,8 @@ pub struct Args {
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
     runs: Option<PathBuf>,
-    /// stored runs by name or directory, logs, the JSON of `--json`; `-` is
-    /// standard input
+    /// stored runs by name or directory, a matrix or a cell of one by name,
+    /// logs, the JSON of `--json`; `-` is standard input
     #[argh(positional, arg_name = "run")]
     run: Vec<String>,
 }
@@ -55,11 +58,12 @@ pub fn run(args: &Args) -> Result<u8> {
     let root = args.runs.clone().unwrap_or_else(runs::default_dir);
     let mut names: Vec<String> = Vec::new();
     for name in &args.run {
-        let place = place(name, &root)?;
-        if names.contains(&place) {
-            bail!("`{name}` is named twice");
+        for place in places(name, &root)? {
+            if names.contains(&place) {
+                bail!("`{name}` is named twice");
+            }
+            names.push(place);
         }
-        names.push(place);
     }
     // Before any work: where the page cannot go.
     let output = (args.output != "-").then(|| Path::new(&args.output));
@@ -86,6 +90,20 @@ pub fn run(args: &Args) -> Result<u8> {
     Ok(super::exit::GOOD)
 }
 
+/// The paths of what is named: a run, or all of a matrix or of a cell there.
+fn places(name: &str, root: &Path) -> Result<Vec<String>> {
+    if !Path::new(name).exists() {
+        let (stored, _) = store::list(root)?;
+        let of_matrix = store::of_matrix(name, &stored);
+        let dirs = of_matrix.iter().map(|run| run.dir.to_str());
+        if !of_matrix.is_empty() {
+            let places = dirs.map(|dir| place(dir.unwrap_or(name), root));
+            return places.collect();
+        }
+    }
+    Ok(vec![place(name, root)?])
+}
+
 /// The path of a run that is named by its path or, below `root`, by its name.
 fn place(name: &str, root: &Path) -> Result<String> {
     let below = root.join(name);
@@ -95,8 +113,8 @@ fn place(name: &str, root: &Path) -> Result<String> {
         path if path.exists() => path,
         _ if is_name && below.is_dir() => &below,
         _ => bail!(
-            "no run `{name}`: neither a file nor a directory, nor in {}; \
-             `cargo xtask runs` lists what is there",
+            "no run `{name}`: neither a file nor a directory, nor a run or a \
+             matrix in {}; `cargo xtask runs` lists what is there",
             root.display()
         ),
     };

@@ -62,17 +62,23 @@ pub fn run(args: &Args) -> Result<u8> {
 fn table(runs: &[store::Stored]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    table.set_header(["time", "kernel", "plan", "outcome", "directory"]);
+    let cells = runs.iter().any(|run| run.meta.cell.is_some());
+    let cell = cells.then_some("cell");
+    let heads = ["time", "kernel", "plan", "outcome"].into_iter();
+    table.set_header(heads.chain(cell).chain(["directory"]));
     for run in runs {
         let meta = &run.meta;
         let kernel = meta.kernel.release.as_ref();
-        table.add_row([
-            &meta.started,
-            kernel.unwrap_or(&meta.kernel.spec),
-            &meta.label,
-            &meta.outcome,
-            &shown(&run.dir),
-        ]);
+        let mut row = vec![
+            meta.started.clone(),
+            kernel.unwrap_or(&meta.kernel.spec).clone(),
+            meta.label.clone(),
+            meta.outcome.clone(),
+        ];
+        let cell = meta.cell.as_ref().map(|cell| cell.name.clone());
+        row.extend(cells.then(|| cell.unwrap_or_default()));
+        row.push(shown(&run.dir));
+        table.add_row(row);
     }
     table.trim_fmt()
 }

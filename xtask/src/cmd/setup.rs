@@ -43,5 +43,6 @@ pub fn run(args: &Args) -> Result<u8> {
         tools::require_target(arch.target, true)?;
     }
     ci::tools::lava(true)?;
+    ci::tools::boards(true)?;
     Ok(super::exit::GOOD)
 }

@@ -42,6 +42,7 @@ pub fn run(args: &Args) -> Result<u8> {
     tools::require(&tools::OF_TESTS, args.setup)?;
     tools::require_browser(args.setup)?;
     ci::tools::lava(args.setup)?;
+    ci::tools::boards(args.setup)?;
     for arch in arch::ALL {
         tools::require_target(arch.target, args.setup)?;
     }

@@ -1,6 +1,7 @@
 //! A comparison for people.
 
-use crate::compare::{Comparison, Row, Splits, Verdict};
+use crate::compare::splits::Splits;
+use crate::compare::{Comparison, Row, Verdict};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 

@@ -1,6 +1,7 @@
 //! Comparisons of reports that no machine made.
 
-use super::{Asked, Comparison, Sample, Side, Verdict, compare, splits, table};
+use super::splits::splits;
+use super::{Asked, Comparison, Sample, Side, Verdict, compare, table};
 use crate::decode::decode;
 use crate::metrics::Selector;
 use crate::model::Report;

@@ -16,16 +16,41 @@ const HEADER: &str = "run,name,verdict,group,work,worker,figure,value\r\n";
 ///
 /// Those of the serialiser.
 pub fn render(report: &Report) -> Result<String> {
-    let mut csv = Csv(HEADER.to_owned());
+    Ok(HEADER.to_owned() + &lines(report, String::new())?)
+}
+
+/// Boots of cells in a matrix: the cell and the number of the boot come before
+/// the other columns.
+///
+/// # Errors
+///
+/// Those of the serialiser.
+pub fn render_all(reports: &[(&str, u64, &Report)]) -> Result<String> {
+    let mut all = format!("cell,boot,{HEADER}");
+    for (cell, boot, report) in reports {
+        all += &lines(report, format!("{},{boot},", quoted(cell)))?;
+    }
+    Ok(all)
+}
+
+fn lines(report: &Report, before: String) -> Result<String> {
+    let mut csv = Csv {
+        before,
+        text: String::new(),
+    };
     for (run, number) in report.runs.iter().zip(1..) {
         let number: usize = number;
         let place = [&number.to_string(), &run.name, &run.verdict];
         csv.run(&place.map(String::as_str), run)?;
     }
-    Ok(csv.0)
+    Ok(csv.text)
 }
 
-struct Csv(String);
+struct Csv {
+    /// What each line begins with.
+    before: String,
+    text: String,
+}
 
 impl Csv {
     fn run(&mut self, place: &[&str; 3], run: &Run) -> Result<()> {
@@ -134,8 +159,9 @@ impl Csv {
         let cells = place.iter().chain(&who).copied();
         let cells = cells.chain([figure.as_str(), &value]);
         let cells: Vec<String> = cells.map(quoted).collect();
-        self.0 += &cells.join(",");
-        self.0 += "\r\n";
+        self.text += &self.before;
+        self.text += &cells.join(",");
+        self.text += "\r\n";
     }
 }
 

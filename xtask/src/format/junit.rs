@@ -4,7 +4,9 @@ use crate::model::{Report, Run};
 use anyhow::Result;
 use core::fmt::Write;
 use core::time::Duration;
-use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus};
+use quick_junit::{
+    NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite,
+};
 use std::collections::BTreeMap;
 
 /// The report as a test suite with a case for each run. As in KTAP, a boot
@@ -14,7 +16,24 @@ use std::collections::BTreeMap;
 ///
 /// Those of the serialiser.
 pub fn render(report: &Report) -> Result<String> {
-    let mut suite = quick_junit::TestSuite::new("pidone");
+    render_all(&[("pidone".to_owned(), report)])
+}
+
+/// Several reports, a suite of its own name for each.
+///
+/// # Errors
+///
+/// Those of the serialiser.
+pub fn render_all(reports: &[(String, &Report)]) -> Result<String> {
+    let mut all = quick_junit::Report::new("pidone");
+    for (name, report) in reports {
+        all.add_test_suite(suite(name, report));
+    }
+    Ok(all.to_string()? + "\n")
+}
+
+fn suite(name: &str, report: &Report) -> TestSuite {
+    let mut suite = TestSuite::new(name);
     if let Some(h) = &report.hello {
         for (name, value) in [
             ("kernel", &h.kernel),
@@ -50,9 +69,7 @@ pub fn render(report: &Report) -> Result<String> {
         case.set_classname("pidone");
         suite.add_test_case(case);
     }
-    let mut all = quick_junit::Report::new("pidone");
-    all.add_test_suite(suite);
-    Ok(all.to_string()? + "\n")
+    suite
 }
 
 fn case(run: &Run, name: String) -> TestCase {

@@ -68,20 +68,7 @@ fn write_scheduler(
     scx: &Scheduler,
     text: &mut String,
 ) -> core::fmt::Result {
-    let name = match scx.name.as_str() {
-        "" => "no scheduler",
-        name => name,
-    };
-    let tasks = match scx.switch_all.filter(|_| scx.state == "enabled") {
-        Some(true) => " for all tasks",
-        Some(false) => " for tasks of policy ext",
-        None => "",
-    };
-    let state = match scx.state.as_str() {
-        "" => "this kernel has no sched_ext",
-        state => state,
-    };
-    writeln!(text, "{when}: {name}, {state}{tasks}")?;
+    writeln!(text, "{when}: {}", scx.summary())?;
     if scx.dropped > 0 {
         writeln!(text, "  scx: {} bytes before this", scx.dropped)?;
     }
@@ -151,10 +138,7 @@ fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
         }
     }
     if let Some(scx) = &run.scx {
-        let ext = run.groups.iter().flat_map(|g| &g.workers);
-        let (on, all) = ext.fold((0, 0), |(on, all), worker| {
-            (on + u32::from(worker.ext_enabled == Some(true)), all + 1)
-        });
+        let (on, all) = run.in_class();
         writeln!(
             text,
             "  scx: {on} of {all} workers in its class, {} at the end",

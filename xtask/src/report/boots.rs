@@ -3,8 +3,9 @@
 
 use super::html::Html;
 use super::number::{ABSENT, count};
-use super::{Page, Source};
+use super::{Page, Source, scheduler};
 use crate::model::Hello;
+use crate::usage::quoted;
 
 /// What is known of a boot, if it is.
 type Of = fn(&Source) -> Option<String>;
@@ -125,6 +126,7 @@ pub(super) fn boots(h: &mut Html, page: &Page<'_>) {
                 }
             });
         });
+        scheduler::of_boots(h, page);
         commands(h, page);
     });
 }
@@ -177,15 +179,6 @@ fn command(source: &Source) -> String {
             quote(plan(source)),
             source.kernel().replace(['\n', '\r'], " ")
         ),
-    }
-}
-
-/// A word as a shell takes it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-+=:,./@%".contains(c);
-    match !word.is_empty() && word.chars().all(plain) {
-        true => word.to_owned(),
-        false => format!("'{}'", word.replace('\'', "'\\''")),
     }
 }
 
@@ -291,9 +284,10 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{command, quoted};
+    use super::command;
     use crate::report::Source;
     use crate::store::Meta;
+    use crate::usage::quoted;
 
     #[test]
     fn commands_are_those_of_a_shell() {

@@ -7,7 +7,7 @@ use super::number::{
     told_ms,
 };
 use super::plot::{self, Line};
-use super::{Page, Section};
+use super::{Page, Section, scheduler};
 use crate::model::{Expect, Group, Hist, Kernel, Run, Worker};
 use pidone::expect::Kind;
 use pidone::workload::Workload;
@@ -173,6 +173,7 @@ pub(super) fn section(
             expects(h, page, section);
         });
         missing(h, page, section);
+        scheduler::of_run(h, page, section);
         let groups = section.groups();
         for ((work, groups), index) in groups.iter().zip(0..) {
             let index: usize = index;
@@ -728,7 +729,7 @@ fn ranges(cpus: &[u32]) -> String {
 }
 
 /// A table that is open if it is short.
-fn folded(
+pub(super) fn folded(
     h: &mut Html,
     caption: &str,
     heads: &[&str],
@@ -742,7 +743,7 @@ fn folded(
 }
 
 /// The attributes of a part of so many rows.
-fn open(rows: usize) -> &'static [Attr<'static>] {
+pub(super) fn open(rows: usize) -> &'static [Attr<'static>] {
     match rows > FOLDED {
         true => &[],
         false => &[("open", "")],
@@ -750,16 +751,16 @@ fn open(rows: usize) -> &'static [Attr<'static>] {
 }
 
 /// Figures in rows, boots in columns.
-struct Figures<'f> {
-    names: BTreeSet<&'f str>,
+pub(super) struct Figures<'f> {
+    pub(super) names: BTreeSet<&'f str>,
     /// What a figure counts, if that is known.
-    meaning: &'f dyn Fn(&str) -> Option<&'static str>,
+    pub(super) meaning: &'f dyn Fn(&str) -> Option<&'static str>,
     /// The figure of a boot.
-    of: &'f dyn Fn(usize, &str) -> Option<u64>,
+    pub(super) of: &'f dyn Fn(usize, &str) -> Option<u64>,
 }
 
 impl Figures<'_> {
-    fn heads(&self, page: &Page<'_>) -> Vec<String> {
+    pub(super) fn heads(&self, page: &Page<'_>) -> Vec<String> {
         let mut heads = vec!["figure".to_owned()];
         heads.extend(page.columns());
         if page.sources.len() == 2 {
@@ -775,7 +776,7 @@ impl Figures<'_> {
         self.names.iter().any(|name| (self.meaning)(name).is_some())
     }
 
-    fn body(&self, h: &mut Html, page: &Page<'_>) {
+    pub(super) fn body(&self, h: &mut Html, page: &Page<'_>) {
         h.el("tbody", &[], |h| {
             for name in &self.names {
                 h.el("tr", &[], |h| self.row(h, page, name));

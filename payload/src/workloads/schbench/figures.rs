@@ -3,12 +3,11 @@
 use super::layout::Layout;
 use super::options::PIPE;
 use crate::figures::{Totals, scale};
-use crate::record::WakeRule;
-use crate::workload::{Hist, Metric};
+use crate::record::{Counter, WakeRule};
+use crate::workload::{Hist, Metric, Shown, Unit};
 use core::ops::Range;
 
-/// The percentiles schbench prints.
-const SHOWN: &[u16] = &[200, 500, 900, 990, 999];
+const SHOWN: Shown = Shown::Schbench;
 
 pub(super) const WAKEUP: Hist = Hist {
     shown: SHOWN,
@@ -20,7 +19,7 @@ pub(super) const REQUEST: Hist = Hist {
 };
 pub(super) const RATE: Hist = Hist {
     shown: SHOWN,
-    unit: "1/s",
+    unit: Unit::PerSecond,
     ..Hist::new(2, "rps", "requests completed, one sample a second")
 };
 pub(super) const QUEUE: Hist = Hist {
@@ -54,7 +53,7 @@ pub(super) const WORKER_NVCSW: Metric = Metric::derived(
     "worker_nvcsw",
     |totals| {
         let (_, workers) = roles(totals);
-        totals.kernel(workers)?.map(|counters| counters.nvcsw).sum()
+        totals.kernel(workers, Counter::Nvcsw)?.sum()
     },
     "voluntary context switches of the workers",
 );
@@ -93,9 +92,9 @@ fn roles(totals: &Totals<'_>) -> (Range<u32>, Range<u32>) {
 /// The mean over the tasks of their mean wait for a CPU.
 fn delay(totals: &Totals<'_>, of: Range<u32>) -> Option<u64> {
     let (mut sum, mut tasks) = (0, 0);
-    for counters in totals.kernel(of)? {
-        let delay = counters.run_delay_ns?;
-        sum += delay / counters.run_count?.max(1);
+    let delays = totals.kernel(of.clone(), Counter::RunDelay)?;
+    for (delay, count) in delays.zip(totals.kernel(of, Counter::RunCount)?) {
+        sum += delay? / count?.max(1);
         tasks += 1;
     }
     (tasks > 0).then(|| sum / tasks)

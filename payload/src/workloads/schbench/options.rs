@@ -3,7 +3,7 @@
 use crate::attr::Policy;
 use crate::kit::cpus::Cpus;
 use crate::kit::text::plain;
-use crate::workload::{Conflict, Kind, Param, Work};
+use crate::workload::{Param, Work};
 
 pub(super) const MESSAGES: Param = Param::count(
     0,
@@ -58,14 +58,11 @@ pub(super) const PIPE: Param = Param::count(
     (0, 1 << 20),
     "bytes copied per wake in place of work (-p)",
 );
-pub(super) const SPLIT: Param = Param::new(
+pub(super) const SPLIT: Param = Param::count_or(
     9,
     "split_percent",
-    Kind::CountOr {
-        word: "unset",
-        min: 0,
-        max: 100,
-    },
+    &"unset",
+    (0, 100),
     "private share of the footprint; the rest is one shared matrix",
 );
 pub(super) const CALIBRATE: Param = Param::flag(
@@ -101,7 +98,7 @@ pub(super) const ZERO: Param = Param::count(
 pub(super) const LABEL: Param = Param::text(
     16,
     "label",
-    "at most 64 printable characters",
+    &"at most 64 printable characters",
     |text| text.len() <= 64 && plain(text),
     "name of this setting in the report (-J)",
 );
@@ -123,7 +120,7 @@ const fn cpus(
     name: &'static str,
     summary: &'static str,
 ) -> Param {
-    let rule = "a CPU list such as 0-3,8, or auto";
+    let rule = &"a CPU list such as 0-3,8, or auto";
     let list =
         |text: &str| matches!(text, "" | "auto") || Cpus::parse(text).is_some();
     Param::text(index, name, rule, list, summary)
@@ -142,20 +139,14 @@ pub(super) fn locks(work: &Work<'_>) -> bool {
 }
 
 /// Values that exclude each other.
-pub(super) fn check(work: &Work<'_>) -> Result<(), Conflict> {
+pub(super) fn check(work: &Work<'_>) -> Result<(), &'static str> {
     if work.count(&MESSAGES) * work.count(&WORKERS) > 16_384 {
-        return Err(Conflict {
-            key: "worker_threads",
-            rule: "message_threads times worker_threads is at most 16384",
-        });
+        return Err("message_threads times worker_threads is at most 16384");
     }
     let rate = work.count(&RPS) + work.count(&AUTO_RPS);
     if work.count(&PIPE) > 0 && rate > 0 {
-        return Err(Conflict {
-            key: "pipe_transfer_bytes",
-            rule: "pipe_transfer_bytes excludes requests_per_sec and \
-                   auto_rps",
-        });
+        return Err("pipe_transfer_bytes excludes requests_per_sec and \
+                   auto_rps");
     }
     Ok(())
 }
@@ -164,14 +155,11 @@ pub(super) fn check(work: &Work<'_>) -> Result<(), Conflict> {
 pub(super) fn check_policy(
     work: &Work<'_>,
     policy: Policy,
-) -> Result<(), Conflict> {
+) -> Result<(), &'static str> {
     let fixed = matches!(policy, Policy::Fifo(_) | Policy::Rr(_));
     if fixed && locks(work) {
-        return Err(Conflict {
-            key: "policy",
-            rule: "under fifo and rr a worker that spins on its CPU's lock \
-                   never yields to the holder: skip_locking=1 is needed",
-        });
+        return Err("under fifo and rr a worker that spins on its CPU's lock \
+                   never yields to the holder: skip_locking=1 is needed");
     }
     Ok(())
 }

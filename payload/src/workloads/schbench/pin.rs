@@ -33,14 +33,14 @@ pub(super) fn pin(c: &Ctx<'_>, role: Role, messages: u32) -> Result<(), Stop> {
             }
             let rest = Cpus::from_words(words);
             if rest.is_empty() {
-                return Err(Stop::Skip("TOO_FEW_CPUS"));
+                return Err(Stop::skip(&"TOO_FEW_CPUS"));
             }
             Some(rest)
         }
         (Role::Worker(_), text) => list(text),
     };
     match cpus {
-        Some(cpus) => c.sched_setaffinity(&cpus).call("sched_setaffinity"),
+        Some(cpus) => c.sched_setaffinity(&cpus).call(&"sched_setaffinity"),
         None => Ok(()),
     }
 }

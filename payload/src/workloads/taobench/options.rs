@@ -1,7 +1,7 @@
 //! The options of taobench, and its two profiles.
 
 use crate::attr::parse_duration;
-use crate::workload::{Conflict, Kind, Param, Work};
+use crate::workload::{Param, Work};
 use core::time::Duration;
 
 pub(super) const PROFILE: Param = Param::choice(
@@ -49,7 +49,7 @@ pub(super) const SLOW_P99: Param = Param::count(
 pub(super) const WAIT: Param = Param::text(
     9,
     "wait",
-    "futex, or poll:D with D up to 1s, for example poll:100ns",
+    &"futex, or poll:D with D up to 1s, for example poll:100ns",
     |text| text.is_empty() || wait_of(text).is_some(),
     "how idle threads wait; standard futex, dcperf poll:100ns",
 );
@@ -87,11 +87,10 @@ const fn threads(
 const fn by_profile(
     index: usize,
     name: &'static str,
-    max: u64,
+    max: u32,
     summary: &'static str,
 ) -> Param {
-    let (word, min) = ("profile", 0);
-    Param::new(index, name, Kind::CountOr { word, min, max }, summary)
+    Param::count_or(index, name, &"profile", (0, max), summary)
 }
 
 fn is_dcperf(work: &Work<'_>) -> bool {
@@ -130,13 +129,10 @@ pub(super) fn compresses(work: &Work<'_>) -> bool {
 }
 
 /// Values that exclude each other.
-pub(super) fn check(work: &Work<'_>) -> Result<(), Conflict> {
+pub(super) fn check(work: &Work<'_>) -> Result<(), &'static str> {
     let (median, p99) = (sleep_ns(work), work.count(&SLOW_P99) * 1000);
     if p99 > 0 && (median == 0 || p99 <= median) {
-        return Err(Conflict {
-            key: "slow_p99_us",
-            rule: "slow_p99_us is above slow_sleep_us, which is not 0",
-        });
+        return Err("slow_p99_us is above slow_sleep_us, which is not 0");
     }
     Ok(())
 }

@@ -58,7 +58,7 @@ fn pin(c: &Ctx<'_>) -> Result<(), Stop> {
         // A CPU of the set fits into a set.
         let _fits = one.insert(cpu);
     }
-    c.sched_setaffinity(&one).call("sched_setaffinity")
+    c.sched_setaffinity(&one).call(&"sched_setaffinity")
 }
 
 impl Thread {

@@ -142,9 +142,9 @@ fn wrong_use_is_answered() {
     for (args, why) in [
         (
             args(root, "a1", "nosuch"),
-            "`nosuch` is neither a kernel nor a stored run; kernels are \
-             files, `host`, debian:6.12-cloud and built:6.12, and `cargo \
-             xtask runs` lists 2 stored runs",
+            "`nosuch` is neither a kernel, a stored run nor a cell of a \
+             matrix; kernels are files, `host`, debian:6.12-cloud and \
+             built:6.12, and `cargo xtask runs` lists 2 stored runs",
         ),
         (args(root, "a1,", "b1"), "`` is neither"),
         (args(root, "a1", "a1"), "a1 is on both sides"),
@@ -247,7 +247,7 @@ fn boots_take_turns() {
             seeds,
             ..Args::default()
         };
-        super::order(&args, deterministic).unwrap()
+        super::booted::order(&args, deterministic).unwrap()
     };
     let none = |sides: [usize; 6]| sides.map(|at| (at, None)).to_vec();
     assert_eq!(order(None, Some(3), None), none([0, 1, 1, 0, 0, 1]));

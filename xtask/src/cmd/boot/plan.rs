@@ -1,0 +1,181 @@
+//! Plans of boots, checked before anything is built.
+
+use super::Args;
+use crate::build;
+use anyhow::{Result, bail};
+use core::time::Duration;
+use initramfs::add::Addition;
+use initramfs::newc::Archive;
+use pidone::attr::scx::Scx;
+use pidone::plan::token::Source;
+use pidone::plan::{Plan, Sources, builtin};
+use pidone::workload::Workload;
+use std::path::Path;
+
+/// A plan that was checked, and what is packed for it.
+pub(super) struct Planned {
+    pub(super) tokens: Vec<String>,
+    pub(super) added: Archive,
+    /// How long its runs take.
+    pub(super) takes: Duration,
+    works: Vec<Works>,
+}
+
+/// The work types of a run, one a group.
+pub type Works = Vec<&'static Workload>;
+
+/// The work types of each run, without booting; none of a plan that only a
+/// payload of its own understands.
+///
+/// # Errors
+///
+/// The plan is wrong.
+pub fn works(args: &Args) -> Result<Vec<Works>> {
+    Ok(Planned::new(args)?.works)
+}
+
+/// How long the runs of a plan take.
+///
+/// # Errors
+///
+/// The plan is wrong.
+pub fn takes(args: &Args) -> Result<Duration> {
+    Ok(Planned::new(args)?.takes)
+}
+
+impl Planned {
+    pub(super) fn new(args: &Args) -> Result<Self> {
+        let words = args.plan.iter().filter(|word| *word != "--");
+        let mut tokens: Vec<String> = words.cloned().collect();
+        let option = tokens.iter().find(|word| word.starts_with("--"));
+        if let Some(option) = option {
+            bail!("`{option}` is in the plan; options come before it");
+        }
+        let mut additions = args.add.clone();
+        let scheduler = args.scheduler.as_deref().map(placed).transpose()?;
+        additions.extend(scheduler.as_ref().map(|it| it.0.clone()));
+        let mut added = build::additions(&additions)?;
+        // A word with spaces stays one.
+        for word in &mut tokens {
+            if word.contains(char::is_whitespace) && !word.contains('"') {
+                *word = format!("\"{word}\"");
+            }
+        }
+        if let Some((_, path)) = scheduler
+            && !says_scx(&tokens.join(" "), &added)
+        {
+            tokens.insert(0, format!("scx={path}"));
+        }
+        let plan = tokens.join(" ");
+        let (takes, works) = match &args.payload {
+            Some(_) => (FOREIGN, Vec::new()),
+            None => check(&plan, &added)?,
+        };
+        if tokens.len() > MOST_WORDS || plan.len() > LONGEST_PLAN {
+            build::pack_plan(&mut added, "boot", plan)?;
+            tokens = vec!["plan=boot".to_owned()];
+        }
+        Ok(Self {
+            tokens,
+            added,
+            takes,
+            works,
+        })
+    }
+}
+
+/// How long a plan may take that only a payload of its own understands.
+const FOREIGN: Duration = Duration::from_secs(150);
+/// Most words of a plan on the kernel command line: with more than 32 behind
+/// `--` the kernel panics, and some of them are ours.
+const MOST_WORDS: usize = 24;
+/// Longest plan on the kernel command line, of which x86 has 2048 bytes.
+const LONGEST_PLAN: usize = 1000;
+/// A scheduler's program as an addition, and where it goes.
+fn placed(program: &Path) -> Result<(Addition, String)> {
+    let name = program.file_name().and_then(|name| name.to_str());
+    let name = name.filter(|name| !name.contains(char::is_whitespace));
+    let Some(name) = name else {
+        bail!(
+            "--scheduler {}: not the name of a program, without spaces",
+            program.display()
+        );
+    };
+    let path = format!("/bin/{name}");
+    Ok((format!("{}:{path}", program.display()).parse()?, path))
+}
+
+/// Whether a plan, or the packed one that it names, says `scx=`.
+fn says_scx(tokens: &str, added: &Archive) -> bool {
+    let args = Source::args(tokens);
+    let sources = Sources {
+        args,
+        ..Sources::default()
+    };
+    let packed = sources
+        .plan_name()
+        .and_then(|name| build::packed_plan(added, name).map(Source::file));
+    let all = [Some(args), packed].into_iter().flatten();
+    all.flat_map(|source| source.tokens())
+        .any(|token| token.key == "scx")
+}
+
+/// Checks a plan before anything is built; returns how long its runs take
+/// and their work types.
+///
+/// # Errors
+///
+/// It is wrong.
+pub fn check(tokens: &str, added: &Archive) -> Result<(Duration, Vec<Works>)> {
+    let mut text = String::new();
+    let mut sources = Sources {
+        args: Source::args(tokens),
+        ..Sources::default()
+    };
+    if let Some(name) = sources.plan_name() {
+        if let Some(plan) = build::packed_plan(added, name) {
+            sources.file = Source::file(plan);
+        } else if builtin(name, &mut text).is_some() {
+            sources.file = Source::file(&text);
+        }
+    }
+    let plan = match Plan::parse(&sources) {
+        Ok(plan) => plan,
+        Err(error) => bail!("{error}"),
+    };
+    let program = plan.boot.scx.and_then(Scx::program);
+    if let Some(path) = program.filter(|path| added.get(path).is_none()) {
+        bail!(
+            "bad plan: `{path}` is not in the image; --scheduler FILE adds \
+             one, and --add FILE:{path}"
+        );
+    }
+    let runs = plan.runs().map(|r| r.settings.warmup + r.settings.time);
+    let works = plan.runs().map(|run| {
+        let groups = run.groups.iter();
+        groups.map(|group| group.work.row()).collect()
+    });
+    Ok((runs.sum(), works.collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{placed, says_scx};
+    use initramfs::newc::Archive;
+    use std::path::Path;
+
+    #[test]
+    fn a_scheduler_gets_a_place_unless_the_plan_says_where() {
+        let (_, path) = placed(Path::new("out/scx_simple")).unwrap();
+        assert_eq!(path, "/bin/scx_simple");
+        for bad in ["..", "out/two words"] {
+            assert!(placed(Path::new(bad)).is_err(), "{bad}");
+        }
+        let mut added = Archive::default();
+        let plan = b"scx=fifo work=PipeIo".to_vec();
+        added.file("plans/mine", 0o644, plan).unwrap();
+        let says = |tokens| says_scx(tokens, &added);
+        assert!(says("plan=mine") && says("\"scx=/bin/x -f\" work=PipeIo"));
+        assert!(!says("work=PipeIo") && !says("plan=smoke") && !says(""));
+    }
+}

@@ -1,0 +1,302 @@
+//! `matrix`: kernels by machines by plans, several boots at once.
+
+pub(super) mod prepare;
+mod resume;
+
+use self::prepare::Job;
+use super::boot::ready::Setting;
+use super::{boot, exit, runs};
+use crate::format::Format;
+use crate::live::{Board, Screen};
+use crate::matrix::schedule::{Due, Schedule, Width};
+use crate::matrix::summary::{self, Ended, Summary};
+use crate::matrix::work::{Told, work};
+use crate::matrix::{Cell, listed, only, parse};
+use crate::{store, usage};
+use anyhow::{Context, Result, anyhow, bail};
+use argh::{ArgsInfo, FromArgs};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Work off a file of kernels, machines and plans: every kernel on every
+/// machine under every plan.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "matrix")]
+#[argh(
+    example = "What would be booted, and then boot it:\n\
+               \x20 {command_name} list docs/matrix.toml\n\
+               \x20 {command_name} run docs/matrix.toml",
+    note = "docs/matrix.md has the form of the file."
+)]
+pub struct Args {
+    #[argh(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand)]
+enum Verb {
+    Run(Run),
+    List(List),
+}
+
+/// Boot every cell of a matrix, as many at once as the host has cores for,
+/// and print what became of each. Every boot is stored.
+#[derive(Debug, Default, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "run")]
+#[argh(
+    example = "{command_name} matrix.toml --only new --only pipes",
+    example = "After Ctrl-C, what is left:\n\
+               \x20 {command_name} matrix.toml --resume",
+    note = "A machine of 4 CPUs keeps 4 cores busy, a deterministic one keeps \
+            one; a machine that is wider than the host is booted alone.",
+    error_code(0, "no boot failed"),
+    error_code(1, "a boot failed by its kernel, a run or a condition"),
+    error_code(125, "none failed, and some cannot tell: no boot, or skips"),
+    error_code(255, "the tool, its usage, the file or a plan failed")
+)]
+pub struct Run {
+    /// boots at once, however large their machines are
+    #[argh(option)]
+    pub jobs: Option<usize>,
+    /// a kernel, machine, plan or cell (new/small/pipes) to boot; may be
+    /// repeated
+    #[argh(option)]
+    pub only: Vec<String>,
+    /// check everything, and say what would be booted
+    #[argh(switch)]
+    pub dry_run: bool,
+    /// go on with what was interrupted: keep the boots that are stored
+    #[argh(switch)]
+    pub resume: bool,
+    /// what to print: table (the default), json, csv or junit
+    #[argh(option)]
+    pub format: Option<Format>,
+    /// write the results as JSON to a file; `-` is standard output
+    #[argh(option)]
+    pub json: Option<String>,
+    /// where runs are stored; by default `runs` in the workspace
+    #[argh(option)]
+    pub store: Option<PathBuf>,
+    /// install what is missing
+    #[argh(switch)]
+    pub setup: bool,
+    /// the matrix file
+    #[argh(positional)]
+    pub file: String,
+}
+
+/// Say what a matrix file asks for, without looking for its kernels: the
+/// cells, how often each is booted, and a command that does.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "list")]
+struct List {
+    /// as of `run`; may be repeated
+    #[argh(option)]
+    only: Vec<String>,
+    /// the matrix file
+    #[argh(positional)]
+    file: String,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The file or the usage is wrong, or something that is needed is missing.
+pub fn run(args: &Args) -> Result<u8> {
+    match &args.verb {
+        Verb::Run(args) => run_all(args),
+        Verb::List(args) => {
+            let cells = read(&args.file, &args.only)?;
+            prepare::args(&args.file, &cells)?;
+            let lines = cells.iter().map(|cell| shown(cell, cell.boots));
+            super::print(&lines.collect::<String>())?;
+            Ok(exit::GOOD)
+        }
+    }
+}
+
+/// The cells of a file that are asked for.
+///
+/// # Errors
+///
+/// All that is wrong with the file, or a name that it does not have.
+pub(super) fn read(file: &str, words: &[String]) -> Result<Vec<Cell>> {
+    let text = fs::read_to_string(file).with_context(|| file.to_owned())?;
+    let cells = parse(&text).map_err(|wrong| anyhow!(listed(file, &wrong)))?;
+    only(cells, words).map_err(|why| anyhow!(why))
+}
+
+/// A cell, and a command for it.
+fn shown(cell: &Cell, boots: u64) -> String {
+    let words = cell.command(None);
+    let words: Vec<String> = words.iter().map(|w| usage::quoted(w)).collect();
+    let command = words.join(" ");
+    format!("{cell}: {}\n  cargo xtask {command}\n", times(boots))
+}
+
+/// So many boots.
+fn times(boots: u64) -> String {
+    format!("{boots} {}", if boots == 1 { "boot" } else { "boots" })
+}
+
+fn run_all(args: &Run) -> Result<u8> {
+    let (format, json) = boot::forms(args.format, args.json.as_deref())?;
+    summary::fits(format)?;
+    let (summary, worked) = worked(args)?;
+    let Some(summary) = summary else {
+        return Ok(exit::GOOD);
+    };
+    if let Some(file) = json {
+        let json = summary.render(Format::Json)?;
+        fs::write(file, json).with_context(|| file.to_owned())?;
+    }
+    super::print(&summary.render(format)?)?;
+    let name = &summary.matrix;
+    eprintln!("stored as {name}; `cargo xtask report {name}` makes a page");
+    worked?;
+    Ok(summary.code())
+}
+
+/// Works a file off: what came of it, unless nothing is to be booted, and
+/// what kept it from being finished.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
+    if args.jobs == Some(0) {
+        bail!("--jobs 0 boots nothing");
+    }
+    let cells = read(&args.file, &args.only)?;
+    let jobs = prepare::jobs(&args.file, &cells, args.setup)?;
+    let given = PathBuf::from(&args.file);
+    let file = fs::canonicalize(&given).unwrap_or(given);
+    let root = args.store.clone().unwrap_or_else(runs::default_dir);
+    let (matrix, done) = match args.resume {
+        true => resume::found(&file, &jobs, &root)?,
+        false => (None, Vec::new()),
+    };
+    let mut due: Vec<Due> = Vec::new();
+    for (at, job) in jobs.iter().enumerate() {
+        let boots = (1..=job.cell.boots).filter(|boot| {
+            !done.iter().any(|d| (d.cell, d.boot) == (at, *boot))
+        });
+        due.extend(boots.map(|boot| Due {
+            boot,
+            cell: at,
+            cores: job.cores(),
+        }));
+    }
+    let width = width(args.jobs, &jobs);
+    if args.dry_run {
+        for (at, job) in jobs.iter().enumerate() {
+            let boots = due.iter().filter(|due| due.cell == at).count();
+            super::print(&shown(&job.cell, boots as u64))?;
+        }
+        return Ok((None, Ok(())));
+    }
+    let stem = Path::new(&args.file).file_stem().unwrap_or_default();
+    let fresh = || {
+        let (stem, process) = (stem.to_string_lossy(), std::process::id());
+        format!("{stem}-{}-{process}", store::now())
+    };
+    let mut show = Show {
+        board: Board::new(due.len()),
+        jobs: &jobs,
+        all: due.len(),
+        begun: 0,
+    };
+    let mut summary = Summary {
+        matrix: matrix.unwrap_or_else(fresh),
+        file: file.clone(),
+        cells,
+        boots: done,
+    };
+    let matrix = summary.matrix.clone();
+    if !due.is_empty() {
+        let boots = times(due.len() as u64);
+        eprintln!("{matrix}: {boots} to make; after Ctrl-C, --resume goes on");
+    }
+    let boot = |due: Due, screen: Screen| -> Result<Ended> {
+        let job = &jobs[due.cell];
+        let args = job.args(due.boot);
+        let setting = Setting {
+            screen: screen.clone(),
+            cell: Some((
+                store::Cell {
+                    matrix: matrix.clone(),
+                    file: file.clone(),
+                    name: job.cell.to_string(),
+                    boot: due.boot,
+                },
+                job.command(due.boot),
+            )),
+        };
+        let done = job.ready.boot_in(&setting, &args, &root)?;
+        let report = &done.report;
+        screen.say(&format!("{}: {}", report.outcome, report.reason));
+        Ok(Ended {
+            cell: due.cell,
+            boot: due.boot,
+            dir: done.dir,
+            report: done.report,
+            code: done.code,
+        })
+    };
+    let schedule = Schedule::new(width, due);
+    let boots = &mut summary.boots;
+    let worked = work(schedule, &mut show, boot, |_, ended| boots.push(ended));
+    drop(show);
+    Ok((Some(summary), worked))
+}
+
+/// How many boots at once, and what there is to say of it.
+fn width(asked: Option<usize>, jobs: &[Job]) -> Width {
+    if let Some(jobs) = asked {
+        return Width::Jobs(jobs);
+    }
+    let cores = std::thread::available_parallelism();
+    let cores = cores.map_or(1, usize::from);
+    let wide = jobs.iter().filter(|job| job.cores() > cores);
+    let mut machines: Vec<(&str, usize)> =
+        wide.map(|job| (&*job.cell.names[1], job.cores())).collect();
+    machines.dedup();
+    for (machine, cpus) in machines {
+        eprintln!(
+            "note: {machine} has {cpus} CPUs and this host {cores}; it is \
+             booted alone"
+        );
+    }
+    Width::Cores(cores)
+}
+
+/// Shows what is under way.
+struct Show<'j> {
+    board: Board,
+    jobs: &'j [Job],
+    all: usize,
+    begun: usize,
+}
+
+impl Told<Screen> for Show<'_> {
+    fn begins(&mut self, due: Due) -> Screen {
+        self.begun += 1;
+        let cell = &self.jobs[due.cell].cell;
+        let name = match cell.boots {
+            1 => cell.to_string(),
+            of => format!("{cell}, {} of {of}", due.boot),
+        };
+        let screen = self.board.screen(&name);
+        if let Screen::Named(_) = screen {
+            screen.say(&format!("boot {} of {} begins", self.begun, self.all));
+        }
+        screen
+    }
+
+    fn counts(&mut self, running: usize, waiting: usize) {
+        let ended = self.all - running - waiting;
+        self.board.count(ended, running, waiting);
+    }
+}

@@ -1,0 +1,234 @@
+//! Files that are right, and all the ways in which one is wrong.
+
+use super::{Cell, Wrong, listed, only, parse};
+
+const FILE: &str = r#"
+# For the tests.
+
+[defaults]
+boots = 2
+timeout = 60
+append = "quiet"
+
+[kernels]
+old = { kernel = "debian:6.1-cloud", append = "audit=1" }
+new = "debian:6.12-cloud"
+
+[machines]
+one = { smp = 1, deterministic = true, timeout = false }
+two = { smp = "2", disk = ["64M", "null-co"], nic = true, boots = 3 }
+
+[plans]
+pipes = "time=1s work=PipeIo"
+wakes = ["time=1s", "work=FutexPingPong"]
+scx = { plan = '"scx=/bin/x -f" work=PipeIo', module = "null_blk" }
+
+[[exclude]]
+kernel = "old"
+plan = ["scx", "wakes"]
+
+[[include]]
+kernel = "old"
+machine = "two"
+plan = "wakes"
+"#;
+
+fn cells(text: &str) -> Vec<Cell> {
+    parse(text).unwrap_or_else(|wrong| panic!("{}", listed("m", &wrong)))
+}
+
+fn names(cells: &[Cell]) -> Vec<String> {
+    cells.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn entries_are_put_together() {
+    let cells = cells(FILE);
+    assert_eq!(
+        names(&cells),
+        [
+            "old/one/pipes",
+            "old/two/pipes",
+            "old/two/wakes",
+            "new/one/pipes",
+            "new/one/wakes",
+            "new/one/scx",
+            "new/two/pipes",
+            "new/two/wakes",
+            "new/two/scx",
+        ]
+    );
+    let old = &cells[0];
+    assert_eq!(
+        old.options.join(" "),
+        "--append quiet --append audit=1 --smp 1 --deterministic 1"
+    );
+    assert_eq!(old.kernel.as_deref(), Some("debian:6.1-cloud"));
+    assert_eq!((old.boots, old.lines), (2, [10, 14, 18]));
+    assert_eq!(old.plan, ["time=1s", "work=PipeIo"]);
+    let new = &cells[8];
+    assert_eq!(
+        new.options.join(" "),
+        "--timeout 60 --append quiet --smp 2 --disk 64M --disk null-co \
+         --nic pair --module null_blk"
+    );
+    assert_eq!(new.boots, 3);
+    assert_eq!(new.plan, ["\"scx=/bin/x -f\"", "work=PipeIo"]);
+    assert_eq!(cells[4].plan, ["time=1s", "work=FutexPingPong"]);
+}
+
+#[test]
+fn some_of_them_only() {
+    let of = |words: &[&str]| {
+        let words: Vec<String> =
+            words.iter().map(ToString::to_string).collect();
+        only(cells(FILE), &words).map(|cells| names(&cells))
+    };
+    assert_eq!(of(&[]).unwrap().len(), 9);
+    assert_eq!(of(&["old"]).unwrap().len(), 3);
+    assert_eq!(of(&["one", "wakes"]).unwrap(), ["new/one/wakes"]);
+    assert_eq!(of(&["wakes", "scx", "two"]).unwrap().len(), 3);
+    assert_eq!(
+        of(&["new/one/scx", "old/two/pipes"]).unwrap(),
+        ["old/two/pipes", "new/one/scx"]
+    );
+    assert_eq!(of(&["new/one/scx", "old", "one"]).unwrap().len(), 2);
+    let error = of(&["olds"]).unwrap_err();
+    assert!(error.contains("nearest is `old`"), "{error}");
+    let error = of(&["old", "scx"]).unwrap_err();
+    assert!(error.contains("no cell is left"), "{error}");
+}
+
+/// The file with some of it replaced, and the line that has it.
+fn with(part: &str, instead: &str) -> (String, usize) {
+    let (before, _) = FILE.split_once(part).unwrap();
+    let line = before.matches('\n').count() + 1;
+    (FILE.replacen(part, instead, 1), line)
+}
+
+#[test]
+fn all_that_is_wrong_is_said_with_its_line() {
+    for (part, instead, down, what) in [
+        ("boots = 2", "boots = 0", 0, "whole number, 1 or more"),
+        ("boots = 2", "boots = \"2\"", 0, "whole number, 1 or more"),
+        ("boots = 2", "boost = 2", 0, "`boost`; nearest is `boots`"),
+        (
+            "boots = 2",
+            "zzz = 2",
+            0,
+            "no option `zzz`; valid are boots,",
+        ),
+        ("boots = 2", "boots =", 0, ""),
+        ("boots = 2", "boots = 2\nboots = 3", 1, "duplicate"),
+        ("boots = 2", "setup = true", 0, "no option `setup`"),
+        ("boots = 2", "format = \"json\"", 0, "no option `format`"),
+        ("boots = 2", "plan = \"x\"", 0, "`plan` is for [plans]"),
+        ("[defaults]", "[default]", 0, "nearest is `defaults`"),
+        ("[defaults]", "[zzz]", 0, "valid are defaults, kernels,"),
+        (
+            "[defaults]",
+            "defaults = 1\n[x]",
+            0,
+            "`defaults` is of type",
+        ),
+        ("[kernels]", "kernels = 1\n[x]", 0, "no option `kernels`"),
+        ("new =", "\"n w\" =", 0, "`n w` is no name"),
+        ("one =", "new =", 0, "`new` is the name of a kernel already"),
+        ("kernel = \"debian:6.1-cloud\", ", "", 0, "has no `kernel`"),
+        ("\"debian:6.12-cloud\"", "6.12", 0, "`new` is of type float"),
+        ("\"debian:6.12-cloud\"", "\"\"", 0, "`kernel` is empty"),
+        (
+            "smp = 1",
+            "smpp = 1",
+            0,
+            "no option `smpp`; nearest is `smp`",
+        ),
+        ("smp = 1", "smp = 0", 0, "`smp = 0`: `0` is no set of CPUs"),
+        ("smp = 1", "smp = [1]", 0, "`smp` is of type array"),
+        ("smp = 1", "smp = true", 0, "`smp` is of type boolean"),
+        ("smp = 1", "mem = \"1X\"", 0, "`mem = 1X`: `1X`"),
+        (
+            "smp = 1",
+            "kernel = \"host\"",
+            0,
+            "`kernel` is for [kernels]",
+        ),
+        ("timeout = false", "timeout = \"x\"", 0, "`timeout = x`: "),
+        ("\"null-co\"", "\"disk\"", 0, "valid are a size such as 64M"),
+        ("\"null-co\"", "{}", 0, "`disk` is of type table"),
+        ("nic = true", "nic = \"tap\"", 0, "valid are pair"),
+        ("two = {", "two = 2\nx = {", 0, "table of options of `boot`"),
+        (
+            "plan = '",
+            "smp = 4, plan = '",
+            0,
+            "`smp` is given by machine",
+        ),
+        ("plan = '", "boots = 4, plan = '", 0, "and by plan `scx`"),
+        (
+            "\"time=1s work=PipeIo\"",
+            "3",
+            0,
+            "`pipes` is of type integer",
+        ),
+        ("\"time=1s\",", "1,", 0, "`plan` is of type integer"),
+        (
+            "kernel = \"old\"",
+            "kernel = \"odl\"",
+            -1,
+            "nearest is `old`",
+        ),
+        (
+            "kernel = \"old\"",
+            "kernels = \"x\"",
+            0,
+            "nearest is `kernel`",
+        ),
+        ("kernel = \"old\"", "kernel = 1", 0, "`kernel` is of type"),
+        ("[[exclude]]", "[exclude]", 0, "valid is tables that name"),
+        (
+            "plan = \"wakes\"",
+            "plan = \"pipes\"",
+            -3,
+            "takes nothing in",
+        ),
+        (
+            "[[include]]",
+            "[[exclude]]\n[[x]]",
+            0,
+            "`exclude` names nothing",
+        ),
+    ] {
+        let (text, line) = with(part, instead);
+        let wrong = parse(&text).err().unwrap_or_default();
+        let said = listed("m.toml", &wrong);
+        let place = format!("m.toml:{}: ", line.strict_add_signed(down));
+        let mut lines = said.lines();
+        let is = |l: &str| l.starts_with(&place) && l.contains(what);
+        assert!(lines.any(is), "{place}{what} in:\n{said}");
+    }
+    for table in ["kernels", "machines", "plans"] {
+        let (before, rest) = FILE.split_once(&format!("[{table}]")).unwrap();
+        let behind = rest.split_once("\n\n").unwrap().1;
+        let wrong = parse(&format!("{before}{behind}")).unwrap_err();
+        let said = listed("m.toml", &wrong);
+        assert!(said.contains(&format!("no [{table}], as in")), "{said}");
+        let wrong = parse(&format!("{before}[{table}]\n{behind}")).unwrap_err();
+        let said = listed("m.toml", &wrong);
+        assert!(said.contains(&format!("[{table}] is empty")), "{said}");
+    }
+    let none = FILE.to_owned() + "[[exclude]]\nmachine = [\"one\", \"two\"]\n";
+    let none = none.replace("[[include]]", "[[exclude]]");
+    let wrong = parse(&none).unwrap_err();
+    assert_eq!(wrong, [Wrong::new(22, "every cell is excluded")]);
+}
+
+#[test]
+fn everything_wrong_is_said_at_once() {
+    let (text, _) = with("smp = 1", "smpp = 1");
+    let text = text
+        .replace("new =", "\"n w\" =")
+        .replace("nic = true", "nic = \"tap\"");
+    let wrong = parse(&text).unwrap_err();
+    assert_eq!(wrong.len(), 3, "{}", listed("m", &wrong));
+}
