@@ -60,6 +60,13 @@ impl Checked {
         } = Planned::new(args)?;
         let arch = kernel::arch(&args.kernel, args.arch)?;
         args.topology().args(arch)?;
+        let devices = !args.disk.is_empty() || args.nic.is_some();
+        if args.deterministic.is_some() && devices {
+            eprintln!(
+                "note: a machine with a disk or an interface does not repeat \
+                 itself, since QEMU lets these answer when the host does"
+            );
+        }
         tools::require(&[arch.qemu], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, Some(arch), args.setup)?;
         modules(args, &kernel, &mut added)?;
