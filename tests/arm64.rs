@@ -2,8 +2,8 @@
 
 use crate::proofs_cpu::Registers;
 use crate::smoke::smoke;
+use crate::trouble::refused;
 use crate::{ARM64, boots, group, machine, proofs, proofs_cpu};
-use std::process::Command;
 use xtask::arch::{AARCH64, X86_64};
 use xtask::cmd::boot::Args;
 use xtask::kernel;
@@ -81,18 +81,6 @@ fn deterministic_boots_repeat_every_record() {
 #[test]
 fn a_console_is_enough_and_may_be_damaged() {
     boots::damaged(ARM64);
-}
-
-/// What the tool says of a wrong command line.
-#[track_caller]
-fn refused(line: &str) -> String {
-    let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
-        .args(line.split_whitespace())
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&said.stderr).into_owned();
-    assert_eq!(said.status.code(), Some(255), "{line}: {text}");
-    text
 }
 
 #[test]

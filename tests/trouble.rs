@@ -77,15 +77,22 @@ fn a_wrong_command_line_is_a_failure_of_the_tool() {
         ("decode /no/such/log", "/no/such/log"),
         ("decode --format=xml /dev/null", "no format `xml`"),
     ] {
-        let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
-            .args(line.split_whitespace())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&said.stderr).into_owned();
-        assert_eq!(said.status.code(), Some(255), "{line}: {text}");
+        let text = refused(line);
         assert!(text.contains(message), "{line}: {text}");
-        assert!(said.stdout.is_empty(), "{line}");
     }
+}
+
+/// What the tool says of a wrong command line, and it prints nothing.
+#[track_caller]
+pub(crate) fn refused(line: &str) -> String {
+    let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(line.split_whitespace())
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&said.stderr).into_owned();
+    assert_eq!(said.status.code(), Some(255), "{line}: {text}");
+    assert!(said.stdout.is_empty(), "{line}");
+    text
 }
 
 #[test]
