@@ -1,6 +1,7 @@
 //! The verbs, one file each.
 
 use anyhow::{Context, Result};
+use core::fmt;
 use std::io::{ErrorKind, Write, stdout};
 use std::path::Path;
 
@@ -46,6 +47,15 @@ pub fn print(text: &str) -> Result<()> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output"),
     }
+}
+
+/// Writes a line to standard output.
+///
+/// # Errors
+///
+/// As those of [`print()`].
+pub fn say(line: fmt::Arguments<'_>) -> Result<()> {
+    print(&format!("{line}\n"))
 }
 
 /// A file to write to, said to be none before anything is booted for it; `-`

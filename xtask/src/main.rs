@@ -55,11 +55,21 @@ fn main() -> ExitCode {
     ExitCode::from(caught.unwrap_or(exit::TOOL))
 }
 
+/// The exit code of nothing but a text.
+fn said(text: &str) -> u8 {
+    match xtask::cmd::print(text) {
+        Ok(()) => exit::GOOD,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            exit::TOOL
+        }
+    }
+}
+
 fn real_main() -> u8 {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if matches!(&*words, [word] if word == "--version" || word == "-V") {
-        println!("pidone {}", env!("CARGO_PKG_VERSION"));
-        return exit::GOOD;
+        return said(&format!("pidone {}\n", env!("CARGO_PKG_VERSION")));
     }
     if let Some(why) = usage::stray(&words) {
         eprintln!("error: {why}");
@@ -71,8 +81,7 @@ fn real_main() -> u8 {
     let args = match Args::from_args(&["cargo xtask"], &borrowed) {
         Ok(args) => args,
         Err(early) if early.status.is_ok() => {
-            println!("{}", early.output);
-            return exit::GOOD;
+            return said(&format!("{}\n", early.output));
         }
         Err(early) => {
             let why = usage::explained(&info, &words, &early.output);

@@ -35,11 +35,17 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<u8> {
     let payload = build::payload(args.arch, args.setup)?;
     if args.symbols {
-        println!("{}", build::with_symbols(&payload).display());
+        super::say(format_args!(
+            "{}",
+            build::with_symbols(&payload).display()
+        ))?;
         return Ok(super::exit::GOOD);
     }
     let (size, budget) = (build::size(&payload)?, build::PAYLOAD_BUDGET);
-    println!("{} ({size} bytes; budget {budget})", payload.display());
+    super::say(format_args!(
+        "{} ({size} bytes; budget {budget})",
+        payload.display()
+    ))?;
     if size > budget {
         bail!("the payload is over its budget");
     }

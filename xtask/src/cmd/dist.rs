@@ -45,7 +45,7 @@ pub fn run(args: &Args) -> Result<u8> {
     let out = args.output.clone();
     let out = out.unwrap_or_else(|| workspace.join("target/dist"));
     for name in dist::write(&workspace, &out, &arches)? {
-        println!("{}", out.join(name).display());
+        super::say(format_args!("{}", out.join(name).display()))?;
     }
     Ok(super::exit::GOOD)
 }

@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Result<u8> {
         Verb::Check(args) => check(args),
         Verb::Fetch(args) => {
             let image = kernel::resolve(&args.kernel, args.arch, args.setup)?;
-            println!("{}", image.display());
+            super::say(format_args!("{}", image.display()))?;
             Ok(exit::GOOD)
         }
     }
@@ -115,7 +115,7 @@ fn build(args: &Build) -> Result<u8> {
         Ok(built) => {
             let how = if built.cached { "cached" } else { "built" };
             eprintln!("{how} in {:.1} s", begin.elapsed().as_secs_f64());
-            println!("{}", built.image.display());
+            super::say(format_args!("{}", built.image.display()))?;
             Ok(exit::GOOD)
         }
         // A bisection goes on with the next commit.
@@ -132,29 +132,38 @@ fn check(args: &Check) -> Result<u8> {
     let (config, place) =
         kernel_check::config(&args.of, args.arch, args.setup)?;
     let kernel = config.kernel.as_deref().unwrap_or("of an unknown version");
-    println!("Linux {kernel}, by {place}");
+    super::say(format_args!("Linux {kernel}, by {place}"))?;
     for missing in kernel_check::boot(&config, &helps) {
-        println!("does not boot our image: {missing}");
+        super::say(format_args!("does not boot our image: {missing}"))?;
     }
     let findings = kernel_check::check(&config, ALL, &helps);
     let of = |verdict| findings.iter().filter(move |f| f.verdict == verdict);
     for verdict in [Verdict::Skip, Verdict::Degraded, Verdict::Module] {
         for finding in of(verdict) {
-            println!("{verdict:<9} {:<26} {}", finding.name, why(finding));
+            super::say(format_args!(
+                "{verdict:<9} {:<26} {}",
+                finding.name,
+                why(finding)
+            ))?;
         }
     }
     let (noted, plain): (Vec<_>, Vec<_>) =
         of(Verdict::Runs).partition(|f| !f.reasons.is_empty());
     for finding in noted {
-        println!("{:<9} {:<26} {}", Verdict::Runs, finding.name, why(finding));
+        super::say(format_args!(
+            "{:<9} {:<26} {}",
+            Verdict::Runs,
+            finding.name,
+            why(finding)
+        ))?;
     }
     let names: Vec<_> = plain.iter().map(|f| f.name).collect();
     if !names.is_empty() {
-        println!("{:<9} {}", Verdict::Runs, names.join(", "));
+        super::say(format_args!("{:<9} {}", Verdict::Runs, names.join(", ")))?;
     }
-    println!("what the machine must have:");
+    super::say(format_args!("what the machine must have:"))?;
     for (need, works) in kernel_check::of_the_machine(ALL) {
-        println!("  {need}: {}", works.join(", "));
+        super::say(format_args!("  {need}: {}", works.join(", ")))?;
     }
     match of(Verdict::Skip).next() {
         Some(_) => Ok(exit::CANNOT_TELL),

@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> Result<u8> {
         }
         let what = || file.display().to_string();
         let image = fs::read(file).with_context(what)?;
-        print(&list::read(&image).with_context(what)?);
+        print(&list::read(&image).with_context(what)?)?;
         return Ok(super::exit::GOOD);
     }
     let name = args.output.as_ref().and_then(|output| output.to_str());
@@ -110,9 +110,9 @@ pub fn run(args: &Args) -> Result<u8> {
         true => format!("; budget {}", build::IMAGE_BUDGET),
         false => String::new(),
     };
-    println!("{} ({size} bytes{budget})", path.display());
+    super::say(format_args!("{} ({size} bytes{budget})", path.display()))?;
     if args.list {
-        print(&list::read(&image)?);
+        print(&list::read(&image)?)?;
     }
     if held && size > most {
         bail!("the image is over its limit of {most} bytes");
@@ -120,14 +120,15 @@ pub fn run(args: &Args) -> Result<u8> {
     Ok(super::exit::GOOD)
 }
 
-fn print(parts: &[Part]) {
+fn print(parts: &[Part]) -> Result<()> {
     for part in parts {
         let (size, how) = (part.size, part.compression);
-        println!("{size} bytes, compression {how}:");
+        super::say(format_args!("{size} bytes, compression {how}:"))?;
         for entry in &part.entries {
-            println!("{}", line(entry));
+            super::say(format_args!("{}", line(entry)))?;
         }
     }
+    Ok(())
 }
 
 /// An entry as `ls -l` would show it, without what is always the same.
