@@ -169,16 +169,9 @@ impl Arch {
         ALL.iter().find(|arch| arch.elf == machine).copied()
     }
 
-    /// The architecture of a kernel's image: the one that was asked for, or
-    /// else its own, or the host's for an image that does not say.
-    ///
-    /// # Errors
-    ///
-    /// It is for another one, or cannot be read.
-    pub fn for_image(
-        asked: Option<&'static Self>,
-        path: &Path,
-    ) -> Result<&'static Self> {
+    /// That of a kernel's image in a file, which may be compressed, if it is
+    /// one.
+    fn of_file(path: &Path) -> Result<Option<&'static Self>> {
         let what = || path.display().to_string();
         let mut head = Vec::new();
         let file = File::open(path).with_context(what)?;
@@ -189,7 +182,20 @@ impl Arch {
             let whole = Compression::Gzip.decompress(&whole);
             head = whole.with_context(what)?.0;
         }
-        match (asked, Self::of_image(&head)) {
+        Ok(Self::of_image(&head).or_else(|| Self::of_elf(&head)))
+    }
+
+    /// The architecture of a kernel's image: the one that was asked for, or
+    /// else its own, or the host's for an image that does not say.
+    ///
+    /// # Errors
+    ///
+    /// It is for another one, or cannot be read.
+    pub fn for_image(
+        asked: Option<&'static Self>,
+        path: &Path,
+    ) -> Result<&'static Self> {
+        match (asked, Self::of_file(path)?) {
             (Some(asked), Some(own)) if asked != own => bail!(
                 "{} is a kernel for {}, and --arch is {}",
                 path.display(),
@@ -198,6 +204,22 @@ impl Arch {
             ),
             (asked, own) => Ok(asked.or(own).unwrap_or_else(Self::host)),
         }
+    }
+}
+
+/// Refuses a file that is no kernel's image.
+///
+/// # Errors
+///
+/// It is none, or cannot be read.
+pub fn require_image(path: &Path) -> Result<()> {
+    match Arch::of_file(path)? {
+        Some(_) => Ok(()),
+        None => bail!(
+            "{} is no kernel: it is no bzImage, no arm64 Image, and no EFI or \
+             ELF program for one of ours",
+            path.display()
+        ),
     }
 }
 
@@ -229,7 +251,7 @@ impl FromStr for &'static Arch {
 
 #[cfg(test)]
 mod tests {
-    use super::{ALL, Arch, HEAD};
+    use super::{ALL, Arch, HEAD, require_image};
     use initramfs::compress::Compression;
     use std::fs;
 
@@ -270,6 +292,7 @@ mod tests {
             let packed = Compression::Gzip.compress(&image).unwrap();
             fs::write(&path, packed).unwrap();
             assert_eq!(Arch::for_image(None, &path).unwrap(), arch);
+            require_image(&path).unwrap();
             let mut efi = vec![0; 0x3c];
             efi.extend(0x40_u32.to_le_bytes());
             efi.extend(b"PE\0\0");
@@ -281,6 +304,8 @@ mod tests {
         assert_eq!(Arch::for_image(None, &path).unwrap(), Arch::host());
         let asked = Arch::for_image(Some(ALL[1]), &path).unwrap();
         assert_eq!(asked, ALL[1]);
+        let error = require_image(&path).unwrap_err().to_string();
+        assert!(error.contains("is no kernel: "), "{error}");
         let none = dir.path().join("none");
         assert!(Arch::for_image(None, &none).is_err());
     }

@@ -4,7 +4,7 @@
 
 use super::Args;
 use super::plan::Planned;
-use crate::arch::Arch;
+use crate::arch::{Arch, require_image};
 use crate::cmd::exit;
 use crate::decode::decode_ports;
 use crate::live::{Live, Screen};
@@ -69,6 +69,7 @@ impl Checked {
         }
         tools::require(&[arch.qemu], args.setup)?;
         let kernel = kernel::resolve(&args.kernel, Some(arch), args.setup)?;
+        require_image(&kernel)?;
         modules(args, &kernel, &mut added)?;
         build::require_arch(arch, &added, args.payload.as_deref())?;
         Ok(Self {
