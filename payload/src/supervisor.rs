@@ -338,6 +338,7 @@ fn execute(
         settings: &run.settings,
         control,
         crews: &crews,
+        sched_ext: machine.features.contains(&Feature::SchedExt),
     };
     if let Some(kmsg) = &machine.kmsg {
         kmsg.skip();

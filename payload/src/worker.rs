@@ -260,10 +260,10 @@ impl<'r> Crew<'r> {
     /// What one task of a worker is given.
     fn given(
         &'r self,
-        settings: &RunSettings,
-        control: &'r Control,
+        team: &Team<'r>,
         (index, lane): (u32, u32),
     ) -> Given<'r> {
+        let settings = team.settings;
         let row = self.group.work.row();
         let task = (index * self.lanes + lane) as usize;
         let hists = row.hists.len();
@@ -271,7 +271,8 @@ impl<'r> Crew<'r> {
         let next = self.next(index) as usize;
         Given {
             work: &self.group.work,
-            control,
+            control: team.control,
+            sched_ext: team.sched_ext,
             slot: &self.slots[task],
             hists: &self.hists[task * hists..(task + 1) * hists],
             instance: self.instance(index / self.size),
@@ -320,6 +321,8 @@ pub struct Team<'r> {
     pub control: &'r Control,
     /// The groups.
     pub crews: &'r [Crew<'r>],
+    /// The kernel has the sched_ext class.
+    pub sched_ext: bool,
 }
 
 impl<'r> Team<'r> {
@@ -515,7 +518,7 @@ fn live(it: &Thread<'_>) -> u8 {
         return 1;
     }
     let place = (it.index, it.lane);
-    let mut ctx = Ctx::new(crew.given(team.settings, team.control, place));
+    let mut ctx = Ctx::new(crew.given(team, place));
     let outcome = (crew.group.work.row().run)(&mut ctx);
     match ctx.started() {
         true => ctx.finish(),

@@ -74,7 +74,7 @@ impl Ctx<'_> {
                 .map_err(|errno| (Op::Sigaction, errno))?;
         }
         match program.before_start {
-            true => effective(self.given.slot),
+            true => effective(self.given.slot, self.given.sched_ext),
             false => self.start(),
         }
         self.given.slot.set_state(State::Replaced);
