@@ -3,11 +3,14 @@
 //! Each file in `workloads/` declares a [`Workload`] row. Everything anyone
 //! asks about a work type comes from its row: plan parsing and its messages,
 //! help, the catalogue, KTAP names, needs, and the kernel-config check.
-//! [`Work`] is a row with values for its parameters (`workload/param.rs`).
+//! [`Work`] is a row with values for its parameters (`workload/param.rs`), and
+//! [`Stop`] why a loop ended by itself (`workload/stop.rs`).
 
 mod param;
+mod stop;
 
 pub use param::{BadValue, Kind, LONGEST, Param, Value, Work};
+pub use stop::{CallExt, Stop, ThinStr, Why};
 
 use crate::attr::{Affinity, Policy};
 use crate::cgroup::Base;
@@ -23,7 +26,6 @@ use crate::probe::Feature;
 use crate::record::WakeRule;
 use core::fmt;
 use core::sync::atomic::AtomicU64;
-use rustix::io::Errno;
 
 /// Most parameters one work type has.
 pub const MAX_PARAMS: usize = 40;
@@ -607,85 +609,4 @@ pub struct Fit {
     pub workers: u32,
     /// Memory nodes that it may use.
     pub mems: Cpus,
-}
-
-/// Why a worker ended before it was asked to. Two registers hold it, and what
-/// returns it or nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stop {
-    /// An `errno`, or one of those below.
-    why: i32,
-    text: ThinStr,
-}
-
-/// What kind of [`Stop`] it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
-    /// It could not be meaningful, for this reason: `NO_ECHO`.
-    Skip,
-    /// The kernel gave a wrong answer.
-    Fail,
-    /// A call that must work did not, with this error; the text names it.
-    Broken(Errno),
-}
-
-impl Stop {
-    const SKIP: i32 = 0;
-    const FAIL: i32 = -1;
-
-    /// It could not be meaningful, for this reason: `NO_ECHO`.
-    #[must_use]
-    pub const fn skip(text: ThinStr) -> Self {
-        let why = Self::SKIP;
-        Self { why, text }
-    }
-
-    /// The kernel gave a wrong answer.
-    #[must_use]
-    pub const fn fail(text: ThinStr) -> Self {
-        let why = Self::FAIL;
-        Self { why, text }
-    }
-
-    /// This call, which must work, did not.
-    #[must_use]
-    pub const fn broken(call: ThinStr, errno: Errno) -> Self {
-        let why = errno.raw_os_error();
-        Self { why, text: call }
-    }
-
-    /// What kind it is.
-    #[must_use]
-    pub fn why(&self) -> Why {
-        match self.why {
-            Self::SKIP => Why::Skip,
-            Self::FAIL => Why::Fail,
-            errno => Why::Broken(Errno::from_raw_os_error(errno)),
-        }
-    }
-
-    /// The reason, or the call.
-    #[must_use]
-    pub fn text(&self) -> ThinStr {
-        self.text
-    }
-}
-
-/// A text of the size of one word.
-pub type ThinStr = &'static &'static str;
-
-/// Names the call that failed.
-pub trait CallExt<T> {
-    /// Turns an `Errno` into [`Stop::broken`] of `call`.
-    ///
-    /// # Errors
-    ///
-    /// The same failure, with its name.
-    fn call(self, call: ThinStr) -> Result<T, Stop>;
-}
-
-impl<T> CallExt<T> for Result<T, Errno> {
-    fn call(self, call: ThinStr) -> Result<T, Stop> {
-        self.map_err(|errno| Stop::broken(call, errno))
-    }
 }
