@@ -654,10 +654,7 @@ impl<'r> Ctx<'r> {
                 Ok(_) => return Ok(()),
                 Err(Errno::INTR) if self.stop() => return Ok(()),
                 Err(Errno::INTR) => {}
-                Err(errno) => {
-                    let call = Op::Write.name();
-                    return Err(Stop::broken(call, errno));
-                }
+                Err(errno) => return Err(errno).call(Op::Write.name()),
             }
         }
     }
@@ -680,15 +677,9 @@ impl<'r> Ctx<'r> {
                     return Ok(Some(Wakeup { block_ns, run_ns }));
                 }
                 Ok(_) | Err(Errno::INTR) if self.stop() => return Ok(None),
-                Ok(_) => {
-                    let (call, errno) = (Op::Read.name(), Errno::PIPE);
-                    return Err(Stop::broken(call, errno));
-                }
+                Ok(_) => return Err(Errno::PIPE).call(Op::Read.name()),
                 Err(Errno::INTR) => {}
-                Err(errno) => {
-                    let call = Op::Read.name();
-                    return Err(Stop::broken(call, errno));
-                }
+                Err(errno) => return Err(errno).call(Op::Read.name()),
             }
         }
     }

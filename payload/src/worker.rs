@@ -117,7 +117,7 @@ impl<'r> Crew<'r> {
         within: Within,
         leaves: &'r Leaves<'r>,
     ) -> Result<Self, Stop> {
-        let mmap = |errno| Stop::broken(Op::Mmap.name(), errno);
+        let mmap = Op::Mmap.name();
         let work = &group.work;
         let row = work.row();
         let intent = group.intent();
@@ -128,7 +128,7 @@ impl<'r> Crew<'r> {
         let n = |each: u32| (workers / size) as usize * each as usize;
         let tasks = (workers * lanes) as usize;
         let ends = if shared.pipes { 2 * workers } else { 0 };
-        let ends = arena.slice(ends as usize).map_err(mmap)?;
+        let ends = arena.slice(ends as usize).call(mmap)?;
         let pipes = match shared.pipes {
             true => Some(Pipes::new(ends).call(&"pipe2")?),
             false => None,
@@ -145,18 +145,18 @@ impl<'r> Crew<'r> {
             within,
             cgroup: leaves.of(group),
             cgroups: leaves.base(),
-            slots: arena.slice(tasks).map_err(mmap)?,
-            hists: arena.slice(hists).map_err(mmap)?,
-            gauges: arena.slice(n(shared.gauges)).map_err(mmap)?,
-            words: arena.slice(n(shared.words)).map_err(mmap)?,
-            stamps: arena.slice(n(shared.stamps)).map_err(mmap)?,
-            rings: arena.slice(n(shared.rings)).map_err(mmap)?,
-            cells: arena.slice(n(shared.cells)).map_err(mmap)?,
-            named: arena.slice(n(shared.named)).map_err(mmap)?,
-            files: Files::new(arena.slice(n(shared.files)).map_err(mmap)?),
+            slots: arena.slice(tasks).call(mmap)?,
+            hists: arena.slice(hists).call(mmap)?,
+            gauges: arena.slice(n(shared.gauges)).call(mmap)?,
+            words: arena.slice(n(shared.words)).call(mmap)?,
+            stamps: arena.slice(n(shared.stamps)).call(mmap)?,
+            rings: arena.slice(n(shared.rings)).call(mmap)?,
+            cells: arena.slice(n(shared.cells)).call(mmap)?,
+            named: arena.slice(n(shared.named)).call(mmap)?,
+            files: Files::new(arena.slice(n(shared.files)).call(mmap)?),
             pipes,
             shared,
-            marks: arena.slice(MARKS).map_err(mmap)?,
+            marks: arena.slice(MARKS).call(mmap)?,
         };
         for number in 0..workers / size {
             (row.create)(&crew.instance(number), &crew.place(number))?;

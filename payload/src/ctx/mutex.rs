@@ -10,7 +10,7 @@ use crate::ctx::{Ctx, MAX_BLOCK_NS};
 use crate::kit::cells::Word;
 use crate::kit::clock::{now, realtime, timespec};
 use crate::kit::slot::Op;
-use crate::workload::Stop;
+use crate::workload::{CallExt, Stop};
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::io::Errno;
 use rustix::thread::futex;
@@ -67,10 +67,7 @@ impl Ctx<'_> {
             match result {
                 Ok(()) => return Ok(Some(true)),
                 Err(Errno::TIMEDOUT | Errno::AGAIN | Errno::INTR) => {}
-                Err(errno) => {
-                    let call = Op::FutexLockPi.name();
-                    return Err(Stop::broken(call, errno));
-                }
+                Err(errno) => return Err(errno).call(Op::FutexLockPi.name()),
             }
         }
         Ok(None)
@@ -85,10 +82,8 @@ impl Ctx<'_> {
         if mutex.replace(self.tid(), FREE) {
             return Ok(());
         }
-        futex::unlock_pi(&mutex.0, self.futex_flags()).map_err(|errno| {
-            let call = Op::FutexUnlockPi.name();
-            Stop::broken(call, errno)
-        })
+        futex::unlock_pi(&mutex.0, self.futex_flags())
+            .call(Op::FutexUnlockPi.name())
     }
 
     fn tid(&self) -> u32 {
