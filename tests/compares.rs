@@ -6,6 +6,7 @@ use xtask::cmd::boot;
 use xtask::cmd::boot::ready::Ready;
 use xtask::cmd::compare::{Args, comparison};
 use xtask::compare::Verdict;
+use xtask::exit::Exit;
 use xtask::topology::Smp;
 
 const KERNEL: &str = "debian:6.12-cloud";
@@ -35,7 +36,7 @@ fn a_kernel_is_itself_and_a_slower_one_is_slower() {
     };
     let same = comparison(&kernels).unwrap();
     assert!(same.identical, "{:?}", same.warnings);
-    assert_eq!((same.exit_code, same.warnings.len()), (0, 0));
+    assert_eq!((same.exit_code.code(), same.warnings.len()), (0, 0));
     assert!(same.rows.iter().all(|row| row.verdict == Verdict::Same));
     let [a, _] = &same.boots;
 
@@ -48,14 +49,14 @@ fn a_kernel_is_itself_and_a_slower_one_is_slower() {
     };
     let ready = Ready::new(&slow).unwrap();
     let slow = ready.boot_and_store(&slow, store.path()).unwrap();
-    assert_eq!(slow.code, 0, "{}", slow.report.reason);
+    assert_eq!(slow.exit, Exit::Good, "{}", slow.report.reason);
     let slow = slow.dir.display().to_string();
     for (from, to, code, verdict) in [
         (&a[0], &slow, 1, Verdict::Worse),
         (&slow, &a[0], 0, Verdict::Better),
     ] {
         let found = comparison(&args(&store, from, to)).unwrap();
-        assert_eq!(found.exit_code, code, "{}", found.reason);
+        assert_eq!(found.exit_code.code(), code, "{}", found.reason);
         assert!(!found.identical);
         let mut rows = found.rows.iter();
         let rate = rows.find(|row| row.metric == "rate").unwrap();

@@ -43,17 +43,18 @@ mod tidy;
 mod trouble;
 
 use xtask::cmd::boot::{Args, boot};
-use xtask::model::{Group, Report, Run};
+use xtask::exit::Exit;
+use xtask::model::{Group, Outcome, Report, Run};
 
 /// Debian's 6.12 for the other architecture.
 const ARM64: &str = "aarch64 debian:6.12-cloud";
 
 /// Boots a plan on a kernel with 2 CPUs.
-fn booted(kernel: &str, plan: &str) -> (Report, u8) {
+fn booted(kernel: &str, plan: &str) -> (Report, Exit) {
     booted_on(machine(kernel), plan)
 }
 
-fn booted_on(machine: Args, plan: &str) -> (Report, u8) {
+fn booted_on(machine: Args, plan: &str) -> (Report, Exit) {
     boot(&Args {
         plan: plan.split_whitespace().map(str::to_owned).collect(),
         ..machine
@@ -70,9 +71,9 @@ fn good(kernel: &str, plan: &str) -> Report {
 /// The same on any machine.
 #[track_caller]
 fn good_on(machine: Args, plan: &str) -> Report {
-    let (report, code) = booted_on(machine, plan);
+    let (report, exit) = booted_on(machine, plan);
     all_well(&report);
-    assert_eq!(code, 0, "{}", report.reason);
+    assert_eq!(exit, Exit::Good, "{}", report.reason);
     report
 }
 
@@ -84,7 +85,12 @@ fn all_well(report: &Report) {
         .iter()
         .map(|r| (&r.name, &r.verdict, &r.reasons))
         .collect();
-    assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
+    assert_eq!(
+        report.outcome,
+        Outcome::Ok,
+        "{}: {verdicts:?}",
+        report.reason
+    );
     assert_eq!(report.lost_records, 0);
 }
 

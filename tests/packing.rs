@@ -3,6 +3,8 @@
 use crate::machine;
 use std::fs;
 use xtask::cmd::boot::{Args, boot};
+use xtask::exit::Exit;
+use xtask::model::Outcome;
 
 const KERNEL: &str = "debian:6.12-cloud";
 
@@ -12,13 +14,13 @@ fn a_packed_plan_is_carried_out() {
     let file = dir.path().join("my.plan");
     fs::write(&file, "time=100ms\nwork=PipeIo\nwork=YieldHeavy\n").unwrap();
     let add = format!("{}:/plans/mine", file.display());
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         add: vec![add.parse().unwrap()],
         plan: vec!["plan=mine".to_owned()],
         ..machine(KERNEL)
     })
     .unwrap();
-    assert_eq!((report.outcome.as_str(), code), ("ok", 0));
+    assert_eq!((report.outcome, exit), (Outcome::Ok, Exit::Good));
     let names: Vec<_> = report.runs.iter().map(|run| &run.name).collect();
     assert_eq!(names, ["PipeIo", "YieldHeavy"]);
 }
@@ -26,7 +28,7 @@ fn a_packed_plan_is_carried_out() {
 #[test]
 fn a_dynamic_program_finds_its_libraries() {
     let dir = tempfile::tempdir().unwrap();
-    let (_, code) = boot(&Args {
+    let (_, exit) = boot(&Args {
         add: vec!["/bin/ls".parse().unwrap()],
         // The kernel starts it in place of the payload, and says how it
         // ended as it panics.
@@ -35,7 +37,7 @@ fn a_dynamic_program_finds_its_libraries() {
         ..machine(KERNEL)
     })
     .unwrap();
-    assert_ne!(code, 0);
+    assert_ne!(exit, Exit::Good);
     let console = fs::read(dir.path().join("console.log")).unwrap();
     let console = String::from_utf8_lossy(&console).into_owned();
     for part in ["Run /bin/ls as init", "proc", "exitcode=0x00000000"] {
@@ -46,14 +48,14 @@ fn a_dynamic_program_finds_its_libraries() {
 #[test]
 fn a_module_of_another_kernel_bails_out() {
     let old = xtask::kernel::resolve("debian:6.1-cloud", None, false).unwrap();
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         module: vec!["virtio-net".to_owned()],
         modules: Some(xtask::kernel::modules_of(&old).unwrap()),
         plan: vec!["work=PipeIo".to_owned()],
         ..machine("debian:6.12-cloud")
     })
     .unwrap();
-    assert_eq!((&*report.outcome, code), ("plan_error", 255));
+    assert_eq!((report.outcome, exit), (Outcome::PlanError, Exit::Tool));
     // One that it needs.
     let said = "`virtio_ring`: the kernel does not load this packed module, \
                 error 8";

@@ -56,7 +56,7 @@ fn schbench(kernel: &str) {
     assert!((60..=270).contains(&goal), "{goal}");
     splits(&split.groups[0]);
     assert_eq!(
-        (&*memory.verdict, &*memory.reasons[0]),
+        (memory.verdict.name(), &*memory.reasons[0]),
         ("skip", "LOW_MEMORY")
     );
 }

@@ -2,6 +2,7 @@
 //! and for the work types that churn cgroups, their proofs.
 
 use crate::{all_well, at_least, booted, machine};
+use pidone::record::Verdict;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -64,7 +65,7 @@ fn prove(kernel: &str) {
     else {
         panic!("{} runs", report.runs.len());
     };
-    assert!(report.runs.iter().all(|run| run.verdict == "ok"));
+    assert!(report.runs.iter().all(|run| run.verdict == Verdict::Ok));
     masks(cross);
     moves(churn);
     storms(storm, waited);
@@ -176,11 +177,11 @@ fn what_the_kernel_refuses_fails_or_skips() {
     let [weighted, tiny, alone] = &report.runs[..] else {
         panic!("three runs");
     };
-    assert_eq!(weighted.verdict, "fail");
+    assert_eq!(weighted.verdict, Verdict::Fail);
     let reason = &weighted.reasons[0];
     assert!(reason.starts_with("FAIL(set_mempolicy, 22)"), "{reason}");
-    assert_eq!(tiny.verdict, "fail", "{:?}", tiny.reasons);
-    assert_eq!(alone.verdict, "skip");
+    assert_eq!(tiny.verdict, Verdict::Fail, "{:?}", tiny.reasons);
+    assert_eq!(alone.verdict, Verdict::Skip);
     assert_eq!(alone.reasons, ["NO_SIBLINGS"]);
 }
 

@@ -2,6 +2,7 @@
 //! kernel counters.
 
 use crate::{at_least, good, group};
+use pidone::record::Verdict;
 use xtask::model::{Group, Report, Run, Worker};
 
 const PLAN: &str = "time=300ms \
@@ -97,7 +98,11 @@ fn policies(report: &Report) {
     assert_eq!(churn.metrics["policies_read_back"], 5);
 
     let with_ext = runs(report, "PolicyChurn")[1];
-    assert_eq!(with_ext.verdict, "skip", "these kernels have no sched_ext");
+    assert_eq!(
+        with_ext.verdict,
+        Verdict::Skip,
+        "these kernels have no sched_ext"
+    );
     assert_eq!(with_ext.reasons, ["NO_CONFIG:CONFIG_SCHED_CLASS_EXT"]);
 }
 

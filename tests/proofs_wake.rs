@@ -2,7 +2,8 @@
 //! herds, epoll sets, queues, classes and signals.
 
 use crate::{at_least, booted};
-use xtask::model::{Group, Report, Run};
+use pidone::record::Verdict;
+use xtask::model::{Group, Outcome, Report, Run};
 
 const PLAN: &str = "time=500ms \
     work=FanOutCompute cache_footprint_kib=4 operations=2 \
@@ -41,11 +42,14 @@ fn on_6_1() {
 
 fn prove(kernel: &str) {
     let (report, _skips) = booted(kernel, PLAN);
-    assert_eq!(report.outcome, "ok", "{}", report.reason);
+    assert_eq!(report.outcome, Outcome::Ok, "{}", report.reason);
     assert_eq!(report.lost_records, 0);
     assert_eq!(report.runs.len(), 19);
     for (n, run) in report.runs.iter().enumerate() {
-        let verdict = if n == EXT { "skip" } else { "ok" };
+        let verdict = match n {
+            EXT => Verdict::Skip,
+            _ => Verdict::Ok,
+        };
         assert_eq!(run.verdict, verdict, "{n} {}: {:?}", run.name, run.reasons);
     }
     assert_eq!(report.runs[EXT].reasons, ["NO_SCHED_EXT"]);

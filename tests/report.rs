@@ -16,7 +16,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::UNIX_EPOCH;
 use xtask::cmd::report::source;
-use xtask::model::Report;
+use xtask::exit::Exit;
+use xtask::model::{Outcome, Report};
 use xtask::qemu::Machine;
 use xtask::report::{Source, render};
 use xtask::store::{self, Parts, Pending};
@@ -170,7 +171,7 @@ fn stored(root: &Path, name: &str) -> PathBuf {
         noise: None,
         timed_out: false,
         report: &report,
-        exit_code: 0,
+        exit_code: Exit::Good,
     };
     Pending::new(root).unwrap().store(&boot).unwrap()
 }
@@ -353,7 +354,7 @@ fn hostile_source() -> Source {
     value["outcome"] = json!("panic");
     spoil(&mut value);
     let mut report: Report = serde_json::from_value(value).unwrap();
-    "panic".clone_into(&mut report.outcome);
+    report.outcome = Outcome::Panic;
     let root = tempfile::tempdir().unwrap();
     let run = stored(root.path(), "clean");
     let mut meta = serde_json::to_value(store::meta(&run).unwrap()).unwrap();

@@ -236,7 +236,16 @@ pub struct Progress {
 
 /// Judgement on a run or a group, in rising order of trouble.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
 )]
 pub enum Verdict {
     /// Ran as asked.
@@ -245,7 +254,9 @@ pub enum Verdict {
     Degraded,
     /// Could not be meaningful; no worker was started.
     Skip,
-    /// The kernel, a worker or an expectation failed.
+    /// The kernel, a worker or an expectation failed; so has a run of which
+    /// nothing is known.
+    #[default]
     Fail,
 }
 
@@ -324,7 +335,9 @@ pub struct Group<'a> {
 }
 
 /// How a worker ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
 pub enum Exit {
     /// Left by itself with this code.
     Code(u8),
@@ -333,6 +346,7 @@ pub enum Exit {
     /// Did not stop within `grace` and was killed.
     Timeout,
     /// Could not even be killed (uninterruptible sleep).
+    #[default]
     Stuck,
 }
 

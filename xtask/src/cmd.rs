@@ -23,18 +23,6 @@ pub mod runs;
 pub mod setup;
 pub mod test;
 
-/// Exit codes of every verb, safe under `git bisect run`.
-pub mod exit {
-    /// All is well.
-    pub const GOOD: u8 = 0;
-    /// The kernel or an expectation failed.
-    pub const BAD: u8 = 1;
-    /// Cannot tell: the kernel did not boot.
-    pub const CANNOT_TELL: u8 = 125;
-    /// The tool, its usage or the plan failed.
-    pub const TOOL: u8 = 255;
-}
-
 /// Writes to standard output. A reader that had enough is no error: the exit
 /// code is the verdict's.
 ///

@@ -11,6 +11,7 @@ pub mod splits;
 pub mod table;
 
 use self::rows::{decidable, judge, rows_of};
+use crate::exit::Exit;
 use crate::metrics::{Better, Selector};
 use crate::model::Report;
 use crate::noise::Noise;
@@ -22,8 +23,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What spreads more than this from one boot to the next is warned of.
 const WIDE: f64 = 0.1;
-/// The exit code of a boot that failed for its kernel's sake.
-const BAD: u8 = 1;
 
 /// A boot.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +31,8 @@ pub struct Sample {
     pub name: String,
     /// What came of it.
     pub report: Report,
-    /// The exit code it stands for.
-    pub code: u8,
+    /// How a verb ends for it.
+    pub exit: Exit,
     /// Seed of a deterministic machine.
     pub seed: Option<u64>,
     /// Of everything else that was booted.
@@ -171,7 +170,7 @@ pub struct Comparison {
     /// What that rests on.
     pub reason: String,
     /// 0, 1 or 125.
-    pub exit_code: u8,
+    pub exit_code: Exit,
 }
 
 /// Compares two sides.
@@ -298,7 +297,7 @@ fn machines(a: &Side, b: &Side, warnings: &mut Vec<String>) {
     check("the payload", payloads.collect());
 }
 
-type Overall = (String, String, u8);
+type Overall = (String, String, Exit);
 
 /// What boots that failed say of the comparison. Some may fail on a busy
 /// host, whatever the kernel.
@@ -309,7 +308,7 @@ fn failures(
     warnings: &mut Vec<String>,
 ) -> Option<Overall> {
     let said = ["A", "B"].iter().zip([a, b]).map(|(letter, side)| {
-        let mut bad = side.samples.iter().filter(|s| s.code != 0);
+        let mut bad = side.samples.iter().filter(|s| s.exit != Exit::Good);
         let (first, all) = (bad.next()?, side.samples.len());
         Some(format!(
             "{letter}: {} of {all} boots were not good; {}: {}: {}",
@@ -326,22 +325,23 @@ fn failures(
         Some((verdict.to_owned(), why, code))
     };
     let fails = |side: &Side| -> Vec<f64> {
-        let of = |sample: &Sample| f64::from(u8::from(sample.code == BAD));
+        let of =
+            |sample: &Sample| f64::from(u8::from(sample.exit == Exit::Bad));
         side.samples.iter().map(of).collect()
     };
     let (of_a, of_b) = (fails(a), fails(b));
     let sum = |fails: &[f64]| fails.iter().sum::<f64>();
     if good(a).is_empty() {
-        return answer("cannot tell", 0, 125);
+        return answer("cannot tell", 0, Exit::CannotTell);
     }
     if good(b).is_empty() {
         return match sum(&of_b) > 0.0 {
-            true => answer("worse", 1, 1),
-            false => answer("cannot tell", 1, 125),
+            true => answer("worse", 1, Exit::Bad),
+            false => answer("cannot tell", 1, Exit::CannotTell),
         };
     }
     let seeds = |side: &Side, bad: bool| -> BTreeSet<Option<u64>> {
-        let mine = side.samples.iter().filter(|s| (s.code == BAD) == bad);
+        let mine = side.samples.iter().filter(|s| (s.exit == Exit::Bad) == bad);
         mine.map(|sample| sample.seed).collect()
     };
     let only_b = match deterministic {
@@ -349,14 +349,14 @@ fn failures(
         false => sum(&of_b) > sum(&of_a) && rank_test(&of_a, &of_b) < ALPHA,
     };
     match only_b {
-        true => answer("worse", 1, 1),
+        true => answer("worse", 1, Exit::Bad),
         false => None,
     }
 }
 
 /// The boots that ended well.
 fn good(side: &Side) -> Vec<&Sample> {
-    let good = |sample: &&Sample| sample.code == 0;
+    let good = |sample: &&Sample| sample.exit == Exit::Good;
     side.samples.iter().filter(good).collect()
 }
 
@@ -441,17 +441,17 @@ fn overall(rows: &[Row], identical: bool, deterministic: bool) -> Overall {
     let answer = |verdict: &str, reason, code| (verdict.into(), reason, code);
     if identical {
         let reason = "every figure of every boot is the same".to_owned();
-        return answer("no worse", reason, 0);
+        return answer("no worse", reason, Exit::Good);
     }
     let worse = of(Verdict::Worse);
     if !worse.is_empty() {
-        return answer("worse", worse.join(", "), 1);
+        return answer("worse", worse.join(", "), Exit::Bad);
     }
     let (better, open) = (of(Verdict::Better), of(Verdict::Undecided));
     let all = judged().count();
     if all == 0 {
         let reason = "no metric that is judged by default; --metric names one";
-        return answer("cannot tell", reason.to_owned(), 125);
+        return answer("cannot tell", reason.to_owned(), Exit::CannotTell);
     }
     if open.len() == all && !judged().any(|row| decidable(row, all)) {
         let what = if deterministic {
@@ -464,7 +464,7 @@ fn overall(rows: &[Row], identical: bool, deterministic: bool) -> Overall {
             format!("; {more} more would probably do")
         });
         let reason = format!("too few {what} for {all} metrics{more}");
-        return answer("cannot tell", reason, 125);
+        return answer("cannot tell", reason, Exit::CannotTell);
     }
     let mut parts = Vec::new();
     if !better.is_empty() {
@@ -476,7 +476,7 @@ fn overall(rows: &[Row], identical: bool, deterministic: bool) -> Overall {
     if parts.is_empty() {
         parts.push("no difference that counts".to_owned());
     }
-    answer("no worse", parts.join("; "), 0)
+    answer("no worse", parts.join("; "), Exit::Good)
 }
 
 #[cfg(test)]

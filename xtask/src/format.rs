@@ -6,9 +6,10 @@ pub mod kcidb;
 pub mod ktap;
 pub mod table;
 
-use crate::model::Report;
+use crate::model::{Outcome, Report};
 use anyhow::Result;
 use core::str::FromStr;
+use pidone::record::Verdict;
 
 /// A form of a report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -71,7 +72,7 @@ impl FromStr for Format {
 /// Why a boot that did not end well is not told by any of its runs: a panic
 /// behind the last one, records that are lost.
 fn trouble(report: &Report) -> Option<String> {
-    let told = report.runs.iter().any(|run| run.verdict == "fail");
-    let well = report.outcome == "ok" || told;
+    let told = report.runs.iter().any(|run| run.verdict == Verdict::Fail);
+    let well = report.outcome == Outcome::Ok || told;
     (!well).then(|| format!("{}: {}", report.outcome, report.reason))
 }

@@ -6,10 +6,10 @@
 //! called bad: a bisection would blame a commit for it.
 
 use crate::cmd::boot::plan::Works;
-use crate::cmd::exit;
 use crate::compare::{Sample, table};
+use crate::exit::Exit;
 use crate::metrics::{self, Better, Selector};
-use crate::model::Report;
+use crate::model::{Outcome, Report};
 use crate::stats::median;
 use anyhow::{Result, anyhow, bail};
 use core::fmt;
@@ -29,13 +29,13 @@ pub enum Call {
 }
 
 impl Call {
-    /// The exit code that says so.
+    /// The exit that says so.
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub fn exit(self) -> Exit {
         match self {
-            Self::Good => exit::GOOD,
-            Self::CannotTell => exit::CANNOT_TELL,
-            Self::Bad => exit::BAD,
+            Self::Good => Exit::Good,
+            Self::CannotTell => Exit::CannotTell,
+            Self::Bad => Exit::Bad,
         }
     }
 }
@@ -97,12 +97,12 @@ pub struct Policy {
 
 /// What a boot says of its kernel by how it ended.
 #[must_use]
-pub fn ended(report: &Report, code: u8, policy: Policy) -> Opinion {
-    let call = match (report.outcome.as_str(), code) {
-        ("panic" | "hang", _) => policy.panic,
-        ("no_boot", _) => policy.no_boot,
-        (_, exit::GOOD) => Call::Good,
-        (_, exit::BAD) => Call::Bad,
+pub fn ended(report: &Report, exit: Exit, policy: Policy) -> Opinion {
+    let call = match (report.outcome, exit) {
+        (Outcome::Panic | Outcome::Hang, _) => policy.panic,
+        (Outcome::NoBoot, _) => policy.no_boot,
+        (_, Exit::Good) => Call::Good,
+        (_, Exit::Bad) => Call::Bad,
         _ => Call::CannotTell,
     };
     (call, format!("{}: {}", report.outcome, report.reason))
@@ -266,7 +266,7 @@ pub struct Baseline {
 pub fn judge(asked: &Asked, boots: &[Sample]) -> Result<Opinion> {
     let ends = boots.iter();
     let ends: Vec<Opinion> = ends
-        .map(|boot| ended(&boot.report, boot.code, asked.policy))
+        .map(|boot| ended(&boot.report, boot.exit, asked.policy))
         .collect();
     // A kernel that crashes now and then is bad.
     if let Some(bad) = ends.iter().find(|end| end.0 == Call::Bad) {

@@ -11,6 +11,7 @@ pub mod decode;
 pub mod devices;
 pub mod dist;
 pub mod duration;
+pub mod exit;
 pub mod format;
 pub mod input;
 pub mod judge;

@@ -3,9 +3,10 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    bisect, boot, build, ci, compare, decode, dist, exit, explain, judge,
-    kernel, list, matrix, pack, report, runs, setup, test,
+    bisect, boot, build, ci, compare, decode, dist, explain, judge, kernel,
+    list, matrix, pack, report, runs, setup, test,
 };
+use xtask::exit::Exit;
 use xtask::usage;
 
 /// Build, pack and boot pidone, and decode what it says.
@@ -52,28 +53,28 @@ enum Verb {
 fn main() -> ExitCode {
     // A panic of ours must not look like a bad kernel to a bisection.
     let caught = std::panic::catch_unwind(real_main);
-    ExitCode::from(caught.unwrap_or(exit::TOOL))
+    caught.unwrap_or(Exit::Tool).into()
 }
 
 /// The exit code of nothing but a text.
-fn said(text: &str) -> u8 {
+fn said(text: &str) -> Exit {
     match xtask::cmd::print(text) {
-        Ok(()) => exit::GOOD,
+        Ok(()) => Exit::Good,
         Err(error) => {
             eprintln!("error: {error:#}");
-            exit::TOOL
+            Exit::Tool
         }
     }
 }
 
-fn real_main() -> u8 {
+fn real_main() -> Exit {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if matches!(&*words, [word] if word == "--version" || word == "-V") {
         return said(&format!("pidone {}\n", env!("CARGO_PKG_VERSION")));
     }
     if let Some(why) = usage::stray(&words) {
         eprintln!("error: {why}");
-        return exit::TOOL;
+        return Exit::Tool;
     }
     let info = Args::get_args_info();
     let words = usage::normalised(&info, &words);
@@ -86,7 +87,7 @@ fn real_main() -> u8 {
         Err(early) => {
             let why = usage::explained(&info, &words, &early.output);
             eprintln!("error: {why}");
-            return exit::TOOL;
+            return Exit::Tool;
         }
     };
     let result = match &args.verb {
@@ -109,10 +110,10 @@ fn real_main() -> u8 {
         Verb::Test(args) => test::run(args),
     };
     match result {
-        Ok(code) => code,
+        Ok(exit) => exit,
         Err(error) => {
             eprintln!("error: {error:#}");
-            exit::TOOL
+            Exit::Tool
         }
     }
 }

@@ -5,10 +5,12 @@
 //! did not tell is `null`, never 0.
 
 mod absent;
+pub mod exits;
 
 use crate::decode::Boot;
+use core::fmt;
 use pidone::kit::histogram::{Sparse, Summary, bucket_range, percentile};
-use pidone::record::{self, Counter, Exit, Record};
+use pidone::record::{self, Counter, Exit, Record, Verdict};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,13 +31,55 @@ pub struct Report {
     pub lost_records: u64,
     /// What contradicts itself in the records, one line each.
     pub errors: Vec<String>,
-    /// `ok`, `fail`, `panic`, `hang`, `plan_error` or `no_boot`.
-    pub outcome: String,
+    /// What became of it.
+    pub outcome: Outcome,
     /// What the outcome rests on.
     pub reason: String,
     /// SHA-256 over the result records; absent if any is lost, or if there
     /// are none.
     pub digest: Option<String>,
+}
+
+/// What became of a boot.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All runs were carried out, and none failed.
+    Ok,
+    /// A run failed, or is not known to have passed.
+    Fail,
+    /// The kernel panicked after the payload had begun.
+    Panic,
+    /// It did not end in time.
+    Hang,
+    /// The plan was refused.
+    PlanError,
+    /// The payload never spoke.
+    #[default]
+    NoBoot,
+}
+
+impl Outcome {
+    /// The word of the formats.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Fail => "fail",
+            Self::Panic => "panic",
+            Self::Hang => "hang",
+            Self::PlanError => "plan_error",
+            Self::NoBoot => "no_boot",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// The payload, the kernel and the machine.
@@ -107,12 +151,23 @@ impl Scheduler {
     }
 }
 
+/// The verdicts by their names.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Verdict", rename_all = "lowercase")]
+enum VerdictName {
+    Ok,
+    Degraded,
+    Skip,
+    Fail,
+}
+
 /// One run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as record::Run, whose docs they are")]
 pub struct Run {
     pub name: String,
-    pub verdict: String,
+    #[serde(with = "VerdictName")]
+    pub verdict: Verdict,
     pub reasons: Vec<String>,
     pub wall_ns: u64,
     pub seed: u64,
@@ -270,7 +325,8 @@ pub struct Worker {
     pub numa_pages: BTreeMap<String, u64>,
     pub errors: BTreeMap<String, (u64, i32)>,
     pub completed: bool,
-    pub exit: String,
+    #[serde(with = "exits")]
+    pub exit: Exit,
 }
 
 impl Report {
@@ -303,7 +359,7 @@ impl Report {
         if let Some((start, progress)) = boot.unfinished() {
             let run = runs.entry(start.run).or_default();
             start.name.clone_into(&mut run.name);
-            "fail".clone_into(&mut run.verdict);
+            run.verdict = Verdict::Fail;
             let counted = match progress {
                 Some(p) => format!(
                     "{} iterations after {} ms",
@@ -330,7 +386,7 @@ impl Report {
             Record::Run(r) => {
                 let run = runs.entry(r.run).or_default();
                 r.name.clone_into(&mut run.name);
-                r.verdict.name().clone_into(&mut run.verdict);
+                run.verdict = r.verdict;
                 run.reasons = strings(r.reasons);
                 (run.wall_ns, run.seed) = (r.wall_ns, r.seed);
                 run.kernel.taint = r.taint;
@@ -425,7 +481,7 @@ fn lost_verdicts(boot: &Boot, runs: &mut BTreeMap<u16, Run>) {
                 false => works.join("+"),
             };
         }
-        "fail".clone_into(&mut run.verdict);
+        run.verdict = Verdict::Fail;
         run.reasons = vec!["its verdict is lost".to_owned()];
         run.verdict_lost = true;
     }
@@ -603,12 +659,7 @@ fn worker(w: &record::Worker<'_>) -> Worker {
         numa_pages: pairs(w.numa_pages).collect(),
         errors: BTreeMap::new(),
         completed: w.completed,
-        exit: match w.exit {
-            Exit::Code(code) => format!("code {code}"),
-            Exit::Signal(signal) => format!("signal {signal}"),
-            Exit::Timeout => "timeout".to_owned(),
-            Exit::Stuck => "stuck".to_owned(),
-        },
+        exit: w.exit,
     }
 }
 

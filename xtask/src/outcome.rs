@@ -1,8 +1,9 @@
 //! What became of a boot, from its console, its records and its end.
 
-use crate::cmd::exit;
 use crate::decode::{Boot, splice};
-use crate::model::Report;
+use crate::exit::Exit;
+use crate::model::{Outcome, Report, Run};
+use pidone::record::Verdict;
 
 /// What a kernel says when it waited too long for something.
 const WATCHDOG: &[&str] = &[
@@ -27,28 +28,16 @@ const OOPS: &[&str] = &[
     "double fault",
 ];
 
-/// A word, what it rests on, and the exit code.
-type Judgement = (&'static str, String, u8);
+/// What became of it, what that rests on, and how the verb ends.
+type Judgement = (Outcome, String, Exit);
 
-/// The exit code of several boots together: that of the worst. A failure of
-/// the tool counts most, since not all was tried; then a bad kernel, which
-/// nothing else excuses; then what cannot be told.
-pub fn folded(codes: impl IntoIterator<Item = u8>) -> u8 {
-    let order = [exit::GOOD, exit::CANNOT_TELL, exit::BAD];
-    let rank = |code: &u8| order.iter().position(|known| known == code);
-    let codes = codes.into_iter();
-    let worst = codes.max_by_key(|code| rank(code).unwrap_or(order.len()));
-    worst.unwrap_or(exit::CANNOT_TELL)
-}
-
-/// Fills in outcome and reason, and returns the exit code.
+/// Fills in outcome and reason, and returns the exit of the verb.
 ///
 /// `timed_out` says that the machine had to be stopped.
-pub fn judge(boot: &Boot, timed_out: bool, report: &mut Report) -> u8 {
-    let (outcome, reason, code) = judgement(boot, timed_out, report);
-    outcome.clone_into(&mut report.outcome);
-    report.reason = reason;
-    code
+pub fn judge(boot: &Boot, timed_out: bool, report: &mut Report) -> Exit {
+    let (outcome, reason, exit) = judgement(boot, timed_out, report);
+    (report.outcome, report.reason) = (outcome, reason);
+    exit
 }
 
 fn judgement(boot: &Boot, timed_out: bool, report: &Report) -> Judgement {
@@ -56,19 +45,19 @@ fn judgement(boot: &Boot, timed_out: bool, report: &Report) -> Judgement {
     let spoke = boot.hello().is_some() || find("KTAP version 1").is_some();
     let refused = boot.bye().is_some_and(|bye| bye.plan_error);
     if let Some(why) = &boot.foreign {
-        return ("fail", why.clone(), exit::TOOL);
+        return (Outcome::Fail, why.clone(), Exit::Tool);
     }
     if let Some(bail) = find("Bail out! bad plan") {
         let reason = bail.replace("Bail out! ", "");
-        return ("plan_error", reason, exit::TOOL);
+        return (Outcome::PlanError, reason, Exit::Tool);
     }
     if refused {
         let reason = "the plan was refused; why is lost".to_owned();
-        return ("plan_error", reason, exit::TOOL);
+        return (Outcome::PlanError, reason, Exit::Tool);
     }
     if let Some(bail) = find("Bail out! pidone: ") {
         let reason = bail.replace("Bail out! pidone: ", "the payload failed: ");
-        return ("fail", reason, exit::TOOL);
+        return (Outcome::Fail, reason, Exit::Tool);
     }
     let trouble = trouble(boot);
     if let Some(panic) = find("Kernel panic - not syncing") {
@@ -77,13 +66,17 @@ fn judgement(boot: &Boot, timed_out: bool, report: &Report) -> Judgement {
         return match spoke {
             true => {
                 let place = place(boot);
-                ("panic", format!("{panic}{cause}; {place}"), exit::BAD)
+                (
+                    Outcome::Panic,
+                    format!("{panic}{cause}; {place}"),
+                    Exit::Bad,
+                )
             }
-            false => ("no_boot", panic + &cause, exit::CANNOT_TELL),
+            false => (Outcome::NoBoot, panic + &cause, Exit::CannotTell),
         };
     }
     if !spoke {
-        return ("no_boot", silence(boot, trouble), exit::CANNOT_TELL);
+        return (Outcome::NoBoot, silence(boot, trouble), Exit::CannotTell);
     }
     if boot.bye().is_some() {
         return finished(boot, report);
@@ -97,25 +90,30 @@ fn judgement(boot: &Boot, timed_out: bool, report: &Report) -> Judgement {
         true if seen.is_empty() => {
             let reason =
                 format!("no end in time and no word from the kernel; {place}");
-            ("hang", reason, exit::BAD)
+            (Outcome::Hang, reason, Exit::Bad)
         }
-        true => ("hang", format!("{seen}no end in time; {place}"), exit::BAD),
+        true => (
+            Outcome::Hang,
+            format!("{seen}no end in time; {place}"),
+            Exit::Bad,
+        ),
         false => (
-            "fail",
+            Outcome::Fail,
             format!("{seen}the log ends early; {place}"),
-            exit::BAD,
+            Exit::Bad,
         ),
     }
 }
 
 /// All runs were carried out.
 fn finished(boot: &Boot, report: &Report) -> Judgement {
-    let names = |of: &dyn Fn(&crate::model::Run) -> bool| {
+    let names = |of: &dyn Fn(&Run) -> bool| {
         let runs = report.runs.iter().filter(|run| of(run));
         runs.map(|run| run.name.as_str()).collect::<Vec<_>>()
     };
     let lost = names(&|run| run.verdict_lost);
-    let failed = names(&|run| run.verdict == "fail" && !run.verdict_lost);
+    let failed =
+        names(&|run| run.verdict == Verdict::Fail && !run.verdict_lost);
     let counted = boot.bye().map_or(0, |bye| usize::from(bye.failed));
     if counted > failed.len() {
         let known = match failed.len() {
@@ -123,19 +121,21 @@ fn finished(boot: &Boot, report: &Report) -> Judgement {
             _ => format!(", {} among them", failed.join(", ")),
         };
         let reason = format!("{counted} runs failed{known}");
-        return ("fail", reason, exit::BAD);
+        return (Outcome::Fail, reason, Exit::Bad);
     }
     if !failed.is_empty() {
         let reason = format!("failed: {}", failed.join(", "));
-        return ("fail", reason, exit::BAD);
+        return (Outcome::Fail, reason, Exit::Bad);
     }
     if !lost.is_empty() {
         let lost = lost.join(", ");
         let reason = format!("cannot tell: the verdict on {lost} is lost");
-        return ("fail", reason, exit::CANNOT_TELL);
+        return (Outcome::Fail, reason, Exit::CannotTell);
     }
-    let (all, skipped) =
-        (report.runs.len(), names(&|run| run.verdict == "skip"));
+    let (all, skipped) = (
+        report.runs.len(),
+        names(&|run| run.verdict == Verdict::Skip),
+    );
     if all > 0 && skipped.len() == all {
         let mut why: Vec<&str> = report
             .runs
@@ -145,7 +145,7 @@ fn finished(boot: &Boot, report: &Report) -> Judgement {
         why.dedup();
         let why = why.join(", ");
         let reason = format!("cannot tell: every run was skipped: {why}");
-        return ("ok", reason, exit::CANNOT_TELL);
+        return (Outcome::Ok, reason, Exit::CannotTell);
     }
     let skipped = match skipped.len() {
         0 => String::new(),
@@ -153,9 +153,9 @@ fn finished(boot: &Boot, report: &Report) -> Judgement {
     };
     let runs = if all == 1 { "run" } else { "runs" };
     (
-        "ok",
+        Outcome::Ok,
         format!("{all} {runs}{skipped}, none failed"),
-        exit::GOOD,
+        Exit::Good,
     )
 }
 
@@ -230,24 +230,31 @@ fn place(boot: &Boot) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{folded, judge};
+    use super::judge;
     use crate::decode::decode;
-    use crate::model::Report;
+    use crate::exit::Exit;
+    use crate::model::{Outcome, Report};
     use crate::testing::{Stream, hello, progress, run, start};
     use pidone::record::Verdict;
 
-    fn judged(log: &str, timed_out: bool) -> (Report, u8) {
+    fn judged(log: &str, timed_out: bool) -> (Report, Exit) {
         let boot = decode(log.as_bytes()).newest();
         let mut report = Report::new(&boot);
-        let code = judge(&boot, timed_out, &mut report);
-        (report, code)
+        let exit = judge(&boot, timed_out, &mut report);
+        (report, exit)
     }
 
     #[track_caller]
-    fn is(log: &str, timed_out: bool, outcome: &str, code: u8, reason: &str) {
-        let (report, exit) = judged(log, timed_out);
-        let got = (report.outcome.as_str(), exit);
-        assert_eq!(got, (outcome, code), "{}", report.reason);
+    fn is(
+        log: &str,
+        timed_out: bool,
+        outcome: Outcome,
+        exit: Exit,
+        reason: &str,
+    ) {
+        let (report, got) = judged(log, timed_out);
+        let got = (report.outcome, got);
+        assert_eq!(got, (outcome, exit), "{}", report.reason);
         assert!(report.reason.contains(reason), "{}", report.reason);
     }
 
@@ -259,24 +266,16 @@ mod tests {
     }
 
     #[test]
-    fn several_boots_end_as_the_worst() {
-        for (codes, code) in [
-            (&[0, 0][..], 0),
-            (&[0, 125], 125),
-            (&[1, 125, 0], 1),
-            (&[125, 1], 1),
-            (&[1, 255, 0], 255),
-            (&[], 125),
-        ] {
-            assert_eq!(folded(codes.iter().copied()), code, "{codes:?}");
-        }
-    }
-
-    #[test]
     fn kinds_of_silence_are_told_apart() {
         let hung = format!("{BANNER}{KTAP}");
-        is(&hung, true, "hang", 1, "no word from the kernel");
-        is(&hung, false, "fail", 1, "the log ends early");
+        is(
+            &hung,
+            true,
+            Outcome::Hang,
+            Exit::Bad,
+            "no word from the kernel",
+        );
+        is(&hung, false, Outcome::Fail, Exit::Bad, "the log ends early");
         for (line, what) in [
             ("watchdog: BUG: soft lockup - CPU#0 stuck", "watchdog: "),
             ("rcu: INFO: rcu_sched self-detected stall", "watchdog: "),
@@ -284,7 +283,7 @@ mod tests {
             ("BUG: kernel NULL pointer dereference", "oops: BUG: kernel"),
             ("Oops: 0000 [#1] PREEMPT SMP", "oops: Oops"),
         ] {
-            is(&sick(line), true, "hang", 1, what);
+            is(&sick(line), true, Outcome::Hang, Exit::Bad, what);
         }
     }
 
@@ -294,25 +293,37 @@ mod tests {
         is(
             &format!("{BANNER}{panic}"),
             false,
-            "no_boot",
-            125,
+            Outcome::NoBoot,
+            Exit::CannotTell,
             "VFS: no root",
         );
-        is("", true, "no_boot", 125, "no output at all");
+        is(
+            "",
+            true,
+            Outcome::NoBoot,
+            Exit::CannotTell,
+            "no output at all",
+        );
         is(
             BANNER,
             true,
-            "no_boot",
-            125,
+            Outcome::NoBoot,
+            Exit::CannotTell,
             "last line: Linux version 6.12",
         );
         let lava = r#"- {"dt": "2026-11-05T12:00:00.1", "lvl": "target", "#;
         let lava = format!(r#"{lava}"msg": "{}"}}"#, panic.trim());
         let reason = "Kernel panic - not syncing: VFS: no root";
-        is(&lava, false, "no_boot", 125, reason);
+        is(&lava, false, Outcome::NoBoot, Exit::CannotTell, reason);
         assert_eq!(judged(&lava, false).0.reason, reason);
         let bug = format!("{BANNER}[    1.000000] kernel BUG at mm/x.c:1!\n");
-        is(&bug, true, "no_boot", 125, "oops: kernel BUG at");
+        is(
+            &bug,
+            true,
+            Outcome::NoBoot,
+            Exit::CannotTell,
+            "oops: kernel BUG at",
+        );
     }
 
     #[test]
@@ -326,11 +337,17 @@ mod tests {
         is(
             &log,
             false,
-            "panic",
-            1,
+            Outcome::Panic,
+            Exit::Bad,
             "in PipeIo (run 1 of 2) after 1000 ms",
         );
-        is(&log, false, "panic", 1, "after: BUG: unable to handle page");
+        is(
+            &log,
+            false,
+            Outcome::Panic,
+            Exit::Bad,
+            "after: BUG: unable to handle page",
+        );
         let (report, _) = judged(&log, false);
         assert!(report.runs[0].reasons[0].contains("77 iterations"));
     }
@@ -342,8 +359,8 @@ mod tests {
         is(
             &all.once(),
             false,
-            "ok",
-            125,
+            Outcome::Ok,
+            Exit::CannotTell,
             "every run was skipped: NO_CAP",
         );
         let ok = run(1, "SpinWait", Verdict::Ok, "");
@@ -351,8 +368,8 @@ mod tests {
         is(
             &some.once(),
             false,
-            "ok",
-            0,
+            Outcome::Ok,
+            Exit::Good,
             "2 runs, 1 skipped, none failed",
         );
     }
@@ -378,9 +395,15 @@ mod tests {
         )
         .closed();
         let lost = "cannot tell: the verdict on SpinWait is lost";
-        is(&without(&stream, &[4]), false, "fail", 125, lost);
+        is(
+            &without(&stream, &[4]),
+            false,
+            Outcome::Fail,
+            Exit::CannotTell,
+            lost,
+        );
         let (report, _) = judged(&without(&stream, &[4]), false);
-        assert_eq!(report.runs[1].verdict, "fail");
+        assert_eq!(report.runs[1].verdict, Verdict::Fail);
         assert_eq!(report.runs[1].reasons, ["its verdict is lost"]);
         assert_eq!((report.lost_records, report.digest), (1, None));
         // Nothing at all is left of the run but the count in `Bye`.
@@ -389,7 +412,13 @@ mod tests {
         // `Bye` knows that a run failed of which nothing arrived.
         let bad = run(1, "SpinWait", Verdict::Fail, "x");
         let stream = Stream::of(1, &[hello(), ok(0, "PipeIo"), bad]).closed();
-        is(&without(&stream, &[2]), false, "fail", 1, "1 runs failed");
+        is(
+            &without(&stream, &[2]),
+            false,
+            Outcome::Fail,
+            Exit::Bad,
+            "1 runs failed",
+        );
     }
 
     #[test]
@@ -398,9 +427,21 @@ mod tests {
             "[    2.000000] ",
             "Bail out! pidone: panicked at src/x.rs:1",
         );
-        is(&panic, false, "fail", 255, "the payload failed: panicked");
+        is(
+            &panic,
+            false,
+            Outcome::Fail,
+            Exit::Tool,
+            "the payload failed: panicked",
+        );
         let mut stream = Stream::sample();
         stream.records[0][1] = 9;
-        is(&stream.once(), false, "fail", 255, "wire schema 9");
+        is(
+            &stream.once(),
+            false,
+            Outcome::Fail,
+            Exit::Tool,
+            "wire schema 9",
+        );
     }
 }

@@ -13,7 +13,7 @@ mod runs;
 mod scheduler;
 
 use self::html::Html;
-use crate::model::{Group, Report, Run};
+use crate::model::{Group, Outcome, Report, Run};
 use crate::store::Meta;
 use core::fmt;
 
@@ -60,9 +60,11 @@ impl Source {
 
     /// The last lines of the console, if the boot went wrong.
     fn tail(&self) -> Option<String> {
-        let wrong = ["panic", "hang", "no_boot", "plan_error"];
-        let is = wrong.contains(&self.report.outcome.as_str())
-            || self.report.outcome == "fail" && self.report.runs.is_empty();
+        let is = match self.report.outcome {
+            Outcome::Ok => false,
+            Outcome::Fail => self.report.runs.is_empty(),
+            _ => true,
+        };
         let mut lines: Vec<&str> = self.console.lines().collect();
         lines.drain(..lines.len().saturating_sub(TAIL));
         let text = lines.join("\n");

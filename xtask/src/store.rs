@@ -6,8 +6,9 @@
 //! behind is removed by the next one that stores: the lock on it is gone with
 //! the process that held it.
 
+use crate::exit::Exit;
 use crate::kernel_check;
-use crate::model::{Report, hex};
+use crate::model::{Outcome, Report, hex};
 use crate::noise::Noise;
 use crate::qemu::Machine;
 use anyhow::{Context, Result, bail};
@@ -74,11 +75,11 @@ pub struct Meta {
     /// The machine was stopped because its time was over.
     pub timed_out: bool,
     /// As in the report.
-    pub outcome: String,
+    pub outcome: Outcome,
     /// As in the report.
     pub reason: String,
     /// What the command ended with.
-    pub exit_code: u8,
+    pub exit_code: Exit,
 }
 
 /// What a boot is in a matrix of them.
@@ -231,7 +232,7 @@ pub struct Boot<'b> {
     /// What came of it.
     pub report: &'b Report,
     /// What the command ends with.
-    pub exit_code: u8,
+    pub exit_code: Exit,
 }
 
 impl Boot<'_> {
@@ -264,7 +265,7 @@ impl Boot<'_> {
             deterministic: self.machine.deterministic,
             noise: self.noise,
             timed_out: self.timed_out,
-            outcome: self.report.outcome.clone(),
+            outcome: self.report.outcome,
             reason: self.report.reason.clone(),
             exit_code: self.exit_code,
         })
@@ -545,6 +546,7 @@ mod tests {
         Boot, CONSOLE, Cell, META, Meta, Parts, Pending, RECORDS, REPORT, ROOM,
         Stored, label, list, meta, of_matrix, release, room, utc,
     };
+    use crate::exit::Exit;
     use crate::model::{Report, hex};
     use crate::qemu::Machine;
     use core::time::Duration;
@@ -594,7 +596,7 @@ mod tests {
                 noise: None,
                 timed_out: false,
                 report: &self.report,
-                exit_code: 125,
+                exit_code: Exit::CannotTell,
             }
         }
     }
@@ -624,7 +626,7 @@ mod tests {
         let (runs, wrong) = list(&root).unwrap();
         assert_eq!((runs.len(), wrong.len()), (1, 0));
         assert_eq!(runs[0].meta.kernel.release.as_deref(), Some("6.1"));
-        assert_eq!(runs[0].meta.exit_code, 125);
+        assert_eq!(runs[0].meta.exit_code, Exit::CannotTell);
         // A log that cannot be copied, as on a full disk.
         fs::remove_file(machine.records()).unwrap();
         let pending = Pending::new(&root).unwrap();

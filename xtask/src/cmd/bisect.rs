@@ -3,12 +3,13 @@
 use super::boot::plan::works;
 use super::boot::ready::Ready;
 use super::compare::stored;
-use super::{boot, exit, runs};
+use super::{boot, runs};
 use crate::arch::Arch;
 use crate::bisect::decide::Scale;
 use crate::bisect::git::Repo;
 use crate::bisect::state::{Boot, State};
 use crate::bisect::{Answer, Asked, Bisection, Lab, Seen};
+use crate::exit::Exit;
 use crate::judge::{
     As, Call, Condition, Policy, Share, ended, known_metric, worst,
 };
@@ -124,12 +125,12 @@ const MOST: usize = 40;
 /// # Errors
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let (answer, report) = bisect(args)?;
     super::print(&report)?;
     Ok(match answer {
-        Answer::Found { .. } => exit::GOOD,
-        _ => exit::CANNOT_TELL,
+        Answer::Found { .. } => Exit::Good,
+        _ => Exit::CannotTell,
     })
 }
 
@@ -391,7 +392,7 @@ impl Lab for Bench<'_> {
         }
         let ready = self.ready.get(image).context("no image")?;
         let done = ready.boot_and_store(&args, &self.root)?;
-        if done.code == exit::TOOL {
+        if done.exit == Exit::Tool {
             bail!("{}: {}", done.report.outcome, done.report.reason);
         }
         let meta = store::meta(&done.dir)?;
@@ -401,7 +402,7 @@ impl Lab for Bench<'_> {
         }
         let dir = done.dir;
         let run = stored::name(&Stored { dir, meta });
-        let seen = seen(&self.question, self.policy, &done.report, done.code)?;
+        let seen = seen(&self.question, self.policy, &done.report, done.exit)?;
         Ok(Seen {
             boot: Boot {
                 seed,
@@ -423,9 +424,9 @@ fn seen(
     question: &Question,
     policy: Policy,
     report: &Report,
-    code: u8,
+    exit: Exit,
 ) -> Result<Seen> {
-    let (mut call, mut why) = ended(report, code, policy);
+    let (mut call, mut why) = ended(report, exit, policy);
     let mut seen = Seen::default();
     match question {
         Question::Metric(selector) if call == Call::Good => {

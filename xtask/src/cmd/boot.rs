@@ -7,6 +7,7 @@ use self::ready::Ready;
 use crate::arch::Arch;
 use crate::cmd::runs;
 use crate::devices::{Disk, Nic};
+use crate::exit::Exit;
 use crate::format::Format;
 use crate::live::Screen;
 use crate::model::Report;
@@ -145,7 +146,7 @@ impl Args {
 ///
 /// The plan is wrong, something that is needed is missing, or there is
 /// nowhere to store the run.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let (format, json) = forms(args.format, args.json.as_deref())?;
     let ready = Ready::new(args)?;
     let root = args.runs.clone().unwrap_or_else(runs::default_dir);
@@ -171,7 +172,7 @@ pub fn run(args: &Args) -> Result<u8> {
             _ => eprintln!("{stored}"),
         }
     }
-    Ok(booted.code)
+    Ok(booted.exit)
 }
 
 /// What to print, and the file that JSON is written to.
@@ -192,14 +193,14 @@ pub(super) fn forms(
     }
 }
 
-/// Boots without storing, and returns what came of it with the exit code.
+/// Boots without storing, and returns what came of it with how the verb ends.
 ///
 /// # Errors
 ///
 /// The plan is wrong, or something that is needed is missing.
-pub fn boot(args: &Args) -> Result<(Report, u8)> {
+pub fn boot(args: &Args) -> Result<(Report, Exit)> {
     let booted = Ready::new(args)?.boot(args, None, &Screen::alone())?;
-    Ok((booted.report, booted.code))
+    Ok((booted.report, booted.exit))
 }
 /// The options of boots that another verb makes: the words that are handed on
 /// to this one, a kernel and a plan.

@@ -8,6 +8,7 @@ use self::stored::{Found, find, list, name, repeats, sample};
 use crate::cmd::runs;
 use crate::compare::splits::{Splits, splits};
 use crate::compare::{Asked, Comparison, Sample, Side, compare, table};
+use crate::exit::Exit;
 use crate::metrics::Selector;
 use crate::store::Stored;
 use anyhow::{Context, Result, bail};
@@ -101,10 +102,10 @@ pub struct Args {
 /// # Errors
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     if let Some(times) = args.splits {
         super::print(&table::render_splits(&split(args, times)?))?;
-        return Ok(super::exit::GOOD);
+        return Ok(Exit::Good);
     }
     let comparison = comparison(args)?;
     let on_stdout = args.json.as_deref() == Some("-");

@@ -1,6 +1,7 @@
 //! `decode`: a log from anywhere, or a stored run.
 
 use crate::decode::decode_ports;
+use crate::exit::Exit;
 use crate::format::Format;
 use crate::input::{Input, choose};
 use crate::model::Report;
@@ -42,12 +43,12 @@ pub struct Args {
 /// # Errors
 ///
 /// The log cannot be read, or has no such boot.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let input = Input::read(&args.file)?;
     let decoded = decode_ports(&input.ports());
     let boot = choose(decoded.boots(), args.boot)?;
     let mut report = Report::new(boot);
-    let code = outcome::judge(boot, input.timed_out(), &mut report);
+    let exit = outcome::judge(boot, input.timed_out(), &mut report);
     super::print(&args.format.render(&report)?)?;
-    Ok(code)
+    Ok(exit)
 }

@@ -3,9 +3,10 @@
 use super::boot::plan::works;
 use super::boot::ready::Ready;
 use super::compare::stored;
-use super::{boot, exit, runs};
+use super::{boot, runs};
 use crate::arch::Arch;
 use crate::compare::{Sample, Side, modes, plans};
+use crate::exit::Exit;
 use crate::judge::{
     As, Asked, Baseline, Call, Condition, Opinion, Policy, Share, judge,
     known_metric,
@@ -97,7 +98,7 @@ pub struct Args {
 /// # Errors
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let (mut call, reason) = opinion(args)?;
     super::print(&format!("{call}: {reason}\n"))?;
     if call == Call::CannotTell
@@ -106,7 +107,7 @@ pub fn run(args: &Args) -> Result<u8> {
         call = instead.0;
         super::print(&format!("taken as {call}\n"))?;
     }
-    Ok(call.code())
+    Ok(call.exit())
 }
 
 /// Builds and boots what is to be judged, and judges it.
@@ -166,7 +167,7 @@ pub(super) fn booted(
     root: &Path,
 ) -> Result<Sample> {
     let done = ready.boot_and_store(args, root)?;
-    if done.code == exit::TOOL {
+    if done.exit == Exit::Tool {
         bail!("{}: {}", done.report.outcome, done.report.reason);
     }
     let meta = store::meta(&done.dir)?;
@@ -246,7 +247,7 @@ fn asked(args: &Args, of: &boot::Args, root: &Path) -> Result<Asked> {
             };
             let samples = runs.iter().map(stored::sample);
             let samples: Vec<Sample> = samples.collect::<Result<_>>()?;
-            if let Some(bad) = samples.iter().find(|s| s.code != exit::GOOD) {
+            if let Some(bad) = samples.iter().find(|s| s.exit != Exit::Good) {
                 bail!(
                     "--baseline: {} did not end well: {}",
                     bad.name,

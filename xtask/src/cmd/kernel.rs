@@ -1,7 +1,7 @@
 //! `kernel`: building kernels, and looking into them.
 
-use super::exit;
 use crate::arch::Arch;
+use crate::exit::Exit;
 use crate::kernel;
 use crate::kernel_build::{self, DoesNotBuild, Order};
 use crate::kernel_check::{self, Finding, Helps, Verdict};
@@ -88,19 +88,19 @@ struct Fetch {
 ///
 /// A symbol that cannot be had, a kernel that is not there, or what is
 /// missing.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     match &args.verb {
         Verb::Build(args) => build(args),
         Verb::Check(args) => check(args),
         Verb::Fetch(args) => {
             let image = kernel::resolve(&args.kernel, args.arch, args.setup)?;
             super::say(format_args!("{}", image.display()))?;
-            Ok(exit::GOOD)
+            Ok(Exit::Good)
         }
     }
 }
 
-fn build(args: &Build) -> Result<u8> {
+fn build(args: &Build) -> Result<Exit> {
     let cpus = std::thread::available_parallelism();
     let begin = Instant::now();
     let built = kernel_build::build(&Order {
@@ -116,18 +116,18 @@ fn build(args: &Build) -> Result<u8> {
             let how = if built.cached { "cached" } else { "built" };
             eprintln!("{how} in {:.1} s", begin.elapsed().as_secs_f64());
             super::say(format_args!("{}", built.image.display()))?;
-            Ok(exit::GOOD)
+            Ok(Exit::Good)
         }
         // A bisection goes on with the next commit.
         Err(error) if error.is::<DoesNotBuild>() => {
             eprintln!("error: {error:#}");
-            Ok(exit::CANNOT_TELL)
+            Ok(Exit::CannotTell)
         }
         Err(error) => Err(error),
     }
 }
 
-fn check(args: &Check) -> Result<u8> {
+fn check(args: &Check) -> Result<Exit> {
     let helps = Helps::read()?;
     let (config, place) =
         kernel_check::config(&args.of, args.arch, args.setup)?;
@@ -166,8 +166,8 @@ fn check(args: &Check) -> Result<u8> {
         super::say(format_args!("  {need}: {}", works.join(", ")))?;
     }
     match of(Verdict::Skip).next() {
-        Some(_) => Ok(exit::CANNOT_TELL),
-        None => Ok(exit::GOOD),
+        Some(_) => Ok(Exit::CannotTell),
+        None => Ok(Exit::Good),
     }
 }
 

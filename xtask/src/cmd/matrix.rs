@@ -5,7 +5,8 @@ mod resume;
 
 use self::prepare::Job;
 use super::boot::ready::Setting;
-use super::{boot, exit, runs};
+use super::{boot, runs};
+use crate::exit::Exit;
 use crate::format::Format;
 use crate::live::{Board, Screen};
 use crate::matrix::schedule::{Due, Schedule, Width};
@@ -104,7 +105,7 @@ struct List {
 /// # Errors
 ///
 /// The file or the usage is wrong, or something that is needed is missing.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     match &args.verb {
         Verb::Run(args) => run_all(args),
         Verb::List(args) => {
@@ -112,7 +113,7 @@ pub fn run(args: &Args) -> Result<u8> {
             prepare::args(&args.file, &cells)?;
             let lines = cells.iter().map(|cell| shown(cell, cell.boots));
             super::print(&lines.collect::<String>())?;
-            Ok(exit::GOOD)
+            Ok(Exit::Good)
         }
     }
 }
@@ -141,12 +142,12 @@ fn times(boots: u64) -> String {
     format!("{boots} {}", if boots == 1 { "boot" } else { "boots" })
 }
 
-fn run_all(args: &Run) -> Result<u8> {
+fn run_all(args: &Run) -> Result<Exit> {
     let (format, json) = boot::forms(args.format, args.json.as_deref())?;
     summary::fits(format)?;
     let (summary, worked) = worked(args)?;
     let Some(summary) = summary else {
-        return Ok(exit::GOOD);
+        return Ok(Exit::Good);
     };
     if let Some(file) = json {
         let json = summary.render(Format::Json)?;
@@ -156,7 +157,7 @@ fn run_all(args: &Run) -> Result<u8> {
     let name = &summary.matrix;
     eprintln!("stored as {name}; `cargo xtask report {name}` makes a page");
     worked?;
-    Ok(summary.code())
+    Ok(summary.exit())
 }
 
 /// Works a file off: what came of it, unless nothing is to be booted, and
@@ -242,7 +243,7 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
             boot: due.boot,
             dir: done.dir,
             report: done.report,
-            code: done.code,
+            exit: done.exit,
         })
     };
     let schedule = Schedule::new(width, due);

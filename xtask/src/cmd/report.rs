@@ -2,6 +2,7 @@
 
 use super::runs;
 use crate::decode::decode_ports;
+use crate::exit::Exit;
 use crate::input::{Input, choose};
 use crate::model::Report;
 use crate::report::{MARK, Source, render};
@@ -51,7 +52,7 @@ pub struct Args {
 /// # Errors
 ///
 /// A run cannot be read, or the page cannot be written.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     if args.run.is_empty() {
         bail!("no run was named; `cargo xtask runs` lists them");
     }
@@ -87,7 +88,7 @@ pub fn run(args: &Args) -> Result<u8> {
             super::print(&format!("written to {}\n", path.display()))?;
         }
     }
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }
 
 /// The paths of what is named: a run, or all of a matrix or of a cell there.

@@ -1,5 +1,6 @@
 //! `runs`: what is stored.
 
+use crate::exit::Exit;
 use crate::{build, store};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
@@ -37,7 +38,7 @@ pub fn default_dir() -> PathBuf {
 /// # Errors
 ///
 /// The directory cannot be read.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let root = args.runs.clone().unwrap_or_else(default_dir);
     let (runs, wrong) = store::list(&root)?;
     for why in wrong {
@@ -56,7 +57,7 @@ pub fn run(args: &Args) -> Result<u8> {
     } else {
         super::print(&(table(&runs) + "\n"))?;
     }
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }
 
 fn table(runs: &[store::Stored]) -> String {
@@ -73,7 +74,7 @@ fn table(runs: &[store::Stored]) -> String {
             meta.started.clone(),
             kernel.unwrap_or(&meta.kernel.spec).clone(),
             meta.label.clone(),
-            meta.outcome.clone(),
+            meta.outcome.to_string(),
         ];
         let cell = meta.cell.as_ref().map(|cell| cell.name.clone());
         row.extend(cells.then(|| cell.unwrap_or_default()));

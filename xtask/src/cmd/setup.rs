@@ -1,6 +1,7 @@
 //! `setup`: everything the other verbs need.
 
 use crate::arch::{self, Arch};
+use crate::exit::Exit;
 use crate::{ci, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
@@ -31,11 +32,11 @@ pub struct Args {
 /// # Errors
 ///
 /// A command that failed.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     if let Some(arch) = args.arch {
         tools::require(&[arch.qemu, tools::DPKG_DEB], true)?;
         tools::require_target(arch.target, true)?;
-        return Ok(super::exit::GOOD);
+        return Ok(Exit::Good);
     }
     tools::require(&tools::OF_TESTS, true)?;
     tools::require_browser(true)?;
@@ -44,5 +45,5 @@ pub fn run(args: &Args) -> Result<u8> {
     }
     ci::tools::lava(true)?;
     ci::tools::boards(true)?;
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }

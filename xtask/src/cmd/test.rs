@@ -1,6 +1,7 @@
 //! `test`: everything continuous integration checks.
 
 use crate::arch::{self, AARCH64, Arch, X86_64};
+use crate::exit::Exit;
 use crate::{ci, kernel_build, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
@@ -38,7 +39,7 @@ const KERNELS: [(&str, &Arch); 3] = [
 /// # Errors
 ///
 /// The check that failed.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     tools::require(&tools::OF_TESTS, args.setup)?;
     tools::require_browser(args.setup)?;
     ci::tools::lava(args.setup)?;
@@ -60,10 +61,10 @@ pub fn run(args: &Args) -> Result<u8> {
     // on a runner with two cores, of the time their proofs need.
     let threads = ["--workspace", "--", "--test-threads=1"];
     tools::run(&[&["cargo", "test"], &threads[..]].concat())?;
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }
 
-fn slow(setup: bool) -> Result<u8> {
+fn slow(setup: bool) -> Result<Exit> {
     // What the history is made of.
     kernel_build::source("debian:6.12", setup)?;
     let of = ["--package", "xtask", "--features", "slow", "--test", "slow"];
@@ -71,5 +72,5 @@ fn slow(setup: bool) -> Result<u8> {
     tools::run(&[&["cargo", "clippy", "--quiet"], &of[..], &lints].concat())?;
     let shown = ["--", "--nocapture"];
     tools::run(&[&["cargo", "test"], &of[..], &shown].concat())?;
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }

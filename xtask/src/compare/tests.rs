@@ -3,8 +3,9 @@
 use super::splits::splits;
 use super::{Asked, Comparison, Sample, Side, Verdict, compare, table};
 use crate::decode::decode;
+use crate::exit::Exit;
 use crate::metrics::Selector;
-use crate::model::Report;
+use crate::model::{Outcome, Report};
 use crate::noise::Noise;
 use crate::testing::Stream;
 
@@ -17,7 +18,7 @@ fn report(rate: u64) -> Report {
     let stream = stream.closed();
     let log = stream.once();
     let mut report = Report::new(&decode(log.as_bytes()).newest());
-    report.outcome = "ok".to_owned();
+    report.outcome = Outcome::Ok;
     report.digest = Some(rate.to_string());
     let group = &mut report.runs[0].groups[0];
     group.workers[0].iterations = rate;
@@ -32,6 +33,7 @@ fn side(name: &str, rates: &[u64], seeded: bool) -> Side {
     let samples = rates.iter().zip(1..).map(|(&rate, seed)| Sample {
         name: format!("{name}{seed}"),
         report: report(rate),
+        exit: Exit::Good,
         seed: seeded.then_some(seed),
         ..Sample::default()
     });
@@ -66,17 +68,23 @@ const TEN: [u64; 10] =
 #[test]
 fn samples_of_one_kernel_and_of_a_slower_one() {
     let same = compared(&TEN, &TEN.map(|rate| rate + 1), false);
-    assert_eq!((same.exit_code, same.verdict.as_str()), (0, "no worse"));
+    assert_eq!(
+        (same.exit_code.code(), same.verdict.as_str()),
+        (0, "no worse")
+    );
     assert_ne!(same.rows[0].verdict, Verdict::Worse);
     let slow = compared(&TEN, &TEN.map(|rate| rate - 60), false);
-    assert_eq!((slow.exit_code, slow.verdict.as_str()), (1, "worse"));
+    assert_eq!((slow.exit_code.code(), slow.verdict.as_str()), (1, "worse"));
     let row = &slow.rows[0];
     assert_eq!((row.verdict, row.more), (Verdict::Worse, Some(0)));
     let [low, high] = row.interval.unwrap();
     assert!(low < -0.059 && high > -0.061 && high < 0.0, "{low} {high}");
     assert!(row.p_corrected < 0.001);
     let fast = compared(&TEN, &TEN.map(|rate| rate + 60), false);
-    assert_eq!((fast.exit_code, fast.rows[0].verdict), (0, Verdict::Better));
+    assert_eq!(
+        (fast.exit_code.code(), fast.rows[0].verdict),
+        (0, Verdict::Better)
+    );
     assert!(fast.reason.contains("better: PipeIo rate +5.9"));
 }
 
@@ -93,7 +101,7 @@ fn each_metric_has_its_own_good_side_or_none() {
     let verdicts = |a: &Side, b: &Side, metrics: &[&str]| {
         let found = compare(a, b, &asked(metrics)).unwrap();
         let verdicts = found.rows.iter().map(|row| row.verdict);
-        (verdicts.collect::<Vec<_>>(), found.exit_code)
+        (verdicts.collect::<Vec<_>>(), found.exit_code.code())
     };
     let (cost, count) = (["cpu/iterations"], ["nvcsw"]);
     assert_eq!(verdicts(&a, &b, &cost), (vec![Verdict::Worse], 1));
@@ -112,12 +120,12 @@ fn what_is_not_judged_is_not_worse() {
     }
     let mut asked = asked(&[]);
     let found = compare(&a, &b, &asked).unwrap();
-    assert_eq!(found.exit_code, 0, "{}", found.reason);
+    assert_eq!(found.exit_code.code(), 0, "{}", found.reason);
     let mut rows = found.rows.iter();
     let delay = rows.find(|row| row.metric == "run_delay").unwrap();
     assert_eq!(delay.verdict, Verdict::Worse);
     asked.all = true;
-    assert_eq!(compare(&a, &b, &asked).unwrap().exit_code, 1);
+    assert_eq!(compare(&a, &b, &asked).unwrap().exit_code.code(), 1);
     asked.rest = false;
     let rows = compare(&a, &b, &asked).unwrap().rows;
     assert!(rows.iter().all(|row| row.judged));
@@ -126,34 +134,40 @@ fn what_is_not_judged_is_not_worse() {
 #[test]
 fn too_few_runs_decide_nothing_and_say_how_many_would() {
     let few = compared(&[1000, 1010, 990], &[900, 905, 895], false);
-    assert_eq!((few.exit_code, few.verdict.as_str()), (125, "cannot tell"));
+    assert_eq!(
+        (few.exit_code.code(), few.verdict.as_str()),
+        (125, "cannot tell")
+    );
     assert_eq!(few.rows[0].more, Some(1));
     assert!(few.reason.contains("1 more would"), "{}", few.reason);
     let one = compared(&[1000], &[500], false);
-    assert_eq!((one.exit_code, one.rows[0].more), (125, Some(3)));
+    assert_eq!((one.exit_code.code(), one.rows[0].more), (125, Some(3)));
 }
 
 #[test]
 fn one_seed_is_enough_for_what_seeds_do_not_move() {
     let slow = compared(&[1000], &[980], true);
-    assert_eq!((slow.exit_code, slow.rows[0].verdict), (1, Verdict::Worse));
+    assert_eq!(
+        (slow.exit_code.code(), slow.rows[0].verdict),
+        (1, Verdict::Worse)
+    );
     assert_eq!(slow.rows[0].seeds, [(1, 1000.0, 980.0)]);
     // Seeds do that much.
     let near = compared(&[1000], &[990], true);
     assert_eq!(
-        (near.exit_code, near.verdict.as_str()),
+        (near.exit_code.code(), near.verdict.as_str()),
         (125, "cannot tell")
     );
     // But not these.
     let a = [1000, 1001, 1002];
     let small = compared(&a, &a.map(|rate| rate - 10), true);
     assert_eq!(
-        (small.exit_code, small.rows[0].verdict),
+        (small.exit_code.code(), small.rows[0].verdict),
         (1, Verdict::Worse)
     );
     let within = compared(&a, &a.map(|rate| rate - 4), true);
     assert_eq!(
-        (within.exit_code, within.rows[0].verdict),
+        (within.exit_code.code(), within.rows[0].verdict),
         (0, Verdict::Same)
     );
     // One seed the other way.
@@ -180,14 +194,17 @@ fn placement_left_to_the_scheduler_takes_more_seeds() {
     assert_eq!(one.rows[0].more, Some(5));
     // Twice the spread, and yet each seed is slower.
     let all = compare(&unpinned(&a), &unpinned(&b), &rate).unwrap();
-    assert_eq!((all.exit_code, all.rows[0].verdict), (1, Verdict::Worse));
+    assert_eq!(
+        (all.exit_code.code(), all.rows[0].verdict),
+        (1, Verdict::Worse)
+    );
     assert!(all.rows[0].spread[0].unwrap() > 0.3);
 }
 
 #[test]
 fn a_kernel_is_identical_to_itself() {
     let same = compared(&[1000, 1001], &[1000, 1001], true);
-    assert!(same.identical && same.exit_code == 0);
+    assert!(same.identical && same.exit_code.code() == 0);
     assert_eq!(same.rows[0].verdict, Verdict::Same);
     assert!(
         same.reason
@@ -230,22 +247,26 @@ fn what_was_not_made_to_be_compared_is_refused() {
 
 #[test]
 fn a_kernel_that_fails_is_worse_if_the_other_does_not() {
-    let failing = |name, seeded, boots: &[usize], code| {
+    let failing = |name, seeded, boots: &[usize], exit| {
         let mut side = side(name, &TEN, seeded);
         for &boot in boots {
-            side.samples[boot].code = code;
-            side.samples[boot].report.outcome = "panic".to_owned();
+            side.samples[boot].exit = exit;
+            side.samples[boot].report.outcome = Outcome::Panic;
         }
         side
     };
     let all: Vec<usize> = (0..10).collect();
-    let answer = |seeded, a: &[usize], b: &[usize], code| {
-        let a = failing("a", seeded, a, code);
-        let b = failing("b", seeded, b, code);
+    let answer = |seeded, a: &[usize], b: &[usize], code: u8| {
+        let exit = Exit::try_from(code).unwrap();
+        let a = failing("a", seeded, a, exit);
+        let b = failing("b", seeded, b, exit);
         compare(&a, &b, &asked(&["rate"])).unwrap()
     };
     let worse = answer(false, &[], &all, 1);
-    assert_eq!((worse.exit_code, worse.verdict.as_str()), (1, "worse"));
+    assert_eq!(
+        (worse.exit_code.code(), worse.verdict.as_str()),
+        (1, "worse")
+    );
     let why = "B: 10 of 10 boots were not good; b1: panic: ";
     assert!(worse.reason.contains(why), "{}", worse.reason);
     for (seeded, a, b, code, exit_code) in [
@@ -264,7 +285,12 @@ fn a_kernel_that_fails_is_worse_if_the_other_does_not() {
     ] {
         let found = answer(seeded, a, b, code);
         let case = (seeded, a.len(), b.len(), code);
-        assert_eq!(found.exit_code, exit_code, "{case:?}: {}", found.reason);
+        assert_eq!(
+            found.exit_code.code(),
+            exit_code,
+            "{case:?}: {}",
+            found.reason
+        );
         assert!(found.warnings.iter().any(|w| w.contains("not good")));
     }
 }

@@ -40,8 +40,9 @@ fn lines(report: &Report, before: String) -> Result<String> {
     };
     for (run, number) in report.runs.iter().zip(1..) {
         let number: usize = number;
-        let place = [&number.to_string(), &run.name, &run.verdict];
-        csv.run(&place.map(String::as_str), run)?;
+        let number = number.to_string();
+        let place = [number.as_str(), &run.name, run.verdict.name()];
+        csv.run(&place, run)?;
     }
     Ok(csv.text)
 }

@@ -4,6 +4,7 @@ use crate::model::{Report, Run};
 use anyhow::Result;
 use core::fmt::Write;
 use core::time::Duration;
+use pidone::record::Verdict;
 use quick_junit::{
     NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite,
 };
@@ -45,7 +46,7 @@ fn suite(name: &str, report: &Report) -> TestSuite {
         }
         suite.add_property(Property::new("plan", h.plan.join(" ")));
     }
-    suite.add_property(Property::new("outcome", report.outcome.as_str()));
+    suite.add_property(Property::new("outcome", report.outcome.name()));
     if let Some(digest) = &report.digest {
         suite.add_property(Property::new("digest", digest.as_str()));
     }
@@ -62,9 +63,7 @@ fn suite(name: &str, report: &Report) -> TestSuite {
     }
     if let Some(trouble) = super::trouble(report) {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status
-            .set_type(report.outcome.as_str())
-            .set_message(trouble);
+        status.set_type(report.outcome.name()).set_message(trouble);
         let mut case = TestCase::new("boot", status);
         case.set_classname("pidone");
         suite.add_test_case(case);
@@ -74,14 +73,14 @@ fn suite(name: &str, report: &Report) -> TestSuite {
 
 fn case(run: &Run, name: String) -> TestCase {
     let why = run.reasons.join("; ");
-    let status = match run.verdict.as_str() {
-        "ok" | "degraded" => TestCaseStatus::success(),
-        "skip" => {
+    let status = match run.verdict {
+        Verdict::Ok | Verdict::Degraded => TestCaseStatus::success(),
+        Verdict::Skip => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(why);
             status
         }
-        _ => {
+        Verdict::Fail => {
             let kind = NonSuccessKind::Failure;
             let mut status = TestCaseStatus::non_success(kind);
             status.set_type("fail").set_message(why);
@@ -108,7 +107,7 @@ fn said(run: &Run) -> String {
 mod tests {
     use super::render;
     use crate::decode::decode;
-    use crate::model::Report;
+    use crate::model::{Outcome, Report};
     use crate::outcome::judge;
     use crate::testing::Stream;
 
@@ -135,7 +134,7 @@ mod tests {
     #[test]
     fn a_boot_that_never_spoke_is_an_error() {
         let report = Report {
-            outcome: "no_boot".into(),
+            outcome: Outcome::NoBoot,
             reason: "<nothing>".into(),
             ..Report::default()
         };

@@ -3,6 +3,7 @@
 use crate::model::{Report, Run};
 use core::fmt::Write;
 use pidone::kit::text::Human;
+use pidone::record::Verdict;
 
 /// The report as KTAP. A boot that went wrong in a way that no run tells has
 /// one more test, named `boot`, so that no reader takes it for a good one.
@@ -66,14 +67,16 @@ fn write_run(run: &Run, number: usize, text: &mut String) -> core::fmt::Result {
         diagnostic(text, &format!("expect {}: {held}", e.text))?;
     }
     for reason in &run.reasons {
-        diagnostic(text, &format!("{}: {reason}", run.verdict))?;
+        diagnostic(text, &format!("{}: {reason}", run.verdict.name()))?;
     }
     let name = description(&run.name);
     let why = run.reasons.first().map_or("", String::as_str);
-    match run.verdict.as_str() {
-        "skip" => writeln!(text, "ok {number} {name} # SKIP {}", one_line(why)),
-        "ok" | "degraded" => writeln!(text, "ok {number} {name}"),
-        _ => writeln!(text, "not ok {number} {name}"),
+    match run.verdict {
+        Verdict::Skip => {
+            writeln!(text, "ok {number} {name} # SKIP {}", one_line(why))
+        }
+        Verdict::Ok | Verdict::Degraded => writeln!(text, "ok {number} {name}"),
+        Verdict::Fail => writeln!(text, "not ok {number} {name}"),
     }
 }
 
@@ -96,12 +99,13 @@ fn description(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::render;
-    use crate::model::{Report, Run};
+    use crate::model::{Outcome, Report, Run};
+    use pidone::record::Verdict;
 
-    fn run(name: &str, verdict: &str, reason: &str) -> Run {
+    fn run(name: &str, verdict: Verdict, reason: &str) -> Run {
         Run {
             name: name.into(),
-            verdict: verdict.into(),
+            verdict,
             reasons: vec![reason.into()],
             ..Run::default()
         }
@@ -111,11 +115,11 @@ mod tests {
     fn results_are_numbered_and_planned() {
         let report = Report {
             runs: vec![
-                run("PipeIo", "degraded", "NOT_CONTENDED"),
-                run("A+#B", "skip", "needs\n2 nodes"),
-                run("SpinWait", "fail", "killed"),
+                run("PipeIo", Verdict::Degraded, "NOT_CONTENDED"),
+                run("A+#B", Verdict::Skip, "needs\n2 nodes"),
+                run("SpinWait", Verdict::Fail, "killed"),
             ],
-            outcome: "fail".into(),
+            outcome: Outcome::Fail,
             ..Report::default()
         };
         assert_eq!(
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn no_diagnostic_ends_the_log_for_kunit() {
         let report = Report {
-            outcome: "no_boot".into(),
+            outcome: Outcome::NoBoot,
             reason: "Kernel panic - not syncing: VFS: no root".into(),
             ..Report::default()
         };
@@ -141,7 +145,7 @@ mod tests {
     #[test]
     fn a_boot_that_never_spoke_is_not_ok() {
         let report = Report {
-            outcome: "no_boot".into(),
+            outcome: Outcome::NoBoot,
             reason: "there was no output at all".into(),
             ..Report::default()
         };

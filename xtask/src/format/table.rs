@@ -81,7 +81,7 @@ fn write_scheduler(
 /// A run: heading, figures, conditions, kernel messages.
 pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
     let wall = Human(run.wall_ns);
-    writeln!(text, "{} {} in {wall}", run.name, run.verdict)?;
+    writeln!(text, "{} {} in {wall}", run.name, run.verdict.name())?;
     for reason in &run.reasons {
         writeln!(text, "  {reason}")?;
     }

@@ -3,8 +3,9 @@
 use super::{As, Asked, Baseline, Call, Condition, Policy, Share, judge, most};
 use crate::compare::Sample;
 use crate::decode::decode;
+use crate::exit::Exit;
 use crate::metrics::Selector;
-use crate::model::Report;
+use crate::model::{Outcome, Report};
 use crate::testing::Stream;
 use pidone::workloads;
 
@@ -17,9 +18,10 @@ const POLICY: Policy = Policy {
 fn boot() -> Sample {
     let log = Stream::sample().once();
     let mut report = Report::new(&decode(log.as_bytes()).newest());
-    report.outcome = "ok".to_owned();
+    report.outcome = Outcome::Ok;
     Sample {
         report,
+        exit: Exit::Good,
         ..Sample::default()
     }
 }
@@ -34,10 +36,10 @@ fn faster(percent: u64) -> Sample {
     boot
 }
 
-fn ended(outcome: &str, code: u8) -> Sample {
+fn ended(outcome: Outcome, exit: Exit) -> Sample {
     let mut boot = boot();
-    outcome.clone_into(&mut boot.report.outcome);
-    Sample { code, ..boot }
+    boot.report.outcome = outcome;
+    Sample { exit, ..boot }
 }
 
 fn asked(conditions: &[&str]) -> Asked {
@@ -58,18 +60,18 @@ fn call(asked: &Asked, boots: &[Sample]) -> (Call, String) {
 #[test]
 fn how_a_boot_ends_decides_before_any_figure() {
     let asked = asked(&[]);
-    for (outcome, code, is) in [
-        ("ok", 0, Call::Good),
-        ("fail", 1, Call::Bad),
-        ("panic", 1, Call::Bad),
-        ("hang", 1, Call::Bad),
-        ("no_boot", 125, Call::CannotTell),
+    for (outcome, exit, is) in [
+        (Outcome::Ok, Exit::Good, Call::Good),
+        (Outcome::Fail, Exit::Bad, Call::Bad),
+        (Outcome::Panic, Exit::Bad, Call::Bad),
+        (Outcome::Hang, Exit::Bad, Call::Bad),
+        (Outcome::NoBoot, Exit::CannotTell, Call::CannotTell),
         // Every run was skipped.
-        ("ok", 125, Call::CannotTell),
+        (Outcome::Ok, Exit::CannotTell, Call::CannotTell),
     ] {
-        let (found, why) = call(&asked, &[ended(outcome, code)]);
-        assert_eq!(found, is, "{outcome} {code}");
-        assert!(why.starts_with(outcome), "{why}");
+        let (found, why) = call(&asked, &[ended(outcome, exit)]);
+        assert_eq!(found, is, "{outcome} {exit:?}");
+        assert!(why.starts_with(outcome.name()), "{why}");
     }
     let other = Asked {
         policy: Policy {
@@ -78,17 +80,26 @@ fn how_a_boot_ends_decides_before_any_figure() {
         },
         ..asked
     };
-    assert_eq!(call(&other, &[ended("panic", 1)]).0, Call::CannotTell);
-    assert_eq!(call(&other, &[ended("no_boot", 125)]).0, Call::Bad);
+    assert_eq!(
+        call(&other, &[ended(Outcome::Panic, Exit::Bad)]).0,
+        Call::CannotTell
+    );
+    assert_eq!(
+        call(&other, &[ended(Outcome::NoBoot, Exit::CannotTell)]).0,
+        Call::Bad
+    );
     // A run that failed is no panic.
-    assert_eq!(call(&other, &[ended("fail", 1)]).0, Call::Bad);
+    assert_eq!(
+        call(&other, &[ended(Outcome::Fail, Exit::Bad)]).0,
+        Call::Bad
+    );
 }
 
 #[test]
 fn one_crash_of_many_is_bad_and_boots_that_are_not_are_outvoted() {
     let asked = asked(&["PipeIo:iterations>48000"]);
-    let crash = ended("panic", 1);
-    let not = ended("no_boot", 125);
+    let crash = ended(Outcome::Panic, Exit::Bad);
+    let not = ended(Outcome::NoBoot, Exit::CannotTell);
     assert_eq!(call(&asked, &[boot(), boot(), crash]).0, Call::Bad);
     let two = [boot(), not.clone(), boot()];
     assert_eq!(call(&asked, &two).0, Call::Good);

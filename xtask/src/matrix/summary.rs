@@ -1,10 +1,9 @@
 //! What became of the cells of a matrix.
 
 use super::Cell;
-use crate::cmd::exit;
+use crate::exit::Exit;
 use crate::format::{Format, csv, junit};
 use crate::model::Report;
-use crate::outcome::folded;
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Value, json};
@@ -21,8 +20,8 @@ pub struct Ended {
     pub dir: PathBuf,
     /// What came of it.
     pub report: Report,
-    /// The exit code it stands for.
-    pub code: u8,
+    /// How a verb ends for it.
+    pub exit: Exit,
 }
 
 /// A matrix that was worked off.
@@ -38,12 +37,12 @@ pub struct Summary {
     pub boots: Vec<Ended>,
 }
 
-/// Codes of boots and the columns that count them.
-const COLUMNS: [(u8, &str); 4] = [
-    (exit::GOOD, "good"),
-    (exit::BAD, "bad"),
-    (exit::CANNOT_TELL, "cannot tell"),
-    (exit::TOOL, "tool failed"),
+/// How boots end, and the columns that count them.
+const COLUMNS: [(Exit, &str); 4] = [
+    (Exit::Good, "good"),
+    (Exit::Bad, "bad"),
+    (Exit::CannotTell, "cannot tell"),
+    (Exit::Tool, "tool failed"),
 ];
 
 /// Refuses formats that have no room for several boots.
@@ -63,10 +62,10 @@ pub fn fits(format: Format) -> Result<()> {
 }
 
 impl Summary {
-    /// One code for all: that of the worst boot.
+    /// One for all: that of the worst boot.
     #[must_use]
-    pub fn code(&self) -> u8 {
-        folded(self.boots.iter().map(|boot| boot.code))
+    pub fn exit(&self) -> Exit {
+        Exit::of_all(self.boots.iter().map(|boot| boot.exit))
     }
 
     /// The boots of a cell, in their order.
@@ -117,16 +116,16 @@ impl Summary {
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(NOTHING);
-        let mine = |cell: usize, code: u8| {
+        let mine = |cell: usize, exit: Exit| {
             self.of(cell)
                 .iter()
-                .filter(|boot| boot.code == code)
+                .filter(|boot| boot.exit == exit)
                 .count()
         };
         // A column of nothing but zeros says nothing.
         let shown: Vec<_> = COLUMNS
             .into_iter()
-            .filter(|(code, _)| self.boots.iter().any(|b| b.code == *code))
+            .filter(|(exit, _)| self.boots.iter().any(|b| b.exit == *exit))
             .collect();
         let heads = ["kernel", "machine", "plan", "boots"].into_iter();
         let heads = heads.chain(shown.iter().map(|(_, name)| *name));
@@ -138,7 +137,7 @@ impl Summary {
                 all if all == cell.boots => all.to_string(),
                 some => format!("{some} of {}", cell.boots),
             });
-            let counts = shown.iter().map(|(code, _)| mine(at, *code));
+            let counts = shown.iter().map(|(exit, _)| mine(at, *exit));
             row.extend(counts.map(|count| count.to_string()));
             row.push(outcome(&boots));
             table.add_row(row);
@@ -154,7 +153,7 @@ impl Summary {
                 boots.push(json!({
                     "boot": boot.boot,
                     "directory": boot.dir.display().to_string(),
-                    "exit_code": boot.code,
+                    "exit_code": boot.exit,
                     "report": serde_json::to_value(&boot.report)?,
                 }));
             }
@@ -170,15 +169,15 @@ impl Summary {
             "matrix": self.matrix,
             "file": self.file.display().to_string(),
             "cells": cells,
-            "exit_code": self.code(),
+            "exit_code": self.exit(),
         }))
     }
 }
 
 /// What came of a cell's boots: of the worst of them, if any is not good.
 fn outcome(boots: &[&Ended]) -> String {
-    let code = folded(boots.iter().map(|boot| boot.code));
-    let worst = boots.iter().find(|boot| boot.code == code);
+    let exit = Exit::of_all(boots.iter().map(|boot| boot.exit));
+    let worst = boots.iter().find(|boot| boot.exit == exit);
     match worst {
         Some(boot) => {
             format!("{}: {}", boot.report.outcome, boot.report.reason)

@@ -5,6 +5,7 @@ use super::html::Html;
 use super::number::{ABSENT, count};
 use super::{Page, Source, scheduler};
 use crate::model::Hello;
+use crate::model::Outcome;
 use crate::usage::quoted;
 
 /// What is known of a boot, if it is.
@@ -146,11 +147,11 @@ fn boot(h: &mut Html, page: &Page<'_>, at: usize) {
     page.head(h, at, 1, "row");
     h.classed("td", "kernel", source.kernel());
     h.el("td", &[("class", "why")], |h| {
-        let class = match report.outcome.as_str() {
-            "ok" => "ok",
+        let class = match report.outcome {
+            Outcome::Ok => "ok",
             _ => "fail",
         };
-        h.classed("strong", class, &report.outcome);
+        h.classed("strong", class, report.outcome.name());
         h.text(&format!(" {}", report.reason));
         for error in &report.errors {
             h.classed("div", "fail", &format!("contradiction: {error}"));

@@ -8,8 +8,9 @@ use super::number::{
 };
 use super::plot::{self, Line};
 use super::{Page, Section, scheduler};
-use crate::model::{Expect, Group, Hist, Kernel, Run, Worker};
+use crate::model::{Expect, Group, Hist, Kernel, Run, Worker, exits};
 use pidone::expect::Kind;
+use pidone::record::{Exit, Verdict};
 use pidone::workload::Workload;
 use pidone::workloads;
 use std::collections::BTreeSet;
@@ -30,18 +31,19 @@ fn headline(group: &Group) -> Option<(&str, &Hist)> {
 }
 
 /// The verdicts with their sign.
-fn sign(verdict: &str) -> &'static str {
+fn sign(verdict: Verdict) -> &'static str {
     match verdict {
-        "ok" => "✓",
-        "degraded" => "~",
-        "skip" => "–",
-        _ => "✗",
+        Verdict::Ok => "✓",
+        Verdict::Degraded => "~",
+        Verdict::Skip => "–",
+        Verdict::Fail => "✗",
     }
 }
 
-fn verdict(h: &mut Html, verdict: &str) {
-    let text = format!("{} {verdict}", sign(verdict));
-    h.classed("span", &format!("verdict {verdict}"), &text);
+fn verdict(h: &mut Html, verdict: Verdict) {
+    let name = verdict.name();
+    let text = format!("{} {name}", sign(verdict));
+    h.classed("span", &format!("verdict {name}"), &text);
 }
 
 /// All runs in a table, for those who read no further.
@@ -84,7 +86,7 @@ fn glance_rows(h: &mut Html, section: &Section<'_>, href: &str, both: bool) {
         });
         for run in &section.runs {
             h.el("td", &[("class", "n")], |h| match run {
-                Some(run) => verdict(h, &run.verdict),
+                Some(run) => verdict(h, run.verdict),
                 None => h.text("not run"),
             });
         }
@@ -217,7 +219,7 @@ fn verdicts(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
     let heads = page.heads(&["verdict", "reasons", "#measured, ms", "#seed"]);
     h.table("Verdict", &heads, |h| {
         rows(h, page, section, |h, run| {
-            h.el("td", &[], |h| verdict(h, &run.verdict));
+            h.el("td", &[], |h| verdict(h, run.verdict));
             match &run.reasons[..] {
                 [] => h.cell(ABSENT),
                 reasons => h.el("td", &[("class", "why")], |h| {
@@ -656,10 +658,10 @@ fn worker_cells(h: &mut Html, worker: &Worker, most: u64) {
     });
     h.cell(&class(worker));
     h.el("td", &[], |h| {
-        let well = worker.completed && worker.exit == "code 0";
+        let well = worker.completed && worker.exit == Exit::Code(0);
         match well {
             true => h.text("✓"),
-            false => h.classed("span", "fail", &worker.exit),
+            false => h.classed("span", "fail", &exits::text(worker.exit)),
         }
         for (op, (count, errno)) in &worker.errors {
             let text = format!("{op} failed {count}×, errno {errno}");

@@ -5,10 +5,10 @@
 use super::Args;
 use super::plan::Planned;
 use crate::arch::{Arch, require_image};
-use crate::cmd::exit;
 use crate::decode::decode_ports;
+use crate::exit::Exit;
 use crate::live::{Live, Screen};
-use crate::model::Report;
+use crate::model::{Outcome, Report};
 use crate::noise::{Noise, Watch};
 use crate::qemu::{Machine, Vm, kvm_works};
 use crate::store::{self, Cell, Parts, Pending};
@@ -171,7 +171,7 @@ impl Ready {
         let dir = booted.store(args, store, setting.cell.as_ref())?;
         Ok(Done {
             report: booted.report,
-            code: booted.code,
+            exit: booted.exit,
             dir,
         })
     }
@@ -234,8 +234,8 @@ impl Ready {
         let live = Live::new(&machine, screen);
         let timed_out = wait(vm, &machine, self.limits, live, &mut watch)?;
         let (took, noise) = (begin.elapsed(), watch.end());
-        let (report, code) = report(&machine, timed_out)?;
-        if code != exit::GOOD {
+        let (report, exit) = report(&machine, timed_out)?;
+        if exit != Exit::Good {
             store::room(&machine.dir)?;
         }
         let parts = match parts.join() {
@@ -250,7 +250,7 @@ impl Ready {
             noise,
             timed_out,
             report,
-            code,
+            exit,
         })
     }
 }
@@ -259,8 +259,8 @@ impl Ready {
 pub struct Done {
     /// What came of it.
     pub report: Report,
-    /// The exit code it stands for.
-    pub code: u8,
+    /// How a verb ends for it.
+    pub exit: Exit,
     /// Where it is stored.
     pub dir: PathBuf,
 }
@@ -274,7 +274,7 @@ pub(super) struct Booted {
     noise: Option<Noise>,
     timed_out: bool,
     pub(super) report: Report,
-    pub(super) code: u8,
+    pub(super) exit: Exit,
 }
 
 /// How often a kernel that QEMU stumbled over is booted again.
@@ -286,7 +286,7 @@ impl Booted {
     /// a moment, and QEMU without KVM may run that int3 when it is gone. A
     /// deterministic machine runs one CPU at a time.
     fn stumbled(&self) -> Result<bool> {
-        let told = &self.report.outcome == "no_boot";
+        let told = self.report.outcome == Outcome::NoBoot;
         let kvm = kvm_works(self.machine.arch);
         if !told || self.machine.deterministic.is_some() || kvm {
             return Ok(false);
@@ -315,7 +315,7 @@ impl Booted {
             noise: self.noise,
             timed_out: self.timed_out,
             report: &self.report,
-            exit_code: self.code,
+            exit_code: self.exit,
         })
     }
 }
@@ -401,7 +401,7 @@ fn wait(
     }
 }
 
-fn report(machine: &Machine, timed_out: bool) -> Result<(Report, u8)> {
+fn report(machine: &Machine, timed_out: bool) -> Result<(Report, Exit)> {
     let read = |path: PathBuf| {
         fs::read(&path).with_context(|| path.display().to_string())
     };
@@ -409,6 +409,6 @@ fn report(machine: &Machine, timed_out: bool) -> Result<(Report, u8)> {
     let records = read(machine.records())?;
     let boot = decode_ports(&[&console, &records]).newest();
     let mut report = Report::new(&boot);
-    let code = outcome::judge(&boot, timed_out, &mut report);
-    Ok((report, code))
+    let exit = outcome::judge(&boot, timed_out, &mut report);
+    Ok((report, exit))
 }

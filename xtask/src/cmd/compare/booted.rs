@@ -2,9 +2,10 @@
 
 use super::Args;
 use super::stored::{repeats, sample};
+use crate::cmd::boot;
 use crate::cmd::boot::ready::Ready;
-use crate::cmd::{boot, exit};
 use crate::compare::{Asked, Sample, Side};
+use crate::exit::Exit;
 use crate::store::{self, Stored};
 use crate::{kernel, metrics};
 use anyhow::{Result, anyhow, bail};
@@ -53,7 +54,7 @@ pub(super) fn booted(
         eprintln!("boot {boots}{what}: {letter}{seeded}");
         of[at].deterministic = seed;
         let done = ready[at].boot_and_store(&of[at], root)?;
-        if done.code == exit::TOOL {
+        if done.exit == Exit::Tool {
             bail!("{letter}: {}: {}", done.report.outcome, done.report.reason);
         }
         let meta = store::meta(&done.dir)?;

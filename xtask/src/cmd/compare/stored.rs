@@ -70,7 +70,7 @@ pub(crate) fn sample(run: &Stored) -> Result<Sample> {
     Ok(Sample {
         name: name(run),
         report,
-        code: run.meta.exit_code,
+        exit: run.meta.exit_code,
         seed: run.meta.deterministic,
         made_of: made_of(&run.meta),
         noise: run.meta.noise,

@@ -2,6 +2,7 @@
 
 use super::{Args, comparison, run};
 use crate::decode::decode;
+use crate::exit::Exit;
 use crate::model::Report;
 use crate::store::{self, Meta};
 use crate::testing::{Stream, worker};
@@ -25,6 +26,7 @@ fn store(root: &Path, name: &str, seed: Option<u64>, trips: u64) {
         schema: 1,
         started: name.to_owned(),
         deterministic: seed,
+        exit_code: Exit::Good,
         ..Meta::default()
     };
     "6.12".clone_into(&mut meta.kernel.spec);
@@ -60,9 +62,9 @@ fn stored_runs_by_the_beginnings_of_their_names() {
     }
     let found = comparison(&args(root, "2026-old", "2026-new")).unwrap();
     assert_eq!(found.boots[1].len(), 6);
-    assert_eq!((found.exit_code, found.rows.len()), (1, 1));
+    assert_eq!((found.exit_code.code(), found.rows.len()), (1, 1));
     let better = comparison(&args(root, "2026-new", "2026-old")).unwrap();
-    assert_eq!(better.exit_code, 0);
+    assert_eq!(better.exit_code.code(), 0);
     // Some by name, one by its directory, none twice.
     let dir = root.join("2026-old-2").display().to_string();
     let some = format!("2026-old-0,{dir},2026-old-2,2026-old-1");
@@ -74,7 +76,7 @@ fn stored_runs_by_the_beginnings_of_their_names() {
         json: Some(json.clone()),
         ..args(root, "2026-old", "2026-new")
     };
-    assert_eq!(run(&args).unwrap(), 1);
+    assert_eq!(run(&args).unwrap(), Exit::Bad);
     let json = fs::read_to_string(json).unwrap();
     assert!(json.contains("\"verdict\": \"worse\""));
 }
@@ -88,7 +90,7 @@ fn boots_of_one_seed_that_differ_are_a_defect() {
     store(root, "b2", Some(2), 23_000);
     let found = comparison(&args(root, "a1", "b1")).unwrap();
     assert!(found.identical && found.warnings.is_empty());
-    assert_eq!(found.exit_code, 0);
+    assert_eq!(found.exit_code.code(), 0);
     store(root, "c1", Some(1), 24_001);
     let found = comparison(&args(root, "a1", "c1")).unwrap();
     assert!(!found.identical);
@@ -116,7 +118,7 @@ fn splits_are_of_runs_of_one_kernel() {
         splits: Some(times),
         ..args(root, "a", b)
     };
-    assert_eq!(run(&split(3, "a")).unwrap(), 0);
+    assert_eq!(run(&split(3, "a")).unwrap(), Exit::Good);
     for (args, why) in [
         (split(0, "a"), "splits nothing"),
         (split(3, "host"), "is for stored runs"),

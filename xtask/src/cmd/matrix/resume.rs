@@ -2,7 +2,7 @@
 
 use super::prepare::Job;
 use crate::cmd::compare::stored;
-use crate::cmd::exit;
+use crate::exit::Exit;
 use crate::matrix::summary::Ended;
 use crate::store::{self, Stored};
 use anyhow::Result;
@@ -54,7 +54,7 @@ pub(super) fn found(
             boot: cell.boot,
             dir: run.dir.clone(),
             report: stored::sample(run)?.report,
-            code: run.meta.exit_code,
+            exit: run.meta.exit_code,
         });
     }
     let all: u64 = jobs.iter().map(|job| job.cell.boots).sum();
@@ -74,7 +74,7 @@ fn same(
     sums: &mut BTreeMap<PathBuf, String>,
 ) -> Result<bool> {
     let meta = &run.meta;
-    if meta.command != job.command(boot) || meta.exit_code == exit::TOOL {
+    if meta.command != job.command(boot) || meta.exit_code == Exit::Tool {
         return Ok(false);
     }
     let stored = [&meta.kernel.sha256, &meta.initramfs_sha256];
