@@ -22,6 +22,7 @@ mod configs;
 mod consoles;
 mod docs;
 mod expects;
+mod inherits;
 mod jobs;
 mod judging;
 mod ktap;

@@ -6,6 +6,7 @@ use crate::boot;
 use crate::counters;
 use crate::custom::program::is_program;
 use crate::custom::types::Registered;
+use crate::descriptors::reserve;
 use crate::frame::{CRC, StreamId};
 use crate::kit::shm;
 use crate::kit::text::{Cut, path, read_file};
@@ -214,7 +215,8 @@ fn with_plan(
     let apart = out.records.is_some();
     out.burst = boot.burst.unwrap_or(if apart { 1 } else { 2 });
     let mut machine = machine::probe(boot.progress.unwrap_or(apart));
-    if let Err(error) = fits(plan, &machine) {
+    let fits = fits(plan, &machine);
+    if let Err(error) = fits.and_then(|()| reserve(plan, &machine)) {
         return refuse(&error, out);
     }
     sys::block_signals(&[sys::SIGCHLD, sys::SIGINT, sys::SIGTERM]);

@@ -410,6 +410,7 @@ pub fn with_worker(
             0 => None,
             told => Some(told == 2),
         },
+        timer_slack_ns: load(&own.timer_slack).checked_sub(1),
     });
     let pos = index % crew.size;
     let begin = load(&own.begin_ns);

@@ -44,7 +44,8 @@ use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::process::Pid;
 use rustix::thread::{
-    futex, sched_getaffinity, sched_getcpu, sched_setaffinity, sched_yield,
+    current_timer_slack, futex, sched_getaffinity, sched_getcpu,
+    sched_setaffinity, sched_yield,
 };
 
 /// Spin steps between two checkpoints.
@@ -784,6 +785,8 @@ pub fn effective(slot: &Slot, sched_ext: bool) {
         Some(true) => 2,
     };
     slot.ext_enabled.store(ext, Relaxed);
+    let slack = current_timer_slack().map_or(0, |ns| ns.saturating_add(1));
+    slot.timer_slack.store(slack, Relaxed);
 }
 
 /// Wakes everyone who waits on a word shared between processes.

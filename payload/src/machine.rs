@@ -2,6 +2,7 @@
 
 use crate::cgroup::Base;
 use crate::ctx::spin_steps;
+use crate::inherit::Inheritance;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::Histogram;
@@ -141,5 +142,6 @@ pub fn probe(progress: bool) -> Machine {
         kmsg: Kmsg::open(),
         progress,
         scheduler: None,
+        inheritance: Inheritance::settle(),
     }
 }

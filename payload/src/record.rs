@@ -14,7 +14,7 @@ use core::ops::{Index, IndexMut};
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema, sent in every [`Hello`].
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Most bytes one encoded record may have.
 pub const MAX_RECORD: usize = 16 * 1024;
@@ -427,6 +427,8 @@ pub struct Effective<'a> {
     pub mempolicy: Option<&'a str>,
     /// Runs in the sched_ext class; absent on kernels that do not have it.
     pub ext_enabled: Option<bool>,
+    /// Timer slack in ns; absent where the kernel does not tell.
+    pub timer_slack_ns: Option<u64>,
 }
 
 /// One worker.
@@ -669,11 +671,11 @@ pub struct Bye {
 #[cfg(test)]
 mod tests {
     use super::{
-        Bye, Counter, Exit, Group, Hist, Lines, Pairs, Progress, Record, Run,
-        Scheduler, Start, TaskCounters, Verdict, WakeRule, Worker,
+        Bye, Counter, Effective, Exit, Group, Hist, Lines, Pairs, Progress,
+        Record, Run, Scheduler, Start, TaskCounters, Verdict, WakeRule, Worker,
     };
 
-    /// Schema 1. If this fails, raise `SCHEMA` and write the new bytes here.
+    /// Schema 2. If this fails, raise `SCHEMA` and write the new bytes here.
     #[test]
     fn golden_bytes() {
         let run = Record::Run(Run {
@@ -711,7 +713,15 @@ mod tests {
             max_gap_cpu: 15,
             max_gap_at_ns: 16,
             max_cpu_gap_ns: 17,
-            effective: None,
+            effective: Some(Effective {
+                policy: 1,
+                rt_priority: 2,
+                nice: -1,
+                cpus: &[3],
+                mempolicy: None,
+                ext_enabled: Some(true),
+                timer_slack_ns: Some(300),
+            }),
             numa_pages: Pairs("0=9"),
             completed: true,
             exit: Exit::Signal(9),
@@ -784,8 +794,9 @@ mod tests {
             (
                 worker,
                 b"\x06\x01\x02\x03\x04\x01w\x05\x01\x06\x07\x08\x09\x0a\x0b\0\
-                  \0\x01\x0c\0\0\0\0\0\0\0\0\x0d\x01\x03\x0e\x0f\x10\x11\0\
-                  \x030=9\x01\x01\x09\x01",
+                  \0\x01\x0c\0\0\0\0\0\0\0\0\x0d\x01\x03\x0e\x0f\x10\x11\x01\
+                  \x01\x02\xff\x01\x03\0\x01\x01\x01\xac\x02\x030=9\x01\x01\
+                  \x09\x01",
             ),
             (
                 group,

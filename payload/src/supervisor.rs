@@ -12,6 +12,7 @@ use crate::collect;
 use crate::counters::{self, Snapshot};
 use crate::ctx::wake_all;
 use crate::figures::Intervals;
+use crate::inherit::Inheritance;
 use crate::kit::block;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::cpus::Cpus;
@@ -46,6 +47,9 @@ const STOP_AGAIN_NS: u64 = 20 * MILLISECOND;
 const LOOK_NS: u64 = 50 * MILLISECOND;
 /// How long a killed process may take to die.
 const DIE_NS: u64 = 3 * SECOND;
+/// What each task adds to both times: a thousand of them take turns in closing
+/// their books.
+const EACH_NS: u64 = 10 * MILLISECOND;
 
 /// What the supervisor knows of the machine.
 #[derive(Debug)]
@@ -68,6 +72,8 @@ pub struct Machine {
     pub progress: bool,
     /// The sched_ext scheduler of all runs.
     pub scheduler: Option<Scheduler>,
+    /// What workers are given in place of what they would inherit.
+    pub inheritance: Inheritance,
 }
 
 /// Why a run is not simply OK, and how bad that is.
@@ -339,6 +345,7 @@ fn execute(
         control,
         crews: &crews,
         sched_ext: machine.features.contains(&Feature::SchedExt),
+        inheritance: machine.inheritance,
     };
     if let Some(kmsg) = &machine.kmsg {
         kmsg.skip();
@@ -400,6 +407,11 @@ fn execute(
 impl<'r> Watch<'r> {
     fn slots(&self) -> impl Iterator<Item = &'r Slot> + use<'r> {
         self.crews.iter().flat_map(|crew| crew.slots)
+    }
+
+    /// Time for every task to have its turn.
+    fn turns(&self) -> u64 {
+        self.slots().map(|_| EACH_NS).sum()
     }
 
     fn start(&mut self, team: &Team<'r>) -> core::result::Result<(), Errno> {
@@ -592,7 +604,7 @@ impl<'r> Watch<'r> {
     fn stop(&mut self, run: &Run<'_>) {
         let grace = run.settings.grace.as_nanos();
         let grace = u64::try_from(grace).unwrap_or(u64::MAX);
-        let deadline = now().saturating_add(grace);
+        let deadline = now().saturating_add(grace).saturating_add(self.turns());
         self.tend(Moment::Stop);
         while self.alive > 0 && now() < deadline {
             self.crews.iter().for_each(Crew::wake_all);
@@ -626,7 +638,7 @@ impl<'r> Watch<'r> {
                 let _gone = kill_process_group(pid, Signal::KILL);
             }
         }
-        let deadline = now() + DIE_NS;
+        let deadline = now() + DIE_NS + self.turns();
         while self.alive > 0 && now() < deadline {
             self.wait(STOP_AGAIN_NS);
         }

@@ -312,6 +312,31 @@ unsafe fn sigaction(signal: u32, handler: usize) -> Result<()> {
     check(ret).map(drop)
 }
 
+/// The signals that this process ignores, a bit each, from 1 on.
+#[must_use]
+pub fn ignored_signals() -> u64 {
+    const SIG_IGN: usize = 1;
+    let mut ignored = 0;
+    for signal in 1..=u64::BITS {
+        let mut old = [0_usize; 4];
+        // SAFETY: `old` is a writable kernel_sigaction; nothing is changed.
+        let ret = unsafe {
+            arch::syscall5(
+                raw::__NR_rt_sigaction,
+                signal as usize,
+                0,
+                old.as_mut_ptr().addr(),
+                size_of::<u64>(),
+                0,
+            )
+        };
+        if ret == 0 && old[0] == SIG_IGN {
+            ignored |= 1 << (signal - 1);
+        }
+    }
+    ignored
+}
+
 const fn mask(signals: &[u32]) -> u64 {
     let mut set = 0;
     let mut i = 0;

@@ -321,6 +321,8 @@ pub struct Worker {
     pub cpus_allowed: Vec<u32>,
     pub mempolicy: Option<String>,
     pub ext_enabled: Option<bool>,
+    /// Timer slack as read back before the start.
+    pub timer_slack_ns: Option<u64>,
     /// Pages of its memory by node.
     pub numa_pages: BTreeMap<String, u64>,
     pub errors: BTreeMap<String, (u64, i32)>,
@@ -656,6 +658,7 @@ fn worker(w: &record::Worker<'_>) -> Worker {
         cpus_allowed: w.effective.map_or_else(Vec::new, |e| cpus(e.cpus)),
         mempolicy: w.effective.and_then(|e| e.mempolicy).map(str::to_owned),
         ext_enabled: w.effective.and_then(|e| e.ext_enabled),
+        timer_slack_ns: w.effective.and_then(|e| e.timer_slack_ns),
         numa_pages: pairs(w.numa_pages).collect(),
         errors: BTreeMap::new(),
         completed: w.completed,

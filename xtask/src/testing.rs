@@ -259,6 +259,7 @@ pub(crate) fn worker(run: u16, index: u32) -> Record<'static> {
             cpus: &[0b11],
             mempolicy: Some("default"),
             ext_enabled: None,
+            timer_slack_ns: Some(50_000),
         }),
         numa_pages: Pairs("0=12"),
         completed: true,

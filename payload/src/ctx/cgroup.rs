@@ -2,6 +2,7 @@
 
 use super::Ctx;
 use crate::cgroup::{self, own};
+use crate::inherit::die_with;
 use crate::kit::clock::{now, sleep_until};
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
@@ -133,10 +134,13 @@ impl Ctx<'_> {
     /// Forks a child that exits after so many ns. `None` if the fork
     /// failed, which is counted.
     pub fn fork_for(&self, ns: u64) -> Option<Pid> {
+        let parent = getpid();
         match sys::fork() {
             Ok(Some(child)) => Some(child),
             Ok(None) => {
                 if ns > 0 {
+                    // It would outlive a worker that is killed.
+                    let _asked = die_with(parent);
                     // Woken early it only exits early.
                     let _early = sleep_until(now() + ns);
                 }

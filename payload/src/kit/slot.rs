@@ -363,6 +363,8 @@ pub struct Slot {
     pub exit: AtomicU32,
     /// Runs in the sched_ext class: 0 is "not told", 1 no, 2 yes.
     pub ext_enabled: AtomicU32,
+    /// Timer slack in ns, plus one; 0 is "not told".
+    pub timer_slack: AtomicU64,
     /// Pages of its memory on each node.
     pub numa_pages: [AtomicU64; MAX_NODES],
     /// 1 if nobody told iterations and work units, so that both are absent.

@@ -56,12 +56,12 @@ const OVERRUNS: Metric =
     Metric::sum(0, "overruns", "deadlines already past when the sleep began");
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    c.start();
-    let interval = c.work().count(&INTERVAL) * 1000;
     if let Some(slack) = c.work().count_or_word(&SLACK) {
         set_current_timer_slack(NonZeroU64::new(slack))
             .call(Op::Prctl.name())?;
     }
+    c.start();
+    let interval = c.work().count(&INTERVAL) * 1000;
     let mut ran = now();
     let mut next = ran + interval;
     while !c.stop() {

@@ -105,10 +105,10 @@ pub fn run(args: &Args) -> Result<Exit> {
     });
     let image = build::image(&payload, added, compression)?;
     build::write(&path, &image)?;
-    let (size, most) = (image.len(), args.arch.image_limit);
+    let (size, most) = (image.len(), build::IMAGE_BUDGET);
     let held = bare && compression == Compression::Zstd;
     let budget = match held {
-        true => format!("; budget {}", build::IMAGE_BUDGET),
+        true => format!("; budget {most}"),
         false => String::new(),
     };
     super::say(format_args!("{} ({size} bytes{budget})", path.display()))?;
@@ -116,7 +116,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         print(&list::read(&image)?)?;
     }
     if held && size > most {
-        bail!("the image is over its limit of {most} bytes");
+        bail!("the image is over its budget of {most} bytes");
     }
     Ok(Exit::Good)
 }
