@@ -89,8 +89,9 @@ fn switches(group: &Group, role: &str) -> u64 {
 fn fan_out(report: &Report) {
     let (_, group) = nth(report, "FanOutCompute", 0);
     let (calls, woken) = (group.metrics["wake_calls"], group.metrics["woken"]);
-    // Receivers may be over the 1 ms, but not each time.
+    // The messenger waits for all of them.
     assert!(woken <= 4 * calls);
+    at_least(woken, 95, 4 * calls);
     assert_eq!(group.metrics["woken_max"], 4);
     let seen = of_role(group, "receiver", |w| w.iterations);
     // Each generation is a wait and a sleep, unless that began too late.
@@ -125,7 +126,14 @@ fn chain(report: &Report) {
         }
         let wakes = group.hist["wake"].count;
         at_least(wakes, 50, group.iterations);
-        assert!((wakes + group.nowait).abs_diff(group.iterations) <= 4);
+        match n {
+            // Each hop wakes all who wait, whoever's turn it is.
+            2 => assert!(wakes.abs_diff(woken) <= 8, "{wakes} of {woken}"),
+            _ => {
+                let waits = wakes + group.nowait;
+                assert!(waits.abs_diff(group.iterations) <= 4);
+            }
+        }
         let first = of_role(group, "first", |w| w.iterations);
         // The token may come once more than its hop is finished.
         assert!(group.hist["ring"].count.abs_diff(first) <= 1);
@@ -185,10 +193,10 @@ fn epoll(report: &Report) {
         if n == 0 {
             // Whoever takes an event puts the level back, which wakes the
             // other consumer in vain.
-            at_least(wakes, 105, of("produced") + of("timeouts"));
+            at_least(wakes, 105, of("produced"));
         } else {
             // Each consumer is woken at the start and at the stop too.
-            let most = of("produced") + of("timeouts") + 4 * consumers;
+            let most = of("produced") + 4 * consumers;
             assert!(wakes <= most, "{wakes} of {most}");
             let reads = of_role(group, "consumer", |w| w.iterations);
             at_least(wakes, 20, reads);

@@ -277,6 +277,7 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         work_units: sum(crew.slots, |slot| &slot.work_units),
         nowait: sum(crew.slots, |slot| &slot.nowait),
         counted: crew.slots.iter().all(Slot::counted),
+        stale: sum(crew.slots, |slot| &slot.stale),
     }));
 }
 
@@ -440,6 +441,7 @@ pub fn with_worker(
         completed: tasks.iter().all(|slot| slot.state() == State::Done),
         exit: decode_exit(own.exit.load(Relaxed)),
         counted: tasks.iter().all(Slot::counted),
+        stale: sum(tasks, |slot| &slot.stale),
     });
 }
 
@@ -520,6 +522,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             min_ns: summary.min_ns,
             max_ns: summary.max_ns,
             buckets: &buf[..len],
+            worker: None,
         }));
         if summary.count > 0 {
             let mut text: String<160> = String::new();

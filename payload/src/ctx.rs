@@ -13,9 +13,10 @@ mod exec;
 pub mod lanes;
 mod measure;
 mod memory;
-mod mutex;
+pub mod mutex;
 mod packet;
 mod signals;
+mod wait;
 
 use crate::attr::Policy;
 use crate::cgroup::Base;
@@ -47,13 +48,12 @@ use rustix::thread::{
     current_timer_slack, futex, sched_getaffinity, sched_getcpu,
     sched_setaffinity, sched_yield,
 };
+use wait::Switches;
 
 /// Spin steps between two checkpoints.
 const CHECKPOINT_STEPS: u64 = 1024;
 /// Spin steps between two looks at the clock in [`Ctx::burn`].
 const BURN_STEPS: u64 = 256;
-/// No blocking call lasts longer, so that a lost stop signal costs little.
-const MAX_BLOCK_NS: u64 = 100 * MILLISECOND;
 
 /// Everything a worker is given.
 #[derive(Debug, Clone, Copy)]
@@ -114,17 +114,11 @@ pub struct Ctx<'r> {
     cpu_read_ns: u64,
     cpu_read_at: u64,
     delay_steps: u32,
+    /// What is known of voluntary context switches and of the time a pipe
+    /// takes.
+    switches: Switches,
     /// Where the type's own memory is, for `numa_maps`.
     region: Range<usize>,
-}
-
-/// What a blocking wait found.
-#[derive(Debug, Clone, Copy)]
-pub struct Wakeup {
-    /// When it last began to block, in ns; `None` if it never had to.
-    pub block_ns: Option<u64>,
-    /// When it ran again, in ns.
-    pub run_ns: u64,
 }
 
 impl<'r> Ctx<'r> {
@@ -140,6 +134,7 @@ impl<'r> Ctx<'r> {
             cpu_read_ns: 0,
             cpu_read_at: 0,
             delay_steps: 0,
+            switches: Switches::UNKNOWN,
             region: 0..0,
         }
     }
@@ -176,6 +171,7 @@ impl<'r> Ctx<'r> {
     fn begin(&mut self) {
         let slot = self.given.slot;
         slot.kernel_begin.store(&task::read_own());
+        self.switches = Switches::UNKNOWN;
         let cpu = clock::thread_cpu();
         let now = now();
         slot.restart(now, cpu);
@@ -406,33 +402,7 @@ impl<'r> Ctx<'r> {
     /// Records a sample.
     #[inline(always)]
     pub fn record(&self, hist: &Hist, ns: u64) {
-        self.record_at(hist.at(), ns);
-    }
-
-    fn record_at(&self, hist: usize, ns: u64) {
-        self.given.hists[hist].record(ns);
-    }
-
-    /// Records a wake: from `stamp` to running, if the task had blocked by
-    /// then; otherwise it counts as a wake without waiting.
-    #[inline(always)]
-    pub fn record_wake(&self, hist: &Hist, wakeup: &Wakeup, stamp: u64) {
-        self.record_wake_at(hist.at(), wakeup, stamp);
-    }
-
-    fn record_wake_at(&self, hist: usize, wakeup: &Wakeup, stamp: u64) {
-        match wakeup.block_ns {
-            Some(block) if stamp >= block => {
-                self.record_at(hist, wakeup.run_ns.saturating_sub(stamp));
-            }
-            _ => self.nowait(),
-        }
-    }
-
-    /// Counts a wake for which the task had not blocked.
-    #[inline]
-    pub fn nowait(&self) {
-        add(&self.given.slot.nowait, 1);
+        self.given.hists[hist.at()].record(ns);
     }
 
     /// Counts a failed call.
@@ -573,118 +543,6 @@ impl<'r> Ctx<'r> {
         }
     }
 
-    /// Waits while `word` holds `value`. `None` if the stop came first.
-    pub fn wait_while(&mut self, word: &Word, value: u32) -> Option<Wakeup> {
-        self.wait_until(word, |seen| seen != value)
-    }
-
-    /// Waits until `word` holds what `done` accepts. `None` if the stop came
-    /// first.
-    pub fn wait_until(
-        &mut self,
-        word: &Word,
-        done: impl Fn(u32) -> bool,
-    ) -> Option<Wakeup> {
-        let mut block_ns = None;
-        loop {
-            let seen = word.get();
-            if done(seen) {
-                let run_ns = match block_ns {
-                    Some(_) => self.last_ns,
-                    None => now(),
-                };
-                return Some(Wakeup { block_ns, run_ns });
-            }
-            if self.stop() {
-                return None;
-            }
-            block_ns = Some(now());
-            self.block_on(word, seen, MAX_BLOCK_NS);
-        }
-    }
-
-    /// Blocks once on `word` while it holds `value`; returns when it ran
-    /// again. It may return early for any reason.
-    pub fn block_on(
-        &mut self,
-        word: &Word,
-        value: u32,
-        timeout_ns: u64,
-    ) -> u64 {
-        let timeout = clock::timespec(timeout_ns.min(MAX_BLOCK_NS));
-        let result =
-            futex::wait(&word.0, self.futex_flags(), value, Some(&timeout));
-        let now = now();
-        self.resumed_at(now);
-        match result {
-            Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
-            Err(errno) => self.failed(Op::FutexWait, errno),
-        }
-        now
-    }
-
-    /// Wakes up to `n` waiters of `word`; returns how many.
-    pub fn wake(&self, word: &Word, n: u32) -> u64 {
-        // The kernel takes a signed count.
-        let n = n.min(i32::MAX.unsigned_abs());
-        match futex::wake(&word.0, self.futex_flags(), n) {
-            Ok(woken) => woken as u64,
-            Err(errno) => {
-                self.failed(Op::FutexWake, errno);
-                0
-            }
-        }
-    }
-
-    fn futex_flags(&self) -> futex::Flags {
-        match self.given.private {
-            true => futex::Flags::PRIVATE,
-            false => futex::Flags::empty(),
-        }
-    }
-
-    /// Writes one byte to the next position's pipe.
-    ///
-    /// # Errors
-    ///
-    /// The partner is gone, or the type declares no pipes.
-    pub fn pipe_write(&self) -> Result<(), Stop> {
-        let pipe = self.given.pipe_out.ok_or(NO_PIPE)?;
-        loop {
-            match rustix::io::write(pipe, &[0]) {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) if self.stop() => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno).call(Op::Write.name()),
-            }
-        }
-    }
-
-    /// Reads one byte from its own pipe, blocking. `None` at the stop.
-    ///
-    /// # Errors
-    ///
-    /// The partner is gone, or the type declares no pipes.
-    pub fn pipe_read(&mut self) -> Result<Option<Wakeup>, Stop> {
-        let pipe = self.given.pipe_in.ok_or(NO_PIPE)?;
-        loop {
-            let block_ns = now();
-            let result = rustix::io::read(pipe, &mut [0; 1]);
-            let run_ns = now();
-            self.resumed_at(run_ns);
-            match result {
-                Ok(1) => {
-                    let block_ns = Some(block_ns);
-                    return Ok(Some(Wakeup { block_ns, run_ns }));
-                }
-                Ok(_) | Err(Errno::INTR) if self.stop() => return Ok(None),
-                Ok(_) => return Err(Errno::PIPE).call(Op::Read.name()),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno).call(Op::Read.name()),
-            }
-        }
-    }
-
     /// Forks a child that writes the time of its first instruction into
     /// `born` and exits. `None` if the fork failed, which is counted.
     pub fn fork_exit(&self, born: &Stamp) -> Option<Pid> {
@@ -716,29 +574,7 @@ impl<'r> Ctx<'r> {
             }
         }
     }
-
-    /// W4: runs `step`, and on every `rd_sample`-th call records by how much
-    /// this task's `run_delay` grew over it.
-    pub fn run_delay_over<T>(
-        &mut self,
-        hist: &Hist,
-        step: impl FnOnce(&mut Self) -> T,
-    ) -> T {
-        self.delay_steps += 1;
-        if self.delay_steps < self.given.rd_sample {
-            return step(self);
-        }
-        self.delay_steps = 0;
-        let before = task::own_run_delay();
-        let result = step(self);
-        if let (Some(before), Some(after)) = (before, task::own_run_delay()) {
-            self.record(hist, after.saturating_sub(before));
-        }
-        result
-    }
 }
-
-const NO_PIPE: Stop = Stop::fail(&"the type's row declares no pipes");
 
 /// `n` times an opaque increment and the CPU's relax hint.
 #[inline]
@@ -751,6 +587,7 @@ pub fn spin_steps(n: u64) {
 }
 
 pub use exec::Program;
+pub use wait::{Sleep, Token, Waited};
 
 /// Tells the supervisor that this task has finished its set-up, or failed.
 pub fn arrive(control: &Control) {

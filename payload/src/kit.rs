@@ -26,3 +26,4 @@ pub mod slot;
 pub mod steer;
 pub mod task;
 pub mod text;
+pub mod wakes;

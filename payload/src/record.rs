@@ -327,11 +327,14 @@ pub struct Group<'a> {
     pub iterations: u64,
     /// Sum over the workers.
     pub work_units: u64,
-    /// Wakes for which the task had not blocked, summed over the workers.
+    /// Waits that did not have to sleep, summed over the workers.
     pub nowait: u64,
     /// Every worker told iterations and work units; without it, the sums
     /// are absent rather than 0.
     pub counted: bool,
+    /// Wakes that have no sample, because their stamp was gone, summed over
+    /// the workers.
+    pub stale: u64,
 }
 
 /// How a worker ended.
@@ -456,7 +459,7 @@ pub struct Worker<'a> {
     pub wall_ns: u64,
     /// CPU time in the loop, in ns.
     pub cpu_ns: u64,
-    /// Wakes for which it had not blocked.
+    /// Waits that did not have to sleep.
     pub nowait: u64,
     /// `CLOCK_MONOTONIC` at the first iteration, in ns; 0 if none.
     pub first_ns: u64,
@@ -487,6 +490,8 @@ pub struct Worker<'a> {
     /// It told iterations and work units; without it, they are absent
     /// rather than 0.
     pub counted: bool,
+    /// Wakes that have no sample, because their stamp was gone.
+    pub stale: u64,
 }
 
 /// Failed calls of one worker, by operation.
@@ -535,7 +540,7 @@ impl WakeRule {
     }
 }
 
-/// One histogram, merged over the workers of a group.
+/// One histogram: of a group, merged over its workers, or of one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hist<'a> {
     /// Index of the run.
@@ -558,6 +563,9 @@ pub struct Hist<'a> {
     pub max_ns: u64,
     /// Occupied buckets in the form of [`crate::kit::histogram::Sparse`].
     pub buckets: &'a [u8],
+    /// Index of the worker in the group whose samples these are; absent for
+    /// those of all.
+    pub worker: Option<u32>,
 }
 
 /// Named figures of a group.
@@ -726,6 +734,7 @@ mod tests {
             completed: true,
             exit: Exit::Signal(9),
             counted: true,
+            stale: 18,
         });
         let group = Record::Group(Group {
             run: 1,
@@ -740,6 +749,7 @@ mod tests {
             work_units: 6,
             nowait: 7,
             counted: false,
+            stale: 8,
         });
         let hist = Record::Hist(Hist {
             run: 1,
@@ -752,6 +762,7 @@ mod tests {
             min_ns: 5,
             max_ns: 6,
             buckets: &[7, 8],
+            worker: Some(9),
         });
         let start = Record::Start(Start {
             run: 1,
@@ -796,15 +807,16 @@ mod tests {
                 b"\x06\x01\x02\x03\x04\x01w\x05\x01\x06\x07\x08\x09\x0a\x0b\0\
                   \0\x01\x0c\0\0\0\0\0\0\0\0\x0d\x01\x03\x0e\x0f\x10\x11\x01\
                   \x01\x02\xff\x01\x03\0\x01\x01\x01\xac\x02\x030=9\x01\x01\
-                  \x09\x01",
+                  \x09\x01\x12",
             ),
             (
                 group,
-                b"\x05\x01\x02\x01w\x03a=1\x03\x04\x01i\x01u\x05\x06\x07\0",
+                b"\x05\x01\x02\x01w\x03a=1\x03\x04\x01i\x01u\x05\x06\x07\0\x08",
             ),
             (
                 hist,
-                b"\x08\x01\x02\x04wake\x01\0\x02ns\x03\x04\x05\x06\x02\x07\x08",
+                b"\x08\x01\x02\x04wake\x01\0\x02ns\x03\x04\x05\x06\x02\x07\x08\
+                  \x01\x09",
             ),
             (start, b"\x02\x01\x01a\x02\x03"),
             (progress, b"\x03\x01\x02\x03\x04\x05"),

@@ -26,7 +26,7 @@ mod tiles;
 pub use tiles::request_tiles;
 pub mod exec;
 
-use core::mem::{MaybeUninit, size_of};
+use core::mem::{MaybeUninit, offset_of, size_of};
 use core::ptr::null_mut;
 use core::sync::atomic::AtomicU32;
 use linux_raw_sys::general as raw;
@@ -508,6 +508,27 @@ pub fn monotonic_ns_by_syscall() -> u64 {
     // SAFETY: zeroed, and then written by the kernel.
     let [seconds, nanos] = unsafe { time.assume_init() };
     seconds * 1_000_000_000 + nanos
+}
+
+/// Voluntary context switches of this thread so far: `ru_nvcsw` of
+/// `getrusage(RUSAGE_THREAD)`.
+#[must_use]
+pub fn nvcsw() -> u64 {
+    const NVCSW: usize = offset_of!(raw::rusage, ru_nvcsw) / size_of::<u64>();
+    let mut usage = [0_u64; size_of::<raw::rusage>() / size_of::<u64>()];
+    // SAFETY: `usage` is a writable rusage, which is made of 64-bit numbers.
+    // It cannot fail with these arguments.
+    let _done = unsafe {
+        arch::syscall5(
+            raw::__NR_getrusage,
+            raw::RUSAGE_THREAD as usize,
+            usage.as_mut_ptr().addr(),
+            0,
+            0,
+            0,
+        )
+    };
+    usage[NVCSW]
 }
 
 /// `close_range(first, last, 0)`; closing what is not open is no error.

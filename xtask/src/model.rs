@@ -239,6 +239,8 @@ pub struct Group {
     #[serde(deserialize_with = "absent::or_zero")]
     pub work_units: u64,
     pub nowait: u64,
+    #[serde(default)]
+    pub stale: u64,
     #[serde(default = "absent::counted")]
     pub counted: bool,
     pub hist: BTreeMap<String, Hist>,
@@ -297,6 +299,8 @@ pub struct Worker {
     pub wall_ns: u64,
     pub cpu_ns: u64,
     pub nowait: u64,
+    #[serde(default)]
+    pub stale: u64,
     pub first_ns: u64,
     pub run_delay_ns: Option<u64>,
     pub run_count: Option<u64>,
@@ -402,6 +406,7 @@ impl Report {
                 group.iterations = g.iterations;
                 group.work_units = g.work_units;
                 group.nowait = g.nowait;
+                group.stale = g.stale;
                 group.counted = g.counted;
             }
             Record::Worker(w) => {
@@ -634,6 +639,7 @@ fn worker(w: &record::Worker<'_>) -> Worker {
         wall_ns: w.wall_ns,
         cpu_ns: w.cpu_ns,
         nowait: w.nowait,
+        stale: w.stale,
         first_ns: w.first_ns,
         run_delay_ns: k[Counter::RunDelay],
         run_count: k[Counter::RunCount],

@@ -65,17 +65,19 @@ impl Ctx<'_> {
         Ok(())
     }
 
-    /// Waits for a frame, for as long as the socket does. `None` if none
-    /// came.
+    /// Waits for a frame, and says whether it slept. `None` if none came
+    /// before a signal.
     pub fn receive_frame(
         &mut self,
         socket: &OwnedFd,
         buf: &mut [u8],
-    ) -> Option<Received> {
+    ) -> Option<(Received, bool)> {
+        self.switches.before(0);
         let received = receive(socket.as_fd(), buf);
         self.resumed_at(now());
+        let slept = self.switches.grew();
         match received {
-            Ok(received) => Some(received),
+            Ok(received) => Some((received, slept)),
             Err(Errno::AGAIN | Errno::INTR) => None,
             Err(errno) => {
                 self.failed(Op::Recvmsg, errno);

@@ -219,6 +219,8 @@ pub enum Reason {
     NoSchedExt,
     /// A cache in the disk: without one a flush has nothing to do.
     WriteThrough,
+    /// The stamps of some wakes, which have no sample.
+    Stale,
 }
 
 impl Reason {
@@ -229,6 +231,7 @@ impl Reason {
         (Self::NoCounter, "NO_COUNTER"),
         (Self::NoSchedExt, "NO_SCHED_EXT"),
         (Self::WriteThrough, "WRITE_THROUGH"),
+        (Self::Stale, "STALE"),
     ];
 }
 
@@ -305,8 +308,10 @@ pub struct Slot {
     pub iterations: AtomicU64,
     /// Work units.
     pub work_units: AtomicU64,
-    /// Wakes for which the worker had not blocked.
+    /// Waits that did not have to sleep.
     pub nowait: AtomicU64,
+    /// Wakes that have no sample, because their stamp was gone.
+    pub stale: AtomicU64,
     /// `CLOCK_MONOTONIC` at the start of the first iteration, in ns.
     pub first_ns: AtomicU64,
     /// `CLOCK_MONOTONIC` when counting began, in ns.
@@ -475,6 +480,7 @@ impl Slot {
             &self.iterations,
             &self.work_units,
             &self.nowait,
+            &self.stale,
             &self.max_gap_ns,
             &self.max_gap_at_ns,
             &self.max_cpu_gap_ns,

@@ -140,8 +140,8 @@ fn waker(c: &mut Ctx<'_>) {
         c.stamp(0).set_if_empty(now());
         asked.set(turn);
         c.wake(asked, 1);
-        if takes_turns && c.wait_until(answered, |seen| seen == turn).is_none()
-        {
+        let done = |seen| seen == turn;
+        if takes_turns && c.wait_until(answered, done, |_, _| {}).is_none() {
             break;
         }
         c.iteration();
@@ -153,9 +153,19 @@ fn wakee(c: &mut Ctx<'_>) {
     let takes_turns = c.work().choice(&HANDOFF) == HANDOFF_TURN;
     let (asked, answered) = (c.word(ASKED), c.word(ANSWERED));
     let mut seen = 0;
-    while let Some(wakeup) = c.wait_while(asked, seen) {
+    let stamp = c.stamp(0);
+    while let Some(waited) = c.wait_until(
+        asked,
+        |turn| turn != seen,
+        |c, sleep| c.record_wake(&WAKE, sleep, stamp.take()),
+    ) {
+        if !waited.slept {
+            c.nowait();
+        }
         let turn = asked.get();
-        c.record_wake(&WAKE, &wakeup, c.stamp(0).take());
+        // Those of turns up to this one end no sleep any more, and would
+        // keep the next one's out.
+        let _others = stamp.take();
         c.metric(&MISSED, u64::from(turn.wrapping_sub(seen) - 1));
         seen = turn;
         c.spin(burst);

@@ -2,8 +2,8 @@
 //!
 //! Each receiver sleeps, as if it fetched something, and multiplies matrices
 //! in memory of its own, so that where it runs decides how warm its cache
-//! is. Every pass longer than the messenger's patience of 1 ms makes it miss
-//! generations, which are counted.
+//! is. The messenger waits until all of them are back, so that a broadcast
+//! always finds them asleep; with `pace=free` it does not.
 
 use crate::ctx::Ctx;
 use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};

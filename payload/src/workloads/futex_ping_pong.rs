@@ -52,8 +52,8 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let pos = c.pos();
     let turn = c.word(0);
     let (own, partner) = (c.stamp(pos), c.stamp(1 - pos));
-    while let Some(wakeup) = c.wait_until(turn, |whose| whose == pos) {
-        c.record_wake(&WAKE, &wakeup, own.get());
+    let mine = |whose| whose == pos;
+    while c.wait_stamped(turn, mine, &WAKE, own).is_some() {
         c.spin(spin);
         let begin = now();
         partner.set(begin);

@@ -82,26 +82,29 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
 
 fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let way = c.way();
-    let socket = way.receiver(c.frame_id(), 100)?;
+    let socket = way.receiver(c.frame_id(), 0)?;
     let stamped = now() + STAMPS_NS;
     let mut buf = [0; 64];
     c.start();
     while !c.stop() {
         let block = realtime();
-        let Some(frame) = c.receive_frame(&socket, &mut buf) else {
+        let received = c.receive_frame(&socket, &mut buf);
+        let run = realtime();
+        let Some((frame, slept)) = received else {
             continue;
         };
-        let run = realtime();
         if frame.outgoing {
             return Err(Stop::fail(&"it received a frame on its way out"));
         }
         c.record(&BLOCK, run.saturating_sub(block));
-        if now() < stamped || frame.stamp_ns == 0 {
+        if now() < stamped {
             c.metric(&DISCARDED, 1);
-        } else if frame.stamp_ns >= block {
-            c.record(&WAKE, run.saturating_sub(frame.stamp_ns));
-        } else {
+        } else if !slept {
             c.nowait();
+        } else if frame.stamp_ns == 0 {
+            c.stale();
+        } else {
+            c.record(&WAKE, run.saturating_sub(frame.stamp_ns.max(block)));
         }
         if !way.is_arp() {
             c.record(&E2E, run.saturating_sub(sent_ns(&buf)));

@@ -7,6 +7,7 @@
 
 use crate::attr::{Affinity, Policy};
 use crate::ctx::Ctx;
+use crate::ctx::mutex::CONTESTED;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::kit::task;
@@ -256,7 +257,9 @@ fn lock(c: &mut Ctx<'_>) -> Result<Option<bool>, Stop> {
     let mutex = c.word(MUTEX);
     match inherits(c.work()) {
         true => c.lock_pi(mutex),
-        false => Ok(c.lock(mutex, |_, _, _| {})),
+        false => Ok(c.lock(mutex, |c| {
+            c.block_on(mutex, CONTESTED, now(), None);
+        })),
     }
 }
 
@@ -265,7 +268,9 @@ fn unlock(c: &Ctx<'_>) -> Result<(), Stop> {
     match inherits(c.work()) {
         true => c.unlock_pi(mutex),
         false => {
-            c.unlock(mutex, || {});
+            c.unlock(mutex, |c| {
+                c.wake(mutex, 1);
+            });
             Ok(())
         }
     }

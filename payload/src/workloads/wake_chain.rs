@@ -2,9 +2,10 @@
 //!
 //! One token goes round, so one task of the chain is runnable at a time and
 //! CPUs stay idle by design. With `futex_broadcast` all stages wait on one
-//! word that says whose turn it is, and every hop wakes all of them.
+//! word that counts hops, and every hop wakes all of them: each such wake has
+//! its sample, whoever's turn it is.
 
-use crate::ctx::{Ctx, Wakeup};
+use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::probe::Feature;
 use crate::record::WakeRule;
@@ -39,6 +40,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     shared: |work, _| Shared {
         words: depth(work),
         stamps: depth(work),
+        rings: u32::from(work.choice(&WAKE_BY) == BY_BROADCAST),
         pipes: work.choice(&WAKE_BY) == BY_PIPE,
         ..Shared::NONE
     },
@@ -95,11 +97,10 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         left = Some(now());
         pass(c)?;
     }
-    while let Some(wakeup) = take(c)? {
-        c.record_wake(&WAKE, &wakeup, c.stamp(c.pos()).get());
+    while let Some(run_ns) = take(c)? {
         if let Some(left) = &mut left {
-            c.record(&RING, wakeup.run_ns.saturating_sub(*left));
-            *left = wakeup.run_ns;
+            c.record(&RING, run_ns.saturating_sub(*left));
+            *left = run_ns;
         }
         match work {
             0 => c.units(1),
@@ -114,16 +115,36 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Waits for the token. `None` at the stop.
-fn take(c: &mut Ctx<'_>) -> Result<Option<Wakeup>, Stop> {
+/// Waits for the token. Returns when it ran, or `None` at the stop.
+fn take(c: &mut Ctx<'_>) -> Result<Option<u64>, Stop> {
     let pos = c.pos();
     match c.work().choice(&WAKE_BY) {
-        BY_PIPE => c.pipe_read(),
-        BY_BROADCAST => Ok(c.wait_until(c.word(0), |turn| turn == pos)),
+        BY_PIPE => {
+            let token = c.pipe_read()?;
+            if let Some(token) = &token {
+                c.record_token(&WAKE, token);
+            }
+            Ok(token.map(|token| token.run_ns))
+        }
+        BY_BROADCAST => {
+            let (word, ring, depth) = (c.word(0), c.ring(0), c.size());
+            let waited = c.wait_until(
+                word,
+                |hop| hop % depth == pos,
+                |c, sleep| {
+                    c.record_broadcast(&WAKE, (word, ring), sleep);
+                },
+            );
+            if waited.is_some_and(|waited| !waited.slept) {
+                c.nowait();
+            }
+            Ok(waited.map(|waited| waited.run_ns))
+        }
         _ => {
-            let wakeup = c.wait_while(c.word(pos), 0);
-            c.word(pos).set(0);
-            Ok(wakeup)
+            let (word, stamp) = (c.word(pos), c.stamp(pos));
+            let ran = c.wait_stamped(word, |token| token > 0, &WAKE, stamp);
+            word.set(0);
+            Ok(ran)
         }
     }
 }
@@ -131,11 +152,20 @@ fn take(c: &mut Ctx<'_>) -> Result<Option<Wakeup>, Stop> {
 /// Hands the token to the next stage.
 fn pass(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let next = (c.pos() + 1) % c.size();
-    c.stamp(next).set(now());
     let (word, value, wakees) = match c.work().choice(&WAKE_BY) {
-        BY_PIPE => return c.pipe_write(),
-        BY_BROADCAST => (c.word(0), next, u32::MAX),
-        _ => (c.word(next), 1, 1),
+        BY_PIPE => return c.pipe_write(now()),
+        BY_BROADCAST => {
+            // Only whoever has the token counts. Where the count wraps round,
+            // the token may skip a part of the ring.
+            let word = c.word(0);
+            let hop = word.get().wrapping_add(1);
+            c.ring(0).set(hop, now());
+            (word, hop, u32::MAX)
+        }
+        _ => {
+            c.stamp(next).set(now());
+            (c.word(next), 1, 1)
+        }
     };
     word.set(value);
     let woken = c.wake(word, wakees);

@@ -80,7 +80,7 @@ impl Thread {
             c.mark_blocked(own);
             self.wake_all(c, i);
             // At the stop the loop ends.
-            let _woken = c.wait_for_post(own);
+            let _woken = c.wait_for_post(own, |_, _| {});
         }
         // Whoever pushed itself without having seen the stop.
         self.wake_all(c, i);
@@ -175,13 +175,16 @@ impl Thread {
     }
 
     fn woken(&self, c: &mut Ctx<'_>, w: u32) -> Option<()> {
-        let wakeup = c.wait_for_post(self.layout.worker(c, w))?;
+        let strict = self.strict.then(|| self.layout.strict(c, w));
+        let waited =
+            c.wait_for_post(self.layout.worker(c, w), |c, sleep| {
+                if let Some(stamp) = strict {
+                    c.record_wake(&WAKE, sleep, stamp.get());
+                }
+            })?;
         let batch = self.layout.batch(c, w).get();
-        c.record(&WAKEUP, wakeup.run_ns.saturating_sub(batch));
-        if self.strict {
-            let stamp = self.layout.strict(c, w).get();
-            c.record_wake(&WAKE, &wakeup, stamp);
-        } else if wakeup.block_ns.is_none() {
+        c.record(&WAKEUP, waited.run_ns.saturating_sub(batch));
+        if !waited.slept {
             c.nowait();
         }
         Some(())
