@@ -1,10 +1,13 @@
 //! What is added to an image is there in the machine, and works.
 
 use crate::machine;
+use pidone::record::Verdict;
 use std::fs;
 use xtask::cmd::boot::{Args, boot};
+use xtask::cmd::test::NEWEST;
 use xtask::exit::Exit;
 use xtask::model::Outcome;
+use xtask::topology::Smp;
 
 const KERNEL: &str = "debian:6.12-cloud";
 
@@ -60,4 +63,26 @@ fn a_module_of_another_kernel_bails_out() {
     let said = "`virtio_ring`: the kernel does not load this packed module, \
                 error 8";
     assert!(report.reason.contains(said), "{}", report.reason);
+}
+
+/// Its modules are in another package than its image.
+#[test]
+fn the_newest_kernel_has_its_drivers() {
+    let works = ["IoSyncWrite", "IoRandRead", "NetTraffic", "PipeIo"];
+    let (report, code) = boot(&Args {
+        smp: Smp::Flat(1),
+        disk: vec!["64M".parse().unwrap()],
+        nic: Some("pair".parse().unwrap()),
+        deterministic: Some(1),
+        plan: ["time=100ms".to_owned()]
+            .into_iter()
+            .chain(works.map(|work| format!("work={work}")))
+            .collect(),
+        ..machine(NEWEST)
+    })
+    .unwrap();
+    assert_eq!(code, Exit::Good, "{}", report.reason);
+    let runs = report.runs.iter().map(|run| (&*run.name, run.verdict));
+    let expected = works.map(|work| (work, Verdict::Ok));
+    assert_eq!(runs.collect::<Vec<_>>(), expected);
 }

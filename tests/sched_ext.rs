@@ -9,7 +9,7 @@ use xtask::cmd::boot::{Args, boot};
 use xtask::exit::Exit;
 use xtask::kernel_build::{self, Order};
 use xtask::model::{Outcome, Report, Run, Scheduler};
-use xtask::{build, kernel, tools};
+use xtask::{build, cache, tools};
 
 const KERNEL: &str = "built:6.12";
 const FIFO: &str = "pidone_fifo";
@@ -234,7 +234,7 @@ fn one_that_was_replaced_is_not_the_same() {
 fn scx_simple() -> PathBuf {
     kernel_build::build(&Order::of_tests(false).unwrap()).unwrap();
     tools::require(&[tools::CLANG, tools::LLVM], false).unwrap();
-    let objects = kernel::cache_dir().unwrap().join("objects");
+    let objects = cache::dir().unwrap().join("objects");
     let objects = fs::read_dir(objects).unwrap().map(|dir| dir.unwrap());
     let of_6_12 = |dir: &PathBuf| {
         let name = dir.file_name().unwrap().to_string_lossy();

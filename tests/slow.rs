@@ -11,7 +11,7 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use xtask::{kernel, kernel_build};
+use xtask::{cache, kernel_build};
 
 /// Folders that no kernel of ours is made of: only what `make` reads itself
 /// is taken from them, for the history to be a third of the size.
@@ -158,7 +158,7 @@ fn copy(from: &Path, to: &Path, below: &str) {
 
 /// A repository of Debian's 6.12 with two histories on it.
 fn plant() -> PathBuf {
-    let tree = kernel::cache_dir().unwrap().join("planted/linux");
+    let tree = cache::dir().unwrap().join("planted/linux");
     let planted = |rev: &str| {
         let mut git = Command::new("git");
         git.arg("-C")

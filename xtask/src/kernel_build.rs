@@ -11,7 +11,7 @@ mod source;
 
 use crate::arch::{Arch, X86_64};
 use crate::kconfig::{self, Config, Request, lang::Kconfig};
-use crate::{build, kernel, tools};
+use crate::{build, cache, tools};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -276,14 +276,14 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Where finished kernels are.
 fn cache() -> Result<PathBuf> {
-    Ok(kernel::cache_dir()?.join("built"))
+    Ok(cache::dir()?.join("built"))
 }
 
 /// The directory of a tree's object files.
 fn objects(source: &Source, arch: &Arch) -> Result<PathBuf> {
     let place = source.dir.to_string_lossy();
     let name = format!("{}-{}", source.name, key(&[arch.name, &place]));
-    let dir = kernel::cache_dir()?.join("objects").join(name);
+    let dir = cache::dir()?.join("objects").join(name);
     fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
     Ok(dir)
 }
@@ -383,14 +383,34 @@ fn touch(dir: &Path) -> Result<()> {
     set.with_context(|| file.display().to_string())
 }
 
-/// The image of `built:NAME`: of those for that architecture whose name,
-/// version or key begins so, the one that was last asked for.
-///
-/// # Errors
-///
-/// Nothing of that name was built.
-pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
-    let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
+/// A finished build.
+struct StoredBuild {
+    dir: PathBuf,
+    about: About,
+    /// When it was last asked for.
+    asked: SystemTime,
+}
+
+impl StoredBuild {
+    fn key(&self) -> String {
+        let name = self.dir.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// What it is called, and what it is.
+    fn name(&self) -> String {
+        let About {
+            name,
+            release,
+            arch,
+            ..
+        } = &self.about;
+        format!("built:{name} ({release}, {arch}, {})", self.key())
+    }
+}
+
+/// All that were built, by their names.
+fn stored() -> Result<Vec<StoredBuild>> {
     let mut all = Vec::new();
     for entry in fs::read_dir(cache()?).into_iter().flatten() {
         let dir = entry?.path();
@@ -400,20 +420,42 @@ pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
         };
         let about: About = serde_json::from_str(&text)
             .with_context(|| file.display().to_string())?;
-        let key = dir.file_name().unwrap_or_default().to_string_lossy();
-        let (built, release) = (&about.name, &about.release);
-        all.push(format!("built:{built} ({release}, {}, {key})", about.arch));
-        let fits = about.name == name
-            || about.release.starts_with(name)
-            || key.starts_with(name);
-        let fits = fits && about.arch == arch.name;
-        if let (true, Some(image)) = (fits, image_in(&dir)) {
-            found.push((fs::metadata(&file)?.modified()?, image));
-        }
+        let asked = fs::metadata(&file)?.modified()?;
+        all.push(StoredBuild { dir, about, asked });
     }
-    all.sort();
-    match found.into_iter().max() {
-        Some((_, image)) => Ok(image),
+    all.sort_by_cached_key(StoredBuild::name);
+    Ok(all)
+}
+
+/// What `--kernel` takes for each kernel that was built, and what that is.
+///
+/// # Errors
+///
+/// The cache cannot be read.
+pub fn names() -> Result<Vec<String>> {
+    Ok(stored()?.iter().map(StoredBuild::name).collect())
+}
+
+/// The image of `built:NAME`: of those for that architecture whose name,
+/// version or key begins so, the one that was last asked for.
+///
+/// # Errors
+///
+/// Nothing of that name was built.
+pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
+    let all = stored()?;
+    let fits = |build: &&StoredBuild| {
+        let About {
+            release, arch: of, ..
+        } = &build.about;
+        let named = build.about.name == name
+            || release.starts_with(name)
+            || build.key().starts_with(name);
+        named && of == arch.name && image_in(&build.dir).is_some()
+    };
+    let found = all.iter().filter(fits).max_by_key(|build| build.asked);
+    match found.and_then(|build| image_in(&build.dir)) {
+        Some(image) => Ok(image),
         None if all.is_empty() => bail!(
             "no kernel `built:{name}`: none was built; see cargo xtask kernel \
              build --help"
@@ -421,7 +463,10 @@ pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
         None => bail!(
             "no kernel `built:{name}` for {}; there are {}",
             arch.name,
-            all.join(", ")
+            all.iter()
+                .map(StoredBuild::name)
+                .collect::<Vec<_>>()
+                .join(", ")
         ),
     }
 }

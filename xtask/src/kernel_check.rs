@@ -264,8 +264,9 @@ fn beside(image: &Path) -> PathBuf {
 #[must_use]
 pub fn of_image(path: &Path) -> Option<Config> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let together = ["modules.builtin", ABOUT].map(|f| path.with_file_name(f));
     let pair =
-        name.starts_with("vmlinuz-") || path.with_file_name(ABOUT).exists();
+        name.starts_with("vmlinuz-") || together.iter().any(|f| f.exists());
     let beside = || plain(&fs::read(beside(path)).ok()?);
     let inside = || {
         let text = image::config(&fs::read(path).ok()?).ok()?;
@@ -343,8 +344,11 @@ mod tests {
         is("no such image", "");
         fs::write(image("config-6.1"), "CONFIG_C=m\n").unwrap();
         is("vmlinuz-6.1", "CONFIG_C=m\n");
-        fs::write(image(ABOUT), "").unwrap();
-        is("bzImage", "CONFIG_B=y\n");
+        for together in [ABOUT, "modules.builtin"] {
+            fs::write(image(together), "").unwrap();
+            is("bzImage", "CONFIG_B=y\n");
+            fs::remove_file(image(together)).unwrap();
+        }
     }
 
     fn verdict(text: &str, work: &str) -> (Verdict, String) {

@@ -3,10 +3,12 @@
 pub mod arch;
 pub mod bisect;
 pub mod build;
+pub mod cache;
 pub mod catalogue;
 pub mod ci;
 pub mod cmd;
 pub mod compare;
+pub mod debian;
 pub mod decode;
 pub mod devices;
 pub mod dist;

@@ -37,6 +37,17 @@ pub const DPKG_DEB: Tool = Tool {
     packages: ["dpkg", "dpkg", "dpkg", "dpkg"],
 };
 
+/// The keys that Debian's archive is signed with.
+pub const DEBIAN_KEYRING: Tool = Tool::new(
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+    [
+        "debian-archive-keyring",
+        "debian-keyring",
+        "debian-archive-keyring",
+        "debian-archive-keyring",
+    ],
+);
+
 /// Lists the files that the tests of the sources look at.
 pub const GIT: Tool = Tool {
     program: "git",

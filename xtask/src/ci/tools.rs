@@ -5,7 +5,8 @@
 //! versions of `requirements.txt`. LAVA's dispatcher is Debian's, as are kexec
 //! and U-Boot; nothing of them is installed.
 
-use crate::{build, kernel, tools};
+use crate::debian::apt;
+use crate::{build, cache, tools};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -41,7 +42,7 @@ const STAND_INS: [(&str, &str); 2] = [
 ///
 /// They are not there; or, with `setup`, cannot be had.
 pub fn python(setup: bool) -> Result<PathBuf> {
-    let dir = kernel::cache_dir()?.join("python");
+    let dir = cache::dir()?.join("python");
     let (bin, mark) = (dir.join("bin"), dir.join("requirements.txt"));
     if fs::read_to_string(&mark).is_ok_and(|text| text == REQUIREMENTS) {
         return Ok(bin);
@@ -69,7 +70,7 @@ pub fn python(setup: bool) -> Result<PathBuf> {
 /// It is not there; or, with `setup`, cannot be had.
 pub fn lava(setup: bool) -> Result<PathBuf> {
     let python = python(setup)?;
-    let dir = kernel::cache_dir()?.join("lava");
+    let dir = cache::dir()?.join("lava");
     let (bin, run) = (dir.join("bin"), dir.join("bin/lava-run"));
     if run.is_file() {
         return Ok(bin);
@@ -103,7 +104,7 @@ pub fn lava(setup: bool) -> Result<PathBuf> {
 ///
 /// They are not there; or, with `setup`, cannot be had.
 pub fn boards(setup: bool) -> Result<PathBuf> {
-    let cache = kernel::cache_dir()?;
+    let cache = cache::dir()?;
     let dir = cache.join("boards");
     if dir.is_dir() {
         return Ok(dir);
@@ -128,14 +129,14 @@ fn unpacked(packages: &[&str], root: &Path) -> Result<()> {
         bail!("{}: Debian's packages need apt-get", packages.join(", "));
     }
     tools::require(&[tools::DPKG_DEB], true)?;
-    let work = tempfile::tempdir_in(kernel::cache_dir()?)?;
+    let work = tempfile::tempdir_in(cache::dir()?)?;
     let mut wanted: Vec<String> =
         packages.iter().map(|&name| name.to_owned()).collect();
     let mut at = 0;
     while let Some(package) = wanted.get(at) {
         let into = work.path().join(package);
         fs::create_dir(&into)?;
-        let deb = kernel::download(package, &into)?.display().to_string();
+        let deb = apt::download(package, &into)?.display().to_string();
         tools::run(&["dpkg-deb", "-x", &deb, &root.display().to_string()])?;
         for needed in libraries_of_kexec(&deb)? {
             if !wanted.contains(&needed) {

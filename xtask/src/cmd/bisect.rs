@@ -18,7 +18,7 @@ use crate::metrics::{self, Better, Selector};
 use crate::model::Report;
 use crate::noise::Noise;
 use crate::store::{self, Stored};
-use crate::{kernel, tools};
+use crate::{cache, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::collections::BTreeMap;
@@ -171,7 +171,7 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
     }
     let name = tree.file_name().unwrap_or_default().to_string_lossy();
     let place = tree.display().to_string();
-    let dir = kernel::cache_dir()?
+    let dir = cache::dir()?
         .join("bisect")
         .join(format!("{name}-{}", key(&[&place])));
     fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;

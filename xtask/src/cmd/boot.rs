@@ -44,7 +44,8 @@ use std::path::PathBuf;
     error_code(255, "the tool, its usage or the plan failed")
 )]
 pub struct Args {
-    /// a file, `host`, debian:6.12-cloud (the default) or built:6.12
+    /// a file, a tree that is built, `host`, debian:6.12-cloud (the default)
+    /// or another of Debian's, or built:6.12; `kernel list` shows them
     #[argh(option, default = "String::from(\"debian:6.12-cloud\")")]
     pub kernel: String,
     /// x86_64 or aarch64; by default that of a kernel's file, or the host's

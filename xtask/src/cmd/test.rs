@@ -27,10 +27,14 @@ pub struct Args {
     slow: bool,
 }
 
+/// The newest kernel that Debian has as a release.
+pub const NEWEST: &str = "debian:sid-cloud";
+
 /// Kernels the tests boot.
-const KERNELS: [(&str, &Arch); 3] = [
+const KERNELS: [(&str, &Arch); 4] = [
     ("debian:6.12-cloud", &X86_64),
     ("debian:6.1-cloud", &X86_64),
+    (NEWEST, &X86_64),
     ("debian:6.12-cloud", &AARCH64),
 ];
 

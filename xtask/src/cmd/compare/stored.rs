@@ -1,6 +1,7 @@
 //! Stored runs as sides of a comparison.
 
 use crate::compare::{Sample, exact};
+use crate::kernel;
 use crate::model::Report;
 use crate::store::{self, Meta, Stored};
 use anyhow::{Context, Result, bail};
@@ -23,8 +24,9 @@ pub(crate) enum Found {
 }
 
 pub(crate) fn find(text: &str, stored: &[Stored]) -> Result<Found> {
-    let kernel = text == "host" || text.contains(':');
-    if kernel || Path::new(text).is_file() {
+    let path = Path::new(text);
+    let named = text == "host" || text.contains(':');
+    if named || path.is_file() || kernel::is_tree(path) {
         return Ok(Found::Kernel);
     }
     let mut found: Vec<Stored> = Vec::new();
