@@ -6,7 +6,7 @@ use crate::trouble::refused;
 use crate::{ARM64, boots, group, machine, proofs, proofs_cpu};
 use pidone::record::Verdict;
 use xtask::arch::{AARCH64, X86_64};
-use xtask::cmd::boot::Args;
+use xtask::boot::BootRequest as Args;
 use xtask::kernel;
 use xtask::topology::Smp;
 

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 use xtask::arch::ALL;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::{build, ci, dist};
 

@@ -2,8 +2,8 @@
 
 use crate::machine;
 use tempfile::TempDir;
-use xtask::cmd::boot;
-use xtask::cmd::boot::ready::Ready;
+use xtask::boot::BootRequest;
+use xtask::boot::ready::{Ready, Setting};
 use xtask::cmd::compare::{Args, comparison};
 use xtask::compare::Verdict;
 use xtask::exit::Exit;
@@ -27,10 +27,10 @@ fn args(store: &TempDir, a: &str, b: &str) -> Args {
 #[test]
 fn a_kernel_is_itself_and_a_slower_one_is_slower() {
     let store = TempDir::new().unwrap();
-    let words = ["--deterministic", "3", "--smp", "1"];
     let kernels = Args {
         seeds: Some(1),
-        to_boot: words.map(str::to_owned).to_vec(),
+        deterministic: Some(3),
+        smp: Smp::Flat(1),
         plan: PLAN.map(str::to_owned).to_vec(),
         ..args(&store, KERNEL, KERNEL)
     };
@@ -40,7 +40,7 @@ fn a_kernel_is_itself_and_a_slower_one_is_slower() {
     assert!(same.rows.iter().all(|row| row.verdict == Verdict::Same));
     let [a, _] = &same.boots;
 
-    let slow = boot::Args {
+    let slow = BootRequest {
         smp: Smp::Flat(1),
         deterministic: Some(3),
         append: vec!["audit=1".to_owned()],
@@ -48,8 +48,10 @@ fn a_kernel_is_itself_and_a_slower_one_is_slower() {
         ..machine(KERNEL)
     };
     let ready = Ready::new(&slow).unwrap();
-    let slow = ready.boot_and_store(&slow, store.path()).unwrap();
-    assert_eq!(slow.exit, Exit::Good, "{}", slow.report.reason);
+    let slow = ready
+        .boot_and_store(ready.seed(), &Setting::alone(), store.path())
+        .unwrap();
+    assert_eq!(slow.meta.exit_code, Exit::Good, "{}", slow.report.reason);
     let slow = slow.dir.display().to_string();
     for (from, to, code, verdict) in [
         (&a[0], &slow, 1, Verdict::Worse),

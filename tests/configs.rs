@@ -6,7 +6,7 @@ use pidone::record;
 use pidone::workloads::ALL;
 use std::fs;
 use std::path::Path;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::kconfig::{Config, fragment};
 use xtask::kernel_build::{self, Built, Order, folder};

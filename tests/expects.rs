@@ -2,7 +2,7 @@
 
 use crate::booted;
 use std::fs;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::model::Outcome;
 

@@ -10,8 +10,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Instant;
 use xtask::arch::Arch;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
-use xtask::cmd::boot::{Args, boot};
 use xtask::exit::Exit;
 use xtask::model::Outcome;
 

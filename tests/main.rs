@@ -43,7 +43,7 @@ mod smoke;
 mod tidy;
 mod trouble;
 
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::model::{Group, Outcome, Report, Run};
 

@@ -3,7 +3,7 @@
 use crate::machine;
 use pidone::record::Verdict;
 use std::fs;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::cmd::test::NEWEST;
 use xtask::exit::Exit;
 use xtask::model::Outcome;

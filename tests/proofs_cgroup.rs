@@ -7,8 +7,8 @@ use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use xtask::arch::Arch;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
-use xtask::cmd::boot::{Args, boot};
 use xtask::model::{Group, Report, Run};
 
 /// On two nodes with a CPU each. A leaf named twice is another one each time.

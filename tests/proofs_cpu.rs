@@ -3,7 +3,7 @@
 
 use crate::{at_least, counter, good, group, machine};
 use pidone::record::Verdict;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::model::{Report, Run};
 
 const PLAN: &str = "time=300ms work=CachePressure size_kib=64 \

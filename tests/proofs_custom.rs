@@ -6,8 +6,8 @@ use pidone::record;
 use pidone::record::Verdict;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
-use xtask::cmd::boot::{Args, boot};
 use xtask::exit::Exit;
 use xtask::model::{Group, Outcome, Report, Run};
 

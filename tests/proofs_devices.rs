@@ -3,8 +3,8 @@
 use crate::{all_well, at_least, booted, machine};
 use pidone::record::Verdict;
 use std::process::Command;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
-use xtask::cmd::boot::{Args, boot};
 use xtask::exit::Exit;
 use xtask::model::{Outcome, Report, Run, Worker};
 

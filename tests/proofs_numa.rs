@@ -2,7 +2,7 @@
 
 use crate::{all_well, at_least, machine};
 use pidone::record::Verdict;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::model::{Outcome, Report, Run};
 

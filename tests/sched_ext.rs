@@ -5,7 +5,7 @@ use pidone::record::Verdict;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::kernel_build::{self, Order};
 use xtask::model::{Outcome, Report, Run, Scheduler};

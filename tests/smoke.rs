@@ -3,7 +3,7 @@
 use crate::machine;
 use pidone::record::Verdict;
 use pidone::workloads::ALL;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::model::{Report, Run};
 use xtask::topology::{Memory, Smp};

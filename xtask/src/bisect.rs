@@ -10,6 +10,7 @@ pub mod git;
 pub mod show;
 pub mod state;
 
+use crate::interrupt;
 use crate::metrics::Better;
 use anyhow::{Result, bail};
 use decide::{Apart, Order, Scale, Threshold, like};
@@ -32,15 +33,15 @@ pub trait Lab {
     /// # Errors
     ///
     /// The tool failed, which says nothing of the kernel.
-    fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Seen>;
+    fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Measurement>;
 
     /// Says what is being done.
     fn say(&mut self, text: &str);
 }
 
-/// A boot, and the initramfs that it ran.
+/// A boot, what was measured of it, and the initramfs that it ran.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct Measurement {
     /// The boot.
     pub boot: Boot,
     /// Hash of the initramfs.
@@ -302,6 +303,8 @@ impl Bisection<'_> {
         }
         self.repo.checkout(commit)?;
         let built = lab.build()?;
+        // A build that was interrupted says nothing of the commit.
+        interrupt::check()?;
         let known = self.state.commit(commit);
         match &built {
             Ok(image) => known.image = Some(image.clone()),

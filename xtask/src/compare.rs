@@ -12,8 +12,8 @@ pub mod table;
 
 use self::rows::{decidable, judge, rows_of};
 use crate::exit::Exit;
+use crate::finished::FinishedBoot;
 use crate::metrics::{Better, Selector};
-use crate::model::Report;
 use crate::noise::Noise;
 use crate::stats::{ALPHA, rank_test};
 use anyhow::{Result, bail};
@@ -24,30 +24,13 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What spreads more than this from one boot to the next is warned of.
 const WIDE: f64 = 0.1;
 
-/// A boot.
-#[derive(Debug, Clone, Default)]
-pub struct Sample {
-    /// Its name.
-    pub name: String,
-    /// What came of it.
-    pub report: Report,
-    /// How a verb ends for it.
-    pub exit: Exit,
-    /// Seed of a deterministic machine.
-    pub seed: Option<u64>,
-    /// Of everything else that was booted.
-    pub made_of: String,
-    /// What else its host did.
-    pub noise: Option<Noise>,
-}
-
 /// One side of a comparison.
 #[derive(Debug, Clone, Default)]
 pub struct Side {
     /// What it is called.
     pub name: String,
     /// Its boots.
-    pub samples: Vec<Sample>,
+    pub boots: Vec<FinishedBoot>,
 }
 
 /// What to compare.
@@ -203,7 +186,7 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
         noise(a, b, &rows, &mut warnings);
     }
     let digests = |&(_, at, bt): &(u64, usize, usize)| {
-        let digest = |sample: &Sample| sample.report.digest.clone();
+        let digest = |boot: &FinishedBoot| boot.report.digest.clone();
         (digest(good_a[at]), digest(good_b[bt]))
     };
     let mut digests = pairs.iter().map(digests);
@@ -215,8 +198,8 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
         None => overall(&rows, identical, deterministic),
     };
     let names = |side: &Side| {
-        let samples = side.samples.iter();
-        samples.map(|sample| sample.name.clone()).collect()
+        let samples = side.boots.iter();
+        samples.map(|boot| boot.name()).collect()
     };
     Ok(Comparison {
         schema: 1,
@@ -235,14 +218,16 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
 /// Whether both sides are of deterministic machines. Refuses those that differ
 /// in this, or in their architecture.
 pub(crate) fn modes(a: &Side, b: &Side) -> Result<bool> {
-    let all = || a.samples.iter().chain(&b.samples);
-    let hellos = all().filter_map(|sample| sample.report.hello.as_ref());
+    let all = || a.boots.iter().chain(&b.boots);
+    let hellos = all().filter_map(|boot| boot.report.hello.as_ref());
     let arches: BTreeSet<_> = hellos.map(|h| h.machine.as_str()).collect();
     if arches.len() > 1 {
         let arches: Vec<_> = arches.into_iter().collect();
         bail!("boots of {} do not compare", arches.join(" and of "));
     }
-    let seeded = all().filter(|sample| sample.seed.is_some()).count();
+    let seeded = all()
+        .filter(|boot| boot.meta.deterministic.is_some())
+        .count();
     match (seeded, all().count() - seeded) {
         (_, 0) => Ok(true),
         (0, _) => Ok(false),
@@ -254,10 +239,10 @@ pub(crate) fn modes(a: &Side, b: &Side) -> Result<bool> {
 
 /// Refuses different plans.
 pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
-    let all = a.samples.iter().chain(&b.samples);
-    let mut known: Option<(&str, String)> = None;
-    for sample in all {
-        let Some(hello) = &sample.report.hello else {
+    let all = a.boots.iter().chain(&b.boots);
+    let mut known: Option<(String, String)> = None;
+    for boot in all {
+        let Some(hello) = &boot.report.hello else {
             continue;
         };
         let plan = hello.plan.join(" ");
@@ -265,10 +250,10 @@ pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
             Some((name, other)) if *other != plan => bail!(
                 "different plans do not compare: that of {name} is `{other}`, \
                  that of {} is `{plan}`",
-                sample.name
+                boot.name()
             ),
             Some(_) => {}
-            None => known = Some((&sample.name, plan)),
+            None => known = Some((boot.name(), plan)),
         }
     }
     Ok(())
@@ -276,8 +261,8 @@ pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
 
 /// Warns of everything that differs beside the kernel.
 fn machines(a: &Side, b: &Side, warnings: &mut Vec<String>) {
-    let all = || a.samples.iter().chain(&b.samples);
-    let hellos = || all().filter_map(|sample| sample.report.hello.as_ref());
+    let all = || a.boots.iter().chain(&b.boots);
+    let hellos = || all().filter_map(|boot| boot.report.hello.as_ref());
     let mut check = |what: &str, values: BTreeSet<String>| {
         if values.len() > 1 {
             let values: Vec<String> = values.into_iter().collect();
@@ -308,12 +293,13 @@ fn failures(
     warnings: &mut Vec<String>,
 ) -> Option<Overall> {
     let said = ["A", "B"].iter().zip([a, b]).map(|(letter, side)| {
-        let mut bad = side.samples.iter().filter(|s| s.exit != Exit::Good);
-        let (first, all) = (bad.next()?, side.samples.len());
+        let mut bad =
+            side.boots.iter().filter(|s| s.meta.exit_code != Exit::Good);
+        let (first, all) = (bad.next()?, side.boots.len());
         Some(format!(
             "{letter}: {} of {all} boots were not good; {}: {}: {}",
             bad.count() + 1,
-            first.name,
+            first.name(),
             first.report.outcome,
             first.report.reason
         ))
@@ -325,9 +311,10 @@ fn failures(
         Some((verdict.to_owned(), why, code))
     };
     let fails = |side: &Side| -> Vec<f64> {
-        let of =
-            |sample: &Sample| f64::from(u8::from(sample.exit == Exit::Bad));
-        side.samples.iter().map(of).collect()
+        let of = |boot: &FinishedBoot| {
+            f64::from(u8::from(boot.meta.exit_code == Exit::Bad))
+        };
+        side.boots.iter().map(of).collect()
     };
     let (of_a, of_b) = (fails(a), fails(b));
     let sum = |fails: &[f64]| fails.iter().sum::<f64>();
@@ -341,8 +328,11 @@ fn failures(
         };
     }
     let seeds = |side: &Side, bad: bool| -> BTreeSet<Option<u64>> {
-        let mine = side.samples.iter().filter(|s| (s.exit == Exit::Bad) == bad);
-        mine.map(|sample| sample.seed).collect()
+        let mine = side
+            .boots
+            .iter()
+            .filter(|s| (s.meta.exit_code == Exit::Bad) == bad);
+        mine.map(|boot| boot.meta.deterministic).collect()
     };
     let only_b = match deterministic {
         true => !seeds(b, true).is_disjoint(&seeds(a, false)),
@@ -355,21 +345,22 @@ fn failures(
 }
 
 /// The boots that ended well.
-fn good(side: &Side) -> Vec<&Sample> {
-    let good = |sample: &&Sample| sample.exit == Exit::Good;
-    side.samples.iter().filter(good).collect()
+fn good(side: &Side) -> Vec<&FinishedBoot> {
+    let good = |boot: &&FinishedBoot| boot.meta.exit_code == Exit::Good;
+    side.boots.iter().filter(good).collect()
 }
 
 /// Indices of boots with the same seed on both sides: of several with one
 /// seed, which are the same, the first.
 fn pairs(
-    a: &[&Sample],
-    b: &[&Sample],
+    a: &[&FinishedBoot],
+    b: &[&FinishedBoot],
     warnings: &mut Vec<String>,
 ) -> Vec<(u64, usize, usize)> {
-    let seeds = |side: &[&Sample]| -> BTreeMap<u64, usize> {
+    let seeds = |side: &[&FinishedBoot]| -> BTreeMap<u64, usize> {
         let all = side.iter().enumerate().rev();
-        all.filter_map(|(at, s)| Some((s.seed?, at))).collect()
+        all.filter_map(|(at, s)| Some((s.meta.deterministic?, at)))
+            .collect()
     };
     let (of_a, of_b) = (seeds(a), seeds(b));
     let lonely = of_a.keys().filter(|seed| !of_b.contains_key(seed)).count()
@@ -388,8 +379,8 @@ fn pairs(
 
 /// Warns of a host that did other things, and of metrics that wander.
 fn noise(a: &Side, b: &Side, rows: &[Row], warnings: &mut Vec<String>) {
-    let all: Vec<&Sample> = a.samples.iter().chain(&b.samples).collect();
-    let loud = all.iter().filter_map(|sample| sample.noise);
+    let all: Vec<&FinishedBoot> = a.boots.iter().chain(&b.boots).collect();
+    let loud = all.iter().filter_map(|boot| boot.meta.noise);
     let loud: Vec<Noise> = loud.filter(Noise::loud).collect();
     if let Some(most) = loud.iter().copied().reduce(|x, y| x.most(&y)) {
         warnings.push(format!(

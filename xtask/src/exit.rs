@@ -1,8 +1,22 @@
 //! Exit codes of every verb, safe under `git bisect run`.
 
 use anyhow::anyhow;
+use core::fmt;
 use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
+
+/// What was to tell something of a kernel was killed or interrupted, or ran
+/// out of room. As an error it ends every verb with [`Exit::CannotTell`].
+#[derive(Debug)]
+pub struct NoEvidence(pub String);
+
+impl fmt::Display for NoEvidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl core::error::Error for NoEvidence {}
 
 /// How a verb ends, or what a boot says of its kernel; the worse, the greater.
 ///

@@ -2,11 +2,16 @@
 //! logs, a stored run, standard input.
 
 use crate::decode::Boot;
-use crate::store::{self, Meta};
+use crate::finished::Meta;
+use crate::interrupt;
+use crate::store::{self, StoredRun};
 use anyhow::{Context, Result, bail};
+use core::time::Duration;
 use std::fs;
 use std::io::{IsTerminal, Read};
 use std::path::Path;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread;
 
 /// What was kept of a boot.
 #[derive(Debug, Clone, Default)]
@@ -29,28 +34,18 @@ impl Input {
             meta: None,
         };
         if name == "-" {
-            let mut log = Vec::new();
-            if std::io::stdin().is_terminal() {
-                eprintln!("a log is read from the terminal, up to Ctrl-D");
-            }
-            std::io::stdin()
-                .read_to_end(&mut log)
-                .context("standard input")?;
-            return Ok(of_log(log));
+            return Ok(of_log(stdin()?));
         }
         let path = Path::new(name);
         if !path.is_dir() {
             let log = fs::read(path).with_context(|| name.to_owned())?;
             return Ok(of_log(log));
         }
-        let port = |name: &str| {
-            let path = path.join(name);
-            fs::read(&path).with_context(|| path.display().to_string())
-        };
+        let port = |name: &str| store::log(path, name);
         let ports = vec![port(store::CONSOLE)?, port(store::RECORDS)?];
         // Logs that `--logs` kept come without it.
         let meta = match path.join(store::META).exists() {
-            true => Some(store::meta(path)?),
+            true => Some(StoredRun::at(path)?.meta),
             false => None,
         };
         Ok(Self { ports, meta })
@@ -66,6 +61,28 @@ impl Input {
     #[must_use]
     pub fn ports(&self) -> Vec<&[u8]> {
         self.ports.iter().map(Vec::as_slice).collect()
+    }
+}
+
+/// All of standard input. Whatever it comes from may never end, and a signal
+/// ends the wait.
+fn stdin() -> Result<Vec<u8>> {
+    if std::io::stdin().is_terminal() {
+        eprintln!("a log is read from the terminal, up to Ctrl-D");
+    }
+    let (sender, receiver) = channel();
+    thread::spawn(move || {
+        let mut log = Vec::new();
+        let read = std::io::stdin().read_to_end(&mut log);
+        // Nobody waits for it any more after a signal.
+        let _gone = sender.send(read.map(|_| log));
+    });
+    loop {
+        interrupt::check()?;
+        match receiver.recv_timeout(Duration::from_millis(100)) {
+            Err(RecvTimeoutError::Timeout) => {}
+            read => return read?.context("standard input"),
+        }
     }
 }
 

@@ -5,9 +5,10 @@
 //! with those of a baseline by their medians. What cannot be told is never
 //! called bad: a bisection would blame a commit for it.
 
-use crate::cmd::boot::plan::Works;
-use crate::compare::{Sample, table};
+use crate::boot::plan::Works;
+use crate::compare::table;
 use crate::exit::Exit;
+use crate::finished::FinishedBoot;
 use crate::metrics::{self, Better, Selector};
 use crate::model::{Outcome, Report};
 use crate::stats::median;
@@ -251,7 +252,7 @@ pub struct Asked {
 #[derive(Debug, Clone)]
 pub struct Baseline {
     /// They.
-    pub samples: Vec<Sample>,
+    pub boots: Vec<FinishedBoot>,
     /// In these metrics, or else in those that are judged by default.
     pub metrics: Vec<Selector>,
     /// By more than this share.
@@ -263,10 +264,10 @@ pub struct Baseline {
 /// # Errors
 ///
 /// There is no such run or metric, or it is better neither way.
-pub fn judge(asked: &Asked, boots: &[Sample]) -> Result<Opinion> {
+pub fn judge(asked: &Asked, boots: &[FinishedBoot]) -> Result<Opinion> {
     let ends = boots.iter();
     let ends: Vec<Opinion> = ends
-        .map(|boot| ended(&boot.report, boot.exit, asked.policy))
+        .map(|boot| ended(&boot.report, boot.meta.exit_code, asked.policy))
         .collect();
     // A kernel that crashes now and then is bad.
     if let Some(bad) = ends.iter().find(|end| end.0 == Call::Bad) {
@@ -274,7 +275,7 @@ pub fn judge(asked: &Asked, boots: &[Sample]) -> Result<Opinion> {
     }
     let pairs = boots.iter().zip(&ends);
     let good = pairs.filter(|(_, end)| end.0 == Call::Good);
-    let good: Vec<&Sample> = good.map(|(boot, _)| boot).collect();
+    let good: Vec<&FinishedBoot> = good.map(|(boot, _)| boot).collect();
     if good.len() * 2 <= boots.len() {
         return Ok(most(&ends));
     }
@@ -295,8 +296,8 @@ pub fn judge(asked: &Asked, boots: &[Sample]) -> Result<Opinion> {
 }
 
 /// Each metric beside that of the baseline.
-fn worse(baseline: &Baseline, now: &[&Sample]) -> Result<Vec<Opinion>> {
-    let old: Vec<&Sample> = baseline.samples.iter().collect();
+fn worse(baseline: &Baseline, now: &[&FinishedBoot]) -> Result<Vec<Opinion>> {
+    let old: Vec<&FinishedBoot> = baseline.boots.iter().collect();
     let selectors = match (baseline.metrics.is_empty(), old.first()) {
         (true, Some(first)) => {
             let runs = metrics::of_report(&first.report);
@@ -374,7 +375,7 @@ fn worse(baseline: &Baseline, now: &[&Sample]) -> Result<Vec<Opinion>> {
 /// A metric of one run of each boot that has it, and its unit.
 fn values(
     selector: &Selector,
-    boots: &[&Sample],
+    boots: &[&FinishedBoot],
 ) -> Result<(Vec<f64>, String)> {
     let (mut values, mut unit) = (Vec::new(), String::new());
     for boot in boots {

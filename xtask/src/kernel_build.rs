@@ -11,7 +11,7 @@ mod source;
 
 use crate::arch::{Arch, X86_64};
 use crate::kconfig::{self, Config, Request, lang::Kconfig};
-use crate::{build, cache, tools};
+use crate::{build, cache, interrupt, tools};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -152,7 +152,7 @@ pub fn build(order: &Order) -> Result<Built> {
     let objects = objects(&source, order.arch)?;
     // Another process may be building the same.
     let lock = fs::File::create(objects.join("pidone.lock"))?;
-    lock.lock().context("lock of the build directory")?;
+    interrupt::hold(&lock, "another build of this tree")?;
     if let Some(image) = image_in(&dir) {
         return Ok(Built {
             image,

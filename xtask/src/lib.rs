@@ -2,6 +2,7 @@
 
 pub mod arch;
 pub mod bisect;
+pub mod boot;
 pub mod build;
 pub mod cache;
 pub mod catalogue;
@@ -14,8 +15,10 @@ pub mod devices;
 pub mod dist;
 pub mod duration;
 pub mod exit;
+pub mod finished;
 pub mod format;
 pub mod input;
+pub mod interrupt;
 pub mod judge;
 pub mod kconfig;
 pub mod kernel;

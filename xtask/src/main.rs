@@ -6,7 +6,8 @@ use xtask::cmd::{
     bisect, boot, build, ci, compare, decode, dist, explain, judge, kernel,
     list, matrix, pack, report, runs, setup, test,
 };
-use xtask::exit::Exit;
+use xtask::exit::{Exit, NoEvidence};
+use xtask::interrupt;
 use xtask::usage;
 
 /// Build, pack and boot pidone, and decode what it says.
@@ -90,6 +91,10 @@ fn real_main() -> Exit {
             return Exit::Tool;
         }
     };
+    if let Err(error) = interrupt::watch() {
+        eprintln!("error: {error:#}");
+        return Exit::Tool;
+    }
     let result = match &args.verb {
         Verb::Setup(args) => setup::run(args),
         Verb::Build(args) => build::run(args),
@@ -111,6 +116,11 @@ fn real_main() -> Exit {
     };
     match result {
         Ok(exit) => exit,
+        // It says nothing of a kernel.
+        Err(error) if error.is::<NoEvidence>() || interrupt::happened() => {
+            eprintln!("cannot tell: {error:#}");
+            Exit::CannotTell
+        }
         Err(error) => {
             eprintln!("error: {error:#}");
             Exit::Tool

@@ -6,6 +6,7 @@ use crate::tools;
 use crate::topology::Topology;
 use anyhow::{Context, Result};
 use std::fs;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -135,14 +136,43 @@ impl Machine {
                 disks.push(file);
             }
         }
+        let log = self.dir.join("qemu.log");
         let child = command
             .args(self.args()?)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(self.dir.join("qemu.log"))?)
+            .stderr(fs::File::create(&log)?)
             .spawn()
             .with_context(|| format!("{qemu} cannot be started"))?;
-        Ok(Vm { child, disks })
+        Ok(Vm { child, log, disks })
+    }
+}
+
+/// How a machine ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It powered off, or its kernel died.
+    ByItself,
+    /// Somebody ended QEMU, or the host did.
+    Killed(String),
+    /// QEMU could not go on, for this reason.
+    Failed(String),
+}
+
+/// How QEMU says that a signal ended it, with the status of success.
+const TERMINATED: &str = "terminating on signal";
+
+impl Ended {
+    /// What a status means beside what QEMU said.
+    fn of(status: ExitStatus, said: &str) -> Self {
+        let mut lines = said.lines();
+        let line = lines.find(|line| line.contains(TERMINATED));
+        match (status.signal(), line) {
+            (Some(signal), _) => Self::Killed(format!("signal {signal}")),
+            (None, Some(line)) => Self::Killed(line.to_owned()),
+            (None, None) if status.success() => Self::ByItself,
+            (None, None) => Self::Failed(said.to_owned()),
+        }
     }
 }
 
@@ -150,6 +180,8 @@ impl Machine {
 #[derive(Debug)]
 pub struct Vm {
     child: Child,
+    /// What QEMU says.
+    log: PathBuf,
     /// Files to remove.
     disks: Vec<PathBuf>,
 }
@@ -160,8 +192,12 @@ impl Vm {
     /// # Errors
     ///
     /// The process cannot be asked.
-    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().context("qemu")
+    pub fn ended(&mut self) -> Result<Option<Ended>> {
+        let status = self.child.try_wait().context("qemu")?;
+        Ok(status.map(|status| {
+            let said = fs::read_to_string(&self.log).unwrap_or_default();
+            Ended::of(status, said.trim())
+        }))
     }
 
     /// What `/proc` has of it; nothing if that does not tell.
@@ -203,9 +239,10 @@ pub fn kvm_works(arch: &Arch) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Machine, Nic, Topology};
+    use super::{Ended, ExitStatus, Machine, Nic, Topology};
     use crate::arch::{AARCH64, X86_64};
     use crate::topology::Smp;
+    use std::os::unix::process::ExitStatusExt;
 
     fn machine() -> Machine {
         Machine {
@@ -256,6 +293,21 @@ mod tests {
             "-append console=ttyAMA0 panic=-1",
         ] {
             assert!(args.contains(part), "{part} in {args}");
+        }
+    }
+
+    #[test]
+    fn whoever_ended_qemu_did_not_judge_a_kernel() {
+        let term = "qemu-system-x86_64: terminating on signal 15 from pid 7";
+        let (killed, code) = (ExitStatus::from_raw(9), ExitStatus::from_raw);
+        for (status, said, ended) in [
+            (code(0), "", Ended::ByItself),
+            (code(0), "warning: x", Ended::ByItself),
+            (code(0), term, Ended::Killed(term.to_owned())),
+            (killed, "", Ended::Killed("signal 9".to_owned())),
+            (code(256), "no such", Ended::Failed("no such".to_owned())),
+        ] {
+            assert_eq!(Ended::of(status, said), ended, "{said}");
         }
     }
 

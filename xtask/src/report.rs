@@ -13,8 +13,8 @@ mod runs;
 mod scheduler;
 
 use self::html::Html;
+use crate::finished::Meta;
 use crate::model::{Group, Outcome, Report, Run};
-use crate::store::Meta;
 use core::fmt;
 
 /// How every page begins, by which one is told from other files.

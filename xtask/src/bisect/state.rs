@@ -1,10 +1,10 @@
 //! What a bisection knows, kept in a file after every boot, so that it may be
 //! interrupted at any time.
 
+use crate::finished::read_json;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -103,14 +103,12 @@ impl State {
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// It cannot be read, or another release wrote it.
     pub fn read(file: &Path) -> Result<Option<Self>> {
-        let what = || file.display().to_string();
         if !file.exists() {
             return Ok(None);
         }
-        let text = fs::read_to_string(file).with_context(what)?;
-        serde_json::from_str(&text).map(Some).with_context(what)
+        read_json(file).map(Some)
     }
 
     /// Puts it into a file, which is whole at any time.

@@ -4,7 +4,7 @@
 use super::decide::{Order, Scale, Threshold};
 use super::git::Repo;
 use super::state::{Boot, Mark, State};
-use super::{Answer, Asked, Bisection, Lab, Seen};
+use super::{Answer, Asked, Bisection, Lab, Measurement};
 use crate::metrics::Better;
 use anyhow::{Result, bail};
 use rand_core::{Rng, SeedableRng};
@@ -53,6 +53,7 @@ impl History {
         let repo = Repo::open(&self.tree(), &place)?;
         let (good, bad) = (self.commits.first(), self.commits.last());
         let mut state = State::read(&self.file())?.unwrap_or_else(|| State {
+            schema: crate::finished::SCHEMA,
             good: good.unwrap().clone(),
             bad: bad.unwrap().clone(),
             ..State::default()
@@ -159,7 +160,7 @@ impl Lab for Fake {
         Ok(Ok(image))
     }
 
-    fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Seen> {
+    fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Measurement> {
         self.boots += 1;
         if self.fails_at == Some(self.boots) {
             bail!("interrupted");
@@ -188,7 +189,7 @@ impl Lab for Fake {
                 boot.value = Some(number * all);
             }
         }
-        Ok(Seen {
+        Ok(Measurement {
             boot,
             initramfs: self.initramfs.to_owned(),
             floor: Some(0.01),

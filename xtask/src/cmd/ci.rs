@@ -1,9 +1,10 @@
 //! `ci`: job definitions for continuous integration systems.
 
 use crate::arch::{Arch, X86_64};
+use crate::boot::plan;
 use crate::build;
 use crate::ci::{ALONE, Job, System, cells, several, split};
-use crate::cmd::{boot, matrix};
+use crate::cmd::matrix;
 use crate::exit::Exit;
 use crate::matrix::listed;
 use anyhow::{Context, Result, bail};
@@ -90,8 +91,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     }
     let words = args.plan.iter().filter(|word| *word != "--");
     let plan: Vec<String> = words.cloned().collect();
-    let (planned, _works) =
-        boot::plan::check(&plan.join(" "), &Archive::default())?;
+    let (planned, _works) = plan::check(&plan.join(" "), &Archive::default())?;
     let kernel = match &args.kernel {
         Some(kernel) => kernel.clone(),
         None if args.system == System::KernelCi => "none".to_owned(),
@@ -151,12 +151,12 @@ fn of_matrix(args: &Args) -> Result<Exit> {
         }
     }
     let cells = matrix::read(file, &args.only)?;
-    let boots = matrix::prepare::args(file, &cells)?;
+    matrix::prepare::check(file, &cells)?;
     let (mut jobs, mut wrong) = (Vec::new(), Vec::new());
     let common = common(args);
-    for (cell, boot) in cells.iter().zip(&boots) {
-        let planned = boot::plan::takes(boot)?;
-        match cells::jobs(cell, boot, planned, &common, args.system) {
+    for cell in &cells {
+        let planned = plan::takes(&cell.request)?;
+        match cells::jobs(cell, planned, &common, args.system) {
             Ok(mut of_cell) => jobs.append(&mut of_cell),
             Err(mut of_cell) => wrong.append(&mut of_cell),
         }

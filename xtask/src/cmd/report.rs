@@ -1,8 +1,8 @@
 //! `report`: runs as a page of HTML.
 
-use super::runs;
 use crate::decode::decode_ports;
 use crate::exit::Exit;
+use crate::finished::{from_json, read_json};
 use crate::input::{Input, choose};
 use crate::model::Report;
 use crate::report::{MARK, Source, render};
@@ -56,7 +56,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     if args.run.is_empty() {
         bail!("no run was named; `cargo xtask runs` lists them");
     }
-    let root = args.runs.clone().unwrap_or_else(runs::default_dir);
+    let root = args.runs.clone().unwrap_or_else(store::default_dir);
     let mut names: Vec<String> = Vec::new();
     for name in &args.run {
         for place in places(name, &root)? {
@@ -156,11 +156,7 @@ pub fn source(name: &str) -> Result<Source> {
     let stored = Path::new(name).join(store::REPORT);
     if input.meta.is_some() && stored.exists() {
         // As it was judged then, whatever has become of the records' form.
-        let what = || stored.display().to_string();
-        let bytes = fs::read(&stored).with_context(what)?;
-        let report = json(&bytes).with_context(what)?;
-        source.report = report
-            .with_context(|| format!("{} is no report", stored.display()))?;
+        source.report = read_json(&stored)?;
         return Ok(source);
     }
     source.report = Report::new(boot);
@@ -170,17 +166,12 @@ pub fn source(name: &str) -> Result<Source> {
 
 /// The report in a file of JSON; none if it is something else.
 fn json(bytes: &[u8]) -> Result<Option<Report>> {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) else {
-        return Ok(None);
-    };
-    match value.get("schema").and_then(serde_json::Value::as_u64) {
-        Some(1) => serde_json::from_value(value)
+    let object = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    match object.is_some_and(|value| value.get("schema").is_some()) {
+        true => from_json(bytes)
             .map(Some)
             .context("no report as docs/json.md has it"),
-        Some(other) => {
-            bail!("a report of schema {other}; this release knows schema 1")
-        }
-        None => Ok(None),
+        false => Ok(None),
     }
 }
 

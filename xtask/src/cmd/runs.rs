@@ -1,7 +1,7 @@
 //! `runs`: what is stored.
 
 use crate::exit::Exit;
-use crate::{build, store};
+use crate::store;
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 use comfy_table::{Table, presets::NOTHING};
@@ -27,19 +27,13 @@ pub struct Args {
     json: bool,
 }
 
-/// Where runs are stored unless told otherwise.
-#[must_use]
-pub fn default_dir() -> PathBuf {
-    build::workspace().join("runs")
-}
-
 /// Runs the verb.
 ///
 /// # Errors
 ///
 /// The directory cannot be read.
 pub fn run(args: &Args) -> Result<Exit> {
-    let root = args.runs.clone().unwrap_or_else(default_dir);
+    let root = args.runs.clone().unwrap_or_else(store::default_dir);
     let (runs, wrong) = store::list(&root)?;
     for why in wrong {
         eprintln!("not a run: {why}");
@@ -60,7 +54,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     Ok(Exit::Good)
 }
 
-fn table(runs: &[store::Stored]) -> String {
+fn table(runs: &[store::StoredRun]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
     let cells = runs.iter().any(|run| run.meta.cell.is_some());

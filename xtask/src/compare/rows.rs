@@ -1,6 +1,7 @@
 //! The metrics of both sides, row by row: differences, tests, verdicts.
 
-use super::{Asked, Row, Sample, Verdict};
+use super::{Asked, Row, Verdict};
+use crate::finished::FinishedBoot;
 use crate::metrics::{self, Better, Metric};
 use crate::stats::{
     ALPHA, Found, Interval, corrected, difference, least_likelihood, median,
@@ -23,7 +24,7 @@ const RANGES: f64 = 3.0;
 type Table = BTreeMap<(String, String), Vec<Option<Metric>>>;
 
 fn table(
-    side: &[&Sample],
+    side: &[&FinishedBoot],
     asked: &Asked,
     order: &mut Vec<(String, String)>,
 ) -> Result<Table> {
@@ -52,7 +53,7 @@ fn table(
 }
 
 pub(super) fn rows_of(
-    sides: [&[&Sample]; 2],
+    sides: [&[&FinishedBoot]; 2],
     pairs: &[(u64, usize, usize)],
     asked: &Asked,
 ) -> Result<Vec<Row>> {

@@ -1,6 +1,7 @@
 //! How often a difference is found that cannot be there.
 
-use super::{Asked, Sample, Side, Verdict, compare};
+use super::{Asked, Side, Verdict, compare};
+use crate::finished::FinishedBoot;
 use anyhow::{Result, bail};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -29,19 +30,19 @@ pub struct Splits {
 ///
 /// As those of [`compare`]; or there are less than two boots.
 pub fn splits(
-    samples: &[Sample],
+    boots: &[FinishedBoot],
     asked: &Asked,
     times: usize,
 ) -> Result<Splits> {
-    if samples.len() < 2 {
+    if boots.len() < 2 {
         bail!("one boot cannot be split");
     }
     let mut random = Xoshiro256PlusPlus::seed_from_u64(1);
-    let mut order: Vec<usize> = (0..samples.len()).collect();
-    let half = samples.len() / 2;
+    let mut order: Vec<usize> = (0..boots.len()).collect();
+    let half = boots.len() / 2;
     let mut all = Splits {
         splits: times,
-        sizes: [half, samples.len() - half],
+        sizes: [half, boots.len() - half],
         ..Splits::default()
     };
     for _ in 0..times {
@@ -53,12 +54,14 @@ pub fn splits(
         }
         let side = |of: &[usize]| Side {
             name: String::new(),
-            samples: of
+            boots: of
                 .iter()
                 .zip(0..)
-                .map(|(&at, seed)| Sample {
-                    seed: samples[at].seed.map(|_| seed),
-                    ..samples[at].clone()
+                .map(|(&at, seed)| {
+                    let mut boot = boots[at].clone();
+                    let seeded = boot.meta.deterministic.map(|_| seed);
+                    boot.meta.deterministic = seeded;
+                    boot
                 })
                 .collect(),
         };

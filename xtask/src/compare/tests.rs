@@ -1,9 +1,10 @@
 //! Comparisons of reports that no machine made.
 
 use super::splits::splits;
-use super::{Asked, Comparison, Sample, Side, Verdict, compare, table};
+use super::{Asked, Comparison, Side, Verdict, compare, table};
 use crate::decode::decode;
 use crate::exit::Exit;
+use crate::finished::{FinishedBoot, Meta};
 use crate::metrics::Selector;
 use crate::model::{Outcome, Report};
 use crate::noise::Noise;
@@ -30,16 +31,19 @@ fn report(rate: u64) -> Report {
 }
 
 fn side(name: &str, rates: &[u64], seeded: bool) -> Side {
-    let samples = rates.iter().zip(1..).map(|(&rate, seed)| Sample {
-        name: format!("{name}{seed}"),
+    let boots = rates.iter().zip(1..).map(|(&rate, seed)| FinishedBoot {
+        dir: format!("{name}{seed}").into(),
         report: report(rate),
-        exit: Exit::Good,
-        seed: seeded.then_some(seed),
-        ..Sample::default()
+        meta: Meta {
+            exit_code: Exit::Good,
+            deterministic: seeded.then_some(seed),
+            ..Meta::default()
+        },
+        ..FinishedBoot::default()
     });
     Side {
         name: name.to_owned(),
-        samples: samples.collect(),
+        boots: boots.collect(),
     }
 }
 
@@ -91,8 +95,8 @@ fn samples_of_one_kernel_and_of_a_slower_one() {
 #[test]
 fn each_metric_has_its_own_good_side_or_none() {
     let (a, mut b) = (side("a", &TEN, false), side("b", &TEN, false));
-    for sample in &mut b.samples {
-        let group = &mut sample.report.runs[0].groups[0];
+    for boot in &mut b.boots {
+        let group = &mut boot.report.runs[0].groups[0];
         for worker in &mut group.workers {
             worker.cpu_ns *= 2;
             worker.nvcsw = worker.nvcsw.map(|n| n * 2);
@@ -112,8 +116,8 @@ fn each_metric_has_its_own_good_side_or_none() {
 #[test]
 fn what_is_not_judged_is_not_worse() {
     let (a, mut b) = (side("a", &TEN, false), side("b", &TEN, false));
-    for sample in &mut b.samples {
-        let group = &mut sample.report.runs[0].groups[0];
+    for boot in &mut b.boots {
+        let group = &mut boot.report.runs[0].groups[0];
         for worker in &mut group.workers {
             worker.run_delay_ns = worker.run_delay_ns.map(|ns| ns * 2);
         }
@@ -179,8 +183,8 @@ fn one_seed_is_enough_for_what_seeds_do_not_move() {
 fn placement_left_to_the_scheduler_takes_more_seeds() {
     let unpinned = |rates: &[u64]| {
         let mut side = side("x", rates, true);
-        for sample in &mut side.samples {
-            for worker in &mut sample.report.runs[0].groups[0].workers {
+        for boot in &mut side.boots {
+            for worker in &mut boot.report.runs[0].groups[0].workers {
                 worker.cpus_allowed = vec![0, 1];
             }
         }
@@ -211,10 +215,10 @@ fn a_kernel_is_identical_to_itself() {
             .contains("every figure of every boot is the same")
     );
     let (a, mut b) = (side("a", &TEN, true), side("b", &TEN, true));
-    b.samples.reverse();
+    b.boots.reverse();
     let rate = asked(&["rate"]);
     assert!(compare(&a, &b, &rate).unwrap().identical);
-    b.samples.pop();
+    b.boots.pop();
     assert!(!compare(&a, &b, &rate).unwrap().identical);
     let other = compared(&[1000, 1001], &[1000, 1000], true);
     assert!(!other.identical);
@@ -226,12 +230,12 @@ fn what_was_not_made_to_be_compared_is_refused() {
     let (a, mut b) = (side("a", &[1], false), side("b", &[1], true));
     assert!(refused(&a, &b, &[]).contains("deterministic machines and of"));
     let mut arm = side("b", &[1], false);
-    let hello = arm.samples[0].report.hello.as_mut().unwrap();
+    let hello = arm.boots[0].report.hello.as_mut().unwrap();
     hello.machine = "aarch64".to_owned();
     let said = refused(&a, &arm, &[]);
     assert!(said.contains("of aarch64 and of x86_64 do not"), "{said}");
-    b.samples[0].seed = None;
-    let plan = &mut b.samples[0].report.hello.as_mut().unwrap().plan;
+    b.boots[0].meta.deterministic = None;
+    let plan = &mut b.boots[0].report.hello.as_mut().unwrap().plan;
     plan.push("workers=4".to_owned());
     let said = refused(&a, &b, &[]);
     assert!(said.contains("different plans"), "{said}");
@@ -240,7 +244,7 @@ fn what_was_not_made_to_be_compared_is_refused() {
     let said = refused(&a, &b, &["nosuch"]);
     assert!(said.contains("PipeIo has no such figure"), "{said}");
     let mut silent = b.clone();
-    silent.samples[0].report.runs.clear();
+    silent.boots[0].report.runs.clear();
     let said = refused(&a, &silent, &[]);
     assert!(said.contains("no metric in common"), "{said}");
 }
@@ -250,8 +254,8 @@ fn a_kernel_that_fails_is_worse_if_the_other_does_not() {
     let failing = |name, seeded, boots: &[usize], exit| {
         let mut side = side(name, &TEN, seeded);
         for &boot in boots {
-            side.samples[boot].exit = exit;
-            side.samples[boot].report.outcome = Outcome::Panic;
+            side.boots[boot].meta.exit_code = exit;
+            side.boots[boot].report.outcome = Outcome::Panic;
         }
         side
     };
@@ -298,13 +302,13 @@ fn a_kernel_that_fails_is_worse_if_the_other_does_not() {
 #[test]
 fn what_makes_figures_doubtful_is_warned_of() {
     let (mut a, mut b) = (side("a", &TEN, false), side("b", &TEN, false));
-    a.samples[3].noise = Some(Noise {
+    a.boots[3].meta.noise = Some(Noise {
         load: 6.5,
         others: 1.8,
         steal: 0.0,
     });
-    b.samples[0].report.hello.as_mut().unwrap().cpus = 4;
-    b.samples[1].report.runs[0].groups[0].workers[0].iterations = 2000;
+    b.boots[0].report.hello.as_mut().unwrap().cpus = 4;
+    b.boots[1].report.runs[0].groups[0].workers[0].iterations = 2000;
     let warned = compare(&a, &b, &asked(&["rate"])).unwrap().warnings;
     let all = warned.join("\n");
     for part in [
@@ -316,7 +320,7 @@ fn what_makes_figures_doubtful_is_warned_of() {
     }
     // None of it is of any matter to a deterministic machine.
     let mut a = side("a", &TEN, true);
-    a.samples[0].noise = Some(Noise {
+    a.boots[0].meta.noise = Some(Noise {
         others: 1.8,
         ..Noise::default()
     });
@@ -336,13 +340,13 @@ fn seeds_of_one_side_only_are_left_out() {
 #[test]
 fn splitting_boots_of_one_kernel_finds_little() {
     let all = side("a", &TEN, false);
-    let found = splits(&all.samples, &asked(&["rate"]), 200).unwrap();
+    let found = splits(&all.boots, &asked(&["rate"]), 200).unwrap();
     assert_eq!((found.splits, found.sizes), (200, [5, 5]));
     // One metric at 5 %, and ranks allow no more than that.
     assert!(found.found <= 10 + 10, "{}", found.found);
-    let twice = splits(&all.samples, &asked(&["rate"]), 200).unwrap();
+    let twice = splits(&all.boots, &asked(&["rate"]), 200).unwrap();
     assert_eq!(twice.found, found.found);
-    assert!(splits(&all.samples[..1], &asked(&[]), 1).is_err());
+    assert!(splits(&all.boots[..1], &asked(&[]), 1).is_err());
     let text = table::render_splits(&found);
     assert!(text.starts_with("200 splits of 10 boots into 5 and 5"));
 }

@@ -1,9 +1,9 @@
 //! Opinions of boots that no machine made.
 
 use super::{As, Asked, Baseline, Call, Condition, Policy, Share, judge, most};
-use crate::compare::Sample;
 use crate::decode::decode;
 use crate::exit::Exit;
+use crate::finished::{FinishedBoot, Meta};
 use crate::metrics::Selector;
 use crate::model::{Outcome, Report};
 use crate::testing::Stream;
@@ -15,19 +15,22 @@ const POLICY: Policy = Policy {
 };
 
 /// A boot that ended well; PipeIo went round 48,210 times.
-fn boot() -> Sample {
+fn boot() -> FinishedBoot {
     let log = Stream::sample().once();
     let mut report = Report::new(&decode(log.as_bytes()).newest());
     report.outcome = Outcome::Ok;
-    Sample {
+    FinishedBoot {
         report,
-        exit: Exit::Good,
-        ..Sample::default()
+        meta: Meta {
+            exit_code: Exit::Good,
+            ..Meta::default()
+        },
+        ..FinishedBoot::default()
     }
 }
 
 /// As much as so many percent of the usual.
-fn faster(percent: u64) -> Sample {
+fn faster(percent: u64) -> FinishedBoot {
     let mut boot = boot();
     let group = &mut boot.report.runs[0].groups[0];
     for worker in &mut group.workers {
@@ -36,10 +39,11 @@ fn faster(percent: u64) -> Sample {
     boot
 }
 
-fn ended(outcome: Outcome, exit: Exit) -> Sample {
+fn ended(outcome: Outcome, exit: Exit) -> FinishedBoot {
     let mut boot = boot();
     boot.report.outcome = outcome;
-    Sample { exit, ..boot }
+    boot.meta.exit_code = exit;
+    boot
 }
 
 fn asked(conditions: &[&str]) -> Asked {
@@ -53,7 +57,7 @@ fn asked(conditions: &[&str]) -> Asked {
     }
 }
 
-fn call(asked: &Asked, boots: &[Sample]) -> (Call, String) {
+fn call(asked: &Asked, boots: &[FinishedBoot]) -> (Call, String) {
     judge(asked, boots).unwrap()
 }
 
@@ -138,7 +142,7 @@ fn what_is_worse_than_the_baseline_by_more_is_bad() {
     let mut with = |metrics: &[&str], by| {
         let parse = |text: &&str| Selector::parse(text).unwrap();
         asked.baseline = Some(Baseline {
-            samples: vec![faster(99), boot(), faster(101)],
+            boots: vec![faster(99), boot(), faster(101)],
             metrics: metrics.iter().map(parse).collect(),
             by,
         });

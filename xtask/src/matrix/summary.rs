@@ -2,26 +2,28 @@
 
 use super::Cell;
 use crate::exit::Exit;
+use crate::finished::FinishedBoot;
 use crate::format::{Format, csv, junit};
-use crate::model::Report;
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// A boot that has ended.
+/// A boot of a cell.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct CellBoot {
     /// The number of its cell.
     pub cell: usize,
     /// Which boot of the cell, from 1.
-    pub boot: u64,
-    /// Where it is stored.
-    pub dir: PathBuf,
-    /// What came of it.
-    pub report: Report,
-    /// How a verb ends for it.
-    pub exit: Exit,
+    pub number: u64,
+    /// The boot.
+    pub boot: FinishedBoot,
+}
+
+impl CellBoot {
+    fn exit(&self) -> Exit {
+        self.boot.meta.exit_code
+    }
 }
 
 /// A matrix that was worked off.
@@ -34,7 +36,7 @@ pub struct Summary {
     /// Its cells.
     pub cells: Vec<Cell>,
     /// What came of them.
-    pub boots: Vec<Ended>,
+    pub boots: Vec<CellBoot>,
 }
 
 /// How boots end, and the columns that count them.
@@ -65,19 +67,19 @@ impl Summary {
     /// One for all: that of the worst boot.
     #[must_use]
     pub fn exit(&self) -> Exit {
-        Exit::of_all(self.boots.iter().map(|boot| boot.exit))
+        Exit::of_all(self.boots.iter().map(CellBoot::exit))
     }
 
     /// The boots of a cell, in their order.
-    fn of(&self, cell: usize) -> Vec<&Ended> {
+    fn of(&self, cell: usize) -> Vec<&CellBoot> {
         let mine = self.boots.iter().filter(|boot| boot.cell == cell);
-        let mut mine: Vec<&Ended> = mine.collect();
-        mine.sort_by_key(|boot| boot.boot);
+        let mut mine: Vec<&CellBoot> = mine.collect();
+        mine.sort_by_key(|boot| boot.number);
         mine
     }
 
     /// All boots with the names of their cells.
-    fn named(&self) -> Vec<(String, &Ended)> {
+    fn named(&self) -> Vec<(String, &CellBoot)> {
         let all = self.cells.iter().enumerate();
         let all = all.flat_map(|(at, cell)| {
             let boots = self.of(at).into_iter();
@@ -97,13 +99,14 @@ impl Summary {
             Format::Json => serde_json::to_string_pretty(&self.json()?)? + "\n",
             Format::Csv => {
                 let all = named.iter();
-                let all = all.map(|(c, b)| (c.as_str(), b.boot, &b.report));
+                let all =
+                    all.map(|(c, b)| (c.as_str(), b.number, &b.boot.report));
                 csv::render_all(&all.collect::<Vec<_>>())?
             }
             Format::Junit => {
                 let all = named.into_iter();
                 let all = all.map(|(cell, boot)| {
-                    (format!("{cell}, boot {}", boot.boot), &boot.report)
+                    (format!("{cell}, boot {}", boot.number), &boot.boot.report)
                 });
                 junit::render_all(&all.collect::<Vec<_>>())?
             }
@@ -119,13 +122,13 @@ impl Summary {
         let mine = |cell: usize, exit: Exit| {
             self.of(cell)
                 .iter()
-                .filter(|boot| boot.exit == exit)
+                .filter(|boot| boot.exit() == exit)
                 .count()
         };
         // A column of nothing but zeros says nothing.
         let shown: Vec<_> = COLUMNS
             .into_iter()
-            .filter(|(exit, _)| self.boots.iter().any(|b| b.exit == *exit))
+            .filter(|(exit, _)| self.boots.iter().any(|b| b.exit() == *exit))
             .collect();
         let heads = ["kernel", "machine", "plan", "boots"].into_iter();
         let heads = heads.chain(shown.iter().map(|(_, name)| *name));
@@ -151,10 +154,10 @@ impl Summary {
             let mut boots = Vec::new();
             for boot in self.of(at) {
                 boots.push(json!({
-                    "boot": boot.boot,
-                    "directory": boot.dir.display().to_string(),
-                    "exit_code": boot.exit,
-                    "report": serde_json::to_value(&boot.report)?,
+                    "boot": boot.number,
+                    "directory": boot.boot.dir.display().to_string(),
+                    "exit_code": boot.exit(),
+                    "report": serde_json::to_value(&boot.boot.report)?,
                 }));
             }
             let [kernel, machine, plan] = &cell.names;
@@ -175,12 +178,13 @@ impl Summary {
 }
 
 /// What came of a cell's boots: of the worst of them, if any is not good.
-fn outcome(boots: &[&Ended]) -> String {
-    let exit = Exit::of_all(boots.iter().map(|boot| boot.exit));
-    let worst = boots.iter().find(|boot| boot.exit == exit);
+fn outcome(boots: &[&CellBoot]) -> String {
+    let exit = Exit::of_all(boots.iter().map(|boot| boot.exit()));
+    let worst = boots.iter().find(|boot| boot.exit() == exit);
     match worst {
         Some(boot) => {
-            format!("{}: {}", boot.report.outcome, boot.report.reason)
+            let report = &boot.boot.report;
+            format!("{}: {}", report.outcome, report.reason)
         }
         None => "not booted".to_owned(),
     }

@@ -286,8 +286,8 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::command;
+    use crate::finished::Meta;
     use crate::report::Source;
-    use crate::store::Meta;
     use crate::usage::quoted;
 
     #[test]

@@ -3,9 +3,11 @@
 use super::{Args, comparison, run};
 use crate::decode::decode;
 use crate::exit::Exit;
+use crate::finished::Meta;
 use crate::model::Report;
-use crate::store::{self, Meta};
+use crate::store;
 use crate::testing::{Stream, worker};
+use crate::topology::Smp;
 use pidone::record::Record;
 use std::fs;
 use std::path::Path;
@@ -170,7 +172,7 @@ fn wrong_use_is_answered() {
         ),
         (
             Args {
-                to_boot: words("--smp 2"),
+                smp: Smp::Flat(3),
                 ..args(root, "a1", "b1")
             },
             "an option of `boot` is for kernels",
@@ -207,7 +209,7 @@ fn wrong_use_is_answered() {
         (
             Args {
                 seeds: Some(0),
-                to_boot: words("--deterministic 1"),
+                deterministic: Some(1),
                 ..kernels()
             },
             "--seeds 0: 0 boots",
@@ -215,7 +217,7 @@ fn wrong_use_is_answered() {
         (
             Args {
                 runs: Some(2),
-                to_boot: words("--deterministic 1"),
+                deterministic: Some(1),
                 ..kernels()
             },
             "--runs is not for deterministic boots",
@@ -226,13 +228,6 @@ fn wrong_use_is_answered() {
                 ..kernels()
             },
             "nearest is `wake`",
-        ),
-        (
-            Args {
-                to_boot: words("--smp none"),
-                ..kernels()
-            },
-            "--smp",
         ),
     ] {
         let error = comparison(&args).unwrap_err();
