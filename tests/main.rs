@@ -40,8 +40,10 @@ mod proofs_wake;
 mod report;
 mod sched_ext;
 mod smoke;
+mod stops;
 mod tidy;
 mod trouble;
+mod verdicts;
 
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;

@@ -137,7 +137,10 @@ fn inversion(report: &Report) {
         at_least(high.iterations, 80, low.iterations);
         at_least(medium.iterations, 80, low.iterations);
         at_least(of(run, "contended"), 90, high.iterations);
-        assert_eq!(group.hist["lock"].count, high.iterations);
+        // In every eighth round low takes its time with the mutex.
+        let samples = group.hist["lock"].count;
+        at_least(samples, 75, high.iterations);
+        assert!(samples < high.iterations, "{samples}");
     }
     assert!(p50(plain, "lock") >= 2_000_000, "{}", p50(plain, "lock"));
     assert_eq!(of(plain, "low_running_priority"), 30);

@@ -53,6 +53,31 @@ pub struct Measured<'r> {
     pub kmsg: Option<&'r Kmsg>,
 }
 
+impl Measured<'_> {
+    /// Whether so many of a group's tasks had left their loop before the
+    /// measured window. A program may end when it likes.
+    fn missed(&self, crew: &Crew<'_>, many: Many) -> bool {
+        let ended = |slot: &Slot| (1..self.begin).contains(&load(&slot.end_ns));
+        let mut slots = crew.slots.iter();
+        self.ready
+            && !crew.is_tended()
+            && match many {
+                Many::All => slots.all(ended),
+                Many::Any => slots.any(ended),
+            }
+    }
+}
+
+/// How many of several.
+#[derive(Clone, Copy)]
+enum Many {
+    All,
+    Any,
+}
+
+/// Of workers that had left their loops before the measured window.
+const ENDED_EARLY: &str = "ENDED_EARLY";
+
 /// Names of a run's work types, joined by `+`.
 #[must_use]
 pub fn name(run: &Run<'_>) -> String<160> {
@@ -93,8 +118,14 @@ pub fn finished(
     findings: &mut Findings,
     out: &mut Output<'_>,
 ) {
+    let mut crews = measured.crews.iter();
+    if crews.all(|crew| measured.missed(crew, Many::All)) {
+        // There is no time that its counts could be divided by.
+        findings.add(Verdict::Skip, format_args!("{ENDED_EARLY}"));
+        return skipped(measured.run, measured.number, findings, out);
+    }
     for crew in measured.crews {
-        judge(crew, measured.ready, findings);
+        judge(crew, measured, findings);
     }
     if measured.taint & BAD_TAINT != 0 {
         let taint = measured.taint;
@@ -184,12 +215,19 @@ fn result_line(
     out.case(format_args!("{name}"), result, wall_ns, "ns");
 }
 
-fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
+fn judge(crew: &Crew<'_>, measured: &Measured<'_>, findings: &mut Findings) {
     let work = crew.group.work.row().name;
+    let ready = measured.ready;
     for index in 0..crew.workers {
         for slot in crew.tasks_of(index) {
             judge_task(slot, format_args!("{work} worker {index}"), findings);
         }
+    }
+    judge_calls(crew, findings);
+    if measured.missed(crew, Many::Any) {
+        // Its figures are those of the warm-up.
+        let reason = format_args!("{ENDED_EARLY}: {work}");
+        findings.add(Verdict::Degraded, reason);
     }
     let progress = sum(crew.slots, |slot| &slot.work_units);
     let counted = crew.slots.iter().all(Slot::counted);
@@ -204,6 +242,38 @@ fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
             _ => findings.add(Verdict::Degraded, format_args!("NO_UNITS")),
         }
     }
+}
+
+/// Whatever else a type counted: if none of the calls that it is for worked,
+/// it did not do what it is for.
+fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
+    let row = crew.group.work.row();
+    for &op in row.calls {
+        let (mut tries, mut failed, mut errno) = (0, 0, 0);
+        for slot in crew.slots {
+            let (count, last) = slot.failures_of(op);
+            tries += slot.tries_of(op);
+            failed += count;
+            errno = if count > 0 { last } else { errno };
+        }
+        let (verdict, what) = match failed {
+            0 => continue,
+            all if all >= tries => (Verdict::Fail, "FAIL"),
+            most if most > tries / 2 => (Verdict::Degraded, "FAILED"),
+            _ => continue,
+        };
+        let (call, work) = (op.name(), row.name);
+        findings.add(
+            verdict,
+            format_args!(
+                "{what}({call}, {errno}): {failed} of {tries} calls of {work}"
+            ),
+        );
+    }
+}
+
+fn load(cell: &AtomicU64) -> u64 {
+    cell.load(Relaxed)
 }
 
 fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
@@ -371,7 +441,6 @@ pub fn with_worker(
     index: u32,
     take: &mut dyn FnMut(&record::Worker<'_>),
 ) {
-    let load = |cell: &AtomicU64| cell.load(Relaxed);
     let tasks = crew.tasks_of(index);
     let Some(own) = tasks.first() else {
         return;

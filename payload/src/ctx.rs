@@ -43,7 +43,7 @@ use rand_core::SeedableRng;
 use rand_xoshiro::SplitMix64;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{
     current_timer_slack, futex, sched_getaffinity, sched_getcpu,
     sched_setaffinity, sched_yield,
@@ -405,6 +405,12 @@ impl<'r> Ctx<'r> {
         self.given.hists[hist.at()].record(ns);
     }
 
+    /// Counts a call that [`Ctx::failed`] is told of if it fails.
+    #[inline]
+    pub fn tried(&self, op: Op) {
+        self.given.slot.count_try(op);
+    }
+
     /// Counts a failed call.
     pub fn failed(&self, op: Op, errno: Errno) {
         self.given.slot.count_failure(op, errno.raw_os_error());
@@ -455,7 +461,8 @@ impl<'r> Ctx<'r> {
         slot.saw_cpu(cpu);
     }
 
-    /// `n` spin steps, one work unit each, with checkpoints in between.
+    /// `n` spin steps, one work unit each, with checkpoints in between. Ends
+    /// early at the stop.
     #[inline]
     pub fn spin(&mut self, n: u64) {
         let mut left = n;
@@ -464,6 +471,9 @@ impl<'r> Ctx<'r> {
             left -= CHECKPOINT_STEPS;
             self.units(CHECKPOINT_STEPS);
             self.checkpoint_at(now());
+            if self.stop() {
+                return;
+            }
         }
         spin_steps(left);
         self.units(left);
@@ -503,8 +513,14 @@ impl<'r> Ctx<'r> {
     }
 
     /// Sleeps until `deadline_ns`. Returns when it ran again, or `None` if a
-    /// signal came first.
+    /// signal or the stop came first.
     pub fn sleep_until(&mut self, deadline_ns: u64) -> Option<u64> {
+        // Its signal may have come while the task ran, and the next one is
+        // 20 ms away.
+        if self.stop() {
+            return None;
+        }
+        self.tried(Op::ClockNanosleep);
         let slept = clock::sleep_until(deadline_ns);
         let now = now();
         self.resumed_at(now);
@@ -520,18 +536,20 @@ impl<'r> Ctx<'r> {
     }
 
     /// Sleeps to the end of a period that began at `begun`, through signals
-    /// but the stop, and records how late it ran again. Returns that end,
-    /// which is never rebased; a period of 0 makes no call.
+    /// but the stop, and records how late it ran again. Returns that end; ends
+    /// that have passed are left out and counted. A period of 0 makes no call.
     pub fn sleep_period(
         &mut self,
         begun: u64,
         period_ns: u64,
         late: Option<&Hist>,
+        overruns: &Metric,
     ) -> u64 {
-        let end = begun + period_ns;
         if period_ns == 0 {
-            return end;
+            return begun;
         }
+        let (end, passed) = clock::next_deadline(begun, period_ns, now());
+        self.metric(overruns, passed);
         loop {
             let woken = self.sleep_until(end);
             if let (Some(ran), Some(late)) = (woken, late) {
@@ -546,6 +564,7 @@ impl<'r> Ctx<'r> {
     /// Forks a child that writes the time of its first instruction into
     /// `born` and exits. `None` if the fork failed, which is counted.
     pub fn fork_exit(&self, born: &Stamp) -> Option<Pid> {
+        self.tried(Op::Clone);
         match sys::fork() {
             Ok(Some(child)) => Some(child),
             Ok(None) => {
@@ -559,13 +578,18 @@ impl<'r> Ctx<'r> {
         }
     }
 
-    /// Waits for that child; whether it was reaped.
+    /// Waits for that child, which the stop ends; whether it was reaped.
     pub fn reap(&mut self, child: Pid) -> bool {
+        self.tried(Op::Wait4);
         loop {
             let result = sys::reap(child, false);
             self.resumed_at(now());
             match result {
                 Ok(_) => return true,
+                Err(Errno::INTR) if self.stop() => {
+                    // One that is gone already is as good.
+                    let _gone = kill_process(child, Signal::KILL);
+                }
                 Err(Errno::INTR) => {}
                 Err(errno) => {
                     self.failed(Op::Wait4, errno);

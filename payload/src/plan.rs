@@ -67,7 +67,7 @@ impl<'t> Group<'t> {
     pub fn workers(&self, cpus: u32) -> Result<u32, PlanError<'t>> {
         let size = self.work.group_size().unwrap_or(1);
         let workers = match self.settings.workers {
-            Workers::Default => size,
+            Workers::Default => (self.work.row().workers)(&self.work, cpus),
             Workers::Count(n) => n,
             Workers::PerCpu(n) => n.saturating_mul(cpus),
             Workers::Percent(share) => {

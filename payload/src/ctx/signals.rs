@@ -43,6 +43,7 @@ impl Ctx<'_> {
             return false;
         };
         let (pid, tid) = (slot.pid.load(Relaxed), slot.tid.load(Relaxed));
+        self.tried(Op::Tgkill);
         match tgkill(pid, tid, SIGUSR2) {
             Ok(()) => true,
             Err(Errno::SRCH) => false,

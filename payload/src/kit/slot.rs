@@ -221,6 +221,10 @@ pub enum Reason {
     WriteThrough,
     /// The stamps of some wakes, which have no sample.
     Stale,
+    /// A waker and a wakee of different classes.
+    SameClass,
+    /// Sizes of caches.
+    NoCaches,
 }
 
 impl Reason {
@@ -232,6 +236,8 @@ impl Reason {
         (Self::NoSchedExt, "NO_SCHED_EXT"),
         (Self::WriteThrough, "WRITE_THROUGH"),
         (Self::Stale, "STALE"),
+        (Self::SameClass, "SAME_CLASS"),
+        (Self::NoCaches, "NO_CACHE_TOPOLOGY"),
     ];
 }
 
@@ -266,10 +272,11 @@ impl Note {
     }
 }
 
-/// Failures of one operation.
+/// Calls of one operation, and how many of them failed.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Failures {
+pub struct Calls {
+    tries: AtomicU64,
     count: AtomicU64,
     errno: AtomicI32,
 }
@@ -340,7 +347,7 @@ pub struct Slot {
     pub kernel_begin: KernelCounters,
     /// Kernel counters at the end.
     pub kernel_end: KernelCounters,
-    failures: [Failures; 40],
+    calls: [Calls; 40],
     state: AtomicU32,
     /// Number of the [`Op`] in progress or failed.
     pub step: AtomicU32,
@@ -431,9 +438,24 @@ impl Slot {
         self.step.store(number, Relaxed);
     }
 
+    /// Counts a call, which may fail.
+    #[inline]
+    pub fn count_try(&self, op: Op) {
+        if let Some(entry) = self.calls.get(op.index()) {
+            add(&entry.tries, 1);
+        }
+    }
+
+    /// How often a call was made that [`Slot::count_try`] counts.
+    #[must_use]
+    pub fn tries_of(&self, op: Op) -> u64 {
+        let entry = self.calls.get(op.index());
+        entry.map_or(0, |entry| entry.tries.load(Relaxed))
+    }
+
     /// Counts a failed call.
     pub fn count_failure(&self, op: Op, errno: i32) {
-        if let Some(entry) = self.failures.get(op.index()) {
+        if let Some(entry) = self.calls.get(op.index()) {
             add(&entry.count, 1);
             entry.errno.store(errno, Relaxed);
         }
@@ -442,7 +464,7 @@ impl Slot {
     /// How often this call failed, and its last errno.
     #[must_use]
     pub fn failures_of(&self, op: Op) -> (u64, i32) {
-        self.failures.get(op.index()).map_or((0, 0), |entry| {
+        self.calls.get(op.index()).map_or((0, 0), |entry| {
             (entry.count.load(Relaxed), entry.errno.load(Relaxed))
         })
     }
@@ -491,6 +513,10 @@ impl Slot {
         for word in self.cpus_used.iter().chain(&self.metrics) {
             word.store(0, Relaxed);
         }
+        for calls in &self.calls {
+            calls.tries.store(0, Relaxed);
+            calls.count.store(0, Relaxed);
+        }
         self.begin_ns.store(now, Relaxed);
         self.cpu_begin_ns.store(cpu, Relaxed);
         self.cpu_end_ns.store(cpu, Relaxed);
@@ -505,7 +531,7 @@ pub fn add(counter: &AtomicU64, more: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failures, Op, Reason, Slot};
+    use super::{Calls, Op, Reason, Slot};
     use core::mem::offset_of;
 
     #[test]
@@ -521,7 +547,7 @@ mod tests {
 
     #[test]
     fn every_op_has_its_place() {
-        let room = offset_of!(Slot, state) - offset_of!(Slot, failures);
-        assert!(Op::ALL.len() <= room / size_of::<Failures>());
+        let room = offset_of!(Slot, state) - offset_of!(Slot, calls);
+        assert!(Op::ALL.len() <= room / size_of::<Calls>());
     }
 }

@@ -110,10 +110,12 @@ fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
         let begin = now();
         let mut end = begin;
         for _ in 0..operations {
-            if c.stop() {
-                return Ok(());
+            for row in 0..matrices.side() {
+                if c.stop() {
+                    return Ok(());
+                }
+                matrices.row(row);
             }
-            matrices.product();
             c.units(1);
             end = now();
             c.checkpoint_at(end);

@@ -2,6 +2,7 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
+use crate::kit::slot::Op;
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Need, Shared, Stop, What, Workload, doc};
@@ -17,6 +18,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     unit: "child reaped",
     hists: &[NEWTASK, BLOCK, WAKE],
     needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
+    calls: &[Op::Clone, Op::Wait4],
     proof: doc("processes of /proc/stat grows by at least work_units"),
     group: |_| Some(1),
     shared: |_, _| Shared {

@@ -10,6 +10,7 @@ use crate::kit::clock::{MILLISECOND, now, realtime};
 use crate::kit::packet::{
     ECHO, FRAME, NEEDS, NIC, create, destroy, sent_ns, shared,
 };
+use crate::kit::slot::Op;
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Metric, Param, Stop, Workload, doc};
 
@@ -30,8 +31,9 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "frame sent or received",
     unit: "frame sent or received",
     hists: &[WAKE, E2E, BLOCK],
-    metrics: &[DISCARDED],
+    metrics: &[DISCARDED, OVERRUNS],
     needs: NEEDS,
+    calls: &[Op::Sendto, Op::Recvmsg],
     proof: doc("NET_RX of /proc/softirqs and packets received, of \
             /proc/net/dev, >= frames; wake count + nowait + discarded = \
             frames received"),
@@ -70,12 +72,14 @@ const DISCARDED: Metric = Metric::sum(
     "frames of the first 100 ms, when the kernel may not stamp them yet",
 );
 
+const OVERRUNS: Metric = Metric::overruns(1);
+
 /// The kernel turns time stamps on by and by.
 const STAMPS_NS: u64 = 100 * MILLISECOND;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     match c.pos() {
-        0 => c.send_frames((&INTERVAL, &FRAME), None),
+        0 => c.send_frames((&INTERVAL, &FRAME), None, &OVERRUNS),
         _ => receiver(c),
     }
 }

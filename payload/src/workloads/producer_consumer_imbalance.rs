@@ -61,7 +61,7 @@ const CONSUMERS: Param =
 const RATE: Param = Param::count(
     2,
     "produce_rate_hz",
-    1000,
+    0,
     (0, 1_000_000),
     "items a producer pushes each second; 0 is as many as it can",
 );

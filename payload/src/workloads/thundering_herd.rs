@@ -5,7 +5,7 @@
 //! the next batch comes has missed it.
 
 use crate::ctx::Ctx;
-use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL};
+use crate::ctx::broadcast::{CALLS, METRICS, WAKE, WAKE_CALL};
 use crate::kit::clock::{MILLISECOND, now};
 use crate::probe::Feature;
 use crate::workload::{
@@ -50,7 +50,7 @@ const BATCHES: Param = Param::count(
     "batches",
     1000,
     (0, 1_000_000_000),
-    "wakes until the instance ends by itself; 0 is never",
+    "wakes of the measured window until the instance ends; 0 is never",
 );
 
 const INTER_BATCH: Param = Param::count(
@@ -94,7 +94,6 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
 fn waker(c: &mut Ctx<'_>) {
     let gap = c.work().count(&INTER_BATCH) * MILLISECOND;
     let batches = c.work().count(&BATCHES);
-    let mut sent = 0;
     while !c.stop() {
         if gap > 0 && c.sleep_until(now() + gap).is_none() {
             continue;
@@ -104,8 +103,7 @@ fn waker(c: &mut Ctx<'_>) {
         c.broadcast(u32::MAX);
         c.spin(256);
         c.iteration();
-        sent += 1;
-        if sent == batches {
+        if batches > 0 && c.measures() && c.metric_so_far(&CALLS) >= batches {
             c.word(FINISHED).set(c.next_generation());
             c.broadcast(u32::MAX);
             return;
