@@ -1,7 +1,6 @@
 //! What workloads share.
 
 pub mod block;
-pub mod cache;
 pub mod cells;
 pub mod clock;
 pub mod cpus;
@@ -11,8 +10,6 @@ pub mod handled;
 pub mod histogram;
 pub mod lane_queue;
 pub mod list;
-pub mod lz;
-pub mod matrix;
 pub mod memory;
 pub mod named;
 pub mod packet;

@@ -5,12 +5,12 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::kit::memory::Walk;
 use crate::record::WakeRule;
 use crate::workload::{
     Family, Hist, Need, Param, Shared, Stop, What, Workload, doc,
 };
 use crate::workloads::cache_pressure::{SIZE, kib};
+use pidone_compute::bytes::Walk;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "CachePipe",

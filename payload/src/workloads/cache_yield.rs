@@ -4,9 +4,9 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::kit::memory::Walk;
 use crate::workload::{Family, Hist, Need, Stop, What, Workload, doc};
 use crate::workloads::cache_pressure::{ACCESSES, SIZE, STRIDE, check, kib};
+use pidone_compute::bytes::Walk;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "CacheYield",
