@@ -368,8 +368,10 @@ impl<'r> Ctx<'r> {
     /// Counts an iteration that ended at `now`, which is a checkpoint.
     pub fn iteration_at(&mut self, now: u64) {
         add(&self.given.slot.iterations, 1);
-        self.checkpoint_at(now);
-        self.follow();
+        self.keep_books(now);
+        if self.given.control.phase.load(Relaxed) != self.phase {
+            self.follow();
+        }
     }
 
     /// Counts an iteration that ends here.
@@ -418,27 +420,50 @@ impl<'r> Ctx<'r> {
 
     /// The books of a moment in which the task runs: gaps and CPUs.
     pub fn checkpoint_at(&mut self, now: u64) {
+        self.keep_books(now);
+    }
+
+    /// What is rare in it has functions of its own: this is a part of every
+    /// iteration that is measured.
+    #[inline(always)]
+    fn keep_books(&mut self, now: u64) {
         let gap = now.saturating_sub(self.last_ns);
         self.last_ns = now;
         self.sample_cpu();
         let slot = self.given.slot;
         if gap > slot.max_gap_ns.load(Relaxed) {
-            slot.max_gap_ns.store(gap, Relaxed);
-            let cpu = u32::try_from(self.last_cpu).unwrap_or(u32::MAX);
-            slot.max_gap_cpu.store(cpu, Relaxed);
-            slot.max_gap_at_ns.store(now, Relaxed);
+            self.longest_gap(gap, now);
         }
+        if gap > slot.max_cpu_gap_ns.load(Relaxed)
+            || now - self.cpu_read_at > MILLISECOND
+        {
+            self.read_cpu_time(gap, now);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn longest_gap(&self, gap: u64, now: u64) {
+        let slot = self.given.slot;
+        slot.max_gap_ns.store(gap, Relaxed);
+        let cpu = u32::try_from(self.last_cpu).unwrap_or(u32::MAX);
+        slot.max_gap_cpu.store(cpu, Relaxed);
+        slot.max_gap_at_ns.store(now, Relaxed);
+    }
+
+    /// CPU time is a system call, so it is read at most once a millisecond, or
+    /// when this gap could be the longest; the gap is then known from above to
+    /// within that millisecond.
+    #[cold]
+    #[inline(never)]
+    fn read_cpu_time(&mut self, gap: u64, now: u64) {
+        let slot = self.given.slot;
         let longest = slot.max_cpu_gap_ns.load(Relaxed);
-        if gap > longest || now - self.cpu_read_at > MILLISECOND {
-            // CPU time is a system call, so it is read at most once a
-            // millisecond, or when this gap could be the longest; the gap
-            // is then known from above to within that millisecond.
-            let cpu = clock::thread_cpu();
-            let used = cpu.saturating_sub(self.cpu_read_ns).min(gap);
-            slot.max_cpu_gap_ns.store(longest.max(used), Relaxed);
-            slot.cpu_end_ns.store(cpu, Relaxed);
-            (self.cpu_read_at, self.cpu_read_ns) = (now, cpu);
-        }
+        let cpu = clock::thread_cpu();
+        let used = cpu.saturating_sub(self.cpu_read_ns).min(gap);
+        slot.max_cpu_gap_ns.store(longest.max(used), Relaxed);
+        slot.cpu_end_ns.store(cpu, Relaxed);
+        (self.cpu_read_at, self.cpu_read_ns) = (now, cpu);
     }
 
     /// The task has slept of its own will until `now`: no gap.
@@ -447,12 +472,17 @@ impl<'r> Ctx<'r> {
         self.last_ns = now;
     }
 
-    #[inline]
+    #[inline(always)]
     fn sample_cpu(&mut self) {
         let cpu = sched_getcpu();
-        if cpu == self.last_cpu {
-            return;
+        if cpu != self.last_cpu {
+            self.moved_to(cpu);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn moved_to(&mut self, cpu: usize) {
         let slot = self.given.slot;
         if self.last_cpu != usize::MAX {
             add(&slot.migrations_seen, 1);

@@ -166,6 +166,19 @@ impl Ctx<'_> {
         &mut self,
         word: &Word,
         done: impl Fn(u32) -> bool,
+        woken: impl FnMut(&Self, &Sleep),
+    ) -> Option<Waited> {
+        self.wait_from(now, word, done, woken)
+    }
+
+    /// The same; `look` says when a sleep begins, in ns. Right behind another
+    /// look at the clock that one does.
+    #[inline(always)]
+    pub fn wait_from(
+        &mut self,
+        mut look: impl FnMut() -> u64,
+        word: &Word,
+        done: impl Fn(u32) -> bool,
         mut woken: impl FnMut(&Self, &Sleep),
     ) -> Option<Waited> {
         let mut slept = None;
@@ -179,7 +192,7 @@ impl Ctx<'_> {
             if self.stop() {
                 return None;
             }
-            let sleep = self.block_on(word, seen, now(), None);
+            let sleep = self.block_on(word, seen, look(), None);
             // At the stop the supervisor wakes, who leaves no stamp.
             if let Some(sleep) = sleep.filter(|_| !self.stop()) {
                 woken(self, &sleep);
@@ -332,15 +345,18 @@ impl Ctx<'_> {
         }
     }
 
-    /// Reads a token from its own pipe, blocking. `None` at the stop.
+    /// Reads a token from its own pipe, blocking, right behind a look at the
+    /// clock. `None` at the stop.
     ///
     /// # Errors
     ///
     /// The partner is gone, or the type declares no pipes.
-    pub fn pipe_read(&mut self) -> Result<Option<Token>, Stop> {
+    pub fn pipe_read(
+        &mut self,
+        mut block_ns: u64,
+    ) -> Result<Option<Token>, Stop> {
         let pipe = self.given.pipe_in.ok_or(NO_PIPE)?;
         loop {
-            let block_ns = now();
             self.switches.before(block_ns);
             let mut token = [0; TOKEN];
             let result = rustix::io::read(pipe, &mut token);
@@ -361,7 +377,7 @@ impl Ctx<'_> {
                 }
                 Ok(_) | Err(Errno::INTR) if self.stop() => return Ok(None),
                 Ok(_) => return Err(Errno::PIPE).call(Op::Read.name()),
-                Err(Errno::INTR) => {}
+                Err(Errno::INTR) => block_ns = run_ns,
                 Err(errno) => return Err(errno).call(Op::Read.name()),
             }
         }

@@ -57,7 +57,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         let stamp = now();
         c.record(&COST, stamp - begin);
         c.pipe_write(stamp)?;
-        let Some(token) = c.pipe_read()? else {
+        let Some(token) = c.pipe_read(now())? else {
             break;
         };
         c.record_token(&WAKE, &token);

@@ -47,8 +47,9 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         c.spin(burst);
         let begin = now();
         c.pipe_write(begin)?;
-        c.record(&WAKE_CALL, now() - begin);
-        let Some(token) = c.pipe_read()? else {
+        let end = now();
+        c.record(&WAKE_CALL, end - begin);
+        let Some(token) = c.pipe_read(end)? else {
             break;
         };
         c.record_token(&WAKE, &token);

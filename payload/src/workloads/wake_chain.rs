@@ -5,7 +5,7 @@
 //! word that counts hops, and every hop wakes all of them: each such wake has
 //! its sample, whoever's turn it is.
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, Token};
 use crate::kit::clock::now;
 use crate::probe::Feature;
 use crate::record::WakeRule;
@@ -91,23 +91,37 @@ fn depth(work: &Work<'_>) -> u32 {
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let work = c.work().duration_ns(&WORK);
+    let by = c.work().choice(&WAKE_BY);
     let mut left = None;
     c.start();
+    let mut end = now();
     if c.pos() == 0 {
-        left = Some(now());
-        pass(c)?;
+        left = Some(end);
+        pass(c, by, end)?;
+        end = now();
     }
-    while let Some(run_ns) = take(c)? {
-        if let Some(left) = &mut left {
-            c.record(&RING, run_ns.saturating_sub(*left));
-            *left = run_ns;
-        }
+    while let Some(hop) = take(c, by, end)? {
+        // What was measured is recorded when the token is gone, so that
+        // without work one look at the clock is both ends.
         match work {
-            0 => c.units(1),
-            work => c.burn(work),
+            0 => {
+                c.units(1);
+                pass(c, by, hop.run_ns)?;
+            }
+            work => {
+                c.burn(work);
+                pass(c, by, now())?;
+            }
         }
-        pass(c)?;
-        c.iteration();
+        if let Some(token) = &hop.token {
+            c.record_token(&WAKE, token);
+        }
+        if let Some(left) = &mut left {
+            c.record(&RING, hop.run_ns.saturating_sub(*left));
+            *left = hop.run_ns;
+        }
+        end = now();
+        c.iteration_at(end);
         if c.stop() {
             break;
         }
@@ -115,16 +129,23 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Waits for the token. Returns when it ran, or `None` at the stop.
-fn take(c: &mut Ctx<'_>) -> Result<Option<u64>, Stop> {
+/// The token is here.
+struct Hop {
+    /// When this stage ran, in ns.
+    run_ns: u64,
+    /// What came through a pipe; other wakes have been recorded.
+    token: Option<Token>,
+}
+
+/// Waits for the token, right behind a look at the clock. `None` at the stop.
+fn take(c: &mut Ctx<'_>, by: usize, since: u64) -> Result<Option<Hop>, Stop> {
     let pos = c.pos();
-    match c.work().choice(&WAKE_BY) {
+    let ran = match by {
         BY_PIPE => {
-            let token = c.pipe_read()?;
-            if let Some(token) = &token {
-                c.record_token(&WAKE, token);
-            }
-            Ok(token.map(|token| token.run_ns))
+            return Ok(c.pipe_read(since)?.map(|token| Hop {
+                run_ns: token.run_ns,
+                token: Some(token),
+            }));
         }
         BY_BROADCAST => {
             let (word, ring, depth) = (c.word(0), c.ring(0), c.size());
@@ -138,32 +159,36 @@ fn take(c: &mut Ctx<'_>) -> Result<Option<u64>, Stop> {
             if waited.is_some_and(|waited| !waited.slept) {
                 c.nowait();
             }
-            Ok(waited.map(|waited| waited.run_ns))
+            waited.map(|waited| waited.run_ns)
         }
         _ => {
             let (word, stamp) = (c.word(pos), c.stamp(pos));
             let ran = c.wait_stamped(word, |token| token > 0, &WAKE, stamp);
             word.set(0);
-            Ok(ran)
+            ran
         }
-    }
+    };
+    Ok(ran.map(|run_ns| Hop {
+        run_ns,
+        token: None,
+    }))
 }
 
-/// Hands the token to the next stage.
-fn pass(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let next = (c.pos() + 1) % c.size();
-    let (word, value, wakees) = match c.work().choice(&WAKE_BY) {
-        BY_PIPE => return c.pipe_write(now()),
+/// Hands the token to the next stage, right behind a look at the clock.
+fn pass(c: &mut Ctx<'_>, by: usize, stamp: u64) -> Result<(), Stop> {
+    let (word, value, wakees) = match by {
+        BY_PIPE => return c.pipe_write(stamp),
         BY_BROADCAST => {
             // Only whoever has the token counts. Where the count wraps round,
             // the token may skip a part of the ring.
             let word = c.word(0);
             let hop = word.get().wrapping_add(1);
-            c.ring(0).set(hop, now());
+            c.ring(0).set(hop, stamp);
             (word, hop, u32::MAX)
         }
         _ => {
-            c.stamp(next).set(now());
+            let next = (c.pos() + 1) % c.size();
+            c.stamp(next).set(stamp);
             (c.word(next), 1, 1)
         }
     };

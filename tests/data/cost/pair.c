@@ -18,7 +18,7 @@
 
 /* Turns of each, of which the first are not timed. */
 #define FIRST 1000
-#define TURNS 160000
+#define TURNS 10000
 
 static int pipes[2][2];
 
