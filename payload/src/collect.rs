@@ -3,7 +3,7 @@
 use crate::attr::mempolicy::MemPolicy;
 use crate::attr::{Affinity, InGrammar};
 use crate::counters::{BAD_TAINT, pieces};
-use crate::figures::{self, PIECE, Percent, total};
+use crate::figures::{self, PIECE, Percent, hists_of, total};
 use crate::judge::{Found, judge_expects};
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::{Histogram, Sparse, Summary, percentile};
@@ -15,20 +15,27 @@ use crate::kmsg::{Kmsg, Next, is_incident};
 use crate::output::Output;
 use crate::plan::Run;
 use crate::record::{
-    self, CallError, Effective, Exit, Lines, Metrics, Record, TaskCounters,
-    Verdict,
+    self, CallError, Effective, Exit, Lines, MAX_RECORD, Metrics, Record,
+    TaskCounters, Verdict,
 };
 use crate::supervisor::{Findings, decode_exit};
 use crate::worker::Crew;
 use crate::workload::{Hist, Kind, Unit, Value};
+use core::cmp::Reverse;
 use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use heapless::String;
 use heapless::string::StringView;
+use heapless::{String, Vec};
 
 /// Kernel messages attached to one run, at most; incidents come first in
 /// importance but lines come in order, so the rest is counted as dropped.
 const MESSAGES: u32 = 64;
+
+/// Most bytes of a histogram's buckets: a record, less its other fields. Those
+/// below an hour are 2,368, so they have 6 bytes each.
+const HIST: usize = MAX_RECORD - 512;
+/// Roles of one type, at most.
+const ROLES: usize = 8;
 
 /// A run that was carried out.
 #[derive(Debug)]
@@ -578,21 +585,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     for hist in row.hists {
         total(crew, hist.at(), sum);
         let summary = sum.summary();
-        let mut buf = [0; 8192];
-        let len = Sparse::encode(sum.occupied(), &mut buf).unwrap_or(0);
-        out.record(&Record::Hist(record::Hist {
-            run: measured.number,
-            group: crew.number,
-            name: hist.name,
-            rule: hist.rule,
-            unit: hist.unit.name(),
-            count: summary.count,
-            sum_ns: summary.sum_ns,
-            min_ns: summary.min_ns,
-            max_ns: summary.max_ns,
-            buckets: &buf[..len],
-            worker: None,
-        }));
+        histogram(measured, crew, (hist, None), sum, out);
         if summary.count > 0 {
             let mut text: String<160> = String::new();
             let case = |what: &str, value| {
@@ -604,6 +597,9 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             let text = text.trim_ascii_end();
             out.line(format_args!("# {name}: {} {text}", hist.name));
         }
+    }
+    for hist in row.hists {
+        by_worker(measured, crew, hist, sum, out);
     }
     let mut text: String<1024> = String::new();
     figures::metrics(crew, |name, value| {
@@ -621,6 +617,75 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         pair(&mut text, name, &sum);
         metrics(&text);
     });
+}
+
+/// Sends a histogram, of a group or of a worker.
+fn histogram(
+    measured: &Measured<'_>,
+    crew: &Crew<'_>,
+    (hist, worker): (&Hist, Option<u32>),
+    samples: &Histogram,
+    out: &mut Output<'_>,
+) {
+    let summary = samples.summary();
+    let mut buf = [0; HIST];
+    let len = Sparse::encode(samples.occupied(), &mut buf).unwrap_or(0);
+    out.record(&Record::Hist(record::Hist {
+        run: measured.number,
+        group: crew.number,
+        name: hist.name,
+        rule: hist.rule,
+        unit: hist.unit.name(),
+        count: summary.count,
+        sum_ns: summary.sum_ns,
+        min_ns: summary.min_ns,
+        max_ns: summary.max_ns,
+        buckets: &buf[..len],
+        worker,
+    }));
+}
+
+/// Sends a histogram worker by worker; where records are on the console, only
+/// wakes, and only those of the worker with the largest sample and of the one
+/// with the fewest. Roles that take no such samples are left out.
+fn by_worker(
+    measured: &Measured<'_>,
+    crew: &Crew<'_>,
+    hist: &Hist,
+    one: &Histogram,
+    out: &mut Output<'_>,
+) {
+    if crew.workers < 2 {
+        return;
+    }
+    let of = |worker| {
+        let mine = hists_of(crew, hist.at(), worker).map(Histogram::summary);
+        mine.fold((0, 0), |(count, max), s| {
+            (count + s.count, s.max_ns.max(max))
+        })
+    };
+    let row = crew.group.work.row();
+    let role = |worker| (row.role)(&crew.group.work, worker % crew.size);
+    let mut roles: Vec<&str, ROLES> = Vec::new();
+    for worker in (0..crew.workers).filter(|&worker| of(worker).0 > 0) {
+        if !roles.contains(&role(worker)) {
+            // A type has no more roles.
+            let _room = roles.push(role(worker));
+        }
+    }
+    let takers = || (0..crew.workers).filter(|&w| roles.contains(&role(w)));
+    let worst = takers().max_by_key(|&w| (of(w).1, Reverse(w)));
+    let least = takers().min_by_key(|&w| of(w).0);
+    let all = out.records.is_some();
+    let shown = |w: &u32| {
+        let named = [worst, least].contains(&Some(*w));
+        all || hist.rule.is_some() && named
+    };
+    for worker in takers().filter(shown) {
+        one.clear();
+        hists_of(crew, hist.at(), worker).for_each(|h| h.add_to(one));
+        histogram(measured, crew, (hist, Some(worker)), one, out);
+    }
 }
 
 /// The percentiles of a histogram that go to the console, and its largest

@@ -43,7 +43,7 @@ pub enum Record<'a> {
     Worker(Worker<'a>),
     /// Failed calls of one worker.
     Error(CallError<'a>),
-    /// One histogram of a group, merged over its workers.
+    /// One histogram of a group, merged over its workers, or of a worker.
     Hist(Hist<'a>),
     /// Named figures of a group.
     Metrics(Metrics<'a>),
@@ -63,8 +63,9 @@ pub enum Record<'a> {
 
 impl Record<'_> {
     /// The run this record is a result of; `None` for `Hello`, `Plan`,
-    /// `Start`, `Progress` and `Bye`, and for a `Scheduler` in no run, which
-    /// do not enter the digest.
+    /// `Start`, `Progress` and `Bye`, for a `Scheduler` in no run, and for
+    /// histograms of single workers, of which a console carries only some:
+    /// they do not enter the digest.
     #[must_use]
     pub fn result_of(&self) -> Option<u16> {
         match self {
@@ -77,7 +78,7 @@ impl Record<'_> {
             Self::Group(r) => Some(r.run),
             Self::Worker(r) => Some(r.run),
             Self::Error(r) => Some(r.run),
-            Self::Hist(r) => Some(r.run),
+            Self::Hist(r) => r.worker.is_none().then_some(r.run),
             Self::Metrics(r) => Some(r.run),
             Self::Counters(r) => Some(r.run),
             Self::Message(r) => Some(r.run),

@@ -330,6 +330,10 @@ pub struct Worker {
     /// Pages of its memory by node.
     pub numa_pages: BTreeMap<String, u64>,
     pub errors: BTreeMap<String, (u64, i32)>,
+    /// Its histograms; absent of a worker that is alone in its group, and of
+    /// most where the console had to carry them.
+    #[serde(default)]
+    pub hist: BTreeMap<String, Hist>,
     pub completed: bool,
     #[serde(with = "exits")]
     pub exit: Exit,
@@ -421,8 +425,18 @@ impl Report {
                 }
             }
             Record::Hist(h) => {
-                let hists = &mut group(runs, h.run, h.group).hist;
-                hists.insert(h.name.to_owned(), hist(&h));
+                let group = group(runs, h.run, h.group);
+                let hists = match h.worker {
+                    None => Some(&mut group.hist),
+                    Some(index) => {
+                        let mut workers = group.workers.iter_mut();
+                        let mine = workers.find(|w| w.index == index);
+                        mine.map(|worker| &mut worker.hist)
+                    }
+                };
+                if let Some(hists) = hists {
+                    hists.insert(h.name.to_owned(), hist(&h));
+                }
             }
             Record::Metrics(m) => {
                 let metrics = &mut group(runs, m.run, m.group).metrics;
@@ -667,6 +681,7 @@ fn worker(w: &record::Worker<'_>) -> Worker {
         timer_slack_ns: w.effective.and_then(|e| e.timer_slack_ns),
         numa_pages: pairs(w.numa_pages).collect(),
         errors: BTreeMap::new(),
+        hist: BTreeMap::new(),
         completed: w.completed,
         exit: w.exit,
     }
@@ -676,8 +691,10 @@ fn worker(w: &record::Worker<'_>) -> Worker {
 mod tests {
     use super::{Interval, Report, hex};
     use crate::decode::decode;
-    use crate::testing::Stream;
-    use pidone::record::{self, Pairs, Record};
+    use crate::testing::{Stream, hist, wake_buckets};
+    use pidone::kit::histogram::{Histogram, Sparse};
+    use pidone::kit::shm::Arena;
+    use pidone::record::{self, Pairs, Record, WakeRule};
     use sha2::{Digest, Sha256};
 
     #[test]
@@ -715,6 +732,74 @@ mod tests {
             panic!("one interval");
         };
         assert_eq!((*end_ms, values["requests"]), (500, 12));
+    }
+
+    /// From the histogram in shared memory through a record to percentiles.
+    #[test]
+    fn more_samples_than_32_bits_count_keep_their_median() {
+        const SHORT: u64 = (1 << 32) + 10;
+        let arena = Arena::new(3 * size_of::<Histogram>()).unwrap();
+        let [all, unit, copy] = arena.slice::<Histogram>(3).unwrap() else {
+            panic!("three histograms");
+        };
+        // A binary number of samples of 100 ns, by doubling.
+        unit.record(100);
+        for bit in 0..=32 {
+            if SHORT >> bit & 1 == 1 {
+                unit.add_to(all);
+            }
+            copy.clear();
+            unit.add_to(copy);
+            copy.add_to(unit);
+        }
+        all.record(1_000_000_000);
+        let summary = all.summary();
+        assert_eq!(summary.count, SHORT + 1);
+        let mut buckets = [0; 64];
+        let used = Sparse::encode(all.occupied(), &mut buckets).unwrap();
+        let bytes = Stream::encode(&Record::Hist(record::Hist {
+            run: 0,
+            group: 0,
+            name: "call",
+            rule: None,
+            unit: "ns",
+            count: summary.count,
+            sum_ns: summary.sum_ns,
+            min_ns: summary.min_ns,
+            max_ns: summary.max_ns,
+            buckets: &buckets[..used],
+            worker: None,
+        }));
+        let Ok(Record::Hist(decoded)) = Record::decode(&bytes) else {
+            panic!("a histogram");
+        };
+        let hist = super::hist(&decoded);
+        assert_eq!((hist.p50_ns, hist.p999_ns), (100, 100));
+        assert_eq!(hist.max_ns, 1_000_000_000);
+        assert_eq!(hist.buckets[0], (100, SHORT));
+        assert_eq!(hist.buckets[1].1, 1);
+    }
+
+    #[test]
+    fn histograms_of_workers_are_theirs_and_not_in_the_digest() {
+        let buckets = wake_buckets();
+        let mut stream = Stream::sample();
+        stream.records.pop();
+        let mut of_worker = hist(0, "wake", Some(WakeRule::Pair), &buckets);
+        if let Record::Hist(hist) = &mut of_worker {
+            hist.worker = Some(1);
+            hist.count = 7;
+        }
+        stream.records.push(Stream::encode(&of_worker));
+        let stream = stream.closed();
+        let report = Report::new(&decode(stream.once().as_bytes()).newest());
+        let group = &report.runs[0].groups[0];
+        assert_eq!(group.hist["wake"].count, 48_200);
+        assert!(group.workers[0].hist.is_empty());
+        assert_eq!(group.workers[1].hist["wake"].count, 7);
+        let other = decode(Stream::sample().once().as_bytes()).newest();
+        assert_eq!(report.digest, Report::new(&other).digest);
+        assert!(report.digest.is_some());
     }
 
     #[test]

@@ -103,6 +103,9 @@ impl Csv {
             let number = worker.index.to_string();
             let who = [&index, group.work.as_str(), &number];
             self.fields(place, who, "", worker)?;
+            for (name, hist) in &worker.hist {
+                self.hist(place, who, name, hist)?;
+            }
         }
         Ok(())
     }
