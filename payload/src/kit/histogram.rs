@@ -5,8 +5,8 @@
 //! wider than 1/64 (1.6 %) of its value, and the full range of `u64` is
 //! covered without clamping. The buckets are counted in shared memory by one
 //! writer (the worker); others may read them at any time. All counts have 64
-//! bits: 32 would wrap in less than an hour of a type with a million samples
-//! a second. Only the buckets between the smallest and the largest sample are
+//! bits: 32 would wrap in less than an hour of a type with one and a half
+//! million samples a second. Only the buckets between the smallest and the largest sample are
 //! ever looked at, so that most of a histogram's 30 KiB are no memory at all.
 
 use core::ops::Range;
@@ -279,18 +279,14 @@ mod tests {
         BUCKETS, Histogram, Sparse, Summary, bucket_of, bucket_range,
         percentile,
     };
-    use core::sync::atomic::AtomicU64;
+    use crate::kit::shm::Arena;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
     use std::{boxed::Box, vec::Vec};
 
-    fn empty() -> Box<Histogram> {
-        Box::new(Histogram {
-            count: AtomicU64::new(0),
-            sum: AtomicU64::new(0),
-            not_min: AtomicU64::new(0),
-            max: AtomicU64::new(0),
-            buckets: [const { AtomicU64::new(0) }; BUCKETS],
-        })
+    /// One in memory that is never given back.
+    fn empty() -> &'static Histogram {
+        let arena = Arena::new(size_of::<Histogram>()).unwrap();
+        Box::leak(Box::new(arena)).one().unwrap()
     }
 
     #[test]
@@ -351,7 +347,7 @@ mod tests {
                 two.record(ns.into());
                 both.record(ns.into());
             }
-            one.add_to(&two);
+            one.add_to(two);
             prop_assert_eq!(two.summary(), both.summary());
             let two: Vec<_> = two.occupied().collect();
             let both: Vec<_> = both.occupied().collect();
