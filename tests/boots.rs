@@ -39,7 +39,11 @@ pub(crate) fn repeats(kernel: &str, smp: u32) {
 }
 
 /// The console alone: no second port, no host tool beside QEMU.
-fn plain_boot(kernel: &str, append: &[&str]) -> Vec<u8> {
+pub(crate) fn plain_boot(
+    kernel: &str,
+    deterministic: Option<u64>,
+    append: &[&str],
+) -> Vec<u8> {
     let Args { arch, kernel, .. } = machine(kernel);
     let arch = arch.unwrap_or_default();
     let payload = build::payload(arch, false).unwrap();
@@ -49,6 +53,7 @@ fn plain_boot(kernel: &str, append: &[&str]) -> Vec<u8> {
         kernel: xtask::kernel::resolve(&kernel, Some(arch), false).unwrap(),
         initrd: build::pack(&payload, "gzip".parse().unwrap()).unwrap(),
         append: append.iter().map(|&word| word.to_owned()).collect(),
+        deterministic,
         dir: dir.path().to_path_buf(),
         ..Machine::default()
     };
@@ -68,7 +73,7 @@ fn a_console_is_enough_and_may_be_damaged() {
 /// What is left of a damaged console is what was sent.
 pub(crate) fn damaged(kernel: &str) {
     let plan = ["pidone.work=TimerLatency", "pidone.time=300ms"];
-    let mut log = plain_boot(kernel, &plan);
+    let mut log = plain_boot(kernel, None, &plan);
     let boot = decode(&log).newest();
     let report = Report::new(&boot);
     assert_eq!(report.lost_records, 0);

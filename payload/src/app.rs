@@ -214,7 +214,7 @@ fn with_plan(
     }
     let apart = out.records.is_some();
     out.burst = boot.burst.unwrap_or(if apart { 1 } else { 2 });
-    let mut machine = machine::probe(boot.progress.unwrap_or(apart));
+    let mut machine = machine::probe(pid1, boot.progress.unwrap_or(apart));
     let fits = fits(plan, &machine);
     if let Err(error) = fits.and_then(|()| reserve(plan, &machine)) {
         return refuse(&error, out);

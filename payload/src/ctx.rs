@@ -20,6 +20,7 @@ mod wait;
 
 use crate::attr::Policy;
 use crate::cgroup::Base;
+use crate::kit::alarm::Alarm;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
 use crate::kit::cpus::Cpus;
@@ -95,6 +96,8 @@ pub struct Given<'r> {
     pub rd_sample: u32,
     /// The kernel has the sched_ext class.
     pub sched_ext: bool,
+    /// Ends the recording of kernel events at a sample above the limit.
+    pub alarm: Option<Alarm<'r>>,
     /// Where cgroups can be made.
     pub cgroups: Option<&'r Base>,
     /// The end of the pipe ring this position reads.
@@ -404,7 +407,14 @@ impl<'r> Ctx<'r> {
     /// Records a sample.
     #[inline(always)]
     pub fn record(&self, hist: &Hist, ns: u64) {
-        self.given.hists[hist.at()].record(ns);
+        self.record_at(hist.at(), ns);
+    }
+
+    fn record_at(&self, hist: usize, ns: u64) {
+        let over = self.given.hists[hist].record(ns);
+        if let Some(alarm) = self.given.alarm.filter(|_| over) {
+            alarm.ring(ns);
+        }
     }
 
     /// Counts a call that [`Ctx::failed`] is told of if it fails.

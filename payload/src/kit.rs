@@ -1,5 +1,6 @@
 //! What workloads share.
 
+pub mod alarm;
 pub mod block;
 pub mod cells;
 pub mod clock;

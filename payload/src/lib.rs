@@ -39,6 +39,7 @@ pub mod start;
 pub mod supervisor;
 pub mod sys;
 pub mod topology;
+pub mod trace;
 pub mod worker;
 pub mod workload;
 pub mod workloads;

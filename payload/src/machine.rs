@@ -102,7 +102,11 @@ fn record_ps() -> u32 {
         return 0;
     };
     let samples = 0..256_u64;
-    let trial = || samples.clone().for_each(|n| hist.record(black_box(n << 9)));
+    let trial = || {
+        samples.clone().for_each(|n| {
+            black_box(hist.record(black_box(n << 9)));
+        });
+    };
     cost_ps(1, trial) / 256
 }
 
@@ -115,7 +119,7 @@ pub fn may_use_net() -> bool {
 
 /// Probes what a supervisor needs to know.
 #[must_use]
-pub fn probe(progress: bool) -> Machine {
+pub fn probe(pid1: bool, progress: bool) -> Machine {
     let mut features = Vec::new();
     for &feature in Feature::ALL {
         if feature.present() {
@@ -140,6 +144,7 @@ pub fn probe(progress: bool) -> Machine {
         cgroups: Base::find(),
         sys_nice,
         kmsg: Kmsg::open(),
+        pid1,
         progress,
         scheduler: None,
         inheritance: Inheritance::settle(),

@@ -11,6 +11,7 @@ pub mod error;
 pub mod nearest;
 pub mod settings;
 pub mod token;
+pub mod trace;
 
 use crate::attr::cgroup::Leaf;
 use crate::attr::{Affinity, CloneMode, parse_duration};
@@ -25,6 +26,7 @@ use crate::plan::settings::{
     RUN_KEYS, RunSettings, Workers, bad, flag, taken,
 };
 use crate::plan::token::{Source, Token, Tokens};
+use crate::plan::trace::Trace;
 use crate::workload::{Kind, Param, Value, Work};
 use crate::workloads;
 use core::fmt;
@@ -109,6 +111,8 @@ pub type Host<'t> = (Option<&'t str>, Option<&'t str>);
 pub struct Run<'t> {
     /// Its settings.
     pub settings: RunSettings,
+    /// What it records of the kernel's events.
+    pub trace: Trace<'t>,
     /// Its groups, at least one.
     pub groups: Vec<Group<'t>, MAX_GROUPS>,
     expects: Vec<&'t str, MAX_EXPECTS>,
@@ -288,6 +292,7 @@ pub struct Plan<'t> {
     /// What holds for the whole boot.
     pub boot: Boot<'t>,
     run: RunSettings,
+    trace: Trace<'t>,
     group: GroupSettings<'t>,
     expects: Vec<&'t str, MAX_EXPECTS>,
     runs: Source<'t>,
@@ -305,6 +310,7 @@ impl<'t> Plan<'t> {
         let mut plan = Self {
             boot: Boot::DEFAULT,
             run: RunSettings::DEFAULT,
+            trace: Trace::NONE,
             group: GroupSettings::DEFAULT,
             expects: Vec::new(),
             runs: sources.file,
@@ -354,7 +360,7 @@ impl<'t> Plan<'t> {
             }
             seen.add(token)?;
             seen.plan |= token.key == "plan";
-            if !taken(token, self.default(token))? {
+            if !self.trace.take(token)? && !taken(token, self.default(token))? {
                 return Err(unknown_default(token));
             }
         }
@@ -408,6 +414,7 @@ impl<'t> Plan<'t> {
         Runs {
             tokens,
             run: self.run,
+            trace: self.trace,
             group: self.group,
             expects: self.expects.clone(),
             works: self.works,
@@ -418,6 +425,7 @@ impl<'t> Plan<'t> {
 struct Runs<'t> {
     tokens: Peekable<Tokens<'t>>,
     run: RunSettings,
+    trace: Trace<'t>,
     group: GroupSettings<'t>,
     expects: Vec<&'t str, MAX_EXPECTS>,
     works: Registered,
@@ -432,6 +440,7 @@ impl<'t> Runs<'t> {
     fn run_from(&mut self, start: Token<'t>) -> Result<Run<'t>, PlanError<'t>> {
         let mut run = Run {
             settings: self.run,
+            trace: self.trace,
             groups: Vec::new(),
             expects: self.expects.clone(),
         };
@@ -446,7 +455,9 @@ impl<'t> Runs<'t> {
                 seen = Seen::new();
             } else if take_expect(&mut run.expects, token)? {
                 // It may be repeated.
-            } else if taken(token, run.settings.take(token.key, text))? {
+            } else if run.trace.take(token)?
+                || taken(token, run.settings.take(token.key, text))?
+            {
                 seen_run.add(token)?;
             } else {
                 seen.add(token)?;
@@ -459,6 +470,7 @@ impl<'t> Runs<'t> {
         push(&mut run, group, self.works)?;
         run.check()?;
         run.check_expects()?;
+        run.trace.check(&run.groups)?;
         Ok(run)
     }
 

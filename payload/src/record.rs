@@ -23,7 +23,8 @@ pub const MAX_RECORD: usize = 16 * 1024;
 ///
 /// Records of one run come in the order `Start`, `Progress`*, then after the
 /// measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*, `Metrics`*,
-/// `Counters`*, `Message`*, `Expect`*. `Interval`* come where they were taken.
+/// `Counters`*, `Message`*, `Expect`*, and where events were recorded
+/// `TraceText`*, `Trace`. `Interval`* come where they were taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record<'a> {
     /// The machine and the payload; first record of a boot.
@@ -59,13 +60,17 @@ pub enum Record<'a> {
     Interval(Interval<'a>),
     /// What became of the sched_ext scheduler that was asked for.
     Scheduler(Scheduler<'a>),
+    /// A piece of what a run recorded of the kernel's events.
+    TraceText(TraceText<'a>),
+    /// All that a run recorded of the kernel's events, behind its pieces.
+    Trace(Trace),
 }
 
 impl Record<'_> {
     /// The run this record is a result of; `None` for `Hello`, `Plan`,
-    /// `Start`, `Progress` and `Bye`, for a `Scheduler` in no run, and for
-    /// histograms of single workers, of which a console carries only some:
-    /// they do not enter the digest.
+    /// `Start`, `Progress`, `TraceText`, `Trace` and `Bye`, for a `Scheduler`
+    /// in no run, and for histograms of single workers, of which a console
+    /// carries only some: they do not enter the digest.
     #[must_use]
     pub fn result_of(&self) -> Option<u16> {
         match self {
@@ -73,6 +78,8 @@ impl Record<'_> {
             | Self::Plan(_)
             | Self::Start(_)
             | Self::Progress(_)
+            | Self::TraceText(_)
+            | Self::Trace(_)
             | Self::Bye(_) => None,
             Self::Run(r) => Some(r.run),
             Self::Group(r) => Some(r.run),
@@ -660,6 +667,42 @@ pub struct Scheduler<'a> {
     pub dropped: u64,
 }
 
+/// A piece of the text of tracefs' `trace`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceText<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// Number of the piece in the run, from 0.
+    pub block: u32,
+    /// Bytes of text in it.
+    pub len: u32,
+    /// The text as one LZ4 block.
+    pub lz4: &'a [u8],
+}
+
+/// What a run recorded of the kernel's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// Index of the run.
+    pub run: u16,
+    /// Size of the buffer of each CPU, in KiB.
+    pub kib: u32,
+    /// How many `TraceText` came before.
+    pub blocks: u32,
+    /// Bytes of text in them.
+    pub bytes: u64,
+    /// Lines of text in them, without the header's.
+    pub lines: u64,
+    /// Older lines that are not sent, since a console is slow.
+    pub left_out: u64,
+    /// Events that newer ones had overwritten.
+    pub overrun: u64,
+    /// Events that found no room.
+    pub dropped: u64,
+    /// A sample above the limit ended the recording before the window did.
+    pub stopped: bool,
+}
+
 /// The end of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {
@@ -681,7 +724,8 @@ pub struct Bye {
 mod tests {
     use super::{
         Bye, Counter, Effective, Exit, Group, Hist, Lines, Pairs, Progress,
-        Record, Run, Scheduler, Start, TaskCounters, Verdict, WakeRule, Worker,
+        Record, Run, Scheduler, Start, TaskCounters, Trace, TraceText, Verdict,
+        WakeRule, Worker,
     };
 
     /// Schema 2. If this fails, raise `SCHEMA` and write the new bytes here.
@@ -797,7 +841,24 @@ mod tests {
             output: b"o",
             dropped: 4,
         });
-        let golden: [(Record<'_>, &[u8]); 8] = [
+        let text = Record::TraceText(TraceText {
+            run: 1,
+            block: 2,
+            len: 300,
+            lz4: &[3, 4],
+        });
+        let trace = Record::Trace(Trace {
+            run: 1,
+            kib: 2,
+            blocks: 3,
+            bytes: 4,
+            lines: 5,
+            left_out: 6,
+            overrun: 7,
+            dropped: 8,
+            stopped: true,
+        });
+        let golden: [(Record<'_>, &[u8]); 10] = [
             (
                 run,
                 b"\x04\x01\x06PipeIo\x01\x06NO_CAP\xac\x02\x02\x03\x04\x05\
@@ -827,6 +888,8 @@ mod tests {
                 b"\x0f\x01\x01\x01s\x07enabled\x01\0\x01\x02\0\x03e 3\
                   \x01o\x04",
             ),
+            (text, b"\x10\x01\x02\xac\x02\x02\x03\x04"),
+            (trace, b"\x11\x01\x02\x03\x04\x05\x06\x07\x08\x01"),
         ];
         for (record, bytes) in golden {
             let mut buf = [0; 256];

@@ -30,6 +30,7 @@ use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sched_ext::Scheduler;
 use crate::sys::{self, Ended};
 use crate::topology::{Topology, count_nodes, memory_nodes};
+use crate::trace::Recording;
 use crate::worker::{self, Crew, Team};
 use crate::workload::{CallExt, Moment, Stop, What, Why};
 use core::fmt::{self, Write};
@@ -68,6 +69,8 @@ pub struct Machine {
     pub sys_nice: bool,
     /// The kernel's log, where it may be read.
     pub kmsg: Option<Kmsg>,
+    /// Runs as PID 1, with the machine to itself.
+    pub pid1: bool,
     /// Send signs of life.
     pub progress: bool,
     /// The sched_ext scheduler of all runs.
@@ -314,6 +317,9 @@ struct Watch<'r> {
     crews: &'r [Crew<'r>],
     control: &'r Control,
     scheduler: Option<&'r Scheduler>,
+    recording: Option<&'r Recording>,
+    /// Whether a sample had ended the recording, once it is over.
+    stopped: bool,
     /// Processes not yet reaped: workers, and hosts of those that are
     /// threads.
     alive: u32,
@@ -340,12 +346,22 @@ fn execute(
         let crew = Crew::new(arena, group, number, workers, within, &leaves)?;
         let _room = crews.push(crew);
     }
+    // Before the workers, which inherit what stops it.
+    let recording = Recording::new(&run.trace, machine.pid1, findings);
+    if let Some(limit) = &run.trace.stop {
+        for (crew, number) in crews.iter().zip(0..) {
+            if let Some(hist) = limit.place(number, crew.group) {
+                crew.set_limit(hist, limit.over_ns);
+            }
+        }
+    }
     let team = Team {
         settings: &run.settings,
         control,
         crews: &crews,
         sched_ext: machine.features.contains(&Feature::SchedExt),
         inheritance: machine.inheritance,
+        alarm: recording.as_ref().and_then(Recording::alarm),
     };
     if let Some(kmsg) = &machine.kmsg {
         kmsg.skip();
@@ -355,6 +371,8 @@ fn execute(
         crews: &crews,
         control,
         scheduler: machine.scheduler.as_ref(),
+        recording: recording.as_ref(),
+        stopped: false,
         alive: 0,
         interrupted: false,
         late: false,
@@ -367,6 +385,11 @@ fn execute(
         false => (0, 0),
     };
     watch.set_phase(Phase::Stop);
+    if let Some(recording) = watch.recording {
+        // Behind the stop, so that no sample is without its events.
+        watch.stopped = !recording.is_on();
+        recording.end(number);
+    }
     watch.stop(run);
     // Behind the last iteration, which may end after the deadline.
     let after = Snapshot::read();
@@ -400,7 +423,12 @@ fn execute(
         taint: counters::taint() & !taint,
         kmsg: machine.kmsg.as_ref(),
     };
+    let recorded = recording.as_ref().filter(|_| ready);
+    let kept = recorded.map(|it| it.kept(watch.stopped, findings));
     collect::finished(&measured, findings, out);
+    if let Some((recording, kept)) = recorded.zip(kept) {
+        recording.send(number, &crews, kept, out);
+    }
     Ok(watch.interrupted)
 }
 
@@ -509,6 +537,9 @@ impl<'r> Watch<'r> {
             self.tend(Moment::WarmUp);
             let end = started + warmup;
             self.until(end, started, None, number, machine, out);
+        }
+        if let Some(recording) = self.recording {
+            recording.begin(number, &collect::name(run));
         }
         let begin = now();
         self.set_phase(Phase::Measure);

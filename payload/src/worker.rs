@@ -12,6 +12,7 @@ use crate::cgroup::{Base, Leaves};
 use crate::ctx::{Ctx, Given, arrive, wake_all};
 use crate::figures::MARKS;
 use crate::inherit::{Inheritance, Step};
+use crate::kit::alarm::Alarm;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock;
 use crate::kit::cpus::Cpus;
@@ -244,6 +245,13 @@ impl<'r> Crew<'r> {
         self.words.iter().for_each(|word| wake_all(&word.0));
     }
 
+    /// Sets the limit of one of its histograms, in all tasks.
+    pub fn set_limit(&self, hist: usize, ns: u64) {
+        let each = self.group.work.row().hists.len().max(1);
+        let mine = self.hists.iter().skip(hist).step_by(each);
+        mine.for_each(|hist| hist.set_limit(ns));
+    }
+
     /// The sum over the instances of one of their guarded counters.
     #[must_use]
     pub fn gauge_sum(&self, index: usize) -> u64 {
@@ -274,6 +282,7 @@ impl<'r> Crew<'r> {
             work: &self.group.work,
             control: team.control,
             sched_ext: team.sched_ext,
+            alarm: team.alarm,
             slot: &self.slots[task],
             hists: &self.hists[task * hists..(task + 1) * hists],
             instance: self.instance(index / self.size),
@@ -326,6 +335,8 @@ pub struct Team<'r> {
     pub sched_ext: bool,
     /// What its tasks are given in place of what they would inherit.
     pub inheritance: Inheritance,
+    /// Ends the recording of kernel events at a sample above the limit.
+    pub alarm: Option<Alarm<'r>>,
 }
 
 impl<'r> Team<'r> {

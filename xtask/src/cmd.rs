@@ -22,6 +22,7 @@ pub mod report;
 pub mod runs;
 pub mod setup;
 pub mod test;
+pub mod trace;
 
 /// Writes to standard output. A reader that had enough is no error: the exit
 /// code is the verdict's.

@@ -17,6 +17,7 @@ pub mod duration;
 pub mod exit;
 pub mod finished;
 pub mod format;
+pub mod ftrace;
 pub mod input;
 pub mod interrupt;
 pub mod judge;

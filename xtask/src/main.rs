@@ -4,7 +4,7 @@ use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
     bisect, boot, build, ci, compare, decode, dist, explain, judge, kernel,
-    list, matrix, pack, report, runs, setup, test,
+    list, matrix, pack, report, runs, setup, test, trace,
 };
 use xtask::exit::{Exit, NoEvidence};
 use xtask::interrupt;
@@ -43,6 +43,7 @@ enum Verb {
     Decode(decode::Args),
     Report(report::Args),
     Runs(runs::Args),
+    Trace(trace::Args),
     List(list::Args),
     Explain(explain::Args),
     Ci(ci::Args),
@@ -107,6 +108,7 @@ fn real_main() -> Exit {
         Verb::Decode(args) => decode::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),
+        Verb::Trace(args) => trace::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Ci(args) => ci::run(args),

@@ -6,8 +6,10 @@
 
 mod absent;
 pub mod exits;
+pub mod trace;
 
 use crate::decode::Boot;
+use crate::model::trace::Trace;
 use core::fmt;
 use pidone::kit::histogram::{Sparse, Summary, bucket_range, percentile};
 use pidone::record::{self, Counter, Exit, Record, Verdict};
@@ -177,6 +179,9 @@ pub struct Run {
     /// The sched_ext scheduler behind the run, where the plan asked for one.
     #[serde(default)]
     pub scx: Option<Scheduler>,
+    /// What it recorded of the kernel's events, where the plan asked for it.
+    #[serde(default)]
+    pub trace: Option<Trace>,
     pub kernel: Kernel,
     /// Its `Run` record is lost, and with it the verdict.
     #[serde(skip)]
@@ -382,7 +387,18 @@ impl Report {
             run.verdict_lost = false;
         }
         report.runs = runs.into_values().collect();
+        report.name_traces();
         report
+    }
+
+    /// Gives each trace a file.
+    fn name_traces(&mut self) {
+        let all = self.runs.iter().filter(|run| run.trace.is_some()).count();
+        for (run, number) in self.runs.iter_mut().zip(1..) {
+            if let Some(trace) = &mut run.trace {
+                trace.file = trace::file_name(number, all);
+            }
+        }
     }
 
     fn take(&mut self, runs: &mut BTreeMap<u16, Run>, record: &Record<'_>) {
@@ -465,6 +481,14 @@ impl Report {
                     *scx = Some(Scx { loaded, after });
                 }
             },
+            Record::TraceText(t) => {
+                let run = runs.entry(t.run).or_default();
+                run.trace.get_or_insert_default().take(&t);
+            }
+            Record::Trace(t) => {
+                let run = runs.entry(t.run).or_default();
+                run.trace.get_or_insert_default().close(&t);
+            }
             Record::Start(_) | Record::Progress(_) | Record::Bye(_) => {}
         }
     }

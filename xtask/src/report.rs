@@ -11,6 +11,7 @@ mod number;
 mod plot;
 mod runs;
 mod scheduler;
+mod trace;
 
 use self::html::Html;
 use crate::finished::Meta;

@@ -6,6 +6,8 @@
 //! behind is removed by the next one that stores: the lock on it is gone with
 //! the process that held it.
 
+pub mod find;
+
 use crate::build;
 use crate::finished::{Cell, FinishedBoot, Meta, name, read_json};
 use crate::model::hex;
@@ -138,6 +140,10 @@ impl Pending {
         let (from, to) = (shown(&boot.dir), shown(&place));
         for word in &mut meta.qemu_args {
             *word = word.replace(&from, &to);
+        }
+        let traces = boot.report.runs.iter().filter_map(|r| r.trace.as_ref());
+        for trace in traces {
+            write(&dir.join(&trace.file), trace.text.as_bytes())?;
         }
         write_json(&dir.join(REPORT), &boot.report)?;
         write_json(&dir.join(META), &meta)?;

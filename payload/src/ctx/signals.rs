@@ -30,6 +30,7 @@ impl Ctx<'_> {
         let handled = Handled {
             stamp,
             hist: &given.hists[hist.at()],
+            alarm: given.alarm,
             count: &given.slot.metrics[count.at()],
         };
         handled::scope(&handled, || work(self)).call(Op::Sigaction.name())?

@@ -55,6 +55,8 @@ pub struct Histogram {
     /// Bitwise complement of the smallest sample, so that zero means none.
     not_min: AtomicU64,
     max: AtomicU64,
+    /// Bitwise complement of the limit, so that zero means none.
+    not_limit: AtomicU64,
     buckets: [AtomicU64; BUCKETS],
 }
 
@@ -62,14 +64,20 @@ impl Histogram {
     /// Counts one sample. Only one task may record into a histogram: the
     /// counters are loaded and stored, which on every architecture is
     /// cheaper than an atomic addition.
+    ///
+    /// Returns whether it is the first above the limit, or a longer one. Such
+    /// a sample is always a new maximum, so that to look for it costs the
+    /// others nothing.
     #[inline]
-    pub fn record(&self, ns: u64) {
+    pub fn record(&self, ns: u64) -> bool {
+        let mut over = false;
         // Before the bucket, which nobody looks for outside of them.
         if !ns > self.not_min.load(Relaxed) {
             self.not_min.store(!ns, Relaxed);
         }
         if ns > self.max.load(Relaxed) {
             self.max.store(ns, Relaxed);
+            over = ns > !self.not_limit.load(Relaxed);
         }
         // `bucket_of` is below BUCKETS for every u64; `get` costs one
         // compare and keeps a panic path out of the measured loop.
@@ -78,6 +86,13 @@ impl Histogram {
         }
         add(&self.count, 1);
         add(&self.sum, ns);
+        over
+    }
+
+    /// Sets the limit that [`Self::record`] tells of; it outlives
+    /// [`Self::clear`].
+    pub fn set_limit(&self, ns: u64) {
+        self.not_limit.store(!ns, Relaxed);
     }
 
     /// The buckets that samples may be in.
@@ -303,7 +318,7 @@ mod tests {
     #[test]
     fn percentiles_of_one_to_a_thousand() {
         let hist = empty();
-        (1..=1000).for_each(|ns| hist.record(ns));
+        (1..=1000).for_each(|ns| assert!(!hist.record(ns)));
         let summary = hist.summary();
         assert_eq!((summary.min_ns, summary.max_ns), (1, 1000));
         for (num, exact) in [(50, 500_u64), (90, 900), (99, 990)] {
@@ -316,13 +331,28 @@ mod tests {
     #[test]
     fn a_cleared_one_is_empty() {
         let hist = empty();
-        [1, 70, u64::MAX].iter().for_each(|&ns| hist.record(ns));
+        [1, 70, u64::MAX].iter().for_each(|&ns| _ = hist.record(ns));
         hist.clear();
         assert_eq!(hist.summary(), Summary::default());
         assert_eq!(hist.occupied().count(), 0);
         hist.record(5000);
         assert_eq!(hist.occupied().collect::<Vec<_>>().len(), 1);
         assert_eq!(hist.summary().min_ns, 5000);
+    }
+
+    #[test]
+    fn a_limit_is_told_of_once_and_by_longer_ones() {
+        let hist = empty();
+        hist.set_limit(500);
+        let told = |ns| hist.record(ns);
+        assert_eq!(
+            [400, 500, 501, 450, 501].map(told),
+            [false, false, true, false, false]
+        );
+        assert!(hist.record(502));
+        // Behind a warm-up it is so again.
+        hist.clear();
+        assert_eq!([500, 501].map(|ns| hist.record(ns)), [false, true]);
     }
 
     proptest! {
@@ -359,7 +389,7 @@ mod tests {
             samples in proptest::collection::vec(any::<u64>(), 0..100),
         ) {
             let hist = empty();
-            samples.iter().for_each(|&ns| hist.record(ns));
+            samples.iter().for_each(|&ns| _ = hist.record(ns));
             let mut buf = [0; 4096];
             let used = Sparse::encode(hist.occupied(), &mut buf).unwrap();
             let back: Vec<_> = Sparse(&buf[..used]).buckets().collect();

@@ -8,6 +8,7 @@ use crate::kit::cpus::MAX_CPUS;
 use crate::kit::text::{digits, signed};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::token::Token;
+use crate::plan::trace;
 use core::time::Duration;
 
 /// Seed of a plan that names none.
@@ -35,6 +36,9 @@ pub(super) const RUN_KEYS: &[&str] = &[
     "rd_sample",
     "clone",
     EXPECT,
+    trace::KEYS[0],
+    trace::KEYS[1],
+    trace::KEYS[2],
 ];
 /// The only key that may be repeated.
 pub(super) const EXPECT: &str = "expect";

@@ -13,6 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
+/// TRAPpy and what it needs, in a directory of their own for their size.
+const OF_TRACES: &str = include_str!("requirements-traces.txt");
 /// Packages of the dispatcher.
 const LAVA: [&str; 3] =
     ["lava-common", "lava-dispatcher", "lava-dispatcher-host"];
@@ -42,19 +44,36 @@ const STAND_INS: [(&str, &str); 2] = [
 ///
 /// They are not there; or, with `setup`, cannot be had.
 pub fn python(setup: bool) -> Result<PathBuf> {
-    let dir = cache::dir()?.join("python");
+    venv("python", REQUIREMENTS, setup)
+}
+
+/// The directory of the Python that reads the kernel's traces, with TRAPpy.
+///
+/// # Errors
+///
+/// It is not there; or, with `setup`, cannot be had.
+pub fn traces(setup: bool) -> Result<PathBuf> {
+    venv("python-traces", OF_TRACES, setup)
+}
+
+/// The directory of programs from a list of Python's packages.
+fn venv(name: &str, requirements: &str, setup: bool) -> Result<PathBuf> {
+    let dir = cache::dir()?.join(name);
     let (bin, mark) = (dir.join("bin"), dir.join("requirements.txt"));
-    if fs::read_to_string(&mark).is_ok_and(|text| text == REQUIREMENTS) {
+    if fs::read_to_string(&mark).is_ok_and(|text| text == requirements) {
         return Ok(bin);
     }
     if !setup {
-        bail!("tools of CIs are missing; `cargo xtask setup` installs them");
+        bail!(
+            "packages of Python that the tests run are missing; `cargo xtask \
+             setup` installs them"
+        );
     }
     tools::require(&[tools::PYTHON], setup)?;
     let path = |path: PathBuf| path.display().to_string();
     tools::run(&["python3", "-m", "venv", "--clear", &path(dir.clone())])?;
     let list = dir.join("wanted.txt");
-    fs::write(&list, REQUIREMENTS)?;
+    fs::write(&list, requirements)?;
     let pip = path(bin.join("pip"));
     tools::run(&[&pip, "install", "--quiet", "-r", &path(list.clone())])?;
     // What is there last says that all of it is.

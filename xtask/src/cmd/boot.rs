@@ -77,7 +77,14 @@ pub fn run(args: &Args) -> Result<Exit> {
     // What was measured is known, so this does not change the verdict; and it
     // is kept before anything else can fail.
     let stored = pending.map(|pending| match pending.store(&mut boot) {
-        Ok(()) => format!("stored in {}", super::runs::shown(&boot.dir)),
+        Ok(()) => {
+            let traced = boot.report.runs.iter().any(|r| r.trace.is_some());
+            let hint = match traced {
+                true => "; `cargo xtask trace` tells of slow wakes",
+                false => "",
+            };
+            format!("stored in {}{hint}", super::runs::shown(&boot.dir))
+        }
         Err(error) => format!("warning: not stored: {error:#}"),
     });
     let table = format == Format::Table;

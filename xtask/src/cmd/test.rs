@@ -48,6 +48,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     tools::require_browser(args.setup)?;
     ci::tools::lava(args.setup)?;
     ci::tools::boards(args.setup)?;
+    ci::tools::traces(args.setup)?;
     for arch in arch::ALL {
         tools::require_target(arch.target, args.setup)?;
     }

@@ -158,6 +158,13 @@ fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
             writeln!(text, "  scx: {line}")?;
         }
     }
+    if let Some(trace) = &run.trace {
+        write!(text, "  trace: {} lines, {}", trace.lines, trace.file)?;
+        match trace.missing() {
+            missing if missing.is_empty() => writeln!(text)?,
+            missing => writeln!(text, "; {missing}")?,
+        }
+    }
     for message in &run.kernel.messages {
         writeln!(text, "  kernel: {message}")?;
     }

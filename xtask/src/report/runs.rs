@@ -7,7 +7,7 @@ use super::number::{
     told_ms,
 };
 use super::plot::{self, Line};
-use super::{Page, Section, scheduler};
+use super::{Page, Section, scheduler, trace};
 use crate::model::{Expect, Group, Hist, Kernel, Run, Worker, exits};
 use pidone::expect::Kind;
 use pidone::record::{Exit, Verdict};
@@ -176,6 +176,7 @@ pub(super) fn section(
         });
         missing(h, page, section);
         scheduler::of_run(h, page, section);
+        trace::of_run(h, page, section);
         let groups = section.groups();
         for ((work, groups), index) in groups.iter().zip(0..) {
             let index: usize = index;
