@@ -4,10 +4,10 @@
 //! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
 //! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
 //! additions to images are in `packing.rs`, schedulers in `sched_ext.rs`,
-//! kernel events in `trace.rs`, comparisons in `compares.rs`, and many boots
-//! at once in `matrix.rs`; `ktap.rs` asks the kernel's own reader of KTAP,
-//! `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out the
-//! commands of `docs/ci.md`.
+//! kernel events in `trace.rs`, comparisons in `compares.rs`, many boots at
+//! once in `matrix.rs`, and signals in `signals.rs`; `ktap.rs` asks the
+//! kernel's own reader of KTAP, `jobs.rs` has other CIs carry out our jobs, and
+//! `docs.rs` carries out the commands of `docs/ci.md`.
 //! Without a kernel, `consoles.rs` decodes recorded consoles, `report.rs` opens
 //! pages in a browser, `budgets.rs` looks at what is built and `tidy.rs` at the
 //! sources. All of it is for x86_64; `arm64.rs` has other files repeat a part
@@ -40,6 +40,7 @@ mod proofs_numa;
 mod proofs_wake;
 mod report;
 mod sched_ext;
+mod signals;
 mod smoke;
 mod stops;
 mod tidy;

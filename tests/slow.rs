@@ -215,7 +215,7 @@ fn shown(out: &Output) -> String {
 fn a_planted_regression_is_found_and_a_harmless_change_is_not_blamed() {
     let tree = plant();
     let head = git(&tree, &["rev-parse", "HEAD"]);
-    // Ctrl-C in the middle of a step.
+    // Interrupted in the middle of a step.
     let mut child = bisect(&tree, "planted", &["--restart"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -227,11 +227,11 @@ fn a_planted_regression_is_found_and_a_harmless_change_is_not_blamed() {
         println!("{line}");
         if line.starts_with("step 1,") {
             let group = format!("-{}", child.id());
-            let kill = ["-INT", "--", &group];
+            let kill = ["-TERM", "--", &group];
             Command::new("kill").args(kill).status().unwrap();
         }
     }
-    assert!(child.wait().unwrap().code().is_none());
+    assert_eq!(child.wait().unwrap().code(), Some(125));
     let out = bisect(&tree, "planted", &[]).output().unwrap();
     let text = shown(&out);
     assert_eq!(out.status.code(), Some(0), "{text}");

@@ -5,10 +5,11 @@ use crate::decode::Boot;
 use crate::finished::Meta;
 use crate::interrupt;
 use crate::store::{self, StoredRun};
+use crate::usage::STDIN;
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
 use std::fs;
-use std::io::{IsTerminal, Read};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -33,12 +34,15 @@ impl Input {
             ports: vec![log],
             meta: None,
         };
-        if name == "-" {
-            return Ok(of_log(stdin()?));
+        // The command line has it as a file.
+        let stdin = ["-", STDIN].contains(&name);
+        if stdin && std::io::stdin().is_terminal() {
+            eprintln!("a log is read from the terminal, up to Ctrl-D");
         }
         let path = Path::new(name);
         if !path.is_dir() {
-            let log = fs::read(path).with_context(|| name.to_owned())?;
+            let path = if stdin { Path::new(STDIN) } else { path };
+            let log = whole(path).with_context(|| name.to_owned())?;
             return Ok(of_log(log));
         }
         let port = |name: &str| store::log(path, name);
@@ -64,24 +68,18 @@ impl Input {
     }
 }
 
-/// All of standard input. Whatever it comes from may never end, and a signal
-/// ends the wait.
-fn stdin() -> Result<Vec<u8>> {
-    if std::io::stdin().is_terminal() {
-        eprintln!("a log is read from the terminal, up to Ctrl-D");
-    }
+/// All of a file. A pipe or a terminal may never end, and a signal ends the
+/// wait.
+fn whole(path: &Path) -> Result<Vec<u8>> {
     let (sender, receiver) = channel();
-    thread::spawn(move || {
-        let mut log = Vec::new();
-        let read = std::io::stdin().read_to_end(&mut log);
-        // Nobody waits for it any more after a signal.
-        let _gone = sender.send(read.map(|_| log));
-    });
+    let path = path.to_path_buf();
+    // Nobody waits for it any more after a signal.
+    thread::spawn(move || sender.send(fs::read(path)).is_ok());
     loop {
         interrupt::check()?;
         match receiver.recv_timeout(Duration::from_millis(100)) {
             Err(RecvTimeoutError::Timeout) => {}
-            read => return read?.context("standard input"),
+            read => return Ok(read??),
         }
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn implied(name: &str) -> Option<&'static str> {
 }
 
 /// What a lone `-` stands for where a file is to be read.
-const STDIN: &str = "/dev/stdin";
+pub(crate) const STDIN: &str = "/dev/stdin";
 
 /// Rewrites `--name=value` as two words, and fills in values that were left
 /// out, up to a lone `--`; a `-` that is no option's value becomes the file

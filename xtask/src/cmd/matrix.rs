@@ -12,7 +12,7 @@ use crate::kernel_build::key;
 use crate::live::{Board, Screen};
 use crate::matrix::schedule::{Due, Schedule, Width};
 use crate::matrix::summary::{self, CellBoot, Summary};
-use crate::matrix::work::{Told, work};
+use crate::matrix::work::{Observer, work};
 use crate::matrix::{Cell, listed, only, parse};
 use crate::{cache, finished, interrupt, store, usage};
 use anyhow::{Context, Result, anyhow, bail};
@@ -289,7 +289,7 @@ struct Show<'j> {
     begun: usize,
 }
 
-impl Told<Screen> for Show<'_> {
+impl Observer<Screen> for Show<'_> {
     fn begins(&mut self, due: Due) -> Screen {
         self.begun += 1;
         let cell = &self.jobs[due.cell].cell;
