@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use xtask::boot::BootRequest;
 use xtask::boot::ready::{Ready, Setting};
 use xtask::cmd::compare::{Args, comparison};
-use xtask::compare::Verdict;
+use xtask::evidence::Verdict;
 use xtask::exit::Exit;
 use xtask::topology::Smp;
 
@@ -17,6 +17,7 @@ fn args(store: &TempDir, a: &str, b: &str) -> Args {
         a: a.to_owned(),
         b: b.to_owned(),
         margin: 0.5,
+        look: 1,
         store: Some(store.path().to_path_buf()),
         ..Args::default()
     }

@@ -37,6 +37,15 @@ pub struct Metric {
     pub resolution: f64,
 }
 
+impl Metric {
+    /// The smallest share that counts as a difference, where as little as
+    /// `asked` would.
+    #[must_use]
+    pub fn margin(&self, asked: f64) -> f64 {
+        asked.max(self.resolution)
+    }
+}
+
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {

@@ -71,7 +71,7 @@ pub struct Args {
     #[argh(option)]
     pub runs: Option<usize>,
     /// seeds of deterministic machines, beginning with that of
-    /// --deterministic, 3 by default
+    /// --deterministic, 3 by default, of conditions 4
     #[argh(option)]
     pub seeds: Option<usize>,
     /// how sure all steps together must be, 95% by default; boots are repeated
@@ -111,6 +111,9 @@ pub struct Args {
 const RUNS: usize = 8;
 /// Seeds of deterministic machines.
 const SEEDS: usize = 3;
+/// The same where each seed only says yes or no: fewer cannot tell two ends
+/// apart.
+const SEEDS_OF_CONDITIONS: usize = 4;
 /// Most boots of a step.
 const MOST: usize = 40;
 
@@ -311,7 +314,9 @@ fn asked(args: &Args, request: &BootRequest) -> Result<(Asked, Question)> {
              --seeds makes them differ"
         ),
         (None, runs, None) => runs.unwrap_or(RUNS),
-        (Some(_), None, seeds) => seeds.unwrap_or(SEEDS),
+        (Some(_), None, Some(seeds)) => seeds,
+        (Some(_), None, None) if args.metric.is_some() => SEEDS,
+        (Some(_), None, None) => SEEDS_OF_CONDITIONS,
     };
     let most = args.most_boots.unwrap_or(MOST);
     if boots == 0 || most == 0 {
@@ -332,7 +337,6 @@ fn asked(args: &Args, request: &BootRequest) -> Result<(Asked, Question)> {
             unit: String::new(),
             better,
             margin: args.margin.map_or(0.005, |share| share.0),
-            floor: None,
             condition: args.metric.is_none(),
         },
         seed: request.deterministic,
@@ -420,7 +424,8 @@ fn measured(
             let metrics = selector.of(report)?;
             if let [(_, metric)] = &metrics[..] {
                 found.boot.value = Some(metric.value);
-                found.floor = metric.steady.map(|s| s.max(metric.resolution));
+                found.boot.steady = metric.steady;
+                found.resolution = metric.resolution;
                 found.unit.clone_from(&metric.unit);
             } else if metrics.is_empty() {
                 why = format!("no figure for {}", selector.name);

@@ -6,14 +6,12 @@ pub(super) mod stored;
 use self::booted::booted;
 use self::stored::{Found, find, list, read, repeats};
 use crate::boot::request::with_machine;
-use crate::compare::splits::{Splits, splits};
 use crate::compare::{Asked, Comparison, Side, compare, table};
 use crate::exit::Exit;
 use crate::metrics::Selector;
 use crate::store::{self, StoredRun};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
-use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -42,13 +40,13 @@ with_machine! {
             that describe a machine are options of `compare`, too.",
     note = "docs/compare.md says how a verdict comes about and which metrics \
             are judged unless --metric names others.",
-    error_code(0, "nothing is worse"),
+    error_code(0, "every metric that is judged is the same or better"),
     error_code(1, "B is worse, or fails"),
-    error_code(125, "cannot tell: no boot, or too few runs"),
+    error_code(125, "cannot tell: no boot, too few runs, too much noise"),
     error_code(255, "the tool, its usage or the plan failed")
 )]
 pub struct Args {
-    /// boots of each kernel, 5 by default
+    /// boots of each kernel, 6 by default
     #[argh(option)]
     pub runs: Option<usize>,
     /// seeds of deterministic machines, beginning with that of
@@ -66,11 +64,10 @@ pub struct Args {
     /// a difference that does not count, in percent, 0.5 by default
     #[argh(option, default = "0.5")]
     pub margin: f64,
-    /// split stored runs of one kernel, both sides together, in two again and
-    /// again, so many times, and say how often a difference is found that
-    /// cannot be there
-    #[argh(option)]
-    pub splits: Option<usize>,
+    /// which look at these boots it is, 1 by default: 2 if fewer of them were
+    /// compared before, and so on
+    #[argh(option, default = "1")]
+    pub look: u32,
     /// more words for the kernel command line of A
     #[argh(option)]
     pub append_a: Vec<String>,
@@ -99,10 +96,6 @@ pub struct Args {
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
 pub fn run(args: &Args) -> Result<Exit> {
-    if let Some(times) = args.splits {
-        super::print(&table::render_splits(&split(args, times)?))?;
-        return Ok(Exit::Good);
-    }
     let comparison = comparison(args)?;
     let json = serde_json::to_string_pretty(&comparison)? + "\n";
     match args.json.as_deref() {
@@ -156,38 +149,17 @@ fn asked(args: &Args) -> Result<Asked> {
     if !(0.0..100.0).contains(&args.margin) {
         bail!("--margin {}: valid is 0 or more, below 100", args.margin);
     }
+    if args.look == 0 {
+        bail!("--look 0: the first one is 1");
+    }
     let selectors = args.metric.iter().map(|text| Selector::parse(text));
     Ok(Asked {
         metrics: selectors.collect::<Result<_>>()?,
         all: args.all,
-        rest: args.splits.is_none(),
+        rest: true,
         margin: args.margin / 100.0,
+        look: args.look,
     })
-}
-
-/// Splits the runs of both sides.
-fn split(args: &Args, times: usize) -> Result<Splits> {
-    if times == 0 {
-        bail!("--splits 0 splits nothing");
-    }
-    let root = args.store.clone().unwrap_or_else(store::default_dir);
-    let stored = list(&root)?;
-    let mut all: Vec<StoredRun> = Vec::new();
-    for text in [&args.a, &args.b] {
-        match find(text, &stored)? {
-            Found::Kernel => bail!("--splits is for stored runs: `{text}`"),
-            Found::Stored(mut runs) => {
-                runs.retain(|run| all.iter().all(|old| old.dir != run.dir));
-                all.append(&mut runs);
-            }
-        }
-    }
-    for_kernels_only(args)?;
-    let kernels = all.iter().map(|run| run.meta.kernel.sha256.as_str());
-    if kernels.collect::<BTreeSet<_>>().len() > 1 {
-        bail!("--splits is for runs of one kernel");
-    }
-    splits(&read(&all)?, &asked(args)?, times)
 }
 
 /// Refuses what stored runs have no use for.

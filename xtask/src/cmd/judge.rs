@@ -68,10 +68,10 @@ pub struct Args {
     /// may be repeated; by default those that are judged by `compare`
     #[argh(option)]
     pub metric: Vec<String>,
-    /// boots, 1 by default: most of them decide
+    /// boots; by default 5 where a figure decides, else 1
     #[argh(option)]
     pub runs: Option<u64>,
-    /// the same for deterministic machines, which differ by their seeds
+    /// seeds of deterministic machines, 1 by default
     #[argh(option)]
     pub seeds: Option<u64>,
     /// what a panic or a hang in the middle of a run is: bad (the default) or
@@ -90,6 +90,10 @@ pub struct Args {
     pub store: Option<PathBuf>,
 }
 }
+
+/// Boots of a machine that does not repeat itself, where figures decide: all
+/// of so many on one side are more than a coin gives.
+const RUNS: u64 = 5;
 
 /// Runs the verb.
 ///
@@ -181,7 +185,12 @@ fn seeds(args: &Args) -> Result<Vec<Option<u64>>> {
             "--runs is not for deterministic boots, which repeat themselves; \
              --seeds makes them differ"
         ),
-        (None, runs, None) => (runs.unwrap_or(1), "--runs"),
+        (None, Some(runs), None) => (runs, "--runs"),
+        (None, None, None) if args.expect.is_empty() => {
+            let alone = args.baseline.is_none();
+            (if alone { 1 } else { RUNS }, "--runs")
+        }
+        (None, None, None) => (RUNS, "--runs"),
         (Some(_), None, seeds) => (seeds.unwrap_or(1), "--seeds"),
     };
     if boots == 0 {

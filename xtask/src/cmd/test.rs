@@ -2,8 +2,8 @@
 
 use crate::arch::{self, AARCH64, Arch, X86_64};
 use crate::exit::Exit;
-use crate::{ci, kernel_build, tools};
-use anyhow::Result;
+use crate::{ci, evidence, kernel_build, tools};
+use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
 
 /// Check format, lints and all tests, those that boot kernels included.
@@ -25,6 +25,10 @@ pub struct Args {
     /// is found by building it several times
     #[argh(switch)]
     slow: bool,
+    /// only print how often verdicts are wrong, from so many simulated
+    /// comparisons for each number: docs/evidence.md has 400
+    #[argh(option)]
+    simulate: Option<usize>,
 }
 
 /// The newest kernel that Debian has as a release.
@@ -44,6 +48,14 @@ const KERNELS: [(&str, &Arch); 4] = [
 ///
 /// The check that failed.
 pub fn run(args: &Args) -> Result<Exit> {
+    match args.simulate {
+        Some(0) => bail!("--simulate 0 simulates nothing"),
+        Some(times) => {
+            super::print(&evidence::page(times))?;
+            return Ok(Exit::Good);
+        }
+        None => {}
+    }
     tools::require(&tools::OF_TESTS, args.setup)?;
     tools::require_browser(args.setup)?;
     ci::tools::lava(args.setup)?;
@@ -75,7 +87,8 @@ fn slow(setup: bool) -> Result<Exit> {
     let of = ["--package", "xtask", "--features", "slow", "--test", "slow"];
     let lints = ["--", "-D", "warnings"];
     tools::run(&[&["cargo", "clippy", "--quiet"], &of[..], &lints].concat())?;
-    let shown = ["--", "--nocapture"];
+    // They share a history and its worktree.
+    let shown = ["--", "--nocapture", "--test-threads=1"];
     tools::run(&[&["cargo", "test"], &of[..], &shown].concat())?;
     Ok(Exit::Good)
 }

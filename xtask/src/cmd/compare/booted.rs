@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use std::path::Path;
 
 /// Boots of each kernel.
-const RUNS: usize = 5;
+const RUNS: usize = 6;
 /// Seeds of deterministic machines.
 const SEEDS: u64 = 3;
 

@@ -48,6 +48,7 @@ fn args(root: &Path, a: &str, b: &str) -> Args {
         a: a.to_owned(),
         b: b.to_owned(),
         margin: 0.5,
+        look: 1,
         metric: vec!["iterations".to_owned()],
         store: Some(root.to_path_buf()),
         ..Args::default()
@@ -110,27 +111,6 @@ fn boots_of_one_seed_that_differ_are_a_defect() {
 }
 
 #[test]
-fn splits_are_of_runs_of_one_kernel() {
-    let root = tempfile::tempdir().unwrap();
-    let root = root.path();
-    for n in 0..4 {
-        store(root, &format!("a{n}"), None, 24_000 + n);
-    }
-    let split = |times, b: &str| Args {
-        splits: Some(times),
-        ..args(root, "a", b)
-    };
-    assert_eq!(run(&split(3, "a")).unwrap(), Exit::Good);
-    for (args, why) in [
-        (split(0, "a"), "splits nothing"),
-        (split(3, "host"), "is for stored runs"),
-    ] {
-        let error = run(&args).unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
-    }
-}
-
-#[test]
 fn wrong_use_is_answered() {
     let root = tempfile::tempdir().unwrap();
     let root = root.path();
@@ -190,6 +170,13 @@ fn wrong_use_is_answered() {
                 ..args(root, "a1", "b1")
             },
             "--margin -1",
+        ),
+        (
+            Args {
+                look: 0,
+                ..args(root, "a1", "b1")
+            },
+            "--look 0: the first one is 1",
         ),
         (args(root, "host", "host"), "a plan follows `--`"),
         (
