@@ -9,7 +9,8 @@ use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::Instant;
 use tempfile::TempDir;
-use xtask::kernel;
+use xtask::arch::Arch;
+use xtask::{build, kernel};
 
 /// The virtual machine.
 pub(crate) const QEMU: [&str; 2] = ["qemu-system", "-append"];
@@ -41,6 +42,8 @@ pub(crate) struct Running {
 impl Running {
     /// Starts it in a directory, where its messages go.
     pub(crate) fn start(dir: &Path, words: &[&str], path: &str) -> Self {
+        // What is built first takes as long as it takes.
+        build::payload(Arch::host(), false).unwrap();
         let said = dir.join("said");
         let child = Command::new("env")
             .args(["--default-signal=INT,TERM", env!("CARGO_BIN_EXE_xtask")])
