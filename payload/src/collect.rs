@@ -209,7 +209,7 @@ fn result_line(
     }
     // The kernel's lines land between the pieces that a serial port takes,
     // the first of which then has the verdict whole.
-    out.console.drain();
+    out.drain_consoles();
     let n = u32::from(number) + 1;
     let first = findings.reasons.lines().next().unwrap_or("");
     let (ok, result, why) = match findings.verdict {

@@ -43,7 +43,7 @@ fn of_run<'t>(
 ) -> Result<(u64, &'t str), PlanError<'t>> {
     let (mut all, mut most, mut token) = (BESIDE, 0, "");
     for group in &run.groups {
-        let usable = run.usable(group, &machine.cpus).len();
+        let usable = run.usable(group, &machine.cpus, &machine.online).len();
         let workers = group.workers(usable)?;
         let row = group.work.row();
         let shared = (row.shared)(&group.work, usable);

@@ -13,6 +13,7 @@ use crate::topology::{Topology, online_nodes};
 use crate::{kmsg::Kmsg, probe::Feature};
 use core::hint::black_box;
 use heapless::{String, Vec};
+use rustix::process::getpid;
 use rustix::thread::{CapabilitySet, capabilities, sched_getaffinity};
 
 /// What sysfs and a few trials say.
@@ -117,6 +118,18 @@ pub fn may_use_net() -> bool {
     capabilities(None).is_ok_and(|c| c.effective.contains(both))
 }
 
+/// CPUs that tasks may be told to run on. The kernel keeps isolated ones from
+/// PID 1's own mask, and a plain process stays within its mask.
+fn online(cpus: &Cpus) -> Cpus {
+    let mut buf = [0; 512];
+    let list = "/sys/devices/system/cpu/online";
+    match getpid().is_init() {
+        true => read_file(list, &mut buf).and_then(Cpus::parse),
+        false => None,
+    }
+    .map_or(*cpus, |online| online.or(cpus))
+}
+
 /// Probes what a supervisor needs to know.
 #[must_use]
 pub fn probe(pid1: bool, progress: bool) -> Machine {
@@ -133,6 +146,7 @@ pub fn probe(pid1: bool, progress: bool) -> Machine {
         .is_ok_and(|c| c.effective.contains(CapabilitySet::SYS_NICE));
     Machine {
         topology: Topology::look(&cpus),
+        online: online(&cpus),
         cpus,
         features,
         nodes: online_nodes().unwrap_or_else(|| {

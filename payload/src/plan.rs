@@ -25,7 +25,7 @@ use crate::plan::settings::{
     BOOT_KEYS, Boot, EXCLUSIVE, EXPECT, GROUP_KEYS, GroupSettings, MAX_WORKERS,
     RUN_KEYS, RunSettings, Workers, bad, flag, taken,
 };
-use crate::plan::token::{Source, Token, Tokens};
+use crate::plan::token::{PREFIX, Source, Token, Tokens};
 use crate::plan::trace::Trace;
 use crate::workload::{Kind, Param, Value, Work};
 use crate::workloads;
@@ -171,12 +171,18 @@ impl<'t> Run<'t> {
         Ok(leaf)
     }
 
-    /// Which of `cpus` one of its groups may use.
+    /// Which CPUs one of its groups may use: `cpus`, or those of `online`
+    /// that its cpuset names.
     #[must_use]
-    pub fn usable(&self, group: &Group<'t>, cpus: &Cpus) -> Cpus {
+    pub fn usable(
+        &self,
+        group: &Group<'t>,
+        cpus: &Cpus,
+        online: &Cpus,
+    ) -> Cpus {
         // Whether groups differ was checked when the plan was parsed.
         let confined = self.leaf(group).ok().and_then(|leaf| leaf.cpus());
-        confined.map_or(*cpus, |confined| confined.and(cpus))
+        confined.map_or(*cpus, |confined| confined.and(online))
     }
 
     /// Which of the memory nodes `mems` one of its groups may use.
@@ -251,6 +257,47 @@ impl<'t> Sources<'t> {
         [self.file, self.args, self.kernel]
     }
 
+    /// Which of [`Self::rising`] has the runs.
+    fn with_runs(&self) -> usize {
+        let has = |source: &Source<'t>, key: &str| {
+            source.tokens().any(|token| token.key == key)
+        };
+        let rising = self.rising();
+        match rising.iter().any(|source| has(source, "plan")) {
+            true => 0,
+            false => rising
+                .iter()
+                .rposition(|source| has(source, "work"))
+                .unwrap_or(0),
+        }
+    }
+
+    /// All words, those of the source that has the runs first. The others
+    /// begin with `pidone.` if they are of the kernel command line, and with
+    /// `-- ` if they are arguments, so that what ran can be held against
+    /// what was asked for.
+    pub fn words(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &'t str)> + use<'t> {
+        let (rising, runs) = (self.rising(), self.with_runs());
+        let rest = (0..rising.len()).filter(move |&at| at != runs);
+        core::iter::once(runs).chain(rest).flat_map(move |at| {
+            let before = match at {
+                at if at == runs => "",
+                1 => "-- ",
+                _ => PREFIX,
+            };
+            rising[at].tokens().map(move |token| (before, token.text))
+        })
+    }
+
+    /// The words that were given, from the kernel command line and as
+    /// arguments.
+    pub fn given(&self) -> impl Iterator<Item = &'t str> + use<'t> {
+        let all = self.kernel.tokens().chain(self.args.tokens());
+        all.map(|token| token.text)
+    }
+
     /// The plan these sources ask for by name, or `smoke` if they hold no
     /// run at all. The caller loads its text into [`Sources::file`].
     #[must_use]
@@ -307,6 +354,9 @@ impl<'t> Plan<'t> {
     ///
     /// The first thing wrong, in order of precedence and position.
     pub fn parse(sources: &Sources<'t>) -> Result<Self, PlanError<'t>> {
+        for source in sources.rising() {
+            source.check()?;
+        }
         let mut plan = Self {
             boot: Boot::DEFAULT,
             run: RunSettings::DEFAULT,
@@ -400,12 +450,6 @@ impl<'t> Plan<'t> {
             left -= 1;
             run.clone()
         })
-    }
-
-    /// The tokens of the runs as they stand in their source.
-    #[must_use]
-    pub fn tokens(&self) -> Tokens<'t> {
-        self.runs.tokens()
     }
 
     fn parser(&self) -> Runs<'t> {

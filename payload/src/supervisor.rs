@@ -55,8 +55,11 @@ const EACH_NS: u64 = 10 * MILLISECOND;
 /// What the supervisor knows of the machine.
 #[derive(Debug)]
 pub struct Machine {
-    /// CPUs we may use.
+    /// CPUs that tasks run on unless they are told otherwise.
     pub cpus: Cpus,
+    /// CPUs that tasks may be told to run on: those above, and of a machine
+    /// that is all ours the isolated ones too.
+    pub online: Cpus,
     /// What they share.
     pub topology: Topology,
     /// Features this kernel has.
@@ -127,7 +130,7 @@ pub fn run(
     let mut counts: Vec<u32, MAX_GROUPS> = Vec::new();
     for group in &run.groups {
         // Sizes were checked before the first run.
-        let usable = run.usable(group, &machine.cpus);
+        let usable = run.usable(group, &machine.cpus, &machine.online);
         let workers = group.workers(usable.len()).unwrap_or(0);
         let _room = counts.push(workers);
         let within = Within::new(machine, usable);
@@ -202,6 +205,11 @@ fn needs(
     findings: &mut Findings,
 ) {
     let intent = group.intent();
+    let of_all = Feature::OF_ALL_RUNS;
+    if !machine.features.contains(&of_all) {
+        let reason = format_args!("NO_CONFIG:{}", of_all.config());
+        findings.add(Verdict::Skip, reason);
+    }
     match intent {
         Affinity::SmtSiblingPair { .. } if !within.has_smt() => {
             findings.add(Verdict::Skip, format_args!("NO_SMT"));
@@ -342,7 +350,8 @@ fn execute(
     let leaves = Leaves::make(machine.cgroups.as_ref(), run)?;
     let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();
     for ((group, &workers), number) in run.groups.iter().zip(counts).zip(0..) {
-        let within = Within::new(machine, run.usable(group, &machine.cpus));
+        let usable = run.usable(group, &machine.cpus, &machine.online);
+        let within = Within::new(machine, usable);
         let crew = Crew::new(arena, group, number, workers, within, &leaves)?;
         let _room = crews.push(crew);
     }

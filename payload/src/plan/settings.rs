@@ -24,6 +24,7 @@ pub(super) const BOOT_KEYS: &[&str] = &[
     "end",
     "schedstats",
     "progress",
+    "boot_warnings",
     "scx",
 ];
 pub(super) const RUN_KEYS: &[&str] = &[
@@ -308,6 +309,12 @@ impl<'t> Boot<'t> {
             }
             "schedstats" => self.schedstats = flag(text).ok_or(ON_OFF)?,
             "progress" => self.progress = Some(flag(text).ok_or(ON_OFF)?),
+            "boot_warnings" => {
+                // The host judges by it, from the console of the boot.
+                if !["list", "fail"].contains(&text) {
+                    return Err("boot_warnings is list or fail");
+                }
+            }
             "scx" => self.scx = Some(Scx::parse(text).ok_or(SCX_RULE)?),
             _ => return Ok(false),
         }

@@ -266,7 +266,7 @@ fn groups_of_one_cgroup_share_its_cpus() {
     .unwrap();
     let run = plan.runs().next().unwrap();
     let all = Cpus::parse("0-1").unwrap();
-    let usable = run.groups.iter().map(|group| run.usable(group, &all));
+    let usable = run.groups.iter().map(|group| run.usable(group, &all, &all));
     let lists: Vec<_> = usable.map(|cpus| cpus.to_string()).collect();
     assert_eq!(lists, ["1", "1", "0-1"]);
 }
