@@ -19,18 +19,20 @@ const KERNEL: &str = "debian:6.12-cloud";
 
 #[test]
 fn a_bad_plan_in_the_machine_ends_it() {
-    let (report, exit) = boot(&Args {
-        append: vec!["pidone.work=FutexPingpong".to_owned()],
-        plan: vec!["work=PipeIo".to_owned()],
-        ..machine(KERNEL)
-    })
-    .unwrap();
+    let bad = |append: &str| {
+        boot(&Args {
+            append: vec![append.to_owned()],
+            plan: vec!["work=PipeIo".to_owned()],
+            ..machine(KERNEL)
+        })
+    };
+    let (report, exit) = bad("pidone.affinity=exact:900").unwrap();
     assert_eq!((report.outcome, exit), (Outcome::PlanError, Exit::Tool));
-    assert!(
-        report.reason.contains("nearest is `FutexPingPong`"),
-        "{}",
-        report.reason
-    );
+    let why = "CPUs this machine does not have";
+    assert!(report.reason.contains(why), "{}", report.reason);
+    // What can be known on the host is said there.
+    let error = bad("pidone.work=FutexPingpong").unwrap_err().to_string();
+    assert!(error.contains("nearest is `FutexPingPong`"), "{error}");
 }
 
 #[test]

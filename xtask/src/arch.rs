@@ -1,5 +1,6 @@
 //! Architectures: what each is called, and what its machine is made of.
 
+use crate::decode::splice::find;
 use crate::tools::Tool;
 use anyhow::{Context, Result, bail};
 use core::str::FromStr;
@@ -209,6 +210,12 @@ impl Arch {
 /// It is none, or cannot be read.
 pub fn require_image(path: &Path) -> Result<()> {
     match Arch::of_file(path)? {
+        Some(_) if !starts(&fs::read(path)?) => bail!(
+            "{} is an ELF file, as vmlinux is, without the note by which QEMU \
+             starts one; give the image that a bootloader takes: \
+             arch/x86/boot/bzImage or arch/arm64/boot/Image of the same build",
+            path.display()
+        ),
         Some(_) => Ok(()),
         None => bail!(
             "{} is no kernel: it is no bzImage, no arm64 Image, and no EFI or \
@@ -216,6 +223,17 @@ pub fn require_image(path: &Path) -> Result<()> {
             path.display()
         ),
     }
+}
+
+/// Whether QEMU starts it: of ELF files only those with Xen's note that says
+/// where (`XEN_ELFNOTE_PHYS32_ENTRY`, `CONFIG_PVH`).
+fn starts(image: &[u8]) -> bool {
+    // Lengths of name and value, the type, the name.
+    let has = |len: u8| {
+        let note = [4, 0, 0, 0, len, 0, 0, 0, 18, 0, 0, 0];
+        find(image, &[&note[..], b"Xen\0"].concat()).is_some()
+    };
+    !image.starts_with(b"\x7fELF") || has(4) || has(8)
 }
 
 /// The architecture in the header of an EFI program.
@@ -301,6 +319,17 @@ mod tests {
         assert_eq!(asked, ALL[1]);
         let error = require_image(&path).unwrap_err().to_string();
         assert!(error.contains("is no kernel: "), "{error}");
+        for arch in ALL {
+            let mut elf = b"\x7fELF\x02\x01".to_vec();
+            elf.resize(64, 0);
+            elf[18..20].copy_from_slice(&arch.elf.to_le_bytes());
+            fs::write(&path, &elf).unwrap();
+            let error = require_image(&path).unwrap_err().to_string();
+            assert!(error.contains("arch/x86/boot/bzImage"), "{error}");
+            elf.extend(*b"\x04\0\0\0\x04\0\0\0\x12\0\0\0Xen\0");
+            fs::write(&path, &elf).unwrap();
+            require_image(&path).unwrap();
+        }
         let none = dir.path().join("none");
         assert!(Arch::for_image(None, &none).is_err());
     }

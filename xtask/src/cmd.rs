@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result};
 use core::fmt;
+use std::borrow::Cow;
 use std::io::{ErrorKind, Write, stdout};
 use std::path::Path;
 
@@ -31,10 +32,21 @@ pub mod trace;
 ///
 /// Anything else that keeps the text from being written.
 pub fn print(text: &str) -> Result<()> {
-    let mut out = stdout().lock();
+    let (mut out, text) = (stdout().lock(), shown(text));
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output"),
+    }
+}
+
+/// A text without what a terminal would obey: nothing of a guest, an archive
+/// or a kernel's name is believed. Line ends and tabs stay.
+#[must_use]
+pub fn shown(text: &str) -> Cow<'_, str> {
+    let obeyed = |c: char| c.is_control() && !"\t\r\n".contains(c);
+    match text.contains(obeyed) {
+        false => text.into(),
+        true => text.replace(obeyed, "\u{fffd}").into(),
     }
 }
 
@@ -67,7 +79,16 @@ pub fn output_file(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::output_file;
+    use super::{output_file, shown};
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_shown() {
+        let text = "a\x1b[31mb\u{9b}2Jc\x07\x08\x7f\td\r\n";
+        let expected =
+            "a\u{fffd}[31mb\u{fffd}2Jc\u{fffd}\u{fffd}\u{fffd}\td\r\n";
+        assert_eq!(shown(text), expected);
+        assert_eq!(shown("\u{b5}s \u{2581}\n"), "\u{b5}s \u{2581}\n");
+    }
 
     #[test]
     fn a_file_that_cannot_be_is_refused() {

@@ -8,6 +8,7 @@ use crate::store::{self, StoredRun};
 use crate::usage::STDIN;
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
+use initramfs::compress::Compression;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -43,7 +44,7 @@ impl Input {
         if !path.is_dir() {
             let path = if stdin { Path::new(STDIN) } else { path };
             let log = whole(path).with_context(|| name.to_owned())?;
-            return Ok(of_log(log));
+            return unpacked(log).with_context(|| name.to_owned()).map(of_log);
         }
         let port = |name: &str| store::log(path, name);
         let ports = vec![port(store::CONSOLE)?, port(store::RECORDS)?];
@@ -84,19 +85,70 @@ fn whole(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// One boot of those in a log: the last unless a number, from 1, is given.
+/// A log as it came off the console, if it was kept compressed.
+///
+/// # Errors
+///
+/// It is compressed and cannot be unpacked, or is an archive of several files.
+fn unpacked(mut log: Vec<u8>) -> Result<Vec<u8>> {
+    while let Some(how) = Compression::detect(&log) {
+        let (plain, used) = how
+            .decompress(&log)
+            .with_context(|| format!("a broken {} file", how.name()))?;
+        // Compressed files may follow each other.
+        let rest = log.split_off(used.min(log.len()));
+        let more = match Compression::detect(&rest) {
+            Some(_) => unpacked(rest)?,
+            None => Vec::new(),
+        };
+        log = [plain, more].concat();
+    }
+    let form = match log.get(..4) {
+        Some(b"PK\x03\x04") => Some("a zip archive"),
+        Some([b'B', b'Z', b'h', b'1'..=b'9']) => Some("compressed with bzip2"),
+        _ if log.get(257..262) == Some(b"ustar") => Some("a tar archive"),
+        _ => None,
+    };
+    match form {
+        Some(form) => bail!("this is {form}; unpack it first"),
+        None => Ok(log),
+    }
+}
+
+/// The boot of that number, from 1, in a log.
 ///
 /// # Errors
 ///
 /// There is no such boot.
-pub fn choose(boots: &[Boot], number: Option<usize>) -> Result<&Boot> {
-    let all = boots.len();
-    if number.is_none() && all > 1 {
-        eprintln!("boot {all} of {all}; --boot has the others");
-    }
-    let at = number.unwrap_or(all).checked_sub(1);
+pub fn choose(boots: &[Boot], number: usize) -> Result<&Boot> {
+    let at = number.checked_sub(1);
     match at.and_then(|at| boots.get(at)) {
         Some(boot) => Ok(boot),
-        None => bail!("no such boot; the log has {all}, from 1"),
+        None => bail!("no such boot; the log has {}, from 1", boots.len()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unpacked;
+    use initramfs::compress::Compression;
+
+    #[test]
+    fn logs_are_unpacked_whatever_they_were_packed_with() {
+        let log = b"[    0.000000] Linux version 6\n";
+        for how in [Compression::Gzip, Compression::Xz, Compression::Zstd] {
+            let name = how.name();
+            let packed = how.compress(log).unwrap();
+            assert_eq!(unpacked(packed.clone()).unwrap(), log, "{name}");
+            let twice = how.compress(&packed).unwrap();
+            assert_eq!(unpacked(twice).unwrap(), log, "{name}");
+            let two = [&packed[..], &packed].concat();
+            assert_eq!(unpacked(two).unwrap(), [&log[..], log].concat());
+            let cut = packed[..packed.len() / 2].to_vec();
+            let error = unpacked(cut).unwrap_err().to_string();
+            assert!(error.contains("a broken"), "{name}: {error}");
+        }
+        assert!(unpacked(b"PK\x03\x04rest".to_vec()).is_err());
+        assert_eq!(unpacked(log.to_vec()).unwrap(), log);
     }
 }

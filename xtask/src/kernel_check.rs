@@ -10,6 +10,7 @@ use crate::kernel_build::{ABOUT, DEFAULT, folder, image};
 use crate::{arch, kconfig, kernel};
 use anyhow::{Context, Result, bail};
 use initramfs::compress::Compression;
+use pidone::probe::Feature;
 use pidone::workload::{What, Work, Workload};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -105,8 +106,14 @@ fn of_row(row: &'static Workload, config: &Config, helps: &Helps) -> Finding {
         verdict: Verdict::Runs,
         reasons: Vec::new(),
     };
+    let of_all = Feature::OF_ALL_RUNS.config();
+    if state(of_all, config) == "n" {
+        finding.verdict = Verdict::Skip;
+        finding.reasons.push(helps.missing(of_all));
+    }
     for need in row.needs {
-        let Some(symbol) = option(&need.what) else {
+        let symbol = option(&need.what);
+        let Some(symbol) = symbol.filter(|symbol| *symbol != of_all) else {
             continue;
         };
         let (verdict, mut reason) = match state(symbol, config) {
@@ -373,7 +380,7 @@ mod tests {
         let all = format!("{timers}CONFIG_HIGH_RES_TIMERS=y\n");
         let (runs, why) = verdict(&all, "TimerLatency");
         assert_eq!((runs, why.as_str()), (Verdict::Runs, ""));
-        let module = BOOTS.to_owned() + "CONFIG_FUTEX=m\n";
+        let module = timers + "CONFIG_FUTEX=m\n";
         let (module, _) = verdict(&module, "FutexFanOut");
         assert_eq!(module, Verdict::Module);
     }

@@ -3,6 +3,7 @@
 //! Both ports are followed as QEMU writes them. On a terminal there is a line
 //! that changes; elsewhere, a line for each run as it begins.
 
+use crate::cmd::shown;
 use crate::decode::{Decoder, splice};
 use crate::qemu::Machine;
 use core::time::Duration;
@@ -60,14 +61,15 @@ impl Live {
         match &self.screen {
             Screen::Named(_) => {}
             Screen::Lines => {
-                begun.iter().for_each(|line| eprintln!("{line}"));
+                begun.iter().for_each(|line| eprintln!("{}", shown(line)));
             }
             Screen::Bar(bar) => {
                 let now = Instant::now();
                 bar.set_length(self.view.planned_ms.max(1));
                 bar.set_position(self.view.elapsed_ms(now));
                 let last = self.console.decoder.log();
-                bar.set_message(self.view.line(last, now));
+                let line = self.view.line(last, now);
+                bar.set_message(shown(&line).into_owned());
                 bar.tick();
             }
         }
@@ -106,6 +108,7 @@ impl Screen {
 
     /// Says something of the boot that stays.
     pub fn say(&self, text: &str) {
+        let text = shown(text);
         match self {
             Self::Bar(bar) => {
                 let of = bar.prefix();

@@ -62,11 +62,14 @@ fn main() -> ExitCode {
 fn said(text: &str) -> Exit {
     match xtask::cmd::print(text) {
         Ok(()) => Exit::Good,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            Exit::Tool
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &anyhow::Error) -> Exit {
+    let text = format!("error: {error:#}");
+    eprintln!("{}", xtask::cmd::shown(&text));
+    Exit::Tool
 }
 
 fn real_main() -> Exit {
@@ -120,12 +123,10 @@ fn real_main() -> Exit {
         Ok(exit) => exit,
         // It says nothing of a kernel.
         Err(error) if error.is::<NoEvidence>() || interrupt::happened() => {
-            eprintln!("cannot tell: {error:#}");
+            let text = format!("cannot tell: {error:#}");
+            eprintln!("{}", xtask::cmd::shown(&text));
             Exit::CannotTell
         }
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            Exit::Tool
-        }
+        Err(error) => failed(&error),
     }
 }

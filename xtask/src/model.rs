@@ -9,6 +9,7 @@ mod decoded;
 pub mod exits;
 pub mod trace;
 
+use crate::exit;
 use crate::model::trace::Trace;
 use core::fmt;
 use pidone::record::{Exit, Verdict};
@@ -38,6 +39,26 @@ pub struct Report {
     /// SHA-256 over the result records; absent if any is lost, or if there
     /// are none.
     pub digest: Option<String>,
+    /// What the kernel warned of before init was started.
+    #[serde(default)]
+    pub boot_warnings: Vec<String>,
+    /// All of the payload's boots in a log that has several.
+    #[serde(default)]
+    pub boots: Vec<BootOutcome>,
+}
+
+/// What became of one of several boots in a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootOutcome {
+    /// Which of the boots in the log, from 1.
+    pub number: usize,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What the outcome rests on.
+    pub reason: String,
+    /// The exit code it stands for.
+    #[serde(rename = "exit_code")]
+    pub exit: exit::Exit,
 }
 
 /// What became of a boot.
@@ -105,6 +126,10 @@ pub struct Hello {
     pub absent: Vec<String>,
     pub notes: Vec<String>,
     pub plan: Vec<String>,
+    /// Words of the plan from elsewhere than its runs: `pidone.key=value` of
+    /// the kernel command line, `-- key=value` of arguments.
+    #[serde(default)]
+    pub set: Vec<String>,
 }
 
 /// A sched_ext scheduler before the first run and behind the last.
@@ -169,6 +194,11 @@ pub struct Run {
     #[serde(with = "VerdictName")]
     pub verdict: Verdict,
     pub reasons: Vec<String>,
+    /// 0, and then `null` in JSON, if its record is lost or was never sent.
+    #[serde(
+        serialize_with = "absent::zero_is_none",
+        deserialize_with = "absent::or_zero"
+    )]
     pub wall_ns: u64,
     pub seed: u64,
     pub groups: Vec<Group>,
@@ -181,9 +211,12 @@ pub struct Run {
     #[serde(default)]
     pub trace: Option<Trace>,
     pub kernel: Kernel,
-    /// Its `Run` record is lost, and with it the verdict.
+    /// Its `Run` record is lost, and no other sign of the verdict came.
     #[serde(skip)]
     pub verdict_lost: bool,
+    /// Nothing of its results came, and no run began behind it.
+    #[serde(skip)]
+    pub unfinished: bool,
 }
 
 impl Run {

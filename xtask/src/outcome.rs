@@ -1,119 +1,199 @@
-//! What became of a boot, from its console, its records and its end.
+//! What became of a boot, from its console, its records and its end; and of
+//! all the boots in a log.
 
-use crate::decode::{Boot, splice};
+use crate::decode::Boot;
+use crate::decode::ktap::Console;
 use crate::exit::Exit;
-use crate::model::{Outcome, Report, Run};
+use crate::model::{BootOutcome, Outcome, Report, Run};
 use pidone::record::Verdict;
-
-/// What a kernel says when it waited too long for something.
-const WATCHDOG: &[&str] = &[
-    "soft lockup",
-    "hard LOCKUP",
-    "detected stall",
-    "self-detected stall",
-    "detected expedited stalls",
-    "blocked for more than",
-];
-
-/// What a kernel says when it found itself broken. A lockup is a `BUG: ` too,
-/// so the watchdogs are asked first.
-const OOPS: &[&str] = &[
-    "BUG: ",
-    "kernel BUG at",
-    "Oops",
-    "general protection fault",
-    "Unable to handle kernel",
-    "unable to handle",
-    "Internal error:",
-    "double fault",
-];
 
 /// What became of it, what that rests on, and how the verb ends.
 type Judgement = (Outcome, String, Exit);
+
+/// The verdict over all of the payload's boots in a log: the report is that
+/// of the last of them, outcome and exit are those of the worst. Boots
+/// without a sign of the payload are others', unless there are no others.
+#[must_use]
+pub fn of_all(boots: &[Boot], timed_out: bool) -> (Report, Exit) {
+    let numbered = || boots.iter().zip(1..);
+    let mut ours: Vec<(&Boot, usize)> =
+        numbered().filter(|(boot, _)| boot.is_ours()).collect();
+    if ours.is_empty() {
+        ours.extend(numbered().last());
+    }
+    let Some((last, earlier)) = ours.split_last() else {
+        return (Report::default(), Exit::CannotTell);
+    };
+    let of = |boot: &Boot, timed_out: bool| {
+        let mut report = Report::new(boot);
+        let exit = judge(boot, timed_out, &mut report);
+        (report, exit)
+    };
+    let (mut report, mut exit) = of(last.0, timed_out);
+    if earlier.is_empty() {
+        return (report, exit);
+    }
+    let outcome = |number: usize, report: &Report, exit: Exit| BootOutcome {
+        number,
+        outcome: report.outcome,
+        reason: report.reason.clone(),
+        exit,
+    };
+    let mut all: Vec<BootOutcome> = earlier
+        .iter()
+        .map(|&(boot, number)| {
+            // A machine that began again was not stopped.
+            let (report, exit) = of(boot, false);
+            outcome(number, &report, exit)
+        })
+        .collect();
+    all.push(outcome(last.1, &report, exit));
+    // Of equals the first, which is the cause of what came behind it.
+    let worst = all.iter().rev().max_by_key(|boot| boot.exit);
+    if let Some(worst) = worst
+        && worst.exit > exit
+    {
+        report.outcome = worst.outcome;
+        report.reason = format!(
+            "boot {} of {}: {}",
+            worst.number,
+            boots.len(),
+            worst.reason
+        );
+        exit = worst.exit;
+    }
+    report.boots = all;
+    (report, exit)
+}
 
 /// Fills in outcome and reason, and returns the exit of the verb.
 ///
 /// `timed_out` says that the machine had to be stopped.
 pub fn judge(boot: &Boot, timed_out: bool, report: &mut Report) -> Exit {
-    let (outcome, reason, exit) = judgement(boot, timed_out, report);
+    let console = boot.console();
+    let (outcome, reason, exit) = judgement(boot, &console, timed_out, report);
     (report.outcome, report.reason) = (outcome, reason);
     exit
 }
 
-fn judgement(boot: &Boot, timed_out: bool, report: &Report) -> Judgement {
-    let find = |text: &str| find(boot, |line| line.contains(text));
-    let spoke = boot.hello().is_some() || find("KTAP version 1").is_some();
+fn judgement(
+    boot: &Boot,
+    console: &Console,
+    timed_out: bool,
+    report: &Report,
+) -> Judgement {
+    let spoke = boot.stream.is_some() || console.version;
     let refused = boot.bye().is_some_and(|bye| bye.plan_error);
     if let Some(why) = &boot.foreign {
         return (Outcome::Fail, why.clone(), Exit::Tool);
     }
-    if let Some(bail) = find("Bail out! bad plan") {
-        let reason = bail.replace("Bail out! ", "");
-        return (Outcome::PlanError, reason, Exit::Tool);
+    let bail = console.bail.as_deref().unwrap_or_default();
+    if bail.starts_with("bad plan") {
+        return (Outcome::PlanError, bail.to_owned(), Exit::Tool);
     }
     if refused {
         let reason = "the plan was refused; why is lost".to_owned();
         return (Outcome::PlanError, reason, Exit::Tool);
     }
-    if let Some(bail) = find("Bail out! pidone: ") {
-        let reason = bail.replace("Bail out! pidone: ", "the payload failed: ");
+    if let Some(why) = bail.strip_prefix("pidone: ") {
+        let reason = format!("the payload failed: {why}");
         return (Outcome::Fail, reason, Exit::Tool);
     }
-    let trouble = trouble(boot);
-    if let Some(panic) = find("Kernel panic - not syncing") {
-        let cause = trouble.map(|(_, line)| format!(", after: {line}"));
-        let cause = cause.unwrap_or_default();
+    let trouble = console.trouble.as_ref();
+    // Behind all runs, a panic may be the end that the plan asks for.
+    let planned = boot.bye().is_some() && asks(report, console, "end=panic");
+    if let Some(panic) = console.panic.as_ref().filter(|_| !planned) {
+        let cause = trouble.map(|(_, line)| line);
+        let warned = panic.contains("panic_on_warn");
+        let warning = console.warning.as_ref().filter(|_| warned);
+        let cause = match warning.or(cause) {
+            Some(line) => format!(", after: {line}"),
+            None => String::new(),
+        };
         return match spoke {
             true => {
-                let place = place(boot);
-                (
-                    Outcome::Panic,
-                    format!("{panic}{cause}; {place}"),
-                    Exit::Bad,
-                )
+                let reason = format!("{panic}{cause}; {}", place(boot));
+                (Outcome::Panic, reason, Exit::Bad)
             }
-            false => (Outcome::NoBoot, panic + &cause, Exit::CannotTell),
+            false => {
+                (Outcome::NoBoot, format!("{panic}{cause}"), Exit::CannotTell)
+            }
         };
     }
     if !spoke {
-        return (Outcome::NoBoot, silence(boot, trouble), Exit::CannotTell);
+        return (Outcome::NoBoot, silence(console), Exit::CannotTell);
     }
-    if boot.bye().is_some() {
-        return finished(boot, report);
+    if boot.bye().is_some() || console.complete() {
+        return finished(boot, console, report);
     }
     let place = place(boot);
     let seen = match trouble {
         Some((what, line)) => format!("{what}: {line}; "),
         None => String::new(),
     };
-    match timed_out {
-        true if seen.is_empty() => {
-            let reason =
-                format!("no end in time and no word from the kernel; {place}");
-            (Outcome::Hang, reason, Exit::Bad)
-        }
-        true => (
-            Outcome::Hang,
-            format!("{seen}no end in time; {place}"),
-            Exit::Bad,
-        ),
-        false => (
-            Outcome::Fail,
-            format!("{seen}the log ends early; {place}"),
-            Exit::Bad,
-        ),
+    if timed_out {
+        let reason = match seen.is_empty() {
+            true => {
+                format!("no end in time and no word from the kernel; {place}")
+            }
+            false => format!("{seen}no end in time; {place}"),
+        };
+        return (Outcome::Hang, reason, Exit::Bad);
     }
+    if console.ended {
+        return damaged(report, &place);
+    }
+    let reason = format!("{seen}the log ends early; {place}");
+    (Outcome::Fail, reason, Exit::Bad)
+}
+
+/// Whether the plan has this word.
+fn asks(report: &Report, console: &Console, word: &str) -> bool {
+    let line = console.command_line.as_deref().unwrap_or_default();
+    let on_it = || line.split_ascii_whitespace();
+    let ours = |told: &str| {
+        let told = told.trim_matches('"');
+        told.strip_prefix("pidone.") == Some(word)
+    };
+    let hello = report.hello.as_ref();
+    let told = hello.is_some_and(|hello| {
+        let set = hello.set.iter().map(|set| set.trim_start_matches("-- "));
+        let plan = hello.plan.iter().map(String::as_str);
+        set.chain(plan).any(|told| told == word || ours(told))
+    });
+    told || on_it().any(ours)
+}
+
+/// The names of the runs for which `of` holds.
+fn names(report: &Report, of: impl Fn(&Run) -> bool) -> Vec<&str> {
+    let runs = report.runs.iter().filter(|run| of(run));
+    runs.map(|run| run.name.as_str()).collect()
+}
+
+fn failed(run: &Run) -> bool {
+    run.verdict == Verdict::Fail && !run.verdict_lost
+}
+
+/// The machine ended by itself, and yet not all that it said has come.
+fn damaged(report: &Report, place: &str) -> Judgement {
+    // The run that seems to be under way may have ended.
+    let told = |run: &Run| failed(run) && !run.unfinished;
+    let failed = names(report, told);
+    if !failed.is_empty() {
+        let reason = format!("failed: {}", failed.join(", "));
+        return (Outcome::Fail, reason, Exit::Bad);
+    }
+    let reason = format!(
+        "cannot tell: the machine ended by itself, and what it said behind \
+         that is lost: {place}"
+    );
+    (Outcome::Fail, reason, Exit::CannotTell)
 }
 
 /// All runs were carried out.
-fn finished(boot: &Boot, report: &Report) -> Judgement {
-    let names = |of: &dyn Fn(&Run) -> bool| {
-        let runs = report.runs.iter().filter(|run| of(run));
-        runs.map(|run| run.name.as_str()).collect::<Vec<_>>()
-    };
-    let lost = names(&|run| run.verdict_lost);
-    let failed =
-        names(&|run| run.verdict == Verdict::Fail && !run.verdict_lost);
+fn finished(boot: &Boot, console: &Console, report: &Report) -> Judgement {
+    let lost = names(report, |run| run.verdict_lost);
+    let failed = names(report, failed);
     let counted = boot.bye().map_or(0, |bye| usize::from(bye.failed));
     if counted > failed.len() {
         let known = match failed.len() {
@@ -127,15 +207,22 @@ fn finished(boot: &Boot, report: &Report) -> Judgement {
         let reason = format!("failed: {}", failed.join(", "));
         return (Outcome::Fail, reason, Exit::Bad);
     }
+    let strict = asks(report, console, "boot_warnings=fail");
+    if let Some(first) = report.boot_warnings.first().filter(|_| strict) {
+        let more = match report.boot_warnings.len() {
+            1 => String::new(),
+            n => format!(", and {} more", n - 1),
+        };
+        let reason = format!("before init was started: {first}{more}");
+        return (Outcome::Fail, reason, Exit::Bad);
+    }
     if !lost.is_empty() {
         let lost = lost.join(", ");
         let reason = format!("cannot tell: the verdict on {lost} is lost");
         return (Outcome::Fail, reason, Exit::CannotTell);
     }
-    let (all, skipped) = (
-        report.runs.len(),
-        names(&|run| run.verdict == Verdict::Skip),
-    );
+    let all = report.runs.len();
+    let skipped = names(report, |run| run.verdict == Verdict::Skip);
     if all > 0 && skipped.len() == all {
         let mut why: Vec<&str> = report
             .runs
@@ -159,50 +246,19 @@ fn finished(boot: &Boot, report: &Report) -> Judgement {
     )
 }
 
-/// The first line that `wanted` holds for, without what a log collector or
-/// the kernel put in front of it.
-fn find(boot: &Boot, wanted: impl Fn(&str) -> bool) -> Option<String> {
-    let line = boot.text.lines().find(|line| wanted(line))?;
-    Some(bare(line).to_owned())
-}
-
-fn bare(line: &str) -> &str {
-    let line = line.trim();
-    // LAVA's logs are YAML.
-    let line = match line.split_once("\"msg\": \"") {
-        Some((_, message)) => message.trim_end_matches(['}', '"']),
-        None => line,
-    };
-    // Prefixes are ASCII, so this is a boundary.
-    line.get(splice::any_prefix(line.as_bytes())..)
-        .unwrap_or(line)
-}
-
-/// The first sign of trouble on the console and what kind it is of.
-fn trouble(boot: &Boot) -> Option<(&'static str, String)> {
-    boot.text.lines().find_map(|line| {
-        let is = |texts: &[&str]| texts.iter().any(|text| line.contains(text));
-        // Our own lines repeat what the kernel said.
-        let ours = bare(line).starts_with("# ");
-        let what = match (is(WATCHDOG), is(OOPS)) {
-            (true, _) => "watchdog",
-            (false, true) => "oops",
-            (false, false) => return None,
-        };
-        (!ours).then(|| (what, bare(line).to_owned()))
-    })
-}
-
 /// Why a payload that never spoke did not.
-fn silence(boot: &Boot, trouble: Option<(&'static str, String)>) -> String {
-    let last = boot.text.lines().rfind(|line| !line.trim().is_empty());
-    match (trouble, last) {
+fn silence(console: &Console) -> String {
+    let early = || console.boot_warnings.first();
+    match (&console.trouble, &console.last) {
         (Some((what, line)), _) => {
             format!("the payload never spoke; {what}: {line}")
         }
-        (None, Some(last)) => {
-            format!("the payload never spoke; last line: {}", bare(last))
-        }
+        (None, Some(last)) => match early() {
+            Some(warning) => format!(
+                "the payload never spoke; after: {warning}; last line: {last}"
+            ),
+            None => format!("the payload never spoke; last line: {last}"),
+        },
         (None, None) => "there was no output at all".to_owned(),
     }
 }

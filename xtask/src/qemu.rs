@@ -103,14 +103,20 @@ impl Machine {
         let kernel = self.unpacked.as_ref().unwrap_or(&self.kernel);
         add(&["-kernel", &kernel.display().to_string()]);
         add(&["-initrd", &self.initrd.display().to_string()]);
-        let mut words = vec![format!("console={}", arch.console)];
+        add(&["-append", &self.command_line()]);
+        Ok(args)
+    }
+
+    /// The kernel's command line.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let mut words = vec![format!("console={}", self.arch.console)];
         words.extend(WORDS.iter().map(|&word| word.to_owned()));
         if self.deterministic.is_some() {
             words.extend(["nokaslr", "norandmaps"].map(str::to_owned));
         }
         words.extend(self.append.iter().cloned());
-        add(&["-append", &words.join(" ")]);
-        Ok(args)
+        words.join(" ")
     }
 
     /// Starts it.

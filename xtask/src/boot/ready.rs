@@ -1,6 +1,7 @@
 //! A kernel that is ready to boot, and the booting.
 
 use super::BootRequest;
+use super::asked::Asked;
 use super::plan::Planned;
 use crate::arch::{Arch, require_image};
 use crate::decode::decode_ports;
@@ -9,7 +10,7 @@ use crate::finished::{
     Cell, FinishedBoot, Host, Kernel, Meta, SCHEMA, label, release,
 };
 use crate::live::{Live, Screen};
-use crate::model::{Outcome, Report, hex};
+use crate::model::{Outcome, hex};
 use crate::noise::Watch;
 use crate::qemu::{Ended, Machine, Vm, kvm_works};
 use crate::store::{self, Pending, sha256};
@@ -18,6 +19,7 @@ use anyhow::{Context, Result, bail};
 use core::time::Duration;
 use initramfs::newc::Archive;
 use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Instant, SystemTime};
@@ -34,6 +36,8 @@ pub struct Ready {
     initrd: PathBuf,
     tokens: Vec<String>,
     limits: Limits,
+    /// Plans in the image, by name.
+    plans: BTreeMap<String, String>,
     /// Holds what is for these boots alone, logs that nobody keeps included.
     temporary: TempDir,
 }
@@ -78,6 +82,8 @@ impl Checked {
         require_image(&kernel)?;
         modules(request, &kernel, &mut added)?;
         build::require_arch(arch, &added, request.payload.as_deref())?;
+        let machine = machine(request, arch, &tokens);
+        asked(request, &machine, &tokens, &plans(&added))?;
         Ok(Self {
             request: request.clone(),
             arch,
@@ -96,6 +102,7 @@ impl Checked {
     pub fn ready(self) -> Result<Ready> {
         let temporary = tempfile::tempdir()?;
         let (added, dir) = (self.added, temporary.path());
+        let plans = plans(&added);
         let initrd = match &self.request.payload {
             Some(payload) => build::pack_into(payload, added, dir)?,
             None => {
@@ -113,6 +120,7 @@ impl Checked {
             initrd,
             tokens: self.tokens,
             limits: self.limits,
+            plans,
             temporary,
         })
     }
@@ -232,32 +240,20 @@ impl Ready {
         let dir = request.logs.as_deref().or(dir);
         let dir = dir.unwrap_or_else(|| self.temporary.path()).to_path_buf();
         fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
-        let seed = request.deterministic;
-        let mut append = request.append.clone();
-        append.push(format!("pidone.records=/dev/{}", self.arch.records));
-        if let Some(seed) = seed {
-            append.push(format!("pidone.seed={seed} pidone.progress=off"));
-        }
-        append.push("--".to_owned());
-        append.extend(self.tokens.iter().cloned());
         let machine = Machine {
-            arch: self.arch,
             kernel: self.kernel.clone(),
             unpacked: self.unpacked.clone(),
             initrd: self.initrd.clone(),
-            topology: request.topology(),
-            disks: request.disk.clone(),
-            nic: request.nic,
-            append,
-            deterministic: seed,
             dir,
+            ..machine(request, self.arch, &self.tokens)
         };
+        let asked = asked(request, &machine, &self.tokens, &self.plans)?;
         let (started, begin) = (SystemTime::now(), Instant::now());
         let mut watch = Watch::start();
         let (of, cell) = (machine.clone(), setting.cell.clone());
-        let asked = request.clone();
+        let request = request.clone();
         let vm = machine.start()?;
-        let known = thread::spawn(move || known(&of, &asked, cell));
+        let known = thread::spawn(move || known(&of, &request, cell));
         let live = Live::new(&machine, &setting.screen);
         let timed_out = wait(vm, self.limits, live, &mut watch)?;
         let (took, noise) = (begin.elapsed(), watch.end());
@@ -265,9 +261,10 @@ impl Ready {
             store::log(&machine.dir, store::CONSOLE)?,
             store::log(&machine.dir, store::RECORDS)?,
         );
-        let decoded = decode_ports(&[&console, &records]).newest();
-        let mut report = Report::new(&decoded);
-        let exit_code = outcome::judge(&decoded, timed_out, &mut report);
+        let decoded = decode_ports(&[&console, &records]);
+        let (mut report, exit_code) =
+            outcome::of_all(decoded.boots(), timed_out);
+        let exit_code = asked.hold(&mut report, exit_code);
         if exit_code != Exit::Good {
             store::room(&machine.dir)?;
         }
@@ -306,6 +303,55 @@ impl Ready {
             && !kvm_works(self.arch)
             && String::from_utf8_lossy(&boot.console).contains("int3: 0000")
     }
+}
+
+/// The machine of a boot, but for its files.
+fn machine(
+    request: &BootRequest,
+    arch: &'static Arch,
+    tokens: &[String],
+) -> Machine {
+    let seed = request.deterministic;
+    let mut append = request.append.clone();
+    append.push(format!("pidone.records=/dev/{}", arch.records));
+    if let Some(seed) = seed {
+        append.push(format!("pidone.seed={seed} pidone.progress=off"));
+    }
+    append.push("--".to_owned());
+    append.extend(tokens.iter().cloned());
+    Machine {
+        arch,
+        topology: request.topology(),
+        disks: request.disk.clone(),
+        nic: request.nic,
+        append,
+        deterministic: seed,
+        ..Machine::default()
+    }
+}
+
+/// What a payload in that machine is to run.
+fn asked(
+    request: &BootRequest,
+    machine: &Machine,
+    tokens: &[String],
+    plans: &BTreeMap<String, String>,
+) -> Result<Asked> {
+    let known = request.payload.is_none();
+    let line = machine.command_line();
+    let packed = |name: &str| plans.get(name).cloned();
+    let asked = Asked::of(&line, tokens, &packed, known)?;
+    Ok(if known { asked } else { asked.of_runs() })
+}
+
+/// The plans in an image.
+fn plans(added: &Archive) -> BTreeMap<String, String> {
+    let plans = added.entries().filter_map(|entry| {
+        let name = entry.path.strip_prefix("plans/")?;
+        let text = build::packed_plan(added, name)?;
+        Some((name.to_owned(), text.to_owned()))
+    });
+    plans.collect()
 }
 
 /// What is known of a boot before it ends: found out while the machine runs,

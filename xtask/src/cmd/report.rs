@@ -76,7 +76,8 @@ pub fn run(args: &Args) -> Result<Exit> {
             let Report {
                 outcome, reason, ..
             } = &source.report;
-            eprintln!("{name}: nothing was measured: {outcome}: {reason}");
+            let why = format!("{outcome}: {reason}");
+            eprintln!("{name}: nothing was measured: {}", super::shown(&why));
         }
         sources.push(source);
     }
@@ -147,20 +148,25 @@ pub fn source(name: &str) -> Result<Source> {
         return Ok(source);
     }
     let decoded = decode_ports(&input.ports());
-    let all = decoded.boots().len();
-    if all > 1 {
-        eprintln!("{name}: the last of {all} boots");
+    let boots = decoded.boots();
+    let (report, _) = outcome::of_all(boots, input.timed_out());
+    if let Some(last) = report.boots.last() {
+        eprintln!(
+            "{name}: the results of boot {} of {}",
+            last.number,
+            boots.len()
+        );
     }
-    let boot = choose(decoded.boots(), Some(all))?;
-    source.console.clone_from(&boot.text);
+    let shown = report.boots.last().map_or(boots.len(), |last| last.number);
+    source.console.clone_from(&choose(boots, shown)?.text);
     let stored = Path::new(name).join(store::REPORT);
     if input.meta.is_some() && stored.exists() {
         // As it was judged then, whatever has become of the records' form.
-        source.report = read_json(&stored)?;
+        let report: Report = read_json(&stored)?;
+        source.report = report.checked();
         return Ok(source);
     }
-    source.report = Report::new(boot);
-    outcome::judge(boot, input.timed_out(), &mut source.report);
+    source.report = report;
     Ok(source)
 }
 
@@ -169,7 +175,7 @@ fn json(bytes: &[u8]) -> Result<Option<Report>> {
     let object = serde_json::from_slice::<serde_json::Value>(bytes).ok();
     match object.is_some_and(|value| value.get("schema").is_some()) {
         true => from_json(bytes)
-            .map(Some)
+            .map(|report: Report| Some(report.checked()))
             .context("no report as docs/json.md has it"),
         false => Ok(None),
     }

@@ -1,7 +1,8 @@
 //! A line per figure, for spreadsheets and data frames.
 //!
 //! What a kernel does not tell has no line. Text, histogram buckets and lists
-//! are left to the JSON.
+//! are left to the JSON, but for what the kernel warned of before init and for
+//! what went wrong that no run tells: lines of no run, with the value 1.
 
 use crate::model::{Group, Hist, Report, Run};
 use anyhow::Result;
@@ -38,6 +39,18 @@ fn lines(report: &Report, before: String) -> Result<String> {
         before,
         text: String::new(),
     };
+    let boot =
+        |name: &str, verdict: &str, figure: [String; 2], csv: &mut Csv| {
+            csv.line(&["", name, verdict], [""; 3], figure, &1.into());
+        };
+    for warning in &report.boot_warnings {
+        let figure = ["before init: ".to_owned(), warning.clone()];
+        boot("boot", report.outcome.name(), figure, &mut csv);
+    }
+    for (name, outcome, trouble) in super::trouble(report) {
+        let figure = [trouble, String::new()];
+        boot(&name, outcome.name(), figure, &mut csv);
+    }
     for (run, number) in report.runs.iter().zip(1..) {
         let number: usize = number;
         let number = number.to_string();
@@ -57,7 +70,9 @@ impl Csv {
     fn run(&mut self, place: &[&str; 3], run: &Run) -> Result<()> {
         let of_run = |name: &str| [name.to_owned(), String::new()];
         let none = ["", "", ""];
-        self.line(place, none, of_run("wall_ns"), &run.wall_ns.into());
+        if run.wall_ns > 0 {
+            self.line(place, none, of_run("wall_ns"), &run.wall_ns.into());
+        }
         for (name, value) in &run.kernel.counters {
             let figure = of_run(&format!("kernel.{name}"));
             self.line(place, none, figure, &(*value).into());

@@ -30,7 +30,19 @@ pub fn render_all(reports: &[(String, &Report)]) -> Result<String> {
     for (name, report) in reports {
         all.add_test_suite(suite(name, report));
     }
-    Ok(all.to_string()? + "\n")
+    Ok(of_xml(&all.to_string()?) + "\n")
+}
+
+/// The text without characters that no XML document may have, whatever came
+/// of a console or a program of the user's.
+fn of_xml(text: &str) -> String {
+    let known = |c: char| match c {
+        '\t' | '\n' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => !c.is_control(),
+    };
+    let shown = |c| if known(c) { c } else { '\u{fffd}' };
+    text.chars().map(shown).collect()
 }
 
 fn suite(name: &str, report: &Report) -> TestSuite {
@@ -50,6 +62,9 @@ fn suite(name: &str, report: &Report) -> TestSuite {
     if let Some(digest) = &report.digest {
         suite.add_property(Property::new("digest", digest.as_str()));
     }
+    for warning in &report.boot_warnings {
+        suite.add_property(Property::new("boot_warning", warning.as_str()));
+    }
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
     for run in &report.runs {
         let times = seen.entry(&run.name).or_default();
@@ -61,10 +76,10 @@ fn suite(name: &str, report: &Report) -> TestSuite {
         };
         suite.add_test_case(case(run, name));
     }
-    if let Some(trouble) = super::trouble(report) {
+    for (name, outcome, trouble) in super::trouble(report) {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status.set_type(report.outcome.name()).set_message(trouble);
-        let mut case = TestCase::new("boot", status);
+        status.set_type(outcome.name()).set_message(trouble);
+        let mut case = TestCase::new(name, status);
         case.set_classname("pidone");
         suite.add_test_case(case);
     }
@@ -129,6 +144,18 @@ mod tests {
         ] {
             assert!(xml.contains(part), "{part} in {xml}");
         }
+    }
+
+    #[test]
+    fn characters_that_xml_does_not_know_are_replaced() {
+        let report = Report {
+            reason: "a\u{fffe}b\u{ffff}c\u{1b}[31md\u{9b}e".into(),
+            ..Report::default()
+        };
+        let xml = render(&report).unwrap();
+        let bad = ['\u{fffe}', '\u{ffff}', '\u{1b}', '\u{9b}'];
+        assert!(!xml.contains(bad), "{xml}");
+        assert!(xml.contains("a\u{fffd}b\u{fffd}c"), "{xml}");
     }
 
     #[test]

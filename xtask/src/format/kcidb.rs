@@ -32,18 +32,21 @@ pub fn render(report: &Report) -> Result<String> {
     let mut tests = Tests {
         boot: format!("{ORIGIN}:{id}"),
         build: format!("{ORIGIN}:{kernel}"),
-        environment: json!({ "misc": { "hello": hello } }),
+        environment: json!({ "misc": {
+            "hello": hello, "boot_warnings": report.boot_warnings,
+        } }),
         all: Vec::new(),
     };
     for run in &report.runs {
         tests.run(run);
     }
-    if let Some(trouble) = super::trouble(report) {
-        let status = match report.outcome {
+    for (name, outcome, trouble) in super::trouble(report) {
+        let status = match outcome {
             Outcome::Panic | Outcome::Hang => "FAIL",
             _ => "ERROR",
         };
-        tests.add("boot", &json!({ "status": status, "comment": trouble }));
+        let fields = json!({ "status": status, "comment": trouble });
+        tests.add(&word(&name), &fields);
     }
     let report = json!({
         "version": { "major": 5, "minor": 3 },

@@ -1,5 +1,6 @@
 //! KTAP again, of what was decoded, as a console without damage would have it.
 
+use super::rate;
 use crate::model::{Report, Run};
 use core::fmt::Write;
 use pidone::kit::text::Human;
@@ -17,19 +18,23 @@ pub fn render(report: &Report) -> String {
 
 fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
     let trouble = super::trouble(report);
-    let tests = report.runs.len() + usize::from(trouble.is_some());
+    let tests = report.runs.len() + trouble.len();
     writeln!(text, "KTAP version 1\n1..{tests}")?;
     if let Some(h) = &report.hello {
         diagnostic(text, &format!("Linux {} {}", h.kernel, h.machine))?;
+    }
+    for warning in &report.boot_warnings {
+        diagnostic(text, &format!("before init: {warning}"))?;
     }
     let mut number = 0;
     for run in &report.runs {
         number += 1;
         write_run(run, number, text)?;
     }
-    if let Some(trouble) = trouble {
+    for (name, _, trouble) in trouble {
+        number += 1;
         diagnostic(text, &trouble)?;
-        writeln!(text, "not ok {} boot", number + 1)?;
+        writeln!(text, "not ok {number} {name}")?;
     }
     if report.lost_records > 0 {
         let lost = format!("records lost: {}", report.lost_records);
@@ -40,10 +45,10 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
 
 fn write_run(run: &Run, number: usize, text: &mut String) -> core::fmt::Result {
     for group in &run.groups {
-        let rate = u128::from(group.iterations) * 1_000_000_000
-            / u128::from(run.wall_ns.max(1));
+        let rate = rate(group.iterations, run.wall_ns);
+        let rate = rate.map_or(String::new(), |rate| format!(", {rate}/s"));
         let line = format!(
-            "{}: {} workers, {} iterations, {rate}/s",
+            "{}: {} workers, {} iterations{rate}",
             group.work, group.worker_count, group.iterations
         );
         diagnostic(text, &line)?;

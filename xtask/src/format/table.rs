@@ -31,6 +31,9 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
             writeln!(text, "note: {note}")?;
         }
     }
+    for warning in &report.boot_warnings {
+        writeln!(text, "before init: {warning}")?;
+    }
     if let Some(scx) = &report.scx {
         write_scheduler("scx", &scx.loaded, text)?;
     }
@@ -43,6 +46,10 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
         write_scheduler("scx at the end", after, text)?;
     }
     writeln!(text, "\n{}: {}", report.outcome, report.reason)?;
+    for boot in &report.boots {
+        let (outcome, reason) = (boot.outcome, &boot.reason);
+        writeln!(text, "  boot {}: {outcome}: {reason}", boot.number)?;
+    }
     match report.lost_records {
         0 => {}
         1 => writeln!(text, "1 record is lost")?,
@@ -80,8 +87,11 @@ fn write_scheduler(
 
 /// A run: heading, figures, conditions, kernel messages.
 pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
-    let wall = Human(run.wall_ns);
-    writeln!(text, "{} {} in {wall}", run.name, run.verdict.name())?;
+    write!(text, "{} {}", run.name, run.verdict.name())?;
+    match run.wall_ns {
+        0 => writeln!(text)?,
+        wall => writeln!(text, " in {}", Human(wall))?,
+    }
     for reason in &run.reasons {
         writeln!(text, "  {reason}")?;
     }
@@ -91,9 +101,8 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
         "", "count", "rate/s", "p50", "p90", "p99", "p99.9", "max", "",
     ]);
     for group in &run.groups {
-        let rate = |n: u64| {
-            u128::from(n) * 1_000_000_000 / u128::from(run.wall_ns.max(1))
-        };
+        let rate = super::rate(group.iterations, run.wall_ns);
+        let rate = rate.map_or_else(|| "-".to_owned(), |rate| rate.to_string());
         let told = |count: String| match group.counted {
             true => count,
             false => "-".to_owned(),
@@ -101,7 +110,7 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
         table.add_row([
             format!("{} x{}", group.work, group.worker_count),
             told(group.iterations.to_string()),
-            told(rate(group.iterations).to_string()),
+            told(rate),
         ]);
         for (name, hist) in &group.hist {
             if hist.count > 0 {

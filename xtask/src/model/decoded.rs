@@ -5,7 +5,11 @@ use super::{
     hex, trace,
 };
 use crate::decode::Boot;
-use pidone::kit::histogram::{Sparse, Summary, bucket_range, percentile};
+use crate::decode::ktap::Console;
+use pidone::kit::histogram::{
+    Sparse, Summary, bucket_of, bucket_range, percentile,
+};
+use pidone::plan::token::PREFIX;
 use pidone::record::{self, Counter, Record, Verdict};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,12 +37,20 @@ impl Report {
             report.take(&mut runs, &record);
         }
         lost_verdicts(boot, &mut runs);
+        let console = boot.console();
+        told_on_console(boot, &console, &mut runs);
+        report.boot_warnings.clone_from(&console.boot_warnings);
         let any = boot.records().any(|(_, _, r)| r.result_of().is_some());
         if any && boot.lost.is_empty() && boot.bye().is_some() {
             report.digest = Some(hex(&digest.finalize()));
         }
-        if let Some((start, progress)) = boot.unfinished() {
+        let unfinished = boot.unfinished().filter(|(start, _)| {
+            let number = u32::from(start.run) + 1;
+            !console.results.contains_key(&number)
+        });
+        if let Some((start, progress)) = unfinished {
             let run = runs.entry(start.run).or_default();
+            run.unfinished = true;
             start.name.clone_into(&mut run.name);
             run.verdict = Verdict::Fail;
             let counted = match progress {
@@ -67,12 +79,56 @@ impl Report {
         }
     }
 
+    /// Leaves out histograms that cannot be, and says so: what was stored is
+    /// as little to be relied on as what comes of a console.
+    #[must_use]
+    pub fn checked(mut self) -> Self {
+        let sane = |name: &str, hist: &Hist| {
+            let summary = Summary {
+                count: hist.count,
+                sum_ns: hist.sum_ns,
+                min_ns: hist.min_ns,
+                max_ns: hist.max_ns,
+            };
+            let lows = hist.buckets.iter();
+            let ranges = lows.map(|&(low, _)| bucket_range(bucket_of(low)));
+            fault(&summary, ranges).map(|why| (name.to_owned(), why))
+        };
+        let mut errors = Vec::new();
+        for (run, number) in self.runs.iter_mut().zip(1..) {
+            for group in &mut run.groups {
+                let workers = group.workers.iter_mut();
+                let hists = workers.map(|worker| &mut worker.hist);
+                for hists in hists.chain([&mut group.hist]) {
+                    hists.retain(|name, hist| match sane(name, hist) {
+                        None => true,
+                        Some((name, why)) => {
+                            let work = &group.work;
+                            errors.push(left_out(&name, work, number, why));
+                            false
+                        }
+                    });
+                }
+            }
+        }
+        self.errors.extend(errors);
+        self
+    }
+
     fn take(&mut self, runs: &mut BTreeMap<u16, Run>, record: &Record<'_>) {
         match *record {
             Record::Hello(h) => self.hello = Some(hello(&h)),
             Record::Plan(plan) => {
                 if let Some(hello) = &mut self.hello {
-                    hello.plan = strings(plan.tokens);
+                    let of_runs = |word: &String| {
+                        !(word.starts_with(PREFIX) || word.starts_with("-- "))
+                    };
+                    let (plan, set) =
+                        strings(plan.tokens).into_iter().partition(of_runs);
+                    let plan: Vec<String> = plan;
+                    let set: Vec<String> = set;
+                    hello.plan.extend(plan);
+                    hello.set.extend(set);
                 }
             }
             Record::Run(r) => {
@@ -108,16 +164,23 @@ impl Report {
             }
             Record::Hist(h) => {
                 let group = group(runs, h.run, h.group);
-                let hists = match h.worker {
-                    None => Some(&mut group.hist),
-                    Some(index) => {
-                        let mut workers = group.workers.iter_mut();
-                        let mine = workers.find(|w| w.index == index);
-                        mine.map(|worker| &mut worker.hist)
+                match (hist(&h), h.worker) {
+                    (Ok(hist), None) => {
+                        group.hist.insert(h.name.to_owned(), hist);
                     }
-                };
-                if let Some(hists) = hists {
-                    hists.insert(h.name.to_owned(), hist(&h));
+                    (Ok(hist), Some(index)) => {
+                        let mut workers = group.workers.iter_mut();
+                        if let Some(worker) = workers.find(|w| w.index == index)
+                        {
+                            worker.hist.insert(h.name.to_owned(), hist);
+                        }
+                    }
+                    (Err(why), _) => self.errors.push(left_out(
+                        h.name,
+                        &group.work,
+                        u32::from(h.run) + 1,
+                        why,
+                    )),
                 }
             }
             Record::Metrics(m) => {
@@ -198,6 +261,45 @@ fn lost_verdicts(boot: &Boot, runs: &mut BTreeMap<u16, Run>) {
     }
 }
 
+/// Gives every run whose record did not come the verdict that stands on the
+/// console: by that alone one without records is judged.
+fn told_on_console(
+    boot: &Boot,
+    console: &Console,
+    runs: &mut BTreeMap<u16, Run>,
+) {
+    if boot.foreign.is_some() {
+        return;
+    }
+    let judged: BTreeSet<u16> = boot.runs().map(|run| run.run).collect();
+    for (number, told) in &console.results {
+        let number = number.checked_sub(1).map(u16::try_from);
+        let Some(Ok(number)) = number else {
+            continue;
+        };
+        if judged.contains(&number) {
+            continue;
+        }
+        let run = runs.entry(number).or_default();
+        if boot.stream.is_none() || run.groups.is_empty() {
+            run.name.clone_from(&told.name);
+        }
+        run.verdict = match (told.ok, &told.skip) {
+            (_, Some(_)) => Verdict::Skip,
+            (true, None) => Verdict::Ok,
+            (false, None) => Verdict::Fail,
+        };
+        run.verdict_lost = false;
+        run.reasons = match (&told.skip, boot.stream) {
+            (Some(why), _) => vec![why.clone()],
+            (None, Some(_)) => {
+                vec!["its record is lost; its verdict is the console's".into()]
+            }
+            (None, None) => Vec::new(),
+        };
+    }
+}
+
 /// Adds to the interval that ended then: its pairs come in pieces.
 fn interval(runs: &mut BTreeMap<u16, Run>, i: &record::Interval<'_>) {
     let all = &mut runs.entry(i.run).or_default().intervals;
@@ -228,6 +330,7 @@ fn group(runs: &mut BTreeMap<u16, Run>, run: u16, index: u16) -> &mut Group {
     };
     &mut groups[at]
 }
+
 
 fn scheduler(s: &record::Scheduler<'_>) -> Scheduler {
     let event = |line: &str| {
@@ -285,10 +388,35 @@ fn hello(h: &record::Hello<'_>) -> Hello {
         absent: strings(h.absent),
         notes: strings(h.notes),
         plan: Vec::new(),
+        set: Vec::new(),
     }
 }
 
-fn hist(h: &record::Hist<'_>) -> Hist {
+fn left_out(name: &str, work: &str, run: u32, why: &str) -> String {
+    format!("histogram {name} of {work} in run {run} is left out: {why}")
+}
+
+/// Why a histogram of these buckets cannot be.
+fn fault(
+    summary: &Summary,
+    ranges: impl Iterator<Item = (u64, u64)>,
+) -> Option<&'static str> {
+    if summary.min_ns > summary.max_ns {
+        return Some("its lowest value is above its highest");
+    }
+    ranges.into_iter().find_map(|(low, high)| {
+        if low > summary.max_ns {
+            Some("a bucket is above its highest value")
+        } else if high < summary.min_ns {
+            Some("a bucket is below its lowest value")
+        } else {
+            None
+        }
+    })
+}
+
+/// A histogram; or why it cannot be one.
+fn hist(h: &record::Hist<'_>) -> Result<Hist, &'static str> {
     let summary = Summary {
         count: h.count,
         sum_ns: h.sum_ns,
@@ -296,8 +424,12 @@ fn hist(h: &record::Hist<'_>) -> Hist {
         max_ns: h.max_ns,
     };
     let buckets = || Sparse(h.buckets).buckets();
+    let ranges = buckets().map(|(bucket, _)| bucket_range(bucket));
+    if let Some(fault) = fault(&summary, ranges) {
+        return Err(fault);
+    }
     let p = |num, den| percentile(buckets(), &summary, num, den);
-    Hist {
+    Ok(Hist {
         rule: h.rule.map(|rule| rule.name().to_owned()),
         unit: h.unit.to_owned(),
         count: h.count,
@@ -310,7 +442,7 @@ fn hist(h: &record::Hist<'_>) -> Hist {
         p99_ns: p(99, 100),
         p999_ns: p(999, 1000),
         buckets: buckets().map(|(b, n)| (bucket_range(b).0, n)).collect(),
-    }
+    })
 }
 
 fn expect(e: &record::Expect<'_>) -> Expect {
@@ -458,7 +590,7 @@ mod tests {
         let Ok(Record::Hist(decoded)) = Record::decode(&bytes) else {
             panic!("a histogram");
         };
-        let hist = super::hist(&decoded);
+        let hist = super::hist(&decoded).unwrap();
         assert_eq!((hist.p50_ns, hist.p999_ns), (100, 100));
         assert_eq!(hist.max_ns, 1_000_000_000);
         assert_eq!(hist.buckets[0], (100, SHORT));

@@ -153,6 +153,14 @@ fn boot(h: &mut Html, page: &Page<'_>, at: usize) {
         };
         h.classed("strong", class, report.outcome.name());
         h.text(&format!(" {}", report.reason));
+        for boot in &report.boots {
+            let (outcome, reason) = (boot.outcome, &boot.reason);
+            let text = format!("boot {}: {outcome}: {reason}", boot.number);
+            h.classed("div", "about", &text);
+        }
+        for warning in &report.boot_warnings {
+            h.classed("div", "fail", &format!("before init: {warning}"));
+        }
         for error in &report.errors {
             h.classed("div", "fail", &format!("contradiction: {error}"));
         }
