@@ -18,6 +18,7 @@
 mod arm64;
 mod boots;
 mod budgets;
+mod cases;
 mod compares;
 mod configs;
 mod consoles;
