@@ -73,7 +73,7 @@ fn traces(place: &Path) -> Result<Vec<(String, String)>> {
         false => {
             let input = Input::read(&name.to_string())?;
             let decoded = decode_ports(&input.ports());
-            Report::new(choose(decoded.boots(), None)?)
+            Report::new(choose(decoded.boots(), decoded.boots().len())?)
         }
     };
     let mut all = Vec::new();
