@@ -331,7 +331,6 @@ fn group(runs: &mut BTreeMap<u16, Run>, run: u16, index: u16) -> &mut Group {
     &mut groups[at]
 }
 
-
 fn scheduler(s: &record::Scheduler<'_>) -> Scheduler {
     let event = |line: &str| {
         let (name, count) = line.split_once(' ')?;
