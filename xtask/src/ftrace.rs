@@ -98,6 +98,9 @@ pub struct Wake {
     pub tid: u32,
     /// When, by `sched_waking`.
     pub waking_us: u64,
+    /// When it was put among those that can run, by `sched_wakeup`, if the
+    /// trace has it.
+    pub wakeup_us: Option<u64>,
     /// Who ran where it was woken: the waker, or whoever a timer or a device
     /// interrupted.
     pub waker: u32,
@@ -241,6 +244,15 @@ impl<'t> Sched<'t> {
                     waking(tid, event, states);
                 }
             }
+            "sched_wakeup" => {
+                let state =
+                    event.id("pid").and_then(|tid| states.get_mut(&tid));
+                if let Some(State::Woken(wake) | State::Running(Some(wake))) =
+                    state
+                {
+                    wake.wakeup_us = Some(event.us);
+                }
+            }
             "sched_switch" => self.switch(event, states),
             "sched_migrate_task" => {
                 if let (Some(tid), Some(from), Some(to)) = (
@@ -334,6 +346,7 @@ fn waking(tid: u32, event: &Event<'_>, states: &mut BTreeMap<u32, State>) {
     let wake = Wake {
         tid,
         waking_us: event.us,
+        wakeup_us: None,
         waker: event.pid,
         waker_cpu: event.cpu,
         interrupt: event.in_interrupt(),
