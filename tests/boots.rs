@@ -9,7 +9,7 @@ use xtask::build;
 use xtask::decode::decode;
 use xtask::exit::Exit;
 use xtask::model::Report;
-use xtask::qemu::Machine;
+use xtask::qemu::{self, Machine};
 use xtask::topology::Smp;
 
 const KERNEL: &str = "debian:6.12-cloud";
@@ -57,10 +57,12 @@ pub(crate) fn plain_boot(
         dir: dir.path().to_path_buf(),
         ..Machine::default()
     };
+    let turn = qemu::turn(true).unwrap();
     let status = Command::new(arch.qemu.program)
         .args(machine.args().unwrap())
         .status()
         .unwrap();
+    drop(turn);
     assert!(status.success());
     fs::read(machine.console()).unwrap()
 }

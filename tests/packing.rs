@@ -4,7 +4,7 @@ use crate::machine;
 use pidone::record::Verdict;
 use std::fs;
 use xtask::boot::{BootRequest as Args, boot};
-use xtask::cmd::test::NEWEST;
+use xtask::checks::NEWEST;
 use xtask::exit::Exit;
 use xtask::model::Outcome;
 use xtask::topology::Smp;

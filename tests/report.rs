@@ -316,6 +316,10 @@ fn spoil(value: &mut Value) {
         Value::Array(all) => all.iter_mut().for_each(spoil),
         Value::Object(all) => {
             for (key, value) in all.iter_mut() {
+                // No other word is read there.
+                if ["exit", "outcome", "verdict"].contains(&key.as_str()) {
+                    continue;
+                }
                 let map = ["hist", "metrics", "counters", "errors", "events"];
                 let value = match (map.contains(&key.as_str()), value) {
                     (true, Value::Object(map)) => {

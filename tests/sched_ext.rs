@@ -9,7 +9,7 @@ use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::kernel_build::{self, Order};
 use xtask::model::{Outcome, Report, Run, Scheduler};
-use xtask::{build, cache, tools};
+use xtask::{build, tools};
 
 const KERNEL: &str = "built:6.12";
 const FIFO: &str = "pidone_fifo";
@@ -232,23 +232,18 @@ fn one_that_was_replaced_is_not_the_same() {
 /// Builds a scheduler of the kernel's own, from the sources and with the
 /// types of the kernel that is booted.
 fn scx_simple() -> PathBuf {
-    kernel_build::build(&Order::of_tests(false).unwrap()).unwrap();
+    let order = Order::of_tests(false).unwrap();
+    let image = kernel_build::build(&order).unwrap().image;
+    let sources = kernel_build::sources(&order.tree, false).unwrap();
     tools::require(&[tools::CLANG, tools::LLVM], false).unwrap();
-    let objects = cache::dir().unwrap().join("objects");
-    let objects = fs::read_dir(objects).unwrap().map(|dir| dir.unwrap());
-    let of_6_12 = |dir: &PathBuf| {
-        let name = dir.file_name().unwrap().to_string_lossy();
-        name.starts_with("6.12-") && dir.join("vmlinux").is_file()
-    };
-    let objects = objects.map(|dir| dir.path()).find(of_6_12).unwrap();
     let out = build::workspace().join("target/sched_ext");
     fs::create_dir_all(&out).unwrap();
     let assign = |name: &str, path: &Path| format!("{name}={}", path.display());
     let made = Command::new("make")
         .args(["-s", "-j2", "-C"])
-        .arg(objects.join("source/tools/sched_ext"))
+        .arg(sources.join("tools/sched_ext"))
         .arg(assign("O", &out))
-        .arg(assign("VMLINUX_BTF", &objects.join("vmlinux")))
+        .arg(assign("VMLINUX_BTF", &kernel_build::vmlinux(&image)))
         .arg("scx_simple")
         .env_remove("MAKEFLAGS")
         .output()

@@ -181,7 +181,7 @@ fn plant() -> PathBuf {
         git.output().unwrap().status.success()
     };
     if !tree.join(".git").is_dir() || !planted("base") {
-        let source = kernel_build::source("debian:6.12", false).unwrap();
+        let source = kernel_build::sources("debian:6.12", false).unwrap();
         if tree.exists() {
             fs::remove_dir_all(&tree).unwrap();
         }

@@ -9,6 +9,7 @@ use std::path::Path;
 pub mod bisect;
 pub mod boot;
 pub mod build;
+pub mod check;
 pub mod ci;
 pub mod compare;
 pub mod decode;

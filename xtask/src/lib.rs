@@ -6,6 +6,7 @@ pub mod boot;
 pub mod build;
 pub mod cache;
 pub mod catalogue;
+pub mod checks;
 pub mod ci;
 pub mod cmd;
 pub mod compare;

@@ -3,8 +3,8 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    bisect, boot, build, ci, compare, decode, dist, explain, judge, kernel,
-    list, matrix, pack, report, runs, setup, test, trace,
+    bisect, boot, build, check, ci, compare, decode, dist, explain, judge,
+    kernel, list, matrix, pack, report, runs, setup, test, trace,
 };
 use xtask::exit::{Exit, NoEvidence};
 use xtask::interrupt;
@@ -49,6 +49,7 @@ enum Verb {
     Ci(ci::Args),
     Dist(dist::Args),
     Kernel(kernel::Args),
+    Check(check::Args),
     Test(test::Args),
 }
 
@@ -117,6 +118,7 @@ fn real_main() -> Exit {
         Verb::Ci(args) => ci::run(args),
         Verb::Dist(args) => dist::run(args),
         Verb::Kernel(args) => kernel::run(args),
+        Verb::Check(args) => check::run(args),
         Verb::Test(args) => test::run(args),
     };
     match result {

@@ -5,7 +5,7 @@ use crate::devices::{Disk, Nic};
 use crate::tools;
 use crate::topology::Topology;
 use anyhow::{Context, Result};
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -125,6 +125,7 @@ impl Machine {
     ///
     /// QEMU cannot be started.
     pub fn start(&self) -> Result<Vm> {
+        let turn = turn(self.deterministic.is_none())?;
         let qemu = self.arch.qemu.program;
         // A machine whose owner was killed would go on for nobody.
         let mut command = match tools::found("setpriv") {
@@ -147,10 +148,15 @@ impl Machine {
             .args(self.args()?)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(&log)?)
+            .stderr(File::create(&log)?)
             .spawn()
             .with_context(|| format!("{qemu} cannot be started"))?;
-        Ok(Vm { child, log, disks })
+        Ok(Vm {
+            child,
+            log,
+            disks,
+            _turn: turn,
+        })
     }
 }
 
@@ -182,6 +188,32 @@ impl Ended {
     }
 }
 
+/// Waits for a turn among all that have the same file in `PIDONE_TURNS`, if
+/// that is set. A deterministic machine is one thread, which neither minds nor
+/// disturbs others of its kind; any other has to have the host for itself, if
+/// its figures are to mean anything.
+///
+/// # Errors
+///
+/// There cannot be such a file.
+pub fn turn(alone: bool) -> Result<Option<File>> {
+    let Some(path) = std::env::var_os(TURNS) else {
+        return Ok(None);
+    };
+    let what = || format!("{TURNS}={}", path.display());
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.with_context(what)?;
+    match alone {
+        true => file.lock(),
+        false => file.lock_shared(),
+    }
+    .with_context(what)?;
+    Ok(Some(file))
+}
+
+/// The variable of the environment that [`turn`] reads.
+pub const TURNS: &str = "PIDONE_TURNS";
+
 /// A running machine, killed when dropped.
 #[derive(Debug)]
 pub struct Vm {
@@ -190,6 +222,8 @@ pub struct Vm {
     log: PathBuf,
     /// Files to remove.
     disks: Vec<PathBuf>,
+    /// Held while it runs.
+    _turn: Option<File>,
 }
 
 impl Vm {
@@ -240,7 +274,7 @@ pub fn kvm_works(arch: &Arch) -> bool {
     let offered = flags.split_whitespace().any(|f| f == "vmx" || f == "svm");
     let offered = offered || *arch != X86_64;
     let kvm = Path::new("/dev/kvm");
-    offered && fs::File::options().read(true).write(true).open(kvm).is_ok()
+    offered && File::options().read(true).write(true).open(kvm).is_ok()
 }
 
 #[cfg(test)]

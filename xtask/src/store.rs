@@ -12,12 +12,13 @@ use crate::build;
 use crate::finished::{Cell, FinishedBoot, Meta, name, read_json};
 use crate::model::hex;
 use anyhow::{Context, Result, bail};
+use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 use tempfile::TempDir;
 
 /// Files of a run.
@@ -308,58 +309,26 @@ pub fn list(root: &Path) -> Result<(Vec<StoredRun>, Vec<String>)> {
 /// The time in UTC, as the names of runs begin.
 #[must_use]
 pub fn now() -> String {
-    utc(SystemTime::now()).compact()
+    utc(SystemTime::now(), "%Y%m%dT%H%M%SZ")
 }
 
 /// A moment, RFC 3339 in UTC.
 #[must_use]
 pub fn rfc3339(moment: SystemTime) -> String {
-    utc(moment).rfc3339()
+    utc(moment, "%Y-%m-%dT%H:%M:%SZ")
 }
 
-/// A moment in UTC.
-struct Utc {
-    date: [u64; 3],
-    time: [u64; 3],
-}
-
-impl Utc {
-    fn rfc3339(&self) -> String {
-        let ([y, mo, d], [h, m, s]) = (self.date, self.time);
-        format!("{y:04}-{mo:02}-{d:02}T{h:02}:{m:02}:{s:02}Z")
-    }
-
-    fn compact(&self) -> String {
-        self.rfc3339().replace(['-', ':'], "")
-    }
-}
-
-/// The proleptic Gregorian calendar, counted in eras of 400 years that begin
-/// in March, so that a leap day is the last of its year.
-fn utc(moment: SystemTime) -> Utc {
-    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = since.as_secs();
-    // From 1 March of the year 0 to 1970.
-    let days = seconds / 86_400 + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let date = day - (153 * month + 2) / 5 + 1;
-    let january = u64::from(month >= 10);
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let time = seconds % 86_400;
-    Utc {
-        date: [era * 400 + year + january, month, date],
-        time: [time / 3600, time / 60 % 60, time % 60],
-    }
+/// A moment in UTC, as that form has it, to the second.
+fn utc(moment: SystemTime, form: &str) -> String {
+    let moment = Timestamp::try_from(moment).unwrap_or_default();
+    moment.strftime(form).to_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::{
         CONSOLE, Cell, FinishedBoot, META, Meta, Pending, RECORDS, REPORT,
-        ROOM, StoredRun, list, of_matrix, room, utc,
+        ROOM, StoredRun, list, of_matrix, rfc3339, room,
     };
     use crate::finished::SCHEMA;
     use crate::model::Report;
@@ -557,7 +526,7 @@ mod tests {
             (4_107_542_400, "2100-03-01T00:00:00Z"),
         ] {
             let moment = UNIX_EPOCH + Duration::from_secs(seconds);
-            assert_eq!(utc(moment).rfc3339(), text);
+            assert_eq!(rfc3339(moment), text);
         }
     }
 }

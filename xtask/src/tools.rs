@@ -1,6 +1,5 @@
 //! External programs: which are needed, and how to get them.
 
-use crate::arch::{AARCH64, X86_64};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -86,17 +85,6 @@ pub fn require_browser(setup: bool) -> Result<()> {
 /// Runs the kernel's own reader of KTAP, and tools of CIs.
 pub const PYTHON: Tool =
     Tool::new("python3", ["python3", "python3", "python", "python3"]);
-
-/// What the tests run.
-pub const OF_TESTS: [Tool; 7] = [
-    X86_64.qemu,
-    AARCH64.qemu,
-    DPKG_DEB,
-    GIT,
-    PYTHON,
-    CLANG,
-    LLVM,
-];
 
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [

@@ -2,7 +2,7 @@
 
 use crate::arch::{self, Arch};
 use crate::exit::Exit;
-use crate::{ci, tools};
+use crate::{checks, ci, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 
@@ -38,7 +38,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         tools::require_target(arch.target, true)?;
         return Ok(Exit::Good);
     }
-    tools::require(&tools::OF_TESTS, true)?;
+    tools::require(&checks::TOOLS, true)?;
     tools::require_browser(true)?;
     for arch in arch::ALL {
         tools::require_target(arch.target, true)?;

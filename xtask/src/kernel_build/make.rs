@@ -52,6 +52,8 @@ const LLVM: &[Tool] = &[tools::CLANG, tools::LLVM, Tool::same("ld.lld", "lld")];
 #[derive(Debug)]
 pub(super) struct Compiler {
     pub(super) program: String,
+    /// Takes debug information off a file.
+    strip: String,
     words: [String; 2],
 }
 
@@ -72,12 +74,20 @@ impl Compiler {
             true => (gnu, prefix, ""),
             false => ("clang".to_owned(), String::new(), "1"),
         };
+        let strip = match llvm.is_empty() {
+            true => format!("{prefix}strip"),
+            false => tools::LLVM.program.to_owned(),
+        };
         if !llvm.is_empty() {
             let what = || format!("to build a kernel for {}", arch.name);
             tools::require(LLVM, setup).with_context(what)?;
         }
         let words = [format!("CROSS_COMPILE={prefix}"), format!("LLVM={llvm}")];
-        Ok(Self { program, words })
+        Ok(Self {
+            program,
+            strip,
+            words,
+        })
     }
 }
 
@@ -255,6 +265,14 @@ impl Make<'_> {
             bail!("make modules_install failed: {}", said.trim());
         }
         Ok(())
+    }
+
+    /// Copies a file without its debug information, which is most of it;
+    /// symbols and types (BTF) stay.
+    pub(super) fn strip(&self, from: &Path, to: &Path) -> Result<()> {
+        let path = |path: &Path| path.display().to_string();
+        let (from, to) = (path(from), path(to));
+        tools::run(&[&self.compiler.strip, "--strip-debug", "-o", &to, &from])
     }
 
     fn has_modules(&self) -> Result<bool> {

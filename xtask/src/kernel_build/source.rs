@@ -1,8 +1,8 @@
 //! Source trees: Debian's package, or a directory, and what tells one state
 //! of them from another.
 
-use super::hex;
 use crate::debian::apt;
+use crate::model::hex;
 use crate::{cache, tools};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
