@@ -48,6 +48,7 @@ mod tidy;
 mod trace;
 mod trouble;
 mod verdicts;
+mod wakes;
 
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
