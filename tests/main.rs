@@ -10,8 +10,8 @@
 //! `docs.rs` carries out the commands of `docs/ci.md`.
 //! Without a kernel, `consoles.rs` decodes recorded consoles, `report.rs` opens
 //! pages in a browser, `budgets.rs` looks at what is built and `tidy.rs` at the
-//! sources. All of it is for x86_64; `arm64.rs` has other files repeat a part
-//! of theirs.
+//! sources. `cost.rs` holds loops against the same in C. All of it is for
+//! x86_64; `arm64.rs` has other files repeat a part of theirs.
 
 #![cfg(test)]
 
@@ -22,6 +22,7 @@ mod cases;
 mod compares;
 mod configs;
 mod consoles;
+mod cost;
 mod docs;
 mod expects;
 mod inherits;
