@@ -203,7 +203,7 @@ fn several_are_booted_at_once_and_each_is_stored() {
 #[test]
 fn what_was_interrupted_is_resumed() {
     let file = "[kernels]\nnew = \"debian:6.12-cloud\"\n\
-                [machines]\none = { smp = 1 }\n\
+                [machines]\none = { smp = 1, deterministic = 1 }\n\
                 [plans]\nshort = \"time=50ms work=PipeIo\"\n\
                 long = \"time=10m work=PipeIo\"\n";
     let bench = Bench::new(file);
