@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
     usage = "[options] [run]",
     example = "What kept a waiter waiting:\n\
                \x20 cargo xtask boot -- time=1s trace=sched \\\n\
-               \x20   'trace_stop=wake>5ms' work=PipeIo with=SpinWait workers=4\n\
+               \x20   work=PipeIo with=SpinWait workers=4\n\
                \x20 {command_name}",
     note = "What is printed is from trace.txt beside the run's report, which \
             ui.perfetto.dev opens as it is; docs/trace.md has more.",

@@ -4,27 +4,7 @@ use super::{Event, Sched, tell};
 
 /// A wake through an idle CPU, one by a timer during a hog's turn, one of a
 /// task that did not sleep, and one that raced with the way to sleep.
-const TEXT: &str = "\
-# tracer: nop
-#
-          <idle>-0       [001] d.h2.     9.999999: other: pid=20
-            init-1       [000] .....    10.000000: tracing_mark_write: pidone: begin run=0 X
-            init-1       [000] d..2.    10.000001: sched_waking: comm=w pid=20 prio=120 target_cpu=001
-          <idle>-0       [001] d..2.    10.000005: sched_switch: prev_comm=swapper/1 prev_pid=0 prev_prio=120 prev_state=R ==> next_comm=w pid=1 next_pid=20 next_prio=120
-               w-20      [001] d..2.    10.000010: sched_switch: prev_comm=w pid=1 prev_pid=20 prev_prio=120 prev_state=S ==> next_comm=a-1 [b next_pid=30 next_prio=120
-          a-1 [b-30      [001] d.h2.    10.000020: sched_waking: comm=w pid=20 prio=120 target_cpu=001
-          a-1 [b-30      [001] d..2.    10.000120: sched_switch: prev_comm=a-1 [b prev_pid=30 prev_prio=120 prev_state=R+ ==> next_comm=w next_pid=20 next_prio=120
-               w-20      [001] d..2.    10.000130: sched_switch: prev_comm=w prev_pid=20 prev_prio=120 prev_state=R ==> next_comm=a-1 [b next_pid=30 next_prio=120
-          a-1 [b-30      [001] d..2.    10.000131: sched_waking: comm=w pid=20 prio=120 target_cpu=001
-          a-1 [b-30      [001] d..2.    10.000140: sched_switch: prev_comm=a-1 [b prev_pid=30 prev_prio=120 prev_state=R ==> next_comm=w next_pid=20 next_prio=120
-             x y-40   (   40) [000] d..2.    10.000150: sched_waking: comm=w pid=20 prio=120 target_cpu=001
-               w-20      [001] d..2.    10.000151: sched_switch: prev_comm=w prev_pid=20 prev_prio=120 prev_state=D ==> next_comm=swapper/1 next_pid=0 next_prio=120
-             x y-40      [000] d..2.    10.000152: sched_migrate_task: comm=w pid=20 prio=120 orig_cpu=1 dest_cpu=0
-             x y-40      [000] d..2.    10.000160: sched_switch: prev_comm=x y prev_pid=40 prev_prio=120 prev_state=S ==> next_comm=w next_pid=20 next_prio=120
-            init-1       [000] .....    10.000200: tracing_mark_write: pidone: end run=0
-# pidone: tid=20 group=0 worker=0 task=0 PipeIo
-# pidone: tid=30 group=1 worker=3 task=2 SpinWait
-";
+const TEXT: &str = include_str!("sample.txt");
 
 #[test]
 fn lines_are_read_whatever_tasks_are_called() {
@@ -77,7 +57,8 @@ fn the_slowest_wake_is_told() {
     let expected = "\
 PipeIo (g0): slowest wake 100 us
   10.000020  w-20 (PipeIo worker 0)
-             woken on CPU 1 by an interrupt during a-1 [b-30 (SpinWait worker 3, task 2)
+             woken on CPU 1 by an interrupt during a-1 [b-30 (SpinWait \
+worker 3, task 2)
   10.000120  runs on CPU 1
   meanwhile CPU 1 ran
        100 us  a-1 [b-30 (SpinWait worker 3, task 2)
