@@ -4,7 +4,7 @@
 //! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
 //! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
 //! additions to images are in `packing.rs`, schedulers in `sched_ext.rs`,
-//! kernel events in `trace.rs`, comparisons in `compares.rs`, many boots at
+//! kernel events in `trace.rs`, what they say of our figures in `witness.rs`, comparisons in `compares.rs`, many boots at
 //! once in `matrix.rs`, and signals in `signals.rs`; `ktap.rs` asks the
 //! kernel's own reader of KTAP, `jobs.rs` has other CIs carry out our jobs, and
 //! `docs.rs` carries out the commands of `docs/ci.md`.
@@ -50,6 +50,7 @@ mod trace;
 mod trouble;
 mod verdicts;
 mod wakes;
+mod witness;
 
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;

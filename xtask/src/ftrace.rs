@@ -164,8 +164,8 @@ pub struct Sched<'t> {
     pub events: usize,
     /// Wakes that ended a sleep, in order of their ends.
     pub wakes: Vec<Wake>,
-    /// Wakes of tasks that did not run again before the end.
-    pub pending: Vec<Wake>,
+    /// Tasks that slept at the end, or had been woken and did not run yet.
+    pub off: Vec<u32>,
     /// What ran on each CPU, in order.
     pub cpus: BTreeMap<u32, Vec<Stretch>>,
     /// When a task was moved: its id, when, from where and to where.
@@ -204,13 +204,10 @@ impl<'t> Sched<'t> {
                 sched.take(&event, &mut states);
             }
         }
-        sched.pending = states
-            .into_values()
-            .filter_map(|state| match state {
-                State::Woken(wake) => Some(wake),
-                _ => None,
-            })
-            .collect();
+        let off = states.into_iter().filter(|(_, state)| {
+            matches!(state, State::Woken(_) | State::Sleeping)
+        });
+        sched.off = off.map(|(tid, _)| tid).collect();
         sched
     }
 
