@@ -4,6 +4,7 @@ use crate::kit::shm;
 use crate::kit::text::{path, read_bytes, read_file, word, write_file};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::End;
+use crate::plan::token::LOST;
 use crate::sys;
 use core::ffi::CStr;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
@@ -61,14 +62,11 @@ pub fn command_line() -> Result<&'static str, &'static str> {
     }
     let line = room.get_mut(..len).unwrap_or_default();
     while let Err(error) = core::str::from_utf8(line) {
-        line[error.valid_up_to()] = CONTROL;
+        line[error.valid_up_to()] = LOST;
     }
     // Nothing but text is left.
     Ok(core::str::from_utf8(line).unwrap_or(""))
 }
-
-/// SUB, which stood for a character that was lost.
-const CONTROL: u8 = 0x1a;
 
 /// Longest list of packed modules.
 pub const ORDER_LIMIT: usize = 4096;

@@ -8,6 +8,8 @@ pub const PREFIX: &str = "pidone.";
 const NAME: &str = "pidone";
 /// Longest word, so that each fits a record.
 const LONGEST: usize = 4096;
+/// SUB, which stands where bytes were that are no text.
+pub const LOST: u8 = 0x1a;
 
 /// One `key=value` word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,8 +83,11 @@ impl<'t> Source<'t> {
         let mut words = self.tokens();
         while let Some(word) = words.word() {
             let quotes = word.bytes().filter(|&byte| byte == b'"').count();
-            let control =
-                |b: u8| b.is_ascii_control() && !b.is_ascii_whitespace();
+            // Of arguments and files the rules of each key say more.
+            let control = |byte: u8| {
+                let blank = byte.is_ascii_whitespace() || !self.is_kernel();
+                byte == LOST || byte.is_ascii_control() && !blank
+            };
             let text = !word.bytes().any(control);
             let ours = !self.is_kernel() || near(word);
             let rule = if quotes % 2 > 0 {
