@@ -1,8 +1,8 @@
 //! The verbs, one file each.
 
+use crate::untrusted::shown;
 use anyhow::{Context, Result};
 use core::fmt;
-use std::borrow::Cow;
 use std::io::{ErrorKind, Write, stdout};
 use std::path::Path;
 
@@ -40,17 +40,6 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
-/// A text without what a terminal would obey: nothing of a guest, an archive
-/// or a kernel's name is believed. Line ends and tabs stay.
-#[must_use]
-pub fn shown(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| c.is_control() && !"\t\r\n".contains(c);
-    match text.contains(obeyed) {
-        false => text.into(),
-        true => text.replace(obeyed, "\u{fffd}").into(),
-    }
-}
-
 /// Writes a line to standard output.
 ///
 /// # Errors
@@ -80,16 +69,7 @@ pub fn output_file(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{output_file, shown};
-
-    #[test]
-    fn nothing_that_a_terminal_obeys_is_shown() {
-        let text = "a\x1b[31mb\u{9b}2Jc\x07\x08\x7f\td\r\n";
-        let expected =
-            "a\u{fffd}[31mb\u{fffd}2Jc\u{fffd}\u{fffd}\u{fffd}\td\r\n";
-        assert_eq!(shown(text), expected);
-        assert_eq!(shown("\u{b5}s \u{2581}\n"), "\u{b5}s \u{2581}\n");
-    }
+    use super::output_file;
 
     #[test]
     fn a_file_that_cannot_be_is_refused() {

@@ -39,6 +39,7 @@ pub mod size;
 pub mod store;
 pub mod tools;
 pub mod topology;
+pub mod untrusted;
 pub mod usage;
 
 #[cfg(test)]

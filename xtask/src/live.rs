@@ -3,9 +3,9 @@
 //! Both ports are followed as QEMU writes them. On a terminal there is a line
 //! that changes; elsewhere, a line for each run as it begins.
 
-use crate::cmd::shown;
 use crate::decode::{Decoder, splice};
 use crate::qemu::Machine;
+use crate::untrusted::shown;
 use core::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pidone::record::{Progress, Record};

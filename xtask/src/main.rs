@@ -69,7 +69,7 @@ fn said(text: &str) -> Exit {
 
 fn failed(error: &anyhow::Error) -> Exit {
     let text = format!("error: {error:#}");
-    eprintln!("{}", xtask::cmd::shown(&text));
+    eprintln!("{}", xtask::untrusted::shown(&text));
     Exit::Tool
 }
 
@@ -126,7 +126,7 @@ fn real_main() -> Exit {
         // It says nothing of a kernel.
         Err(error) if error.is::<NoEvidence>() || interrupt::happened() => {
             let text = format!("cannot tell: {error:#}");
-            eprintln!("{}", xtask::cmd::shown(&text));
+            eprintln!("{}", xtask::untrusted::shown(&text));
             Exit::CannotTell
         }
         Err(error) => failed(&error),

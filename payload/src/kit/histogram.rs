@@ -6,8 +6,9 @@
 //! covered without clamping. The buckets are counted in shared memory by one
 //! writer (the worker); others may read them at any time. All counts have 64
 //! bits: 32 would wrap in less than an hour of a type with one and a half
-//! million samples a second. Only the buckets between the smallest and the largest sample are
-//! ever looked at, so that most of a histogram's 30 KiB are no memory at all.
+//! million samples a second. Only the buckets between the smallest and the
+//! largest sample are ever looked at, so that most of a histogram's 30 KiB are
+//! no memory at all.
 
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};

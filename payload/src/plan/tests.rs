@@ -180,7 +180,7 @@ fn attributes_of_tasks_keep_their_rules() {
         ),
         ("comm=", "1 to 15 bytes"),
         ("comm=0123456789abcdef", "1 to 15 bytes"),
-        ("comm=a\0b", "no text"),
+        ("comm=a\0b", "1 to 15 bytes"),
         ("pcomm=", "1 to 15 bytes"),
         ("pcomm=0123456789abcdef", "1 to 15 bytes"),
         ("uid=-1", "0 to 4294967294"),

@@ -77,7 +77,10 @@ pub fn run(args: &Args) -> Result<Exit> {
                 outcome, reason, ..
             } = &source.report;
             let why = format!("{outcome}: {reason}");
-            eprintln!("{name}: nothing was measured: {}", super::shown(&why));
+            eprintln!(
+                "{name}: nothing was measured: {}",
+                crate::untrusted::shown(&why)
+            );
         }
         sources.push(source);
     }

@@ -36,7 +36,10 @@ pub fn run(args: &Args) -> Result<Exit> {
     let root = args.runs.clone().unwrap_or_else(store::default_dir);
     let (runs, wrong) = store::list(&root)?;
     for why in wrong {
-        eprintln!("not a run: {}", super::shown(&format!("{why:#}")));
+        eprintln!(
+            "not a run: {}",
+            crate::untrusted::shown(&format!("{why:#}"))
+        );
     }
     if args.json {
         let mut all = Vec::new();
