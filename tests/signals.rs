@@ -272,7 +272,7 @@ impl Fakes {
             "#!/bin/sh\n\
              for word; do case $word in\n\
              O=*) out=${{word#O=}};;\n\
-             tinyconfig) : >$out/.config;;\n\
+             tinyconfig) echo CONFIG_A=y >$out/.config;;\n\
              bzImage)\n\
              cat {dir}/fails >&2 2>/dev/null && exit 2\n\
              [ -e {dir}/hangs ] && exec sleep 3600\n\
