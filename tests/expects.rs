@@ -2,9 +2,7 @@
 
 use crate::booted;
 use std::fs;
-use xtask::boot::{BootRequest as Args, boot};
-use xtask::exit::Exit;
-use xtask::model::Outcome;
+use xtask::cmd::boot::{Args, boot};
 
 const KERNEL: &str = "debian:6.12-cloud";
 
@@ -28,15 +26,15 @@ fn a_condition_that_does_not_hold_fails_its_run_alone() {
     assert!(message.contains("wake.count+nowait"), "{message}");
 
     let plan = plan.replacen("wake.count+nowait>0", "nowait>=0", 1);
-    let (report, exit) = boot(&Args {
+    let (report, code) = boot(&Args {
         plan: words(&plan),
         logs: Some(dir.path().to_path_buf()),
         ..crate::machine(KERNEL)
     })
     .unwrap();
-    assert_eq!((report.outcome, exit), (Outcome::Fail, Exit::Bad));
+    assert_eq!((report.outcome.as_str(), code), ("fail", 1));
     let verdicts: Vec<_> =
-        report.runs.iter().map(|run| run.verdict.name()).collect();
+        report.runs.iter().map(|run| run.verdict.as_str()).collect();
     assert_eq!(verdicts[..2], ["ok", "ok"]);
     assert_eq!(verdicts[2], "fail");
     assert_ne!(verdicts[3], "fail");
@@ -55,8 +53,8 @@ fn a_condition_that_does_not_hold_fails_its_run_alone() {
 fn what_the_kernel_does_not_tell_never_holds() {
     let plan = "time=100ms work=SpinWait expect=cost.p50>0ns \
         work=YieldHeavy expect=call.p99/nowait<1s";
-    let (report, exit) = booted(KERNEL, plan);
+    let (report, code) = booted(KERNEL, plan);
     let reasons = report.runs[1].reasons.join("\n");
-    assert_eq!(exit, Exit::Bad, "{reasons}");
+    assert_eq!(code, 1, "{reasons}");
     assert!(reasons.contains("no such figure"), "{reasons}");
 }

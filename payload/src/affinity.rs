@@ -16,8 +16,6 @@ pub struct Within {
     machine: Cpus,
     /// Those a group may use: the ones of its cpuset.
     usable: Cpus,
-    /// Those it may name: of no cpuset, isolated ones too.
-    named: Cpus,
     /// What they share.
     topology: Topology,
 }
@@ -29,10 +27,6 @@ impl Within {
         Self {
             machine: machine.cpus,
             usable,
-            named: match usable == machine.cpus {
-                true => machine.online,
-                false => usable,
-            },
             topology: match usable == machine.cpus {
                 true => machine.topology.clone(),
                 false => Topology::look(&usable),
@@ -122,7 +116,7 @@ pub fn affinity(
             Some(one)
         }
         Affinity::RandomSubset { from, count } => {
-            let pool = from.and(&within.named);
+            let pool = from.and(usable);
             let mut random = SplitMix64::seed_from_u64(seat.seed);
             let mut drawn = Cpus::EMPTY;
             // Selection sampling: each CPU with the chance of those still
@@ -174,7 +168,6 @@ mod tests {
             topology: Topology::of(&usable, None, |_| None, siblings),
             machine: usable,
             usable,
-            named: usable,
         }
     }
 

@@ -42,12 +42,6 @@ impl StreamId {
     pub fn new(seed: u32) -> Self {
         Self(seed & 0xff_ffff)
     }
-
-    /// Its number.
-    #[must_use]
-    pub fn number(self) -> u32 {
-        self.0
-    }
 }
 
 impl fmt::Display for StreamId {

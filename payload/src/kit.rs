@@ -1,7 +1,7 @@
 //! What workloads share.
 
-pub mod alarm;
 pub mod block;
+pub mod cache;
 pub mod cells;
 pub mod clock;
 pub mod cpus;
@@ -11,6 +11,8 @@ pub mod handled;
 pub mod histogram;
 pub mod lane_queue;
 pub mod list;
+pub mod lz;
+pub mod matrix;
 pub mod memory;
 pub mod named;
 pub mod packet;
@@ -24,4 +26,3 @@ pub mod slot;
 pub mod steer;
 pub mod task;
 pub mod text;
-pub mod wakes;

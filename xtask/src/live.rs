@@ -5,7 +5,6 @@
 
 use crate::decode::{Decoder, splice};
 use crate::qemu::Machine;
-use crate::untrusted::shown;
 use core::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pidone::record::{Progress, Record};
@@ -61,15 +60,14 @@ impl Live {
         match &self.screen {
             Screen::Named(_) => {}
             Screen::Lines => {
-                begun.iter().for_each(|line| eprintln!("{}", shown(line)));
+                begun.iter().for_each(|line| eprintln!("{line}"));
             }
             Screen::Bar(bar) => {
                 let now = Instant::now();
                 bar.set_length(self.view.planned_ms.max(1));
                 bar.set_position(self.view.elapsed_ms(now));
                 let last = self.console.decoder.log();
-                let line = self.view.line(last, now);
-                bar.set_message(shown(&line).into_owned());
+                bar.set_message(self.view.line(last, now));
                 bar.tick();
             }
         }
@@ -108,7 +106,6 @@ impl Screen {
 
     /// Says something of the boot that stays.
     pub fn say(&self, text: &str) {
-        let text = shown(text);
         match self {
             Self::Bar(bar) => {
                 let of = bar.prefix();

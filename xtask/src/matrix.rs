@@ -13,7 +13,6 @@ pub mod work;
 
 pub use self::file::parse;
 
-use crate::boot::BootRequest;
 use core::fmt;
 use std::collections::BTreeMap;
 
@@ -86,12 +85,16 @@ pub struct Cell {
     pub places: BTreeMap<&'static str, usize>,
     /// How often it is booted.
     pub boots: u64,
-    /// Its first boot; without a kernel if it has none here.
-    pub request: BootRequest,
+    /// What `--kernel` of `boot` takes.
+    pub kernel: Option<String>,
     /// Where a CI finds the kernel.
     pub url: Option<String>,
     /// What a KernelCI pipeline calls the build of it.
     pub kbuild: Option<String>,
+    /// Options of `boot`.
+    pub options: Vec<String>,
+    /// Words of the plan.
+    pub plan: Vec<String>,
 }
 
 impl fmt::Display for Cell {
@@ -114,11 +117,24 @@ impl Cell {
         self.places.get(option).copied().unwrap_or(machine)
     }
 
-    /// The seed of one of its boots, from 1. They would be the same with the
-    /// same.
+    /// A command that makes one of its boots by itself, without the program's
+    /// name; `seed` is that of a deterministic machine.
     #[must_use]
-    pub fn seed(&self, boot: u64) -> Option<u64> {
-        Some(self.request.deterministic? + (boot - 1))
+    pub fn command(&self, seed: Option<u64>) -> Vec<String> {
+        let mut words = vec!["boot".to_owned()];
+        if let Some(kernel) = &self.kernel {
+            words.extend(["--kernel".to_owned(), kernel.clone()]);
+        }
+        let at = words.len() + 1;
+        words.extend(self.options.iter().cloned());
+        let mut options = self.options.iter();
+        let option = options.position(|word| word == "--deterministic");
+        if let (Some(option), Some(seed)) = (option, seed) {
+            words[at + option] = seed.to_string();
+        }
+        words.push("--".to_owned());
+        words.extend(self.plan.iter().cloned());
+        words
     }
 
     /// Whether a word of `--only` names it: its kernel, its machine, its

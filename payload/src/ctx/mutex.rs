@@ -6,9 +6,9 @@
 //! task that leaves for the stop has not got the mutex, and must not unlock
 //! it.
 
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, MAX_BLOCK_NS};
 use crate::kit::cells::Word;
-use crate::kit::clock::{SECOND, now, realtime, timespec};
+use crate::kit::clock::{now, realtime, timespec};
 use crate::kit::slot::Op;
 use crate::workload::{CallExt, Stop};
 use core::sync::atomic::Ordering::Relaxed;
@@ -17,19 +17,16 @@ use rustix::thread::futex;
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
-/// What a waiter finds, and waits while it is there.
-pub const CONTESTED: u32 = 2;
-
-/// How long a wait for the other kind may take: it goes on through signals.
-const MAX_LOCK_NS: u64 = SECOND;
+const CONTESTED: u32 = 2;
 
 impl Ctx<'_> {
-    /// Takes a plain mutex; `block` waits once while it is [`CONTESTED`].
-    /// Returns whether it had to, or `None` if the stop came first.
+    /// Takes a plain mutex; `waited` is told of each wait when it began and
+    /// ended, in ns. Returns whether there was any, or `None` if the stop
+    /// came first.
     pub fn lock(
         &mut self,
         mutex: &Word,
-        block: impl Fn(&mut Self),
+        waited: impl Fn(&Self, u64, u64),
     ) -> Option<bool> {
         if mutex.replace(FREE, HELD) {
             return Some(false);
@@ -38,15 +35,19 @@ impl Ctx<'_> {
             if self.stop() {
                 return None;
             }
-            block(self);
+            let begin = now();
+            let end = self.block_on(mutex, CONTESTED, MAX_BLOCK_NS);
+            waited(self, begin, end);
         }
         Some(true)
     }
 
-    /// Releases a plain mutex; `wake` wakes a waiter, if there may be one.
-    pub fn unlock(&self, mutex: &Word, wake: impl FnOnce(&Self)) {
+    /// Releases a plain mutex; `wakes` is called right before a waiter is
+    /// woken, if there may be one.
+    pub fn unlock(&self, mutex: &Word, wakes: impl FnOnce()) {
         if mutex.swap(FREE) == CONTESTED {
-            wake(self);
+            wakes();
+            self.wake(mutex, 1);
         }
     }
 
@@ -89,16 +90,16 @@ impl Ctx<'_> {
         self.given.slot.tid.load(Relaxed)
     }
 
-    /// Waits for the mutex, but not for ever. A signal does not end
+    /// Waits for the mutex as long as a call may block. A signal does not end
     /// this wait, the kernel restarts it: the deadline has to.
     fn futex_lock_pi(&self, mutex: &Word) -> Result<(), Errno> {
         let (word, flags) = (&mutex.0, self.futex_flags());
-        let deadline = timespec(now() + MAX_LOCK_NS);
+        let deadline = timespec(now() + MAX_BLOCK_NS);
         match futex::lock_pi2(word, flags, Some(&deadline)) {
             // Before 5.14 only this one is there, which keeps the other
             // clock.
             Err(Errno::NOSYS) => {
-                let deadline = timespec(realtime() + MAX_LOCK_NS);
+                let deadline = timespec(realtime() + MAX_BLOCK_NS);
                 futex::lock_pi(word, flags, Some(&deadline))
             }
             result => result,

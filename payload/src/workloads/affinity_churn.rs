@@ -20,7 +20,6 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "sched_setaffinity",
     hists: &[CALL],
     needs: &[Need::required(What::Cpus(2))],
-    calls: &[Op::SchedSetaffinity],
     proof: doc("se.nr_migrations >= 0.95 x iterations"),
     run,
     ..Workload::BASE
@@ -44,7 +43,6 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     while !c.stop() {
         c.spin(spin);
         let to = other(&all, pin, random.next_u32());
-        c.tried(Op::SchedSetaffinity);
         let begin = now();
         let result = c.sched_setaffinity(&to);
         c.record(&CALL, now() - begin);

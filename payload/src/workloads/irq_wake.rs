@@ -10,7 +10,6 @@ use crate::kit::clock::{MILLISECOND, now, realtime};
 use crate::kit::packet::{
     ECHO, FRAME, NEEDS, NIC, create, destroy, sent_ns, shared,
 };
-use crate::kit::slot::Op;
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Metric, Param, Stop, Workload, doc};
 
@@ -31,9 +30,8 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "frame sent or received",
     unit: "frame sent or received",
     hists: &[WAKE, E2E, BLOCK],
-    metrics: &[DISCARDED, OVERRUNS],
+    metrics: &[DISCARDED],
     needs: NEEDS,
-    calls: &[Op::Sendto, Op::Recvmsg],
     proof: doc("NET_RX of /proc/softirqs and packets received, of \
             /proc/net/dev, >= frames; wake count + nowait + discarded = \
             frames received"),
@@ -72,43 +70,38 @@ const DISCARDED: Metric = Metric::sum(
     "frames of the first 100 ms, when the kernel may not stamp them yet",
 );
 
-const OVERRUNS: Metric = Metric::overruns(1);
-
 /// The kernel turns time stamps on by and by.
 const STAMPS_NS: u64 = 100 * MILLISECOND;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     match c.pos() {
-        0 => c.send_frames((&INTERVAL, &FRAME), None, &OVERRUNS),
+        0 => c.send_frames((&INTERVAL, &FRAME), None),
         _ => receiver(c),
     }
 }
 
 fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let way = c.way();
-    let socket = way.receiver(c.frame_id(), 0)?;
+    let socket = way.receiver(c.frame_id(), 100)?;
     let stamped = now() + STAMPS_NS;
     let mut buf = [0; 64];
     c.start();
     while !c.stop() {
         let block = realtime();
-        let received = c.receive_frame(&socket, &mut buf);
-        let run = realtime();
-        let Some((frame, slept)) = received else {
+        let Some(frame) = c.receive_frame(&socket, &mut buf) else {
             continue;
         };
+        let run = realtime();
         if frame.outgoing {
             return Err(Stop::fail(&"it received a frame on its way out"));
         }
         c.record(&BLOCK, run.saturating_sub(block));
-        if now() < stamped {
+        if now() < stamped || frame.stamp_ns == 0 {
             c.metric(&DISCARDED, 1);
-        } else if !slept {
-            c.nowait();
-        } else if frame.stamp_ns == 0 {
-            c.stale();
+        } else if frame.stamp_ns >= block {
+            c.record(&WAKE, run.saturating_sub(frame.stamp_ns));
         } else {
-            c.record(&WAKE, run.saturating_sub(frame.stamp_ns.max(block)));
+            c.nowait();
         }
         if !way.is_arp() {
             c.record(&E2E, run.saturating_sub(sent_ns(&buf)));

@@ -21,9 +21,8 @@ pub(super) const WORKLOAD: Workload = Workload {
     params: &[PERIOD],
     iteration: "rotation to the next node",
     hists: &[CALL, TIMER],
-    metrics: &[NODES, CHANGES, OVERRUNS],
+    metrics: &[NODES, CHANGES],
     needs: &[Need::required(What::CpuNodes(2))],
-    calls: &[Op::SchedSetaffinity],
     proof: doc("se.nr_migrations >= iterations; node_changes = iterations"),
     run,
     ..Workload::BASE
@@ -54,8 +53,6 @@ const CHANGES: Metric = Metric::sum(
     "rotations after which it was on another node than before",
 );
 
-const OVERRUNS: Metric = Metric::overruns(2);
-
 /// Nodes it rotates among, at most.
 const MOST: usize = 64;
 
@@ -76,7 +73,6 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         let Some(node) = nodes.get(to) else {
             break;
         };
-        c.tried(Op::SchedSetaffinity);
         let begin = now();
         let moved = c.sched_setaffinity(node);
         c.record(&CALL, now() - begin);
@@ -94,7 +90,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         }
         seen = here;
         c.iteration();
-        next = c.sleep_period(next, period, Some(&TIMER), &OVERRUNS);
+        next = c.sleep_period(next, period, Some(&TIMER));
     }
     c.metric_max(&NODES, nodes.len() as u64);
     c.sched_setaffinity(&all).call(Op::SchedSetaffinity.name())

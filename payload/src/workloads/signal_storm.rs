@@ -6,7 +6,6 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::{MILLISECOND, now};
-use crate::kit::slot::Op;
 use crate::workload::{
     Family, Hist, Metric, Param, Shared, Stop, Workload, doc,
 };
@@ -26,7 +25,6 @@ pub(super) const WORKLOAD: Workload = Workload {
     unit: "signal sent",
     hists: &[SIG],
     metrics: &[SENT, HANDLED],
-    calls: &[Op::Tgkill],
     proof: doc("0 < handled <= sent; rescheduling interrupts (running); \
             nr_wakeups (sleeping)"),
     shared: |_, _| Shared {

@@ -3,7 +3,7 @@
 
 use super::{Job, System};
 use crate::arch::Arch;
-use crate::boot::BootRequest;
+use crate::cmd::boot;
 use crate::matrix::{Cell, Kind, Wrong};
 use crate::topology::Smp;
 use core::time::Duration;
@@ -11,19 +11,20 @@ use core::time::Duration;
 /// CPUs of tuxrun's device, which takes no others.
 const TUXRUN_CPUS: u32 = 2;
 
-/// The jobs of a cell, one for each of its boots. `of` has what all jobs have
-/// in common.
+/// The jobs of a cell, one for each of its boots; `boot` is what it asks of
+/// one. `of` has what all jobs have in common.
 ///
 /// # Errors
 ///
 /// All that the system has no words for.
 pub fn jobs(
     cell: &Cell,
+    boot: &boot::Args,
     planned: Duration,
     of: &Job,
     system: System,
 ) -> Result<Vec<Job>, Vec<Wrong>> {
-    let (boot, mut wrong) = (&cell.request, Vec::new());
+    let mut wrong = Vec::new();
     let mut say = |line: usize, why: String| {
         wrong.push(Wrong::new(line, format!("{cell}: {why}")));
     };
@@ -42,7 +43,7 @@ pub fn jobs(
         }
         (_, Some(url), _) => url,
         (_, None, _) => {
-            let kernel = &boot.kernel;
+            let kernel = cell.kernel.as_deref().unwrap_or_default();
             let why = format!("`{kernel}` is here alone; `url` is missing");
             say(cell.line(Kind::Kernel), why);
             ""
@@ -56,7 +57,7 @@ pub fn jobs(
         kbuild: cell.kbuild.clone(),
         timeout: boot.timeout,
         append: super::split(&boot.append),
-        plan: boot.plan.clone(),
+        plan: cell.plan.clone(),
         planned,
         ..of.clone()
     };
@@ -82,7 +83,7 @@ pub fn jobs(
 /// Why a system has no words for an option of `boot`, if it has none.
 fn refused(
     option: &str,
-    boot: &BootRequest,
+    boot: &boot::Args,
     arch: &Arch,
     system: System,
 ) -> Option<&'static str> {
@@ -119,6 +120,7 @@ mod tests {
     use super::jobs;
     use crate::ci::tests::job;
     use crate::ci::{Job, System};
+    use crate::cmd::boot::handed;
     use crate::matrix::{listed, parse};
     use core::time::Duration;
 
@@ -138,8 +140,9 @@ mod tests {
         );
         let cells = parse(&text).unwrap();
         let cell = &cells[0];
+        let args = handed("ci", &cell.options, "", &cell.plan).unwrap();
         let second = Duration::from_secs(1);
-        jobs(cell, second, &job(), system).map_err(|w| listed("m", &w))
+        jobs(cell, &args, second, &job(), system).map_err(|w| listed("m", &w))
     }
 
     const PLAN: &str = "\"work=PipeIo\"";

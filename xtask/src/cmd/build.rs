@@ -2,7 +2,6 @@
 
 use crate::arch::Arch;
 use crate::build;
-use crate::exit::Exit;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
 
@@ -33,14 +32,14 @@ pub struct Args {
 /// # Errors
 ///
 /// The build fails or the payload is over its limit.
-pub fn run(args: &Args) -> Result<Exit> {
+pub fn run(args: &Args) -> Result<u8> {
     let payload = build::payload(args.arch, args.setup)?;
     if args.symbols {
         super::say(format_args!(
             "{}",
             build::with_symbols(&payload).display()
         ))?;
-        return Ok(Exit::Good);
+        return Ok(super::exit::GOOD);
     }
     let (size, budget) = (build::size(&payload)?, build::PAYLOAD_BUDGET);
     super::say(format_args!(
@@ -50,5 +49,5 @@ pub fn run(args: &Args) -> Result<Exit> {
     if size > budget {
         bail!("the payload is over its budget");
     }
-    Ok(Exit::Good)
+    Ok(super::exit::GOOD)
 }

@@ -1,11 +1,9 @@
 //! `ci`: job definitions for continuous integration systems.
 
 use crate::arch::{Arch, X86_64};
-use crate::boot::plan;
 use crate::build;
 use crate::ci::{ALONE, Job, System, cells, several, split};
-use crate::cmd::matrix;
-use crate::exit::Exit;
+use crate::cmd::{boot, matrix};
 use crate::matrix::listed;
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -77,7 +75,7 @@ pub struct Args {
 /// # Errors
 ///
 /// The plan is wrong, or has a word that cannot be written there.
-pub fn run(args: &Args) -> Result<Exit> {
+pub fn run(args: &Args) -> Result<u8> {
     if args.template && args.system != System::KernelCi {
         bail!("--template is for kernelci");
     }
@@ -91,7 +89,8 @@ pub fn run(args: &Args) -> Result<Exit> {
     }
     let words = args.plan.iter().filter(|word| *word != "--");
     let plan: Vec<String> = words.cloned().collect();
-    let (planned, _works) = plan::check(&plan.join(" "), &Archive::default())?;
+    let (planned, _works) =
+        boot::plan::check(&plan.join(" "), &Archive::default())?;
     let kernel = match &args.kernel {
         Some(kernel) => kernel.clone(),
         None if args.system == System::KernelCi => "none".to_owned(),
@@ -109,7 +108,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         false => job.text(args.system)?,
     };
     write(args.output.as_deref(), &text)?;
-    Ok(Exit::Good)
+    Ok(super::exit::GOOD)
 }
 
 fn write(output: Option<&Path>, text: &str) -> Result<()> {
@@ -139,7 +138,7 @@ fn common(args: &Args) -> Job {
 }
 
 /// Jobs of the cells of a matrix.
-fn of_matrix(args: &Args) -> Result<Exit> {
+fn of_matrix(args: &Args) -> Result<u8> {
     let file = args.matrix.as_deref().unwrap_or_default();
     for (given, what) in [
         (args.kernel.is_some(), "--kernel"),
@@ -151,12 +150,12 @@ fn of_matrix(args: &Args) -> Result<Exit> {
         }
     }
     let cells = matrix::read(file, &args.only)?;
-    matrix::prepare::check(file, &cells)?;
+    let boots = matrix::prepare::args(file, &cells)?;
     let (mut jobs, mut wrong) = (Vec::new(), Vec::new());
     let common = common(args);
-    for cell in &cells {
-        let planned = plan::takes(&cell.request)?;
-        match cells::jobs(cell, planned, &common, args.system) {
+    for (cell, boot) in cells.iter().zip(&boots) {
+        let planned = boot::plan::takes(boot)?;
+        match cells::jobs(cell, boot, planned, &common, args.system) {
             Ok(mut of_cell) => jobs.append(&mut of_cell),
             Err(mut of_cell) => wrong.append(&mut of_cell),
         }
@@ -169,7 +168,7 @@ fn of_matrix(args: &Args) -> Result<Exit> {
         && name.is_empty()
     {
         write(args.output.as_deref(), text)?;
-        return Ok(Exit::Good);
+        return Ok(super::exit::GOOD);
     }
     let Some(dir) = &args.output else {
         bail!(
@@ -183,5 +182,5 @@ fn of_matrix(args: &Args) -> Result<Exit> {
     }
     let place = dir.display();
     super::print(&format!("{} jobs in {place}\n", written.len()))?;
-    Ok(Exit::Good)
+    Ok(super::exit::GOOD)
 }

@@ -1,7 +1,6 @@
 //! `decode`: a log from anywhere, or a stored run.
 
 use crate::decode::decode_ports;
-use crate::exit::Exit;
 use crate::format::Format;
 use crate::input::{Input, choose};
 use crate::model::Report;
@@ -29,8 +28,7 @@ pub struct Args {
     /// table (the default), json, csv, ktap, junit or kcidb
     #[argh(option, default = "Format::default()")]
     format: Format,
-    /// which boot of a log that has several, from 1; by default the results
-    /// of the last, and a verdict over all of the payload's
+    /// which boot of a log that has several, from 1; the last by default
     #[argh(option)]
     boot: Option<usize>,
     /// the log, or the directory of a stored run; `-` or nothing is standard
@@ -44,26 +42,12 @@ pub struct Args {
 /// # Errors
 ///
 /// The log cannot be read, or has no such boot.
-pub fn run(args: &Args) -> Result<Exit> {
+pub fn run(args: &Args) -> Result<u8> {
     let input = Input::read(&args.file)?;
     let decoded = decode_ports(&input.ports());
-    let boots = decoded.boots();
-    let (report, exit) = match args.boot {
-        Some(number) => {
-            let boot = choose(boots, number)?;
-            let mut report = Report::new(boot);
-            let exit = outcome::judge(boot, input.timed_out(), &mut report);
-            (report, exit)
-        }
-        None => outcome::of_all(boots, input.timed_out()),
-    };
-    if let Some(last) = report.boots.last() {
-        eprintln!(
-            "the results are those of boot {} of {}; --boot has the others",
-            last.number,
-            boots.len()
-        );
-    }
+    let boot = choose(decoded.boots(), args.boot)?;
+    let mut report = Report::new(boot);
+    let code = outcome::judge(boot, input.timed_out(), &mut report);
     super::print(&args.format.render(&report)?)?;
-    Ok(exit)
+    Ok(code)
 }

@@ -1,7 +1,6 @@
 //! `dist`: the files of a release.
 
 use crate::arch::{self, Arch};
-use crate::exit::Exit;
 use crate::{build, dist, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
@@ -34,7 +33,7 @@ pub struct Args {
 /// # Errors
 ///
 /// Something does not build, is missing, or cannot be written.
-pub fn run(args: &Args) -> Result<Exit> {
+pub fn run(args: &Args) -> Result<u8> {
     let arches = match args.arch {
         Some(arch) => vec![arch],
         None => arch::ALL.to_vec(),
@@ -48,5 +47,5 @@ pub fn run(args: &Args) -> Result<Exit> {
     for name in dist::write(&workspace, &out, &arches)? {
         super::say(format_args!("{}", out.join(name).display()))?;
     }
-    Ok(Exit::Good)
+    Ok(super::exit::GOOD)
 }

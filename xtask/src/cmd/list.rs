@@ -1,7 +1,6 @@
 //! `list`: the work types.
 
 use crate::catalogue::need;
-use crate::exit::Exit;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use pidone::workload::{Family, Workload};
@@ -32,7 +31,7 @@ pub struct Args {
 ///
 /// Nothing needs that, or takes that path; standard output cannot be
 /// written to.
-pub fn run(args: &Args) -> Result<Exit> {
+pub fn run(args: &Args) -> Result<u8> {
     let found: Vec<_> = ALL
         .iter()
         .copied()
@@ -62,7 +61,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         }
     }
     super::print(&text)?;
-    Ok(Exit::Good)
+    Ok(super::exit::GOOD)
 }
 
 fn wanted(row: &Workload, args: &Args) -> bool {

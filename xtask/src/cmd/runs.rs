@@ -1,7 +1,6 @@
 //! `runs`: what is stored.
 
-use crate::exit::Exit;
-use crate::store;
+use crate::{build, store};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 use comfy_table::{Table, presets::NOTHING};
@@ -27,19 +26,22 @@ pub struct Args {
     json: bool,
 }
 
+/// Where runs are stored unless told otherwise.
+#[must_use]
+pub fn default_dir() -> PathBuf {
+    build::workspace().join("runs")
+}
+
 /// Runs the verb.
 ///
 /// # Errors
 ///
 /// The directory cannot be read.
-pub fn run(args: &Args) -> Result<Exit> {
-    let root = args.runs.clone().unwrap_or_else(store::default_dir);
+pub fn run(args: &Args) -> Result<u8> {
+    let root = args.runs.clone().unwrap_or_else(default_dir);
     let (runs, wrong) = store::list(&root)?;
     for why in wrong {
-        eprintln!(
-            "not a run: {}",
-            crate::untrusted::shown(&format!("{why:#}"))
-        );
+        eprintln!("not a run: {why}");
     }
     if args.json {
         let mut all = Vec::new();
@@ -54,10 +56,10 @@ pub fn run(args: &Args) -> Result<Exit> {
     } else {
         super::print(&(table(&runs) + "\n"))?;
     }
-    Ok(Exit::Good)
+    Ok(super::exit::GOOD)
 }
 
-fn table(runs: &[store::StoredRun]) -> String {
+fn table(runs: &[store::Stored]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
     let cells = runs.iter().any(|run| run.meta.cell.is_some());
@@ -71,7 +73,7 @@ fn table(runs: &[store::StoredRun]) -> String {
             meta.started.clone(),
             kernel.unwrap_or(&meta.kernel.spec).clone(),
             meta.label.clone(),
-            meta.outcome.to_string(),
+            meta.outcome.clone(),
         ];
         let cell = meta.cell.as_ref().map(|cell| cell.name.clone());
         row.extend(cells.then(|| cell.unwrap_or_default()));

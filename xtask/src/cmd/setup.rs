@@ -1,8 +1,7 @@
 //! `setup`: everything the other verbs need.
 
 use crate::arch::{self, Arch};
-use crate::exit::Exit;
-use crate::{checks, ci, tools};
+use crate::{ci, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 
@@ -32,19 +31,18 @@ pub struct Args {
 /// # Errors
 ///
 /// A command that failed.
-pub fn run(args: &Args) -> Result<Exit> {
+pub fn run(args: &Args) -> Result<u8> {
     if let Some(arch) = args.arch {
         tools::require(&[arch.qemu, tools::DPKG_DEB], true)?;
         tools::require_target(arch.target, true)?;
-        return Ok(Exit::Good);
+        return Ok(super::exit::GOOD);
     }
-    tools::require(&checks::TOOLS, true)?;
+    tools::require(&tools::OF_TESTS, true)?;
     tools::require_browser(true)?;
     for arch in arch::ALL {
         tools::require_target(arch.target, true)?;
     }
     ci::tools::lava(true)?;
     ci::tools::boards(true)?;
-    ci::tools::traces(true)?;
-    Ok(Exit::Good)
+    Ok(super::exit::GOOD)
 }

@@ -5,12 +5,8 @@
 //! what cannot be without a word. What is read here only explains that: a
 //! mistake of this reader can spoil a message, never a build.
 
-mod expr;
-mod parser;
-
 use super::Config;
-use expr::{Expr, Tri};
-use parser::{Inside, Parser};
+use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Largest depth of an explanation, and of files that include files.
@@ -38,6 +34,31 @@ struct Definition {
     prompt: Option<Expr>,
     /// The choice it belongs to.
     choice: Option<usize>,
+}
+
+/// A condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Expr {
+    /// Always holds.
+    Always,
+    /// A symbol, a constant or a macro.
+    Word(String),
+    /// `!`.
+    Not(Box<Self>),
+    /// `&&`.
+    And(Box<Self>, Box<Self>),
+    /// `||`.
+    Or(Box<Self>, Box<Self>),
+    /// `=`, `!=`, `<` and so on.
+    Compare(String, String, String),
+}
+
+/// Values in their order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Tri {
+    No,
+    Module,
+    Yes,
 }
 
 impl Kconfig {
@@ -190,6 +211,412 @@ impl Kconfig {
     fn selectors(&self, symbol: &str) -> impl Iterator<Item = &(String, Expr)> {
         self.selects.get(symbol).into_iter().flatten()
     }
+}
+
+impl Expr {
+    fn parse(text: &str) -> Self {
+        let tokens = tokens(text);
+        let mut rest = &tokens[..];
+        or(&mut rest)
+    }
+
+    /// All parts that must hold.
+    fn parts(&self) -> Vec<&Self> {
+        match self {
+            Self::And(a, b) => [a.parts(), b.parts()].concat(),
+            other => vec![other],
+        }
+    }
+
+    /// Its value; `None` if the compiler or a script decides.
+    fn value(&self, config: &Config) -> Option<Tri> {
+        match self {
+            Self::Always => Some(Tri::Yes),
+            Self::Word(word) if word.starts_with("$(") => None,
+            Self::Word(word) => Some(match value(word, config) {
+                "y" => Tri::Yes,
+                "m" => Tri::Module,
+                _ => Tri::No,
+            }),
+            Self::Not(a) => Some(match a.value(config)? {
+                Tri::No => Tri::Yes,
+                Tri::Module => Tri::Module,
+                Tri::Yes => Tri::No,
+            }),
+            Self::And(a, b) => match (a.value(config), b.value(config)) {
+                (Some(Tri::No), _) | (_, Some(Tri::No)) => Some(Tri::No),
+                (a, b) => Some(a?.min(b?)),
+            },
+            Self::Or(a, b) => match (a.value(config), b.value(config)) {
+                (Some(Tri::Yes), _) | (_, Some(Tri::Yes)) => Some(Tri::Yes),
+                (a, b) => Some(a?.max(b?)),
+            },
+            Self::Compare(a, op, b) => {
+                if a.starts_with("$(") || b.starts_with("$(") {
+                    return None;
+                }
+                let (a, b) = (value(a, config), value(b, config));
+                let order = match (number(a), number(b)) {
+                    (Some(a), Some(b)) => a.cmp(&b),
+                    _ => a.cmp(b),
+                };
+                let holds = match op.as_str() {
+                    "=" => order.is_eq(),
+                    "!=" => order.is_ne(),
+                    "<" => order.is_lt(),
+                    "<=" => order.is_le(),
+                    ">" => order.is_gt(),
+                    _ => order.is_ge(),
+                };
+                Some(if holds { Tri::Yes } else { Tri::No })
+            }
+        }
+    }
+
+    /// The condition, and what its symbols are.
+    fn told(&self, config: &Config) -> String {
+        let mut symbols = BTreeSet::new();
+        self.symbols(&mut symbols);
+        let values: Vec<_> = symbols
+            .into_iter()
+            .map(|symbol| format!("{symbol} is {}", value(symbol, config)))
+            .collect();
+        match (self, values.is_empty()) {
+            (Self::Word(word), false) => {
+                format!("{word}, which is {}", value(word, config))
+            }
+            (_, false) => format!("`{self}`: {}", values.join(", ")),
+            (_, true) => format!("`{self}`, which the tools at hand decide"),
+        }
+    }
+
+    fn symbols<'e>(&'e self, found: &mut BTreeSet<&'e str>) {
+        let mut word = |word: &'e str| {
+            let is = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let constant = matches!(word, "y" | "m" | "n");
+            if !constant && word.chars().all(is) && number(word).is_none() {
+                found.insert(word);
+            }
+        };
+        match self {
+            Self::Always => {}
+            Self::Word(a) => word(a),
+            Self::Compare(a, _, b) => {
+                word(a);
+                word(b);
+            }
+            Self::Not(a) => a.symbols(found),
+            Self::And(a, b) | Self::Or(a, b) => {
+                a.symbols(found);
+                b.symbols(found);
+            }
+        }
+    }
+}
+
+impl fmt::Display for Expr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = |e: &Self| match e {
+            Self::And(..) | Self::Or(..) => format!("({e})"),
+            _ => e.to_string(),
+        };
+        match self {
+            Self::Always => f.write_str("y"),
+            Self::Word(word) => f.write_str(word),
+            Self::Not(a) => write!(f, "!{}", inner(a)),
+            Self::And(a, b) => write!(f, "{} && {}", inner(a), inner(b)),
+            Self::Or(a, b) => write!(f, "{} || {}", inner(a), inner(b)),
+            Self::Compare(a, op, b) => write!(f, "{a} {op} {b}"),
+        }
+    }
+}
+
+/// What a word of a condition stands for.
+fn value<'w>(word: &'w str, config: &'w Config) -> &'w str {
+    if let Some(text) = word.strip_prefix('"') {
+        return text.trim_end_matches('"');
+    }
+    match word {
+        "y" | "m" | "n" => word,
+        _ if number(word).is_some() => word,
+        _ => config.get(word).trim_matches('"'),
+    }
+}
+
+fn number(word: &str) -> Option<i64> {
+    match word.strip_prefix("0x") {
+        Some(hex) => i64::from_str_radix(hex, 16).ok(),
+        None => word.parse().ok(),
+    }
+}
+
+/// Words, strings, macros and operators.
+fn tokens(text: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let len = match first {
+            '"' | '\'' => rest[1..].find(first).map_or(rest.len(), |i| i + 2),
+            '$' => macro_len(rest),
+            '#' => break,
+            _ if rest.starts_with("&&") || rest.starts_with("||") => 2,
+            '!' | '<' | '>' if rest[1..].starts_with('=') => 2,
+            '!' | '<' | '>' | '=' | '(' | ')' => 1,
+            _ => rest
+                .find(|c: char| " \t&|!=<>()\"".contains(c))
+                .unwrap_or(rest.len())
+                .max(first.len_utf8()),
+        };
+        let (token, tail) = rest.split_at(len);
+        tokens.push(token.to_owned());
+        rest = tail.trim_start();
+    }
+    tokens
+}
+
+/// Bytes of a macro, `$(...)` with brackets inside.
+fn macro_len(text: &str) -> usize {
+    let mut depth = 0;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 1 => return at + 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn or(rest: &mut &[String]) -> Expr {
+    let mut left = and(rest);
+    while take(rest, "||") {
+        left = Expr::Or(Box::new(left), Box::new(and(rest)));
+    }
+    left
+}
+
+fn and(rest: &mut &[String]) -> Expr {
+    let mut left = unary(rest);
+    while take(rest, "&&") {
+        left = Expr::And(Box::new(left), Box::new(unary(rest)));
+    }
+    left
+}
+
+fn unary(rest: &mut &[String]) -> Expr {
+    if take(rest, "!") {
+        return Expr::Not(Box::new(unary(rest)));
+    }
+    if take(rest, "(") {
+        let inner = or(rest);
+        take(rest, ")");
+        return inner;
+    }
+    let [word, tail @ ..] = rest else {
+        return Expr::Always;
+    };
+    if let [op, right, after @ ..] = tail
+        && ["=", "!=", "<", "<=", ">", ">="].contains(&op.as_str())
+    {
+        let compare = Expr::Compare(word.clone(), op.clone(), right.clone());
+        *rest = after;
+        return compare;
+    }
+    let word = Expr::Word(word.clone());
+    *rest = tail;
+    word
+}
+
+fn take(rest: &mut &[String], token: &str) -> bool {
+    match rest {
+        [first, tail @ ..] if first == token => {
+            *rest = tail;
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Where a line belongs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Inside {
+    Nothing,
+    /// A menu or a choice, whose conditions are those of all in it.
+    Block,
+    Symbol(String),
+}
+
+/// An `if`, a menu or a choice that is open.
+struct Around {
+    depends: Vec<Expr>,
+    choice: Option<usize>,
+}
+
+struct Parser<'r> {
+    read: &'r mut dyn FnMut(&str) -> Option<String>,
+    srcarch: &'r str,
+    all: Kconfig,
+    around: Vec<Around>,
+    inside: Inside,
+}
+
+impl Parser<'_> {
+    fn file(&mut self, path: &str, depth: usize) {
+        let Some(text) = (self.read)(path) else {
+            return;
+        };
+        let joined = text.replace("\\\n", " ");
+        let mut lines = joined.lines().peekable();
+        while let Some(line) = lines.next() {
+            let trimmed = line.trim();
+            if trimmed == "help" || trimmed == "---help---" {
+                // The text goes on while lines are indented as its first.
+                let mut column = None;
+                while let Some(next) = lines.peek() {
+                    let blank = next.trim().is_empty();
+                    let here = indent(next);
+                    if !blank
+                        && here < *column.get_or_insert_with(|| here.max(1))
+                    {
+                        break;
+                    }
+                    lines.next();
+                }
+                continue;
+            }
+            let (word, rest) = split(trimmed);
+            match word {
+                "source" | "rsource" | "osource" | "orsource" => {
+                    self.inside = Inside::Nothing;
+                    if depth < FILES_DEPTH {
+                        let name = rest.trim_matches('"');
+                        let name = name.replace("$(SRCARCH)", self.srcarch);
+                        self.file(&name, depth + 1);
+                    }
+                }
+                _ => self.line(word, rest),
+            }
+        }
+    }
+
+    fn line(&mut self, word: &str, rest: &str) {
+        match word {
+            "config" | "menuconfig" => self.symbol(rest),
+            "if" => {
+                self.open(vec![Expr::parse(rest)], None);
+                self.inside = Inside::Nothing;
+            }
+            "menu" => self.open(Vec::new(), None),
+            "choice" => {
+                self.all.choices.push(Vec::new());
+                self.open(Vec::new(), Some(self.all.choices.len() - 1));
+            }
+            "endif" | "endmenu" | "endchoice" => {
+                self.around.pop();
+                self.inside = Inside::Nothing;
+            }
+            "comment" | "mainmenu" => self.inside = Inside::Nothing,
+            "depends" => self.depends(rest.trim_start_matches("on").trim()),
+            "bool" | "tristate" | "string" | "hex" | "int" | "prompt"
+                if !rest.is_empty() =>
+            {
+                self.prompt(rest);
+            }
+            "select" => {
+                let (target, when) = condition(rest);
+                if let Inside::Symbol(by) = &self.inside {
+                    let selects = self.all.selects.entry(target.to_owned());
+                    selects.or_default().push((by.clone(), when));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self, depends: Vec<Expr>, choice: Option<usize>) {
+        self.around.push(Around { depends, choice });
+        self.inside = Inside::Block;
+    }
+
+    fn symbol(&mut self, name: &str) {
+        let around = self.around.iter();
+        let depends = around.flat_map(|a| a.depends.iter().cloned()).collect();
+        let choice = self.around.iter().rev().find_map(|a| a.choice);
+        if let Some(choice) = choice {
+            self.all.choices[choice].push(name.to_owned());
+        }
+        let definitions = self.all.symbols.entry(name.to_owned());
+        definitions.or_default().push(Definition {
+            depends,
+            prompt: None,
+            choice,
+        });
+        self.inside = Inside::Symbol(name.to_owned());
+    }
+
+    fn depends(&mut self, text: &str) {
+        // "depends on A if B" asks for A only with B.
+        let expr = match text.split_once(" if ") {
+            Some((what, when)) => Expr::Or(
+                Box::new(Expr::Not(Box::new(Expr::parse(when)))),
+                Box::new(Expr::parse(what)),
+            ),
+            None => Expr::parse(text),
+        };
+        match (&self.inside, self.around.last_mut()) {
+            (Inside::Symbol(_), _) => {
+                if let Some(definition) = self.definition() {
+                    definition.depends.push(expr);
+                }
+            }
+            (Inside::Block, Some(block)) => block.depends.push(expr),
+            _ => {}
+        }
+    }
+
+    fn prompt(&mut self, text: &str) {
+        let (_, when) = condition(text);
+        if let Some(definition) = self.definition() {
+            definition.prompt = Some(when);
+        }
+    }
+
+    /// The definition that is being read.
+    fn definition(&mut self) -> Option<&mut Definition> {
+        let Inside::Symbol(name) = &self.inside else {
+            return None;
+        };
+        self.all.symbols.get_mut(name)?.last_mut()
+    }
+}
+
+/// What stands before `if`, and the condition behind it.
+fn condition(text: &str) -> (&str, Expr) {
+    // A prompt may have the word in it.
+    let quoted = text.rfind('"').map_or(0, |at| at + 1);
+    match text[quoted..].split_once("if ") {
+        Some((what, when)) => {
+            (text[..quoted + what.len()].trim(), Expr::parse(when))
+        }
+        None => (text.trim(), Expr::Always),
+    }
+}
+
+/// The first word of a line, and the rest.
+fn split(line: &str) -> (&str, &str) {
+    let (word, rest) = line.split_once([' ', '\t', '"']).unwrap_or((line, ""));
+    let quoted = line.len() > word.len() && line[word.len()..].starts_with('"');
+    match quoted {
+        true => (word, &line[word.len()..]),
+        false => (word, rest.trim()),
+    }
+}
+
+/// Columns before the first word; a tab goes to the next eighth.
+fn indent(line: &str) -> usize {
+    let blank = line.chars().take_while(|c| c.is_whitespace());
+    blank.fold(0, |at, c| if c == '\t' { (at | 7) + 1 } else { at + 1 })
 }
 
 #[cfg(test)]

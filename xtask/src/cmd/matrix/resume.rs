@@ -1,18 +1,17 @@
 //! What an interrupted matrix has finished.
 
 use super::prepare::Job;
-use crate::boot::BootRequest;
 use crate::cmd::compare::stored;
-use crate::exit::Exit;
-use crate::matrix::summary::CellBoot;
-use crate::store::{self, StoredRun};
+use crate::cmd::exit;
+use crate::matrix::summary::Ended;
+use crate::store::{self, Stored};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The newest matrix of that file and its boots that are still good for it: of
-/// the same kernel and image, asked for by the same words, and not failed for
-/// our own sake.
+/// the same kernel and image, by the same command, and not failed for our own
+/// sake.
 ///
 /// # Errors
 ///
@@ -21,9 +20,9 @@ pub(super) fn found(
     file: &Path,
     jobs: &[Job],
     root: &Path,
-) -> Result<(Option<String>, Vec<CellBoot>)> {
+) -> Result<(Option<String>, Vec<Ended>)> {
     let all = stored::list(root)?;
-    let of = |run: &StoredRun| run.meta.cell.clone().filter(|c| c.file == file);
+    let of = |run: &Stored| run.meta.cell.clone().filter(|c| c.file == file);
     let newest = all.iter().rev().find_map(of);
     let Some(matrix) = newest.map(|cell| cell.matrix) else {
         eprintln!("note: nothing of {} is stored yet", file.display());
@@ -42,7 +41,7 @@ pub(super) fn found(
         else {
             continue;
         };
-        let known = |d: &CellBoot| (d.cell, d.number) == (at, cell.boot);
+        let known = |d: &Ended| (d.cell, d.boot) == (at, cell.boot);
         if done.iter().any(known) {
             continue;
         }
@@ -50,10 +49,12 @@ pub(super) fn found(
             others += 1;
             continue;
         }
-        done.push(CellBoot {
+        done.push(Ended {
             cell: at,
-            number: cell.boot,
-            boot: run.read()?,
+            boot: cell.boot,
+            dir: run.dir.clone(),
+            report: stored::sample(run)?.report,
+            code: run.meta.exit_code,
         });
     }
     let all: u64 = jobs.iter().map(|job| job.cell.boots).sum();
@@ -67,21 +68,13 @@ pub(super) fn found(
 
 /// Whether a stored boot is what its job would be.
 fn same(
-    run: &StoredRun,
+    run: &Stored,
     job: &Job,
     boot: u64,
     sums: &mut BTreeMap<PathBuf, String>,
 ) -> Result<bool> {
     let meta = &run.meta;
-    // Behind the names of the program and of the verb.
-    let words = meta.command.iter().skip(2).map(String::as_str);
-    let asked = BootRequest::parse("boot", &words.collect::<Vec<_>>());
-    let due = BootRequest {
-        deterministic: job.cell.seed(boot),
-        ..job.cell.request.clone()
-    };
-    let other = |asked: BootRequest| asked.measured() != due.measured();
-    if asked.map_or(true, other) || meta.exit_code == Exit::Tool {
+    if meta.command != job.command(boot) || meta.exit_code == exit::TOOL {
         return Ok(false);
     }
     let stored = [&meta.kernel.sha256, &meta.initramfs_sha256];
