@@ -4,8 +4,9 @@ use crate::proofs_cpu::Registers;
 use crate::smoke::smoke;
 use crate::trouble::refused;
 use crate::{ARM64, boots, group, machine, proofs, proofs_cpu};
+use pidone::record::Verdict;
 use xtask::arch::{AARCH64, X86_64};
-use xtask::cmd::boot::Args;
+use xtask::boot::BootRequest as Args;
 use xtask::kernel;
 use xtask::topology::Smp;
 
@@ -33,7 +34,10 @@ fn every_type_with_all_devices() {
     assert_eq!(hello.machine, "aarch64");
     assert_eq!(hello.clock, "vdso");
     assert_eq!((hello.cpus, hello.nodes, hello.cores), (4, 3, 4));
-    let skipped = report.runs.iter().filter(|run| run.verdict == "skip");
+    let skipped = report
+        .runs
+        .iter()
+        .filter(|run| run.verdict == Verdict::Skip);
     let skipped: Vec<_> = skipped.map(|run| run.name.as_str()).collect();
     assert_eq!(skipped, ["SmtSiblingSpin", "Custom"]);
     // The disk's and the interfaces' interrupts, and the kicks of one CPU by

@@ -1,13 +1,15 @@
 //! Properties of whole boots.
 
 use crate::machine;
+use pidone::record::Verdict;
 use std::fs;
 use std::process::Command;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
-use xtask::cmd::boot::{Args, boot};
 use xtask::decode::decode;
+use xtask::exit::Exit;
 use xtask::model::Report;
-use xtask::qemu::Machine;
+use xtask::qemu::{self, Machine};
 use xtask::topology::Smp;
 
 const KERNEL: &str = "debian:6.12-cloud";
@@ -23,21 +25,25 @@ fn deterministic_boots_repeat_every_record() {
 pub(crate) fn repeats(kernel: &str, smp: u32) {
     let digest = || {
         let plan = ["time=100ms", "work=PipeIo", "work=FutexPingPong"];
-        let (report, code) = boot(&Args {
+        let (report, exit) = boot(&Args {
             smp: Smp::Flat(smp),
             deterministic: Some(7),
             plan: plan.map(str::to_owned).to_vec(),
             ..machine(kernel)
         })
         .unwrap();
-        assert_eq!(code, 0, "{}", report.reason);
+        assert_eq!(exit, Exit::Good, "{}", report.reason);
         report.digest.unwrap()
     };
     assert_eq!(digest(), digest(), "with {smp} CPUs");
 }
 
 /// The console alone: no second port, no host tool beside QEMU.
-fn plain_boot(kernel: &str, append: &[&str]) -> Vec<u8> {
+pub(crate) fn plain_boot(
+    kernel: &str,
+    deterministic: Option<u64>,
+    append: &[&str],
+) -> Vec<u8> {
     let Args { arch, kernel, .. } = machine(kernel);
     let arch = arch.unwrap_or_default();
     let payload = build::payload(arch, false).unwrap();
@@ -47,13 +53,16 @@ fn plain_boot(kernel: &str, append: &[&str]) -> Vec<u8> {
         kernel: xtask::kernel::resolve(&kernel, Some(arch), false).unwrap(),
         initrd: build::pack(&payload, "gzip".parse().unwrap()).unwrap(),
         append: append.iter().map(|&word| word.to_owned()).collect(),
+        deterministic,
         dir: dir.path().to_path_buf(),
         ..Machine::default()
     };
+    let turn = qemu::turn(true).unwrap();
     let status = Command::new(arch.qemu.program)
         .args(machine.args().unwrap())
         .status()
         .unwrap();
+    drop(turn);
     assert!(status.success());
     fs::read(machine.console()).unwrap()
 }
@@ -66,11 +75,11 @@ fn a_console_is_enough_and_may_be_damaged() {
 /// What is left of a damaged console is what was sent.
 pub(crate) fn damaged(kernel: &str) {
     let plan = ["pidone.work=TimerLatency", "pidone.time=300ms"];
-    let mut log = plain_boot(kernel, &plan);
+    let mut log = plain_boot(kernel, None, &plan);
     let boot = decode(&log).newest();
     let report = Report::new(&boot);
     assert_eq!(report.lost_records, 0);
-    assert_eq!(report.runs[0].verdict, "ok");
+    assert_eq!(report.runs[0].verdict, Verdict::Ok);
     let sent = boot.records().count();
     // Every hundredth byte, as a bad line would.
     let mut random = 1_u32;
@@ -106,17 +115,17 @@ fn a_machine_is_what_was_spelled_out() {
         // A node without CPUs counts as one.
         ("2n2l4c1t", "192M,192M,128M", (4, 3, 2, 4)),
     ] {
-        let (report, code) = boot(&Args {
+        let (report, exit) = boot(&Args {
             smp: smp.parse().unwrap(),
             mem: memory.parse().unwrap(),
             plan: vec!["time=50ms".to_owned(), "work=SpinWait".to_owned()],
             ..machine(KERNEL)
         })
         .unwrap();
-        assert_eq!(code, 0, "{smp}: {}", report.reason);
+        assert_eq!(exit, Exit::Good, "{smp}: {}", report.reason);
         let hello = report.hello.as_ref().unwrap();
         let seen = (hello.cpus, hello.nodes, hello.llcs, hello.cores);
         assert_eq!(seen, want, "{smp}");
-        assert_eq!(report.runs[0].verdict, "ok", "{smp}");
+        assert_eq!(report.runs[0].verdict, Verdict::Ok, "{smp}");
     }
 }

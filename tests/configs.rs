@@ -2,10 +2,12 @@
 
 use crate::machine;
 use pidone::probe::Feature;
+use pidone::record;
 use pidone::workloads::ALL;
 use std::fs;
 use std::path::Path;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
+use xtask::exit::Exit;
 use xtask::kconfig::{Config, fragment};
 use xtask::kernel_build::{self, Built, Order, folder};
 use xtask::kernel_check::{self, Helps, Verdict, option};
@@ -62,14 +64,20 @@ fn the_kernel_of_all_fragments_boots_and_lacks_nothing() {
         assert_eq!(finding.verdict, Verdict::Runs, "{finding:?}");
     }
     let plan = "time=200ms work=PipeIo work=FutexPingPong work=ForkExit";
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         plan: plan.split(' ').map(str::to_owned).collect(),
         ..machine(&image)
     })
     .unwrap();
-    assert_eq!(code, 0, "{}", report.reason);
+    assert_eq!(exit, Exit::Good, "{}", report.reason);
     for run in &report.runs {
-        assert_eq!(run.verdict, "ok", "{}: {:?}", run.name, run.reasons);
+        assert_eq!(
+            run.verdict,
+            record::Verdict::Ok,
+            "{}: {:?}",
+            run.name,
+            run.reasons
+        );
     }
     assert_eq!(report.runs.len(), 3);
     // The machine is the judge of what the fragments gave it. Without KVM, and

@@ -34,11 +34,11 @@ fn consoles() -> Vec<PathBuf> {
 /// What came out of one boot.
 fn shown(boot: &Boot) -> String {
     let mut report = Report::new(boot);
-    let code = judge(boot, false, &mut report);
+    let exit = judge(boot, false, &mut report);
     let records = boot.records().count();
     let mut text = String::new();
     writeln!(text, "{records} records, lost {:?}", boot.lost).unwrap();
-    writeln!(text, "exit code {code}").unwrap();
+    writeln!(text, "exit code {}", exit.code()).unwrap();
     for format in [Format::Table, Format::Ktap] {
         writeln!(text, "\n{}", format.render(&report).unwrap().trim_end())
             .unwrap();

@@ -2,7 +2,9 @@
 
 use crate::booted;
 use std::fs;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
+use xtask::exit::Exit;
+use xtask::model::Outcome;
 
 const KERNEL: &str = "debian:6.12-cloud";
 
@@ -26,15 +28,15 @@ fn a_condition_that_does_not_hold_fails_its_run_alone() {
     assert!(message.contains("wake.count+nowait"), "{message}");
 
     let plan = plan.replacen("wake.count+nowait>0", "nowait>=0", 1);
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         plan: words(&plan),
         logs: Some(dir.path().to_path_buf()),
         ..crate::machine(KERNEL)
     })
     .unwrap();
-    assert_eq!((report.outcome.as_str(), code), ("fail", 1));
+    assert_eq!((report.outcome, exit), (Outcome::Fail, Exit::Bad));
     let verdicts: Vec<_> =
-        report.runs.iter().map(|run| run.verdict.as_str()).collect();
+        report.runs.iter().map(|run| run.verdict.name()).collect();
     assert_eq!(verdicts[..2], ["ok", "ok"]);
     assert_eq!(verdicts[2], "fail");
     assert_ne!(verdicts[3], "fail");
@@ -53,8 +55,8 @@ fn a_condition_that_does_not_hold_fails_its_run_alone() {
 fn what_the_kernel_does_not_tell_never_holds() {
     let plan = "time=100ms work=SpinWait expect=cost.p50>0ns \
         work=YieldHeavy expect=call.p99/nowait<1s";
-    let (report, code) = booted(KERNEL, plan);
+    let (report, exit) = booted(KERNEL, plan);
     let reasons = report.runs[1].reasons.join("\n");
-    assert_eq!(code, 1, "{reasons}");
+    assert_eq!(exit, Exit::Bad, "{reasons}");
     assert!(reasons.contains("no such figure"), "{reasons}");
 }

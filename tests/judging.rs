@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
-use xtask::{build, kernel};
+use xtask::{build, cache, kernel};
 
 /// What the kernels of a history are: between these two lie the figures of
 /// the documentation's condition.
@@ -67,7 +67,7 @@ fn documented_lines_find_the_commit() {
         shell.args(["-c", line]).current_dir(&tree);
         shell.env("HOME", home.path());
         shell.env("CARGO_HOME", &cargo).env("RUSTUP_HOME", &rustup);
-        shell.env("PIDONE_CACHE", kernel::cache_dir().unwrap());
+        shell.env("PIDONE_CACHE", cache::dir().unwrap());
         let out = shell.output().unwrap();
         let both = [out.stdout, out.stderr].concat();
         (

@@ -2,15 +2,17 @@
 
 use crate::machine;
 use crate::proofs_custom::c_program;
+use pidone::record::Verdict;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
-use xtask::cmd::boot::{Args, boot};
 use xtask::decode::decode;
+use xtask::exit::Exit;
 use xtask::format::Format;
 use xtask::kernel_build::sources;
-use xtask::model::Report;
+use xtask::model::{Outcome, Report, Run};
 use xtask::outcome::judge;
 
 /// What is counted in a log.
@@ -25,14 +27,14 @@ struct Counts {
 impl Counts {
     /// As our records have it.
     fn of(report: &Report) -> Self {
-        let count = |verdicts: &[&str]| {
-            let of = |verdict: &String| verdicts.contains(&verdict.as_str());
-            report.runs.iter().filter(|run| of(&run.verdict)).count()
+        let count = |verdicts: &[Verdict]| {
+            let of = |run: &&Run| verdicts.contains(&run.verdict);
+            report.runs.iter().filter(of).count()
         };
         Self {
-            passed: count(&["ok", "degraded"]),
-            skipped: count(&["skip"]),
-            failed: count(&["fail"]),
+            passed: count(&[Verdict::Ok, Verdict::Degraded]),
+            skipped: count(&[Verdict::Skip]),
+            failed: count(&[Verdict::Fail]),
         }
     }
 }
@@ -88,7 +90,7 @@ fn agrees(log: &Path, report: &Report, whole: bool) {
     let (ours, said) = (Counts::of(report), &kunit.said);
     if whole {
         assert_eq!((kunit.counts, kunit.errors), (ours, 0), "{name}: {said}");
-        assert_eq!(kunit.good, report.outcome == "ok", "{name}: {said}");
+        assert_eq!(kunit.good, report.outcome == Outcome::Ok, "{name}: {said}");
     } else {
         assert!(kunit.errors > 0 && !kunit.good, "{name}: {said}");
         assert!(kunit.counts.passed <= ours.passed, "{name}: {said}");
@@ -144,7 +146,7 @@ const PLAN: &str = "work=SpinWait work=SmtSiblingSpin \
 #[track_caller]
 fn booted(plan: &str, append: &[&str], dir: &Path) -> Report {
     let c = format!("{}:/bin/c", c_program(dir).display());
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         add: vec![c.parse().unwrap()],
         append: append.iter().map(|&word| word.to_owned()).collect(),
         plan: plan.split_whitespace().map(str::to_owned).collect(),
@@ -152,7 +154,7 @@ fn booted(plan: &str, append: &[&str], dir: &Path) -> Report {
         ..machine("debian:6.12-cloud")
     })
     .unwrap();
-    assert_eq!((report.outcome.as_str(), code), ("fail", 1));
+    assert_eq!((report.outcome, exit), (Outcome::Fail, Exit::Bad));
     report
 }
 

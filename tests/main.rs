@@ -4,24 +4,28 @@
 //! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
 //! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
 //! additions to images are in `packing.rs`, schedulers in `sched_ext.rs`,
-//! comparisons in `compares.rs`, and many boots at once in `matrix.rs`;
-//! `ktap.rs` asks the kernel's own reader of KTAP, `jobs.rs` has other CIs
-//! carry out our jobs, and `docs.rs` carries out the commands of `docs/ci.md`.
-//! Without a kernel, `consoles.rs` decodes recorded consoles, `report.rs` opens
-//! pages in a browser, `budgets.rs` looks at what is built and `tidy.rs` at the
-//! sources. All of it is for x86_64; `arm64.rs` has other files repeat a part
-//! of theirs.
+//! kernel events in `trace.rs`, what they say of our figures in `witness.rs`,
+//! comparisons in `compares.rs`, many boots at once in `matrix.rs`, and signals
+//! in `signals.rs`; `ktap.rs` asks the kernel's own reader of KTAP, `jobs.rs`
+//! has other CIs carry out our jobs, and `docs.rs` carries out the commands of
+//! `docs/ci.md`. Without a kernel, `consoles.rs` decodes recorded consoles,
+//! `report.rs` opens pages in a browser, `budgets.rs` looks at what is built
+//! and `tidy.rs` at the sources. `cost.rs` holds loops against the same in C.
+//! All of it is for x86_64; `arm64.rs` has other files repeat a part of theirs.
 
 #![cfg(test)]
 
 mod arm64;
 mod boots;
 mod budgets;
+mod cases;
 mod compares;
 mod configs;
 mod consoles;
+mod cost;
 mod docs;
 mod expects;
+mod inherits;
 mod jobs;
 mod judging;
 mod ktap;
@@ -38,22 +42,29 @@ mod proofs_numa;
 mod proofs_wake;
 mod report;
 mod sched_ext;
+mod signals;
 mod smoke;
+mod stops;
 mod tidy;
+mod trace;
 mod trouble;
+mod verdicts;
+mod wakes;
+mod witness;
 
-use xtask::cmd::boot::{Args, boot};
-use xtask::model::{Group, Report, Run};
+use xtask::boot::{BootRequest as Args, boot};
+use xtask::exit::Exit;
+use xtask::model::{Group, Outcome, Report, Run};
 
 /// Debian's 6.12 for the other architecture.
 const ARM64: &str = "aarch64 debian:6.12-cloud";
 
 /// Boots a plan on a kernel with 2 CPUs.
-fn booted(kernel: &str, plan: &str) -> (Report, u8) {
+fn booted(kernel: &str, plan: &str) -> (Report, Exit) {
     booted_on(machine(kernel), plan)
 }
 
-fn booted_on(machine: Args, plan: &str) -> (Report, u8) {
+fn booted_on(machine: Args, plan: &str) -> (Report, Exit) {
     boot(&Args {
         plan: plan.split_whitespace().map(str::to_owned).collect(),
         ..machine
@@ -70,9 +81,9 @@ fn good(kernel: &str, plan: &str) -> Report {
 /// The same on any machine.
 #[track_caller]
 fn good_on(machine: Args, plan: &str) -> Report {
-    let (report, code) = booted_on(machine, plan);
+    let (report, exit) = booted_on(machine, plan);
     all_well(&report);
-    assert_eq!(code, 0, "{}", report.reason);
+    assert_eq!(exit, Exit::Good, "{}", report.reason);
     report
 }
 
@@ -84,7 +95,12 @@ fn all_well(report: &Report) {
         .iter()
         .map(|r| (&r.name, &r.verdict, &r.reasons))
         .collect();
-    assert_eq!(report.outcome, "ok", "{}: {verdicts:?}", report.reason);
+    assert_eq!(
+        report.outcome,
+        Outcome::Ok,
+        "{}: {verdicts:?}",
+        report.reason
+    );
     assert_eq!(report.lost_records, 0);
 }
 

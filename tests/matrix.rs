@@ -1,12 +1,10 @@
 //! `matrix` on real boots, and wrong files.
 
-use core::time::Duration;
+use crate::signals::{QEMU, Running};
 use serde_json::Value;
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::thread;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// A directory with a matrix file and a place for its runs.
@@ -202,26 +200,10 @@ fn several_are_booted_at_once_and_each_is_stored() {
     assert!(text.contains("new/bad/pipes: 1 boot\n"), "{text}");
 }
 
-/// The virtual machine that a process waits for, when it has begun.
-fn qemu_of(process: u32) -> PathBuf {
-    loop {
-        for entry in fs::read_dir("/proc").unwrap().flatten() {
-            let stat = fs::read_to_string(entry.path().join("stat"));
-            let stat = stat.unwrap_or_default();
-            let of = format!(" S {process} ");
-            if stat.contains("(qemu-system") && stat.contains(&of) {
-                return entry.path();
-            }
-        }
-        // Polling an external process.
-        thread::sleep(Duration::from_millis(10));
-    }
-}
-
 #[test]
 fn what_was_interrupted_is_resumed() {
     let file = "[kernels]\nnew = \"debian:6.12-cloud\"\n\
-                [machines]\none = { smp = 1 }\n\
+                [machines]\none = { smp = 1, deterministic = 1 }\n\
                 [plans]\nshort = \"time=50ms work=PipeIo\"\n\
                 long = \"time=10m work=PipeIo\"\n";
     let bench = Bench::new(file);
@@ -234,27 +216,21 @@ fn what_was_interrupted_is_resumed() {
         "--jobs",
         "1",
     ];
-    let mut process = bench
-        .command(&run)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = BufReader::new(process.stderr.take().unwrap()).lines();
-    let line = lines.by_ref().map(Result::unwrap);
-    let mut long = line.filter(|line| line.ends_with("boot 2 of 2 begins"));
-    assert!(long.next().unwrap().starts_with("new/one/long: "));
-    let qemu = qemu_of(process.id());
-    let pid = process.id().to_string();
-    let killed = Command::new("kill").args(["-INT", &pid]).status().unwrap();
-    assert!(killed.success());
-    assert!(!process.wait().unwrap().success());
-    // A kill takes no time to speak of; 10 s are for a host that is busy.
-    let mut polls = 0..1000;
-    while qemu.exists() && polls.next().is_some() {
-        thread::sleep(Duration::from_millis(10));
+    let path = std::env::var("PATH").unwrap();
+    for name in ["INT", "TERM"] {
+        let mut matrix = Running::start(bench.dir.path(), &run, &path);
+        matrix.says("new/one/long: boot 2 of 2 begins");
+        let qemu = matrix.runs(QEMU, &[]);
+        matrix.signal(name);
+        let (code, said) = matrix.ends();
+        assert_eq!(code, Some(125), "{said}");
+        assert!(said.contains("stored as "), "{said}");
+        let gone = !Path::new(&format!("/proc/{qemu}")).exists();
+        assert!(gone, "it outlived its owner");
+        if name == "INT" {
+            fs::remove_dir_all(bench.runs()).unwrap();
+        }
     }
-    assert!(!qemu.exists(), "it outlived its owner");
     let first = bench.stored();
     assert_eq!(first.len(), 1);
     assert_eq!(first[0].0, "new/one/short");

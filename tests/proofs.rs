@@ -1,7 +1,7 @@
 //! For each work type: its proof, from kernel counters.
 
 use crate::{at_least, counter, good_on, group, machine, run};
-use xtask::cmd::boot::Args;
+use xtask::boot::BootRequest as Args;
 use xtask::model::Report;
 
 const PLAN: &str = "time=400ms work=SpinWait workers=4 \

@@ -2,6 +2,7 @@
 //! kernel counters.
 
 use crate::{at_least, good, group};
+use pidone::record::Verdict;
 use xtask::model::{Group, Report, Run, Worker};
 
 const PLAN: &str = "time=300ms \
@@ -97,7 +98,11 @@ fn policies(report: &Report) {
     assert_eq!(churn.metrics["policies_read_back"], 5);
 
     let with_ext = runs(report, "PolicyChurn")[1];
-    assert_eq!(with_ext.verdict, "skip", "these kernels have no sched_ext");
+    assert_eq!(
+        with_ext.verdict,
+        Verdict::Skip,
+        "these kernels have no sched_ext"
+    );
     assert_eq!(with_ext.reasons, ["NO_CONFIG:CONFIG_SCHED_CLASS_EXT"]);
 }
 
@@ -132,7 +137,10 @@ fn inversion(report: &Report) {
         at_least(high.iterations, 80, low.iterations);
         at_least(medium.iterations, 80, low.iterations);
         at_least(of(run, "contended"), 90, high.iterations);
-        assert_eq!(group.hist["lock"].count, high.iterations);
+        // In every eighth round low takes its time with the mutex.
+        let samples = group.hist["lock"].count;
+        at_least(samples, 75, high.iterations);
+        assert!(samples < high.iterations, "{samples}");
     }
     assert!(p50(plain, "lock") >= 2_000_000, "{}", p50(plain, "lock"));
     assert_eq!(of(plain, "low_running_priority"), 30);

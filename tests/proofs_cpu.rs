@@ -2,7 +2,8 @@
 //! affinity intents that follow the machine's topology.
 
 use crate::{at_least, counter, good, group, machine};
-use xtask::cmd::boot::{Args, boot};
+use pidone::record::Verdict;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::model::{Report, Run};
 
 const PLAN: &str = "time=300ms work=CachePressure size_kib=64 \
@@ -52,7 +53,7 @@ pub(crate) fn prove(kernel: &str, registers: &Registers) {
     variance(&report);
     no_siblings(&report);
     let huge = report.runs.last().unwrap();
-    assert_eq!(huge.verdict, "skip");
+    assert_eq!(huge.verdict, Verdict::Skip);
     assert_eq!(huge.reasons, ["LOW_MEMORY"]);
 }
 
@@ -131,7 +132,7 @@ fn widths(report: &Report, registers: &Registers) {
         assert_eq!(group.hist["cost"].count, group.iterations);
         let metric = |name: &str| group.metrics[name];
         let degraded = run.reasons == ["WIDTH"];
-        assert_eq!(run.verdict == "degraded", degraded);
+        assert_eq!(run.verdict == Verdict::Degraded, degraded);
         let asked = metric("width_requested");
         let used = metric("width_resolved");
         assert_eq!(degraded, asked != 0 && asked != used);
@@ -199,7 +200,7 @@ pub(crate) fn siblings(kernel: &str) {
     assert_eq!((hello.cpus, hello.cores, hello.llcs), (4, 2, 1));
     assert_eq!(report.runs.len(), 4);
     let masks = |run: &Run| -> Vec<Vec<u32>> {
-        assert_eq!(run.verdict, "ok", "{:?}", run.reasons);
+        assert_eq!(run.verdict, Verdict::Ok, "{:?}", run.reasons);
         let workers = run.groups[0].workers.iter();
         let mask = workers.map(|worker| {
             let (used, mask) = (&worker.cpus_used, &worker.cpus_allowed);
@@ -222,6 +223,7 @@ pub(crate) fn siblings(kernel: &str) {
 /// The machine has no core with two threads.
 fn no_siblings(report: &Report) {
     let skips = report.runs.iter().filter(|r| r.reasons == ["NO_SMT"]);
-    let names: Vec<_> = skips.map(|r| (r.name.as_str(), &*r.verdict)).collect();
+    let names: Vec<_> =
+        skips.map(|r| (r.name.as_str(), r.verdict.name())).collect();
     assert_eq!(names, [("SmtSiblingSpin", "skip"), ("SpinWait", "skip")]);
 }

@@ -2,11 +2,14 @@
 //! types in Rust.
 
 use crate::machine;
+use pidone::record;
+use pidone::record::Verdict;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
-use xtask::cmd::boot::{Args, boot};
-use xtask::model::{Group, Report, Run};
+use xtask::exit::Exit;
+use xtask::model::{Group, Outcome, Report, Run};
 
 const KERNEL: &str = "debian:6.12-cloud";
 
@@ -27,7 +30,7 @@ pub(crate) fn c_program(dir: &Path) -> PathBuf {
 }
 
 /// Boots with the program in C as `/bin/c`, and with whatever else.
-fn boot_with(more: &[String], plan: &str) -> (Report, u8) {
+fn boot_with(more: &[String], plan: &str) -> (Report, Exit) {
     let dir = tempfile::tempdir().unwrap();
     let c = format!("{}:/bin/c", c_program(dir.path()).display());
     // Longer than a kernel command line may be.
@@ -84,8 +87,8 @@ fn programs_keep_the_contract() {
         format!("{}:/bin/junk", junk.display()),
         format!("{}:/bin/rust", rust.display()),
     ];
-    let (report, code) = boot_with(&add, PLAN);
-    assert_eq!((report.outcome.as_str(), code), ("fail", 1));
+    let (report, exit) = boot_with(&add, PLAN);
+    assert_eq!((report.outcome, exit), (Outcome::Fail, Exit::Bad));
     assert_eq!(report.lost_records, 0);
     let [
         full,
@@ -111,28 +114,31 @@ fn programs_keep_the_contract() {
     in_rust(rust);
     untold(silent);
 
-    assert_eq!(deaf.verdict, "fail");
+    assert_eq!(deaf.verdict, Verdict::Fail);
     let said = "Custom worker 0 did not stop within grace";
     assert_eq!(deaf.reasons, [said]);
     let group = only(deaf);
     assert_eq!((group.iterations, group.work_units), (5, 7));
     let worker = &group.workers[0];
-    assert_eq!((worker.exit.as_str(), worker.completed), ("timeout", false));
+    assert_eq!(
+        (worker.exit, worker.completed),
+        (record::Exit::Timeout, false)
+    );
     // It slept all the time, which its last sign of life shows.
     assert!(worker.max_gap_ns > 200_000_000, "{}", worker.max_gap_ns);
 
     assert_eq!(crash.reasons, ["Custom worker 0 was killed by signal 11"]);
     let group = only(crash);
     assert_eq!((group.iterations, group.work_units), (11, 13));
-    assert_eq!(group.workers[0].exit, "signal 11");
+    assert_eq!(group.workers[0].exit, record::Exit::Signal(11));
 
     for missing in [nowhere, folder, nobody] {
-        assert_eq!(missing.verdict, "skip");
+        assert_eq!(missing.verdict, Verdict::Skip);
         assert_eq!(missing.reasons, ["NO_PAYLOAD"]);
     }
     // ENOEXEC.
     assert_eq!(junk.reasons, ["FAIL(execve, 8): Custom worker 0"]);
-    assert_eq!(skip.verdict, "skip");
+    assert_eq!(skip.verdict, Verdict::Skip);
     assert_eq!(skip.reasons, ["no cards in this machine"]);
 
     let said = "Custom worker 0: FAIL(report): nonsense";
@@ -141,26 +147,26 @@ fn programs_keep_the_contract() {
     assert_eq!((group.iterations, group.work_units), (17, 0));
     assert_eq!(group.metrics["mine"], 3);
 
-    assert_eq!(postcard.verdict, "ok", "{:?}", postcard.reasons);
+    assert_eq!(postcard.verdict, Verdict::Ok, "{:?}", postcard.reasons);
     let group = only(postcard);
     assert_eq!((group.iterations, group.work_units), (300, 4));
     assert_eq!((group.metrics["a"], group.metrics["b"]), (1, 2));
 
     // The run ends with its worker, and the helper with the run.
-    assert_eq!(helpers.verdict, "ok", "{:?}", helpers.reasons);
+    assert_eq!(helpers.verdict, Verdict::Ok, "{:?}", helpers.reasons);
     assert!(helpers.wall_ns < 5_000_000_000, "{}", helpers.wall_ns);
 
     // One is ready and the other is dead: not 30 s of waiting.
-    assert_eq!(dies.verdict, "fail");
+    assert_eq!(dies.verdict, Verdict::Fail);
     let said = "Custom worker 1 left with exit code 3";
     assert!(dies.reasons.iter().any(|r| r == said), "{:?}", dies.reasons);
 
-    assert_eq!(spin.verdict, "ok", "{:?}", spin.reasons);
+    assert_eq!(spin.verdict, Verdict::Ok, "{:?}", spin.reasons);
 }
 
 /// A program that uses everything.
 fn told(run: &Run) {
-    assert_eq!(run.verdict, "ok", "{:?}", run.reasons);
+    assert_eq!(run.verdict, Verdict::Ok, "{:?}", run.reasons);
     let group = only(run);
     assert!(group.counted && group.iterations > 100);
     assert_eq!(group.work_units, 2 * group.iterations);
@@ -184,7 +190,7 @@ fn told(run: &Run) {
     assert_eq!(metric("at_start.region"), 4);
     for worker in &group.workers {
         assert!(worker.completed);
-        assert_eq!(worker.exit, "code 0");
+        assert_eq!(worker.exit, record::Exit::Code(0));
         assert_eq!((worker.policy, worker.nice), (Some(3), Some(5)));
         assert_eq!(worker.cpus_allowed, [1]);
         assert_eq!(worker.cpus_used, [1]);
@@ -203,11 +209,11 @@ fn told(run: &Run) {
 
 /// A program in Rust, started at the start.
 fn in_rust(run: &Run) {
-    assert_eq!(run.verdict, "ok", "{:?}", run.reasons);
+    assert_eq!(run.verdict, Verdict::Ok, "{:?}", run.reasons);
     let group = only(run);
     assert!(group.iterations > 100, "{}", group.iterations);
     assert_eq!(group.metrics["rust"], 1);
-    assert_eq!(group.workers[0].exit, "code 0");
+    assert_eq!(group.workers[0].exit, record::Exit::Code(0));
     assert!(group.hist["cost"].count > 0);
     assert_eq!(group.hist["wake"].count, 0);
     let yields = run.kernel.counters["yld_count"];
@@ -216,12 +222,12 @@ fn in_rust(run: &Run) {
 
 /// A program that knows nothing of the contract.
 fn untold(run: &Run) {
-    assert_eq!(run.verdict, "ok", "{:?}", run.reasons);
+    assert_eq!(run.verdict, Verdict::Ok, "{:?}", run.reasons);
     let group = only(run);
     let worker = &group.workers[0];
     assert_eq!(
-        (worker.exit.as_str(), worker.completed),
-        ("signal 15", true)
+        (worker.exit, worker.completed),
+        (record::Exit::Signal(15), true)
     );
     let json = serde_json::to_value(group).unwrap();
     for absent in ["iterations", "work_units"] {
@@ -237,20 +243,20 @@ fn untold(run: &Run) {
 
 #[test]
 fn a_panic_in_a_run_names_the_run_and_keeps_the_others() {
-    let (report, code) = boot_with(
+    let (report, exit) = boot_with(
         &[],
         "time=5s work=SpinWait time=100ms work=Custom custom.exec=/bin/c \
          custom.arg.0=panic with=SpinWait work=YieldHeavy",
     );
-    assert_eq!((report.outcome.as_str(), code), ("panic", 1));
+    assert_eq!((report.outcome, exit), (Outcome::Panic, Exit::Bad));
     assert!(report.reason.contains("sysrq"), "{}", report.reason);
     let [spin, panic] = &report.runs[..] else {
         panic!("{} runs", report.runs.len());
     };
-    assert_eq!(spin.verdict, "ok");
+    assert_eq!(spin.verdict, Verdict::Ok);
     assert!(only(spin).iterations > 0);
     assert_eq!(panic.name, "Custom+SpinWait");
-    assert_eq!(panic.verdict, "fail");
+    assert_eq!(panic.verdict, Verdict::Fail);
     let said = &panic.reasons[0];
     assert!(
         said.starts_with("the machine stopped in this run"),
@@ -269,15 +275,15 @@ fn a_payload_has_types_of_its_own() {
         })
         .unwrap()
     };
-    let (report, code) = run("time=300ms work=Pass custom.u64.0=64 \
+    let (report, exit) = run("time=300ms work=Pass custom.u64.0=64 \
          work=Custom custom.name=Pass clone=thread work=probe \
          work=probe custom.bool.0=on work=idle work=PipeIo");
-    assert_eq!((report.outcome.as_str(), code), ("fail", 1));
+    assert_eq!((report.outcome, exit), (Outcome::Fail, Exit::Bad));
     let [bare, named, probe, panic, idle, pipe] = &report.runs[..] else {
         panic!("{} runs", report.runs.len());
     };
     for (run, burst) in [(bare, 64), (named, 0)] {
-        assert_eq!((run.name.as_str(), run.verdict.as_str()), ("Pass", "ok"));
+        assert_eq!((run.name.as_str(), run.verdict.name()), ("Pass", "ok"));
         let group = only(run);
         assert_eq!(group.metrics["burst"], burst);
         assert!(group.work_units >= (burst + 1) * group.iterations);
@@ -297,7 +303,7 @@ fn a_payload_has_types_of_its_own() {
         );
     }
     for run in [probe, pipe] {
-        assert_eq!(run.verdict, "ok", "{:?}", run.reasons);
+        assert_eq!(run.verdict, Verdict::Ok, "{:?}", run.reasons);
         assert!(only(run).iterations > 0);
     }
     let [said] = &panic.reasons[..] else {
@@ -308,8 +314,8 @@ fn a_payload_has_types_of_its_own() {
     assert_eq!(only(panic).iterations, 1);
     assert_eq!(idle.reasons, ["FAIL(no_progress): idle did no work"]);
 
-    let (report, code) = run("work=Custom custom.name=Pas");
-    assert_eq!((report.outcome.as_str(), code), ("plan_error", 255));
+    let (report, exit) = run("work=Custom custom.name=Pas");
+    assert_eq!((report.outcome, exit), (Outcome::PlanError, Exit::Tool));
     let reason = &report.reason;
     assert!(reason.contains("nearest is `Pass`"), "{reason}");
 }

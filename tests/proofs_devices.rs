@@ -1,10 +1,12 @@
 //! Proofs of the types on disks and network interfaces, from kernel counters.
 
 use crate::{all_well, at_least, booted, machine};
+use pidone::record::Verdict;
 use std::process::Command;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
-use xtask::cmd::boot::{Args, boot};
-use xtask::model::{Report, Run, Worker};
+use xtask::exit::Exit;
+use xtask::model::{Outcome, Report, Run, Worker};
 
 /// The kernel of our fragments, which has the drivers.
 const KERNEL: &str = "built:6.12";
@@ -22,9 +24,9 @@ fn args(disk: &str, nic: Option<&str>, plan: &str) -> Args {
 }
 
 fn good(disk: &str, nic: Option<&str>, plan: &str) -> Report {
-    let (report, code) = boot(&args(disk, nic, plan)).unwrap();
+    let (report, exit) = boot(&args(disk, nic, plan)).unwrap();
     all_well(&report);
-    assert_eq!(code, 0, "{}", report.reason);
+    assert_eq!(exit, Exit::Good, "{}", report.reason);
     report
 }
 
@@ -43,7 +45,7 @@ fn count(run: &Run, hist: &str) -> u64 {
 /// It is as asked, and no call failed.
 #[track_caller]
 fn ok(run: &Run) {
-    assert_eq!(run.verdict, "ok", "{}: {:?}", run.name, run.reasons);
+    assert_eq!(run.verdict, Verdict::Ok, "{}: {:?}", run.name, run.reasons);
     for worker in &run.groups[0].workers {
         assert!(worker.errors.is_empty(), "{:?}", worker.errors);
     }
@@ -52,7 +54,8 @@ fn ok(run: &Run) {
 /// It says less, or nothing, for this reason.
 #[track_caller]
 fn because(run: &Run, verdict: &str, reason: &str) {
-    assert_eq!(run.verdict, verdict, "{}: {:?}", run.name, run.reasons);
+    let got = run.verdict.name();
+    assert_eq!(got, verdict, "{}: {:?}", run.name, run.reasons);
     assert_eq!(run.reasons, [reason], "{}", run.name);
 }
 
@@ -213,16 +216,16 @@ fn a_disk_of_somebody_else() {
          work=IoConvoy {others}=blank work=IoConvoy {others}=hold \
          work=IoSyncWrite work=IoRandRead dev_force=1"
     );
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         add: vec![format!("{}:/bin/disk", program.display()).parse().unwrap()],
         ..args(DISK, None, &plan)
     })
     .unwrap();
-    assert_eq!(code, 0, "{}", report.reason);
+    assert_eq!(exit, Exit::Good, "{}", report.reason);
     let verdicts: Vec<_> = report
         .runs
         .iter()
-        .map(|run| (run.name.as_str(), run.verdict.as_str()))
+        .map(|run| (run.name.as_str(), run.verdict.name()))
         .collect();
     let used = "skip";
     assert_eq!(
@@ -243,7 +246,11 @@ fn a_disk_of_somebody_else() {
             ("IoRandRead", "ok"),
         ]
     );
-    for run in report.runs.iter().filter(|run| run.verdict == used) {
+    for run in report
+        .runs
+        .iter()
+        .filter(|run| run.verdict == Verdict::Skip)
+    {
         because(run, "skip", "DEVICE_IN_USE");
     }
 }
@@ -259,8 +266,8 @@ fn what_does_not_fit_the_disk() {
             "less than 1 MiB of the disk",
         ),
     ] {
-        let (report, code) = boot(&args(DISK, None, plan)).unwrap();
-        assert_eq!((report.outcome.as_str(), code), ("plan_error", 255));
+        let (report, exit) = boot(&args(DISK, None, plan)).unwrap();
+        assert_eq!((report.outcome, exit), (Outcome::PlanError, Exit::Tool));
         assert!(report.reason.contains(rule), "{}", report.reason);
     }
 }
@@ -305,7 +312,7 @@ fn net(report: &Report, echo: &str) {
         assert_eq!(metric(run, "nic_eth0"), 1);
     }
     // Rings may be full, which is counted.
-    assert_eq!(flood.verdict, "ok", "{:?}", flood.reasons);
+    assert_eq!(flood.verdict, Verdict::Ok, "{:?}", flood.reasons);
     ok(paced);
     for run in [flood, paced] {
         let group = &run.groups[0];
@@ -360,8 +367,8 @@ fn a_machine_without_devices() {
                 work=IoRandRead io_fallback=no work=NetTraffic work=IrqWake";
     // Before 6.6 tmpfs refuses O_DIRECT.
     for kernel in [KERNEL, "debian:6.1-cloud"] {
-        let (report, code) = booted(kernel, plan);
-        assert_eq!(code, 0, "{}", report.reason);
+        let (report, exit) = booted(kernel, plan);
+        assert_eq!(exit, Exit::Good, "{}", report.reason);
         let [files @ .., none, net, irq] = &report.runs[..] else {
             panic!("{} runs", report.runs.len());
         };

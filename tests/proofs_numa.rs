@@ -1,8 +1,10 @@
 //! Proofs of the types that need several memory nodes, from kernel counters.
 
 use crate::{all_well, at_least, machine};
-use xtask::cmd::boot::{Args, boot};
-use xtask::model::{Report, Run};
+use pidone::record::Verdict;
+use xtask::boot::{BootRequest as Args, boot};
+use xtask::exit::Exit;
+use xtask::model::{Outcome, Report, Run};
 
 const PLAN: &str = "time=400ms \
     work=NumaMigrationChurn period_ms=5 \
@@ -13,7 +15,7 @@ const PLAN: &str = "time=400ms \
     work=NumaWorkingSetSweep sweep_period_ms=5 region_kib=256 target_nodes=1";
 
 /// Four CPUs on two nodes.
-fn two_nodes(kernel: &str, plan: &str) -> (Report, u8) {
+fn two_nodes(kernel: &str, plan: &str) -> (Report, Exit) {
     boot(&Args {
         smp: "4".parse().unwrap(),
         numa: 2,
@@ -34,9 +36,9 @@ fn on_6_1() {
 }
 
 fn prove(kernel: &str) {
-    let (report, code) = two_nodes(kernel, PLAN);
+    let (report, exit) = two_nodes(kernel, PLAN);
     all_well(&report);
-    assert_eq!(code, 0);
+    assert_eq!(exit, Exit::Good);
     let [slow, fast, one_node, sweep, sweeps, pinned] = &report.runs[..] else {
         panic!("six runs");
     };
@@ -44,7 +46,7 @@ fn prove(kernel: &str) {
     rotates(fast);
     at_least(slow.groups[0].hist["timer"].count + 1, 95, iterations(slow));
     assert_eq!(fast.groups[0].hist["timer"].count, 0);
-    assert_eq!(one_node.verdict, "skip");
+    assert_eq!(one_node.verdict, Verdict::Skip);
     assert_eq!(one_node.reasons, ["NO_NUMA"]);
     sweeps_over(sweep, 256, 1);
     sweeps_over(sweeps, 64, 2);
@@ -56,7 +58,7 @@ fn iterations(run: &Run) -> u64 {
 }
 
 fn rotates(run: &Run) {
-    assert_eq!(run.verdict, "ok", "{:?}", run.reasons);
+    assert_eq!(run.verdict, Verdict::Ok, "{:?}", run.reasons);
     let churn = &run.groups[0];
     assert_eq!(churn.metrics["nodes"], 2);
     assert_eq!(churn.hist["call"].count, churn.iterations);
@@ -71,7 +73,7 @@ fn rotates(run: &Run) {
 }
 
 fn sweeps_over(run: &Run, pages: u64, workers: u64) {
-    assert_eq!(run.verdict, "ok", "{:?}", run.reasons);
+    assert_eq!(run.verdict, Verdict::Ok, "{:?}", run.reasons);
     let sweep = &run.groups[0];
     let sweeps = sweep.iterations;
     assert!(sweeps > 2 * workers, "{sweeps} sweeps");
@@ -87,7 +89,7 @@ fn sweeps_over(run: &Run, pages: u64, workers: u64) {
 
 /// With one target, pages move once at most.
 fn baseline(run: &Run) {
-    assert_eq!(run.verdict, "ok", "{:?}", run.reasons);
+    assert_eq!(run.verdict, Verdict::Ok, "{:?}", run.reasons);
     let sweep = &run.groups[0];
     assert!(sweep.iterations > 2);
     assert_eq!(sweep.metrics["on_target"], 64 * sweep.iterations);
@@ -103,15 +105,16 @@ fn moved(run: &Run) -> u64 {
 fn one_node_is_none() {
     let plan = "time=50ms work=NumaMigrationChurn work=NumaWorkingSetSweep \
                 work=NumaWorkingSetSweep target_nodes=0";
-    let (report, code) = crate::booted("debian:6.12-cloud", plan);
-    assert_eq!(code, 0, "{}", report.reason);
-    let verdicts: Vec<_> = report.runs.iter().map(|r| &r.verdict).collect();
+    let (report, exit) = crate::booted("debian:6.12-cloud", plan);
+    assert_eq!(exit, Exit::Good, "{}", report.reason);
+    let verdicts = report.runs.iter().map(|r| r.verdict.name());
+    let verdicts: Vec<_> = verdicts.collect();
     assert_eq!(verdicts, ["skip", "skip", "ok"]);
     for run in &report.runs[..2] {
         assert_eq!(run.reasons, ["NO_NUMA"], "{}", run.name);
     }
     let plan = "work=NumaWorkingSetSweep target_nodes=0-1";
-    let (report, code) = crate::booted("debian:6.12-cloud", plan);
-    assert_eq!((report.outcome.as_str(), code), ("plan_error", 255));
+    let (report, exit) = crate::booted("debian:6.12-cloud", plan);
+    assert_eq!((report.outcome, exit), (Outcome::PlanError, Exit::Tool));
     assert!(report.reason.contains("target_nodes"), "{}", report.reason);
 }

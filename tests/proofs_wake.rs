@@ -2,7 +2,8 @@
 //! herds, epoll sets, queues, classes and signals.
 
 use crate::{at_least, booted};
-use xtask::model::{Group, Report, Run};
+use pidone::record::Verdict;
+use xtask::model::{Group, Outcome, Report, Run};
 
 const PLAN: &str = "time=500ms \
     work=FanOutCompute cache_footprint_kib=4 operations=2 \
@@ -41,11 +42,14 @@ fn on_6_1() {
 
 fn prove(kernel: &str) {
     let (report, _skips) = booted(kernel, PLAN);
-    assert_eq!(report.outcome, "ok", "{}", report.reason);
+    assert_eq!(report.outcome, Outcome::Ok, "{}", report.reason);
     assert_eq!(report.lost_records, 0);
     assert_eq!(report.runs.len(), 19);
     for (n, run) in report.runs.iter().enumerate() {
-        let verdict = if n == EXT { "skip" } else { "ok" };
+        let verdict = match n {
+            EXT => Verdict::Skip,
+            _ => Verdict::Ok,
+        };
         assert_eq!(run.verdict, verdict, "{n} {}: {:?}", run.name, run.reasons);
     }
     assert_eq!(report.runs[EXT].reasons, ["NO_SCHED_EXT"]);
@@ -85,8 +89,9 @@ fn switches(group: &Group, role: &str) -> u64 {
 fn fan_out(report: &Report) {
     let (_, group) = nth(report, "FanOutCompute", 0);
     let (calls, woken) = (group.metrics["wake_calls"], group.metrics["woken"]);
-    // Receivers may be over the 1 ms, but not each time.
+    // The messenger waits for all of them.
     assert!(woken <= 4 * calls);
+    at_least(woken, 95, 4 * calls);
     assert_eq!(group.metrics["woken_max"], 4);
     let seen = of_role(group, "receiver", |w| w.iterations);
     // Each generation is a wait and a sleep, unless that began too late.
@@ -121,7 +126,14 @@ fn chain(report: &Report) {
         }
         let wakes = group.hist["wake"].count;
         at_least(wakes, 50, group.iterations);
-        assert!((wakes + group.nowait).abs_diff(group.iterations) <= 4);
+        match n {
+            // Each hop wakes all who wait, whoever's turn it is.
+            2 => assert!(wakes.abs_diff(woken) <= 8, "{wakes} of {woken}"),
+            _ => {
+                let waits = wakes + group.nowait;
+                assert!(waits.abs_diff(group.iterations) <= 4);
+            }
+        }
         let first = of_role(group, "first", |w| w.iterations);
         // The token may come once more than its hop is finished.
         assert!(group.hist["ring"].count.abs_diff(first) <= 1);
@@ -181,10 +193,10 @@ fn epoll(report: &Report) {
         if n == 0 {
             // Whoever takes an event puts the level back, which wakes the
             // other consumer in vain.
-            at_least(wakes, 105, of("produced") + of("timeouts"));
+            at_least(wakes, 105, of("produced"));
         } else {
             // Each consumer is woken at the start and at the stop too.
-            let most = of("produced") + of("timeouts") + 4 * consumers;
+            let most = of("produced") + 4 * consumers;
             assert!(wakes <= most, "{wakes} of {most}");
             let reads = of_role(group, "consumer", |w| w.iterations);
             at_least(wakes, 20, reads);

@@ -8,18 +8,17 @@
 //! made short.
 
 use core::mem;
-use core::time::Duration;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::UNIX_EPOCH;
 use xtask::cmd::report::source;
-use xtask::model::Report;
-use xtask::qemu::Machine;
+use xtask::exit::Exit;
+use xtask::finished::{FinishedBoot, Host, Kernel, Meta, SCHEMA};
+use xtask::model::{Outcome, Report};
 use xtask::report::{Source, render};
-use xtask::store::{self, Parts, Pending};
+use xtask::store::{self, Pending, StoredRun};
 use xtask::{build, tools};
 
 /// Most bytes of the sample.
@@ -144,35 +143,34 @@ fn wrong_use_is_answered() {
 
 /// A stored run whose console is a recorded one.
 fn stored(root: &Path, name: &str) -> PathBuf {
-    let dir = tempfile::tempdir().unwrap();
-    fs::copy(log(name), dir.path().join(store::CONSOLE)).unwrap();
-    for file in [store::RECORDS, "kernel", "initrd"] {
-        fs::write(dir.path().join(file), "").unwrap();
-    }
-    let machine = Machine {
-        kernel: dir.path().join("kernel"),
-        initrd: dir.path().join("initrd"),
-        deterministic: Some(7),
-        dir: dir.path().to_owned(),
-        ..Machine::default()
-    };
     let mut report = recorded(name).report;
     // Told apart from what decoding the console gives.
     report.reason += " (as stored)";
-    let boot = store::Boot {
-        cell: None,
-        started: UNIX_EPOCH + Duration::from_secs(1_793_880_000),
-        took: Duration::from_millis(1500),
-        kernel_spec: "debian:6.12-cloud",
-        plan: &["work=PipeIo".to_owned()],
-        machine: &machine,
-        parts: &Parts::of(&machine).unwrap(),
-        noise: None,
-        timed_out: false,
-        report: &report,
-        exit_code: 0,
+    let mut boot = FinishedBoot {
+        meta: Meta {
+            schema: SCHEMA,
+            started: "2026-11-05T12:00:00Z".to_owned(),
+            took_ms: 1500,
+            command: vec!["xtask".to_owned(), "boot".to_owned()],
+            plan: vec!["work=PipeIo".to_owned()],
+            label: "PipeIo".to_owned(),
+            deterministic: Some(7),
+            host: Host::this(),
+            kernel: Kernel {
+                spec: "debian:6.12-cloud".to_owned(),
+                path: "/kernel".into(),
+                ..Kernel::default()
+            },
+            outcome: report.outcome,
+            exit_code: Exit::Good,
+            ..Meta::default()
+        },
+        report,
+        console: fs::read(log(name)).unwrap(),
+        ..FinishedBoot::default()
     };
-    Pending::new(root).unwrap().store(&boot).unwrap()
+    Pending::new(root).unwrap().store(&mut boot).unwrap();
+    boot.dir
 }
 
 #[test]
@@ -318,6 +316,10 @@ fn spoil(value: &mut Value) {
         Value::Array(all) => all.iter_mut().for_each(spoil),
         Value::Object(all) => {
             for (key, value) in all.iter_mut() {
+                // No other word is read there.
+                if ["exit", "outcome", "verdict"].contains(&key.as_str()) {
+                    continue;
+                }
                 let map = ["hist", "metrics", "counters", "errors", "events"];
                 let value = match (map.contains(&key.as_str()), value) {
                     (true, Value::Object(map)) => {
@@ -353,10 +355,11 @@ fn hostile_source() -> Source {
     value["outcome"] = json!("panic");
     spoil(&mut value);
     let mut report: Report = serde_json::from_value(value).unwrap();
-    "panic".clone_into(&mut report.outcome);
+    report.outcome = Outcome::Panic;
     let root = tempfile::tempdir().unwrap();
     let run = stored(root.path(), "clean");
-    let mut meta = serde_json::to_value(store::meta(&run).unwrap()).unwrap();
+    let mut meta =
+        serde_json::to_value(StoredRun::at(&run).unwrap().meta).unwrap();
     spoil(&mut meta);
     meta["kernel"]["path"] = json!(hostile().replace('\0', ""));
     Source {

@@ -1,13 +1,15 @@
 //! Runs under a sched_ext scheduler: of ours, and of a packed program.
 
 use crate::{booted, good, group, machine, run};
+use pidone::record::Verdict;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
+use xtask::exit::Exit;
 use xtask::kernel_build::{self, Order};
-use xtask::model::{Report, Run, Scheduler};
-use xtask::{build, kernel, tools};
+use xtask::model::{Outcome, Report, Run, Scheduler};
+use xtask::{build, tools};
 
 const KERNEL: &str = "built:6.12";
 const FIFO: &str = "pidone_fifo";
@@ -15,7 +17,7 @@ const SCHED_EXT: u8 = 7;
 
 /// Boots a plan with the test's own scheduler as `/bin/scheduler`, which
 /// `scx` is the argument of.
-fn packed(scx: &str, plan: &str) -> (Report, u8) {
+fn packed(scx: &str, plan: &str) -> (Report, Exit) {
     let rust = build::workspace().join("tests/data/custom/rust");
     let program = build::own_binary(&rust, "scheduler").unwrap();
     let mut words: Vec<String> =
@@ -117,9 +119,14 @@ fn a_partial_one_has_only_those_who_ask() {
 #[test]
 fn one_that_stalls_is_thrown_out() {
     let plan = "scx=stall time=200ms work=PipeIo work=SpinWait";
-    let (report, code) = booted(KERNEL, plan);
+    let (report, exit) = booted(KERNEL, plan);
     // The machine has powered off by itself, and every record arrived.
-    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    assert_eq!(
+        (report.outcome, exit),
+        (Outcome::Fail, Exit::Bad),
+        "{}",
+        report.reason
+    );
     assert_eq!(report.lost_records, 0);
     let (loaded, after) = ends(&report);
     assert_eq!((&*loaded.name, &*loaded.state), ("pidone_stall", "enabled"));
@@ -127,18 +134,23 @@ fn one_that_stalls_is_thrown_out() {
     let [pipe, spin] = &report.runs[..] else {
         panic!("two runs");
     };
-    assert_eq!(pipe.verdict, "fail");
+    assert_eq!(pipe.verdict, Verdict::Fail);
     has_reason(pipe, "scx: pidone_stall is disabled");
     has_reason(pipe, "\"pidone_stall\" disabled (runnable task stall)");
     // Of a task, or of the kernel's own watchdog, whichever comes first.
     has_reason(pipe, "kernel: sched_ext: pidone_stall: ");
     has_reason(pipe, " failed to ");
     assert_eq!(pipe.scx.as_ref().unwrap().state, "disabled");
-    assert_eq!(spin.verdict, "skip");
+    assert_eq!(spin.verdict, Verdict::Skip);
     has_reason(spin, "NO_SCHED_EXT");
     // Its program may live on.
-    let (report, code) = packed("stalls", "time=200ms work=PipeIo");
-    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    let (report, exit) = packed("stalls", "time=200ms work=PipeIo");
+    assert_eq!(
+        (report.outcome, exit),
+        (Outcome::Fail, Exit::Bad),
+        "{}",
+        report.reason
+    );
     let pipe = run(&report, "PipeIo");
     has_reason(pipe, "kernel: sched_ext: pidone_stall: ");
     assert!(pipe.reasons.iter().all(|why| !why.contains("its program")));
@@ -147,8 +159,8 @@ fn one_that_stalls_is_thrown_out() {
 
 #[test]
 fn a_packed_one_is_started_and_asked_to_leave() {
-    let (report, code) = packed("", "time=200ms work=PipeIo");
-    assert_eq!(code, 0, "{}", report.reason);
+    let (report, exit) = packed("", "time=200ms work=PipeIo");
+    assert_eq!(exit, Exit::Good, "{}", report.reason);
     let (loaded, after) = ends(&report);
     assert_eq!((&*loaded.name, &*loaded.state), (FIFO, "enabled"));
     assert_eq!(in_class(&report, "PipeIo"), [Some(true); 2]);
@@ -156,8 +168,8 @@ fn a_packed_one_is_started_and_asked_to_leave() {
     assert_eq!(output(&report), ["loaded", "asked to leave"]);
     // One that does not know the first signal, with an argument.
     let plan = "time=200ms work=PipeIo policy=ext work=SpinWait";
-    let (report, code) = packed("deaf", plan);
-    assert_eq!(code, 0, "{}", report.reason);
+    let (report, exit) = packed("deaf", plan);
+    assert_eq!(exit, Exit::Good, "{}", report.reason);
     let (_, after) = ends(&report);
     assert_eq!(after.state, "disabled");
     assert_eq!(output(&report), ["loaded", "asked to leave"]);
@@ -165,35 +177,50 @@ fn a_packed_one_is_started_and_asked_to_leave() {
 
 #[test]
 fn a_packed_one_that_leaves_fails_the_run() {
-    let (report, code) = packed("leaves", "time=1s work=PipeIo work=SpinWait");
-    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    let (report, exit) = packed("leaves", "time=1s work=PipeIo work=SpinWait");
+    assert_eq!(
+        (report.outcome, exit),
+        (Outcome::Fail, Exit::Bad),
+        "{}",
+        report.reason
+    );
     let (loaded, _) = ends(&report);
     assert_eq!((&*loaded.name, &*loaded.state), ("", "disabled"));
     assert_eq!(loaded.output, ["not today"]);
     let pipe = run(&report, "PipeIo");
-    assert_eq!((&*pipe.verdict, pipe.wall_ns), ("fail", 0));
+    assert_eq!((pipe.verdict.name(), pipe.wall_ns), ("fail", 0));
     has_reason(pipe, "scx: the scheduler is disabled");
     has_reason(pipe, "scx: its program left with exit code 3");
-    assert_eq!(run(&report, "SpinWait").verdict, "skip");
+    assert_eq!(run(&report, "SpinWait").verdict, Verdict::Skip);
 
     let plan = "time=1s work=PipeIo comm=victim work=SpinWait";
-    let (report, code) = packed("dies", plan);
-    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    let (report, exit) = packed("dies", plan);
+    assert_eq!(
+        (report.outcome, exit),
+        (Outcome::Fail, Exit::Bad),
+        "{}",
+        report.reason
+    );
     assert_eq!(ends(&report).0.state, "enabled");
     let pipe = run(&report, "PipeIo");
-    assert_eq!(pipe.verdict, "fail");
+    assert_eq!(pipe.verdict, Verdict::Fail);
     // It was carried out, and counted.
     assert!(pipe.wall_ns > 0 && group(&report, "PipeIo").iterations > 0);
     has_reason(pipe, "scx: pidone_fifo is disabled");
     has_reason(pipe, "scx: its program left with exit code 4");
     has_reason(pipe, "disabled (unregistered from user space)");
-    assert_eq!(run(&report, "SpinWait").verdict, "skip");
+    assert_eq!(run(&report, "SpinWait").verdict, Verdict::Skip);
 }
 
 #[test]
 fn one_that_was_replaced_is_not_the_same() {
-    let (report, code) = packed("returns", "time=1s work=PipeIo comm=victim");
-    assert_eq!((&*report.outcome, code), ("fail", 1), "{}", report.reason);
+    let (report, exit) = packed("returns", "time=1s work=PipeIo comm=victim");
+    assert_eq!(
+        (report.outcome, exit),
+        (Outcome::Fail, Exit::Bad),
+        "{}",
+        report.reason
+    );
     let pipe = run(&report, "PipeIo");
     has_reason(pipe, "scx: pidone_fifo is replaced");
     has_reason(pipe, "disabled (unregistered from user space)");
@@ -205,23 +232,18 @@ fn one_that_was_replaced_is_not_the_same() {
 /// Builds a scheduler of the kernel's own, from the sources and with the
 /// types of the kernel that is booted.
 fn scx_simple() -> PathBuf {
-    kernel_build::build(&Order::of_tests(false).unwrap()).unwrap();
+    let order = Order::of_tests(false).unwrap();
+    let image = kernel_build::build(&order).unwrap().image;
+    let sources = kernel_build::sources(&order.tree, false).unwrap();
     tools::require(&[tools::CLANG, tools::LLVM], false).unwrap();
-    let objects = kernel::cache_dir().unwrap().join("objects");
-    let objects = fs::read_dir(objects).unwrap().map(|dir| dir.unwrap());
-    let of_6_12 = |dir: &PathBuf| {
-        let name = dir.file_name().unwrap().to_string_lossy();
-        name.starts_with("6.12-") && dir.join("vmlinux").is_file()
-    };
-    let objects = objects.map(|dir| dir.path()).find(of_6_12).unwrap();
     let out = build::workspace().join("target/sched_ext");
     fs::create_dir_all(&out).unwrap();
     let assign = |name: &str, path: &Path| format!("{name}={}", path.display());
     let made = Command::new("make")
         .args(["-s", "-j2", "-C"])
-        .arg(objects.join("source/tools/sched_ext"))
+        .arg(sources.join("tools/sched_ext"))
         .arg(assign("O", &out))
-        .arg(assign("VMLINUX_BTF", &objects.join("vmlinux")))
+        .arg(assign("VMLINUX_BTF", &kernel_build::vmlinux(&image)))
         .arg("scx_simple")
         .env_remove("MAKEFLAGS")
         .output()
@@ -233,7 +255,7 @@ fn scx_simple() -> PathBuf {
 
 #[test]
 fn the_kernels_own_scheduler_runs_packed() {
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         scheduler: Some(scx_simple()),
         plan: ["scx=/bin/scx_simple -f", "time=2s", "work=PipeIo"]
             .map(str::to_owned)
@@ -241,7 +263,7 @@ fn the_kernels_own_scheduler_runs_packed() {
         ..machine(KERNEL)
     })
     .unwrap();
-    assert_eq!(code, 0, "{}: {:?}", report.reason, report.scx);
+    assert_eq!(exit, Exit::Good, "{}: {:?}", report.reason, report.scx);
     let (loaded, after) = ends(&report);
     assert_eq!((&*loaded.name, &*loaded.state), ("simple", "enabled"));
     assert_eq!(in_class(&report, "PipeIo"), [Some(true); 2]);
@@ -277,12 +299,12 @@ fn what_is_not_there_is_said() {
         "{error}"
     );
     // Where it is the machine that looks.
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         append: vec!["pidone.scx=/bin/nowhere".to_owned()],
         ..args("work=PipeIo")
     })
     .unwrap();
-    assert_eq!((&*report.outcome, code), ("plan_error", 255));
+    assert_eq!((report.outcome, exit), (Outcome::PlanError, Exit::Tool));
     assert!(
         report.reason.contains("no such program"),
         "{}",
@@ -293,11 +315,11 @@ fn what_is_not_there_is_said() {
 #[test]
 fn a_kernel_without_the_class_skips() {
     let plan = "scx=fifo time=200ms work=PipeIo work=SpinWait policy=ext";
-    let (report, code) = booted("debian:6.12-cloud", plan);
-    assert_eq!(code, 125, "{}", report.reason);
+    let (report, exit) = booted("debian:6.12-cloud", plan);
+    assert_eq!(exit, Exit::CannotTell, "{}", report.reason);
     assert!(report.scx.is_some());
     for run in &report.runs {
-        assert_eq!(run.verdict, "skip");
+        assert_eq!(run.verdict, Verdict::Skip);
         assert_eq!(run.reasons, ["NO_CONFIG:CONFIG_SCHED_CLASS_EXT"]);
     }
 }
@@ -309,7 +331,7 @@ fn policy_ext_without_a_scheduler_skips_unless_told_otherwise() {
     let report = good(KERNEL, plan);
     let spin = run(&report, "SpinWait");
     assert_eq!(
-        (&*spin.verdict, &*spin.reasons),
+        (spin.verdict.name(), &*spin.reasons),
         ("skip", &["NO_SCHED_EXT".to_owned()][..])
     );
     assert_eq!(in_class(&report, "PipeIo"), [Some(false); 2]);

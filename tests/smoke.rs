@@ -1,8 +1,10 @@
 //! Every work type in one boot, and many starts and stops of each.
 
 use crate::machine;
+use pidone::record::Verdict;
 use pidone::workloads::ALL;
-use xtask::cmd::boot::{Args, boot};
+use xtask::boot::{BootRequest as Args, boot};
+use xtask::exit::Exit;
 use xtask::model::{Report, Run};
 use xtask::topology::{Memory, Smp};
 
@@ -22,14 +24,14 @@ const REASONS: &[&str] = &[
 
 /// Boots a machine with every work type, all of which are honest.
 pub(crate) fn smoke(args: Args) -> Report {
-    let (report, code) = boot(&args).unwrap();
+    let (report, exit) = boot(&args).unwrap();
     let failed: Vec<_> = report
         .runs
         .iter()
-        .filter(|run| run.verdict == "fail")
+        .filter(|run| run.verdict == Verdict::Fail)
         .map(|run| (&run.name, &run.reasons))
         .collect();
-    assert_eq!(code, 0, "{}: {failed:?}", report.reason);
+    assert_eq!(exit, Exit::Good, "{}: {failed:?}", report.reason);
     assert_eq!(report.lost_records, 0);
     for row in ALL {
         let run = report.runs.iter().find(|run| run.name == row.name);
@@ -41,7 +43,7 @@ pub(crate) fn smoke(args: Args) -> Report {
 /// Nothing is idle in silence, and nothing skips for a wrong reason.
 fn honest(run: &Run) {
     let units: u64 = run.groups.iter().map(|group| group.work_units).sum();
-    match run.verdict.as_str() {
+    match run.verdict.name() {
         "ok" => {
             assert!(run.reasons.is_empty(), "{}: {:?}", run.name, run.reasons);
             assert!(units > 0, "{} did nothing", run.name);
@@ -79,7 +81,10 @@ fn every_type_with_all_devices() {
         plan: vec!["plan=smoke".to_owned()],
         ..machine("debian:6.12-cloud")
     });
-    let skipped = report.runs.iter().filter(|run| run.verdict == "skip");
+    let skipped = report
+        .runs
+        .iter()
+        .filter(|run| run.verdict == Verdict::Skip);
     let skipped: Vec<_> = skipped.map(|run| run.name.as_str()).collect();
     assert_eq!(skipped, ["SmtSiblingSpin", "Custom"]);
 }
@@ -99,7 +104,7 @@ fn starting_and_stopping_again_and_again() {
     for row in ALL {
         plan += &format!(" work={} {}", row.name, row.example);
     }
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         mem: Memory::mib(2048),
         plan: plan.split_whitespace().map(str::to_owned).collect(),
         ..machine("debian:6.12-cloud")
@@ -108,13 +113,13 @@ fn starting_and_stopping_again_and_again() {
     let troubled: Vec<_> = report
         .runs
         .iter()
-        .filter(|run| run.verdict == "fail")
+        .filter(|run| run.verdict == Verdict::Fail)
         // In so short a time a slow machine may not get to work at all.
         .filter(|run| !run.reasons.iter().any(|r| r.contains("no_progress")))
         .map(|run| (&run.name, &run.reasons))
         .collect();
     assert!(troubled.is_empty(), "{troubled:?}");
-    assert!(code <= 1, "{}", report.reason);
+    assert!(matches!(exit, Exit::Good | Exit::Bad), "{}", report.reason);
     assert_eq!(report.runs.len(), 20 * ALL.len());
     let left = report.runs.iter().flat_map(|run| &run.groups);
     for worker in left.flat_map(|group| &group.workers) {

@@ -1,6 +1,6 @@
 //! Rules of style that no other tool checks, over all files of a commit.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -174,4 +174,93 @@ fn every_verb_is_listed() {
     }
     assert!(verbs > 5, "{verbs} verbs were found");
     none(&wrong);
+}
+
+/// The modules at the top of a crate that each of them uses.
+fn uses(files: &[File], krate: &str) -> BTreeMap<String, BTreeSet<String>> {
+    let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let root = format!("{krate}/src/");
+    for file in files {
+        let Some(path) = file.path.strip_prefix(&root) else {
+            continue;
+        };
+        let Some(path) = path.strip_suffix(".rs") else {
+            continue;
+        };
+        let module = path.split('/').next().unwrap();
+        if ["lib", "main", "testing"].contains(&module)
+            || path.ends_with("/tests")
+        {
+            continue;
+        }
+        // What only its tests use is no matter of the module.
+        let text = file.text.split("#[cfg(test)]\nmod tests {").next();
+        let of = uses.entry(module.to_owned()).or_default();
+        for part in text.unwrap().split("crate::").skip(1) {
+            of.extend(heads(part).into_iter().filter(|head| head != module));
+        }
+    }
+    uses
+}
+
+/// The first names of what follows `crate::`, one or a list in braces.
+fn heads(path: &str) -> Vec<String> {
+    let name = |text: &str| -> String {
+        let is = |c: &char| c.is_alphanumeric() || *c == '_';
+        text.trim_start().chars().take_while(is).collect()
+    };
+    let Some(list) = path.strip_prefix('{') else {
+        return vec![name(path)];
+    };
+    let (mut depth, mut heads) = (0, vec![name(list)]);
+    for (at, c) in list.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' if depth == 0 => break,
+            '}' => depth -= 1,
+            ',' if depth == 0 => heads.push(name(&list[at + 1..])),
+            _ => {}
+        }
+    }
+    heads.retain(|head| !head.is_empty());
+    heads
+}
+
+/// All that can be reached from a module.
+fn reached<'u>(
+    uses: &'u BTreeMap<String, BTreeSet<String>>,
+    from: &str,
+) -> BTreeSet<&'u str> {
+    let mut all = BTreeSet::new();
+    let mut next: Vec<&str> = vec![from];
+    while let Some(module) = next.pop() {
+        for used in uses.get(module).into_iter().flatten() {
+            if all.insert(used.as_str()) {
+                next.push(used);
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn modules_use_each_other_in_one_direction() {
+    let files = files();
+    let mut cycles = BTreeSet::new();
+    for krate in ["initramfs", "xtask"] {
+        let uses = uses(&files, krate);
+        assert!(uses.len() > 5, "{krate}: {uses:?}");
+        for module in uses.keys() {
+            let reaches =
+                |from: &str, to: &str| reached(&uses, from).contains(to);
+            let cycle = uses.keys().filter(|other| {
+                reaches(module, other) && reaches(other, module)
+            });
+            let cycle: Vec<&str> = cycle.map(String::as_str).collect();
+            if !cycle.is_empty() {
+                cycles.insert(format!("{krate}: {}", cycle.join(", ")));
+            }
+        }
+    }
+    none(&cycles.into_iter().collect::<Vec<_>>());
 }

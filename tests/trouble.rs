@@ -2,32 +2,37 @@
 
 use crate::machine;
 use core::time::Duration;
+use pidone::record;
+use pidone::record::Verdict;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use xtask::arch::Arch;
+use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
-use xtask::cmd::boot::{Args, boot};
 use xtask::decode::decode;
-use xtask::model::Report;
+use xtask::exit::Exit;
+use xtask::model::{Outcome, Report};
 
 const KERNEL: &str = "debian:6.12-cloud";
 
 #[test]
 fn a_bad_plan_in_the_machine_ends_it() {
-    let (report, code) = boot(&Args {
-        append: vec!["pidone.work=FutexPingpong".to_owned()],
-        plan: vec!["work=PipeIo".to_owned()],
-        ..machine(KERNEL)
-    })
-    .unwrap();
-    assert_eq!((report.outcome.as_str(), code), ("plan_error", 255));
-    assert!(
-        report.reason.contains("nearest is `FutexPingPong`"),
-        "{}",
-        report.reason
-    );
+    let bad = |append: &str| {
+        boot(&Args {
+            append: vec![append.to_owned()],
+            plan: vec!["work=PipeIo".to_owned()],
+            ..machine(KERNEL)
+        })
+    };
+    let (report, exit) = bad("pidone.affinity=exact:900").unwrap();
+    assert_eq!((report.outcome, exit), (Outcome::PlanError, Exit::Tool));
+    let why = "CPUs this machine does not have";
+    assert!(report.reason.contains(why), "{}", report.reason);
+    // What can be known on the host is said there.
+    let error = bad("pidone.work=FutexPingpong").unwrap_err().to_string();
+    assert!(error.contains("nearest is `FutexPingPong`"), "{error}");
 }
 
 #[test]
@@ -113,27 +118,27 @@ fn help_is_no_failure() {
 #[test]
 fn a_panic_is_a_panic_and_keeps_what_was_sent() {
     let plan = ["end=panic", "time=100ms", "work=SpinWait"];
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         plan: plan.map(str::to_owned).to_vec(),
         ..machine(KERNEL)
     })
     .unwrap();
-    assert_eq!((report.outcome.as_str(), code), ("panic", 1));
-    assert_eq!(report.runs[0].verdict, "ok");
+    assert_eq!((report.outcome, exit), (Outcome::Panic, Exit::Bad));
+    assert_eq!(report.runs[0].verdict, Verdict::Ok);
 }
 
 #[test]
 fn a_machine_that_is_stopped_was_hanging() {
     let plan = ["time=60m", "work=SpinWait"];
-    let (report, code) = boot(&Args {
+    let (report, exit) = boot(&Args {
         plan: plan.map(str::to_owned).to_vec(),
         timeout: Some(Duration::from_secs(45)),
         ..machine(KERNEL)
     })
     .unwrap();
-    assert_eq!((report.outcome.as_str(), code), ("hang", 1));
+    assert_eq!((report.outcome, exit), (Outcome::Hang, Exit::Bad));
     let run = &report.runs[0];
-    assert_eq!(run.verdict, "fail");
+    assert_eq!(run.verdict, Verdict::Fail);
     assert!(
         run.reasons[0].contains("iterations after"),
         "{:?}",
@@ -209,7 +214,10 @@ fn a_worker_that_never_stops_is_killed_and_keeps_what_it_counted() {
     let [killed, whole] = &report.runs[0].groups[0].workers[..] else {
         panic!("two workers");
     };
-    assert_eq!((killed.completed, &*killed.exit), (false, "timeout"));
+    assert_eq!(
+        (killed.completed, killed.exit),
+        (false, record::Exit::Timeout)
+    );
     assert!(killed.iterations > 0 && killed.cpu_ns > 0);
     assert!(whole.completed);
     for worker in workers {

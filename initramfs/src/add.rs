@@ -4,13 +4,13 @@
 //! them: owner, times and all permissions but the right to execute are fixed.
 
 use crate::elf::Elf;
+use crate::host::read;
 use crate::libraries::{Libraries, Object};
 use crate::newc::Archive;
 use anyhow::{Context, Result, bail};
 use core::fmt;
 use core::str::FromStr;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 /// A file or a directory of the host, and where it goes: `FILE` or
@@ -194,19 +194,6 @@ impl Adder<'_> {
         self.objects.extend(object);
         Ok(())
     }
-}
-
-/// A file with the permissions it gets.
-pub(crate) fn read(host: &Path) -> Result<(Vec<u8>, u32)> {
-    let what = || host.display().to_string();
-    let meta = fs::metadata(host).with_context(what)?;
-    // Opening a pipe or a device may block, or do something.
-    if !meta.is_file() {
-        bail!("{} is no file, directory or link", host.display());
-    }
-    let run = meta.permissions().mode() & 0o111 != 0;
-    let bytes = fs::read(host).with_context(what)?;
-    Ok((bytes, if run { 0o755 } else { 0o644 }))
 }
 
 /// A path as it was given, seen from the root. `None` if it is the root, or

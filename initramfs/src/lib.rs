@@ -6,6 +6,7 @@
 pub mod add;
 pub mod compress;
 pub mod elf;
+mod host;
 mod libraries;
 pub mod list;
 pub mod modules;

@@ -6,8 +6,8 @@
 //! while it runs (`dlopen`) is not known here. Neither is `LD_LIBRARY_PATH`,
 //! so that the archive depends on files only.
 
-use crate::add::read;
 use crate::elf::{Elf, Kind};
+use crate::host::read;
 use crate::newc::Archive;
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -16,6 +16,8 @@ pub struct Within {
     machine: Cpus,
     /// Those a group may use: the ones of its cpuset.
     usable: Cpus,
+    /// Those it may name: of no cpuset, isolated ones too.
+    named: Cpus,
     /// What they share.
     topology: Topology,
 }
@@ -27,6 +29,10 @@ impl Within {
         Self {
             machine: machine.cpus,
             usable,
+            named: match usable == machine.cpus {
+                true => machine.online,
+                false => usable,
+            },
             topology: match usable == machine.cpus {
                 true => machine.topology.clone(),
                 false => Topology::look(&usable),
@@ -116,7 +122,7 @@ pub fn affinity(
             Some(one)
         }
         Affinity::RandomSubset { from, count } => {
-            let pool = from.and(usable);
+            let pool = from.and(&within.named);
             let mut random = SplitMix64::seed_from_u64(seat.seed);
             let mut drawn = Cpus::EMPTY;
             // Selection sampling: each CPU with the chance of those still
@@ -168,6 +174,7 @@ mod tests {
             topology: Topology::of(&usable, None, |_| None, siblings),
             machine: usable,
             usable,
+            named: usable,
         }
     }
 

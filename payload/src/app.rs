@@ -6,11 +6,12 @@ use crate::boot;
 use crate::counters;
 use crate::custom::program::is_program;
 use crate::custom::types::Registered;
+use crate::descriptors::reserve;
 use crate::frame::{CRC, StreamId};
 use crate::kit::shm;
-use crate::kit::text::{Cut, path, read_file};
+use crate::kit::text::{Cut, around_last, path, read_file};
 use crate::machine::{self, Shape};
-use crate::output::{Output, Sink};
+use crate::output::{CONSOLES, Output, Sink};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::End;
 use crate::plan::token::{Source, split_dashes};
@@ -23,7 +24,7 @@ use crate::sys;
 use crate::topology::{cpus_of_node, memory_nodes};
 use crate::workload::{Fit, What, Workload};
 use core::fmt::Write;
-use heapless::String;
+use heapless::{String, Vec};
 use rustix::process::getpid;
 use rustix::system::uname;
 use rustix::time::{ClockId, clock_gettime};
@@ -57,8 +58,10 @@ impl Outcome {
 }
 
 /// As PID 1: runs the plan of the kernel command line and ends the machine.
-/// `works` are types beside the built-in ones.
-pub fn init(works: &'static [&'static Workload]) -> ! {
+/// `args` are the arguments, `None` if there were too many; they are asked
+/// where the command line cannot be read. `works` are types beside the
+/// built-in ones.
+pub fn init(args: Option<&str>, works: &'static [&'static Workload]) -> ! {
     let entered = sys::monotonic_ns_by_syscall();
     let mut notes: String<256> = String::new();
     for kind in boot::mounts() {
@@ -66,15 +69,26 @@ pub fn init(works: &'static [&'static Workload]) -> ! {
     }
     let mut order = [0; boot::ORDER_LIMIT];
     let broken = boot::modules(&mut order);
-    let mut cmdline = [0; 4096];
-    let cmdline = read_file("/proc/cmdline", &mut cmdline).unwrap_or("");
-    let (_, args) = split_dashes(cmdline);
-    let sources = Sources {
-        kernel: Source::kernel(cmdline),
-        args: Source::args(args),
+    let mut sources = Sources {
         works: Registered(works),
         ..Sources::default()
     };
+    let unread = match boot::command_line() {
+        Ok(line) => {
+            sources.kernel = Source::kernel(line);
+            sources.args = Source::args(split_dashes(line).1);
+            None
+        }
+        Err(rule) => {
+            let args = args.unwrap_or("");
+            sources.args = Source::args(args);
+            let token = boot::COMMAND_LINE;
+            let rule = Rule::Is(rule);
+            let none = args.trim_ascii().is_empty();
+            none.then_some(PlanError { token, rule })
+        }
+    };
+    let broken = broken.or(unread);
     let (_, end) = go(entered, sources, Some(&mut notes), broken);
     boot::end(end.unwrap_or(End::Poweroff))
 }
@@ -121,25 +135,26 @@ fn go(
     let Some(log) = shm::private(BURST) else {
         return (Outcome::Bad, None);
     };
-    let console = match boot.and_then(|boot| boot.console) {
-        Some(path) => Sink::open(path).ok(),
-        None if pid1 => Sink::open("/dev/console").ok(),
-        None => None,
-    };
-    let console = console.or_else(|| {
-        let stdout = rustix::io::dup(sys::stdout()).ok()?;
-        Some(Sink::from_fd(stdout))
-    });
-    let Some(console) = console else {
+    let mut consoles: Vec<Sink, CONSOLES> = Vec::new();
+    match boot.and_then(|boot| boot.console) {
+        Some(path) => consoles.extend(Sink::open(path).ok()),
+        None if pid1 => open_consoles(&mut consoles),
+        None => {}
+    }
+    if consoles.is_empty() {
+        let stdout = rustix::io::dup(sys::stdout()).ok();
+        consoles.extend(stdout.map(Sink::from_fd));
+    }
+    if consoles.is_empty() {
         return (Outcome::Bad, None);
-    };
-    let mut out = Output::new(console, stream(), log);
+    }
+    let mut out = Output::new(consoles, stream(), log);
     out.send = pid1;
     let level = if pid1 { boot::quieten() } else { None };
     let (outcome, end) = match parsed {
         Ok(plan) => {
             let end = plan.boot.end;
-            (with_plan(entered, &plan, notes, &mut out), end)
+            (with_plan(entered, &sources, &plan, notes, &mut out), end)
         }
         Err(error) => (refuse(&error, &mut out), None),
     };
@@ -150,6 +165,22 @@ fn go(
         let _restored = sys::set_console_level(level);
     }
     (outcome, end)
+}
+
+/// Opens the kernel's consoles. `/dev/console` is the last that the command
+/// line names, which need not be the one that somebody reads.
+fn open_consoles(consoles: &mut Vec<Sink, CONSOLES>) {
+    consoles.extend(Sink::open("/dev/console").ok());
+    let mut buf = [0; 256];
+    let active = "/sys/class/tty/console/active";
+    let names = read_file(active, &mut buf).unwrap_or("").trim_ascii();
+    let others = around_last(names, b' ').map_or("", |(others, _)| others);
+    for name in others.split_ascii_whitespace() {
+        if let Ok(sink) = Sink::open(&path(format_args!("/dev/{name}"))) {
+            // The kernel has eight consoles at most.
+            let _room = consoles.push(sink);
+        }
+    }
 }
 
 /// A name for this boot's stream: the time, which differs between boots
@@ -181,6 +212,7 @@ fn refuse(error: &PlanError<'_>, out: &mut Output<'_>) -> Outcome {
 
 fn with_plan(
     entered: u64,
+    sources: &Sources<'_>,
     plan: &Plan<'_>,
     notes: Option<&mut String<256>>,
     out: &mut Output<'_>,
@@ -213,8 +245,9 @@ fn with_plan(
     }
     let apart = out.records.is_some();
     out.burst = boot.burst.unwrap_or(if apart { 1 } else { 2 });
-    let mut machine = machine::probe(boot.progress.unwrap_or(apart));
-    if let Err(error) = fits(plan, &machine) {
+    let mut machine = machine::probe(pid1, boot.progress.unwrap_or(apart));
+    let fits = fits(plan, &machine);
+    if let Err(error) = fits.and_then(|()| reserve(plan, &machine)) {
         return refuse(&error, out);
     }
     sys::block_signals(&[sys::SIGCHLD, sys::SIGINT, sys::SIGTERM]);
@@ -228,7 +261,10 @@ fn with_plan(
         let _cut = writeln!(Cut(notes), "the supervisor has no priority");
     }
     hello(entered, plan, pid1, notes, &machine, out);
+    send_plan(sources, out);
+    out.flush();
     out.line(format_args!("KTAP version 1"));
+    say_plan(sources, out);
     out.line(format_args!("1..{}", u32::from(plan.len())));
     if let Some(what) = boot.scx {
         let scheduler = Scheduler::load(what, &machine.features);
@@ -287,7 +323,7 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
             };
             let leaf = run.leaf(group).unwrap_or_default();
             let confined = leaf.cpus().unwrap_or(machine.cpus);
-            if confined.and(&machine.cpus) != confined {
+            if confined.and(&machine.online) != confined {
                 return refuse(
                     "its cpuset.cpus names CPUs this machine does \
                                not have",
@@ -307,7 +343,8 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
                                or not in its cpuset.mems",
                 );
             }
-            let usable = run.usable(group, &machine.cpus);
+            let usable = run.usable(group, &machine.cpus, &machine.online);
+            let named = run.usable(group, &machine.online, &machine.online);
             let workers = group.workers(usable.len())?;
             let mems = run.mems(group, &allowed);
             let fit = Fit { workers, mems };
@@ -319,9 +356,9 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
                 }
             }
             let there = match group.intent() {
-                Affinity::Exact(cpus) => cpus.and(&usable) == cpus,
+                Affinity::Exact(cpus) => cpus.and(&named) == cpus,
                 Affinity::RandomSubset { from, .. } => {
-                    !from.and(&usable).is_empty()
+                    !from.and(&named).is_empty()
                 }
                 Affinity::NumaNode(node) => cpus_of_node(node)
                     .is_some_and(|cpus| !cpus.and(&usable).is_empty()),
@@ -365,7 +402,7 @@ fn hello(
         kernel_build: uname.version().to_str().unwrap_or(""),
         machine: uname.machine().to_str().unwrap_or(""),
         pid1,
-        cpus: machine.cpus.len(),
+        cpus: machine.online.len(),
         nodes: shape.nodes,
         llcs: shape.llcs,
         cores: shape.cores,
@@ -382,11 +419,35 @@ fn hello(
         absent: Lines(absent.trim_ascii_end()),
         notes: Lines(notes.trim_ascii_end()),
     }));
-    let mut tokens: String<8192> = String::new();
-    for token in plan.tokens() {
-        let _cut = writeln!(Cut(&mut tokens), "{}", token.text);
+}
+
+/// Sends the plan's words, in as many records as they need.
+fn send_plan(sources: &Sources<'_>, out: &mut Output<'_>) {
+    let mut lines: String<8192> = String::new();
+    let mut send = |lines: &mut String<8192>| {
+        let tokens = Lines(lines.trim_ascii_end());
+        out.record(&Record::Plan(record::Plan { tokens }));
+        lines.clear();
+    };
+    for (before, word) in sources.words() {
+        // A word is far shorter than this.
+        if lines.len() + before.len() + word.len() + 1 > lines.capacity() {
+            send(&mut lines);
+        }
+        let _fits = writeln!(lines, "{before}{word}");
     }
-    let tokens = Lines(tokens.trim_ascii_end());
-    out.record(&Record::Plan(record::Plan { tokens }));
-    out.flush();
+    send(&mut lines);
+}
+
+/// Prints the words that were given, for whoever has no records.
+fn say_plan(sources: &Sources<'_>, out: &Output<'_>) {
+    let mut line: String<256> = String::new();
+    for word in sources.given() {
+        if line.len() + word.len() + 1 > 100 && !line.is_empty() {
+            out.line(format_args!("# plan:{line}"));
+            line.clear();
+        }
+        let _cut = write!(Cut(&mut line), " {word}");
+    }
+    out.line(format_args!("# plan:{line}"));
 }

@@ -1,8 +1,10 @@
 //! What only PID 1 does: mounts, kernel settings, the end of the machine.
 
-use crate::kit::text::{path, read_file, word, write_file};
+use crate::kit::shm;
+use crate::kit::text::{path, read_bytes, read_file, word, write_file};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::End;
+use crate::plan::token::LOST;
 use crate::sys;
 use core::ffi::CStr;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
@@ -31,6 +33,39 @@ pub fn mounts() -> impl Iterator<Item = &'static str> {
             Err(_) => kind.to_str().ok(),
         }
     })
+}
+
+/// Where the kernel shows its command line.
+pub const COMMAND_LINE: &str = "/proc/cmdline";
+/// Longest command line: a boot configuration of 32 KiB makes up to so much.
+const LONGEST: usize = 1 << 20;
+
+/// The kernel's command line. A byte that is no text has become a control
+/// character, so that the words beside it can be read, and one of ours with
+/// it is refused.
+///
+/// # Errors
+///
+/// Why it is not there.
+pub fn command_line() -> Result<&'static str, &'static str> {
+    let room = shm::private(LONGEST).ok_or("there is no memory to read it")?;
+    let len = match read_bytes(COMMAND_LINE, room) {
+        Some(bytes) => bytes.len(),
+        None => {
+            return Err(
+                "it cannot be read, and no plan came as arguments behind --",
+            );
+        }
+    };
+    if len == LONGEST {
+        return Err("it is longer than 1 MiB");
+    }
+    let line = room.get_mut(..len).unwrap_or_default();
+    while let Err(error) = core::str::from_utf8(line) {
+        line[error.valid_up_to()] = LOST;
+    }
+    // Nothing but text is left.
+    Ok(core::str::from_utf8(line).unwrap_or(""))
 }
 
 /// Longest list of packed modules.

@@ -3,7 +3,7 @@
 use crate::attr::mempolicy::MemPolicy;
 use crate::attr::{Affinity, InGrammar};
 use crate::counters::{BAD_TAINT, pieces};
-use crate::figures::{self, PIECE, Percent, total};
+use crate::figures::{self, PIECE, Percent, hists_of, total};
 use crate::judge::{Found, judge_expects};
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::{Histogram, Sparse, Summary, percentile};
@@ -15,20 +15,27 @@ use crate::kmsg::{Kmsg, Next, is_incident};
 use crate::output::Output;
 use crate::plan::Run;
 use crate::record::{
-    self, CallError, Effective, Exit, Lines, Metrics, Record, TaskCounters,
-    Verdict,
+    self, CallError, Effective, Exit, Lines, MAX_RECORD, Metrics, Record,
+    TaskCounters, Verdict,
 };
 use crate::supervisor::{Findings, decode_exit};
 use crate::worker::Crew;
 use crate::workload::{Hist, Kind, Unit, Value};
+use core::cmp::Reverse;
 use core::fmt::{self, Arguments, Write};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use heapless::String;
 use heapless::string::StringView;
+use heapless::{String, Vec};
 
 /// Kernel messages attached to one run, at most; incidents come first in
 /// importance but lines come in order, so the rest is counted as dropped.
 const MESSAGES: u32 = 64;
+
+/// Most bytes of a histogram's buckets: a record, less its other fields. Those
+/// below an hour are 2,368, so they have 6 bytes each.
+const HIST: usize = MAX_RECORD - 512;
+/// Roles of one type, at most.
+const ROLES: usize = 8;
 
 /// A run that was carried out.
 #[derive(Debug)]
@@ -52,6 +59,31 @@ pub struct Measured<'r> {
     /// The kernel's log, standing where the run began.
     pub kmsg: Option<&'r Kmsg>,
 }
+
+impl Measured<'_> {
+    /// Whether so many of a group's tasks had left their loop before the
+    /// measured window. A program may end when it likes.
+    fn missed(&self, crew: &Crew<'_>, many: Many) -> bool {
+        let ended = |slot: &Slot| (1..self.begin).contains(&load(&slot.end_ns));
+        let mut slots = crew.slots.iter();
+        self.ready
+            && !crew.is_tended()
+            && match many {
+                Many::All => slots.all(ended),
+                Many::Any => slots.any(ended),
+            }
+    }
+}
+
+/// How many of several.
+#[derive(Clone, Copy)]
+enum Many {
+    All,
+    Any,
+}
+
+/// Of workers that had left their loops before the measured window.
+const ENDED_EARLY: &str = "ENDED_EARLY";
 
 /// Names of a run's work types, joined by `+`.
 #[must_use]
@@ -93,8 +125,14 @@ pub fn finished(
     findings: &mut Findings,
     out: &mut Output<'_>,
 ) {
+    let mut crews = measured.crews.iter();
+    if crews.all(|crew| measured.missed(crew, Many::All)) {
+        // There is no time that its counts could be divided by.
+        findings.add(Verdict::Skip, format_args!("{ENDED_EARLY}"));
+        return skipped(measured.run, measured.number, findings, out);
+    }
     for crew in measured.crews {
-        judge(crew, measured.ready, findings);
+        judge(crew, measured, findings);
     }
     if measured.taint & BAD_TAINT != 0 {
         let taint = measured.taint;
@@ -171,7 +209,7 @@ fn result_line(
     }
     // The kernel's lines land between the pieces that a serial port takes,
     // the first of which then has the verdict whole.
-    out.console.drain();
+    out.drain_consoles();
     let n = u32::from(number) + 1;
     let first = findings.reasons.lines().next().unwrap_or("");
     let (ok, result, why) = match findings.verdict {
@@ -184,12 +222,19 @@ fn result_line(
     out.case(format_args!("{name}"), result, wall_ns, "ns");
 }
 
-fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
+fn judge(crew: &Crew<'_>, measured: &Measured<'_>, findings: &mut Findings) {
     let work = crew.group.work.row().name;
+    let ready = measured.ready;
     for index in 0..crew.workers {
         for slot in crew.tasks_of(index) {
             judge_task(slot, format_args!("{work} worker {index}"), findings);
         }
+    }
+    judge_calls(crew, findings);
+    if measured.missed(crew, Many::Any) {
+        // Its figures are those of the warm-up.
+        let reason = format_args!("{ENDED_EARLY}: {work}");
+        findings.add(Verdict::Degraded, reason);
     }
     let progress = sum(crew.slots, |slot| &slot.work_units);
     let counted = crew.slots.iter().all(Slot::counted);
@@ -204,6 +249,38 @@ fn judge(crew: &Crew<'_>, ready: bool, findings: &mut Findings) {
             _ => findings.add(Verdict::Degraded, format_args!("NO_UNITS")),
         }
     }
+}
+
+/// Whatever else a type counted: if none of the calls that it is for worked,
+/// it did not do what it is for.
+fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
+    let row = crew.group.work.row();
+    for &op in row.calls {
+        let (mut tries, mut failed, mut errno) = (0, 0, 0);
+        for slot in crew.slots {
+            let (count, last) = slot.failures_of(op);
+            tries += slot.tries_of(op);
+            failed += count;
+            errno = if count > 0 { last } else { errno };
+        }
+        let (verdict, what) = match failed {
+            0 => continue,
+            all if all >= tries => (Verdict::Fail, "FAIL"),
+            most if most > tries / 2 => (Verdict::Degraded, "FAILED"),
+            _ => continue,
+        };
+        let (call, work) = (op.name(), row.name);
+        findings.add(
+            verdict,
+            format_args!(
+                "{what}({call}, {errno}): {failed} of {tries} calls of {work}"
+            ),
+        );
+    }
+}
+
+fn load(cell: &AtomicU64) -> u64 {
+    cell.load(Relaxed)
 }
 
 fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
@@ -277,6 +354,7 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         work_units: sum(crew.slots, |slot| &slot.work_units),
         nowait: sum(crew.slots, |slot| &slot.nowait),
         counted: crew.slots.iter().all(Slot::counted),
+        stale: sum(crew.slots, |slot| &slot.stale),
     }));
 }
 
@@ -370,7 +448,6 @@ pub fn with_worker(
     index: u32,
     take: &mut dyn FnMut(&record::Worker<'_>),
 ) {
-    let load = |cell: &AtomicU64| cell.load(Relaxed);
     let tasks = crew.tasks_of(index);
     let Some(own) = tasks.first() else {
         return;
@@ -410,6 +487,7 @@ pub fn with_worker(
             0 => None,
             told => Some(told == 2),
         },
+        timer_slack_ns: load(&own.timer_slack).checked_sub(1),
     });
     let pos = index % crew.size;
     let begin = load(&own.begin_ns);
@@ -439,6 +517,7 @@ pub fn with_worker(
         completed: tasks.iter().all(|slot| slot.state() == State::Done),
         exit: decode_exit(own.exit.load(Relaxed)),
         counted: tasks.iter().all(Slot::counted),
+        stale: sum(tasks, |slot| &slot.stale),
     });
 }
 
@@ -506,20 +585,7 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
     for hist in row.hists {
         total(crew, hist.at(), sum);
         let summary = sum.summary();
-        let mut buf = [0; 8192];
-        let len = Sparse::encode(sum.occupied(), &mut buf).unwrap_or(0);
-        out.record(&Record::Hist(record::Hist {
-            run: measured.number,
-            group: crew.number,
-            name: hist.name,
-            rule: hist.rule,
-            unit: hist.unit.name(),
-            count: summary.count,
-            sum_ns: summary.sum_ns,
-            min_ns: summary.min_ns,
-            max_ns: summary.max_ns,
-            buckets: &buf[..len],
-        }));
+        histogram(measured, crew, (hist, None), sum, out);
         if summary.count > 0 {
             let mut text: String<160> = String::new();
             let case = |what: &str, value| {
@@ -531,6 +597,9 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
             let text = text.trim_ascii_end();
             out.line(format_args!("# {name}: {} {text}", hist.name));
         }
+    }
+    for hist in row.hists {
+        by_worker(measured, crew, hist, sum, out);
     }
     let mut text: String<1024> = String::new();
     figures::metrics(crew, |name, value| {
@@ -548,6 +617,75 @@ fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         pair(&mut text, name, &sum);
         metrics(&text);
     });
+}
+
+/// Sends a histogram, of a group or of a worker.
+fn histogram(
+    measured: &Measured<'_>,
+    crew: &Crew<'_>,
+    (hist, worker): (&Hist, Option<u32>),
+    samples: &Histogram,
+    out: &mut Output<'_>,
+) {
+    let summary = samples.summary();
+    let mut buf = [0; HIST];
+    let len = Sparse::encode(samples.occupied(), &mut buf).unwrap_or(0);
+    out.record(&Record::Hist(record::Hist {
+        run: measured.number,
+        group: crew.number,
+        name: hist.name,
+        rule: hist.rule,
+        unit: hist.unit.name(),
+        count: summary.count,
+        sum_ns: summary.sum_ns,
+        min_ns: summary.min_ns,
+        max_ns: summary.max_ns,
+        buckets: &buf[..len],
+        worker,
+    }));
+}
+
+/// Sends a histogram worker by worker; where records are on the console, only
+/// wakes, and only those of the worker with the largest sample and of the one
+/// with the fewest. Roles that take no such samples are left out.
+fn by_worker(
+    measured: &Measured<'_>,
+    crew: &Crew<'_>,
+    hist: &Hist,
+    one: &Histogram,
+    out: &mut Output<'_>,
+) {
+    if crew.workers < 2 {
+        return;
+    }
+    let of = |worker| {
+        let mine = hists_of(crew, hist.at(), worker).map(Histogram::summary);
+        mine.fold((0, 0), |(count, max), s| {
+            (count + s.count, s.max_ns.max(max))
+        })
+    };
+    let row = crew.group.work.row();
+    let role = |worker| (row.role)(&crew.group.work, worker % crew.size);
+    let mut roles: Vec<&str, ROLES> = Vec::new();
+    for worker in (0..crew.workers).filter(|&worker| of(worker).0 > 0) {
+        if !roles.contains(&role(worker)) {
+            // A type has no more roles.
+            let _room = roles.push(role(worker));
+        }
+    }
+    let takers = || (0..crew.workers).filter(|&w| roles.contains(&role(w)));
+    let worst = takers().max_by_key(|&w| (of(w).1, Reverse(w)));
+    let least = takers().min_by_key(|&w| of(w).0);
+    let all = out.records.is_some();
+    let shown = |w: &u32| {
+        let named = [worst, least].contains(&Some(*w));
+        all || hist.rule.is_some() && named
+    };
+    for worker in takers().filter(shown) {
+        one.clear();
+        hists_of(crew, hist.at(), worker).for_each(|h| h.add_to(one));
+        histogram(measured, crew, (hist, Some(worker)), one, out);
+    }
 }
 
 /// The percentiles of a histogram that go to the console, and its largest

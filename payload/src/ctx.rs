@@ -13,12 +13,14 @@ mod exec;
 pub mod lanes;
 mod measure;
 mod memory;
-mod mutex;
+pub mod mutex;
 mod packet;
 mod signals;
+mod wait;
 
 use crate::attr::Policy;
 use crate::cgroup::Base;
+use crate::kit::alarm::Alarm;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
 use crate::kit::cpus::Cpus;
@@ -42,17 +44,17 @@ use rand_core::SeedableRng;
 use rand_xoshiro::SplitMix64;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{
-    futex, sched_getaffinity, sched_getcpu, sched_setaffinity, sched_yield,
+    current_timer_slack, futex, sched_getaffinity, sched_getcpu,
+    sched_setaffinity, sched_yield,
 };
+use wait::Switches;
 
 /// Spin steps between two checkpoints.
 const CHECKPOINT_STEPS: u64 = 1024;
 /// Spin steps between two looks at the clock in [`Ctx::burn`].
 const BURN_STEPS: u64 = 256;
-/// No blocking call lasts longer, so that a lost stop signal costs little.
-const MAX_BLOCK_NS: u64 = 100 * MILLISECOND;
 
 /// Everything a worker is given.
 #[derive(Debug, Clone, Copy)]
@@ -94,6 +96,8 @@ pub struct Given<'r> {
     pub rd_sample: u32,
     /// The kernel has the sched_ext class.
     pub sched_ext: bool,
+    /// Ends the recording of kernel events at a sample above the limit.
+    pub alarm: Option<Alarm<'r>>,
     /// Where cgroups can be made.
     pub cgroups: Option<&'r Base>,
     /// The end of the pipe ring this position reads.
@@ -113,17 +117,11 @@ pub struct Ctx<'r> {
     cpu_read_ns: u64,
     cpu_read_at: u64,
     delay_steps: u32,
+    /// What is known of voluntary context switches and of the time a pipe
+    /// takes.
+    switches: Switches,
     /// Where the type's own memory is, for `numa_maps`.
     region: Range<usize>,
-}
-
-/// What a blocking wait found.
-#[derive(Debug, Clone, Copy)]
-pub struct Wakeup {
-    /// When it last began to block, in ns; `None` if it never had to.
-    pub block_ns: Option<u64>,
-    /// When it ran again, in ns.
-    pub run_ns: u64,
 }
 
 impl<'r> Ctx<'r> {
@@ -139,6 +137,7 @@ impl<'r> Ctx<'r> {
             cpu_read_ns: 0,
             cpu_read_at: 0,
             delay_steps: 0,
+            switches: Switches::UNKNOWN,
             region: 0..0,
         }
     }
@@ -175,6 +174,7 @@ impl<'r> Ctx<'r> {
     fn begin(&mut self) {
         let slot = self.given.slot;
         slot.kernel_begin.store(&task::read_own());
+        self.switches = Switches::UNKNOWN;
         let cpu = clock::thread_cpu();
         let now = now();
         slot.restart(now, cpu);
@@ -371,8 +371,10 @@ impl<'r> Ctx<'r> {
     /// Counts an iteration that ended at `now`, which is a checkpoint.
     pub fn iteration_at(&mut self, now: u64) {
         add(&self.given.slot.iterations, 1);
-        self.checkpoint_at(now);
-        self.follow();
+        self.keep_books(now);
+        if self.given.control.phase.load(Relaxed) != self.phase {
+            self.follow();
+        }
     }
 
     /// Counts an iteration that ends here.
@@ -409,29 +411,16 @@ impl<'r> Ctx<'r> {
     }
 
     fn record_at(&self, hist: usize, ns: u64) {
-        self.given.hists[hist].record(ns);
-    }
-
-    /// Records a wake: from `stamp` to running, if the task had blocked by
-    /// then; otherwise it counts as a wake without waiting.
-    #[inline(always)]
-    pub fn record_wake(&self, hist: &Hist, wakeup: &Wakeup, stamp: u64) {
-        self.record_wake_at(hist.at(), wakeup, stamp);
-    }
-
-    fn record_wake_at(&self, hist: usize, wakeup: &Wakeup, stamp: u64) {
-        match wakeup.block_ns {
-            Some(block) if stamp >= block => {
-                self.record_at(hist, wakeup.run_ns.saturating_sub(stamp));
-            }
-            _ => self.nowait(),
+        let over = self.given.hists[hist].record(ns);
+        if let Some(alarm) = self.given.alarm.filter(|_| over) {
+            alarm.ring(ns);
         }
     }
 
-    /// Counts a wake for which the task had not blocked.
+    /// Counts a call that [`Ctx::failed`] is told of if it fails.
     #[inline]
-    pub fn nowait(&self) {
-        add(&self.given.slot.nowait, 1);
+    pub fn tried(&self, op: Op) {
+        self.given.slot.count_try(op);
     }
 
     /// Counts a failed call.
@@ -441,27 +430,50 @@ impl<'r> Ctx<'r> {
 
     /// The books of a moment in which the task runs: gaps and CPUs.
     pub fn checkpoint_at(&mut self, now: u64) {
+        self.keep_books(now);
+    }
+
+    /// What is rare in it has functions of its own: this is a part of every
+    /// iteration that is measured.
+    #[inline(always)]
+    fn keep_books(&mut self, now: u64) {
         let gap = now.saturating_sub(self.last_ns);
         self.last_ns = now;
         self.sample_cpu();
         let slot = self.given.slot;
         if gap > slot.max_gap_ns.load(Relaxed) {
-            slot.max_gap_ns.store(gap, Relaxed);
-            let cpu = u32::try_from(self.last_cpu).unwrap_or(u32::MAX);
-            slot.max_gap_cpu.store(cpu, Relaxed);
-            slot.max_gap_at_ns.store(now, Relaxed);
+            self.longest_gap(gap, now);
         }
+        if gap > slot.max_cpu_gap_ns.load(Relaxed)
+            || now - self.cpu_read_at > MILLISECOND
+        {
+            self.read_cpu_time(gap, now);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn longest_gap(&self, gap: u64, now: u64) {
+        let slot = self.given.slot;
+        slot.max_gap_ns.store(gap, Relaxed);
+        let cpu = u32::try_from(self.last_cpu).unwrap_or(u32::MAX);
+        slot.max_gap_cpu.store(cpu, Relaxed);
+        slot.max_gap_at_ns.store(now, Relaxed);
+    }
+
+    /// CPU time is a system call, so it is read at most once a millisecond, or
+    /// when this gap could be the longest; the gap is then known from above to
+    /// within that millisecond.
+    #[cold]
+    #[inline(never)]
+    fn read_cpu_time(&mut self, gap: u64, now: u64) {
+        let slot = self.given.slot;
         let longest = slot.max_cpu_gap_ns.load(Relaxed);
-        if gap > longest || now - self.cpu_read_at > MILLISECOND {
-            // CPU time is a system call, so it is read at most once a
-            // millisecond, or when this gap could be the longest; the gap
-            // is then known from above to within that millisecond.
-            let cpu = clock::thread_cpu();
-            let used = cpu.saturating_sub(self.cpu_read_ns).min(gap);
-            slot.max_cpu_gap_ns.store(longest.max(used), Relaxed);
-            slot.cpu_end_ns.store(cpu, Relaxed);
-            (self.cpu_read_at, self.cpu_read_ns) = (now, cpu);
-        }
+        let cpu = clock::thread_cpu();
+        let used = cpu.saturating_sub(self.cpu_read_ns).min(gap);
+        slot.max_cpu_gap_ns.store(longest.max(used), Relaxed);
+        slot.cpu_end_ns.store(cpu, Relaxed);
+        (self.cpu_read_at, self.cpu_read_ns) = (now, cpu);
     }
 
     /// The task has slept of its own will until `now`: no gap.
@@ -470,12 +482,17 @@ impl<'r> Ctx<'r> {
         self.last_ns = now;
     }
 
-    #[inline]
+    #[inline(always)]
     fn sample_cpu(&mut self) {
         let cpu = sched_getcpu();
-        if cpu == self.last_cpu {
-            return;
+        if cpu != self.last_cpu {
+            self.moved_to(cpu);
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn moved_to(&mut self, cpu: usize) {
         let slot = self.given.slot;
         if self.last_cpu != usize::MAX {
             add(&slot.migrations_seen, 1);
@@ -484,7 +501,8 @@ impl<'r> Ctx<'r> {
         slot.saw_cpu(cpu);
     }
 
-    /// `n` spin steps, one work unit each, with checkpoints in between.
+    /// `n` spin steps, one work unit each, with checkpoints in between. Ends
+    /// early at the stop.
     #[inline]
     pub fn spin(&mut self, n: u64) {
         let mut left = n;
@@ -493,6 +511,9 @@ impl<'r> Ctx<'r> {
             left -= CHECKPOINT_STEPS;
             self.units(CHECKPOINT_STEPS);
             self.checkpoint_at(now());
+            if self.stop() {
+                return;
+            }
         }
         spin_steps(left);
         self.units(left);
@@ -532,8 +553,14 @@ impl<'r> Ctx<'r> {
     }
 
     /// Sleeps until `deadline_ns`. Returns when it ran again, or `None` if a
-    /// signal came first.
+    /// signal or the stop came first.
     pub fn sleep_until(&mut self, deadline_ns: u64) -> Option<u64> {
+        // Its signal may have come while the task ran, and the next one is
+        // 20 ms away.
+        if self.stop() {
+            return None;
+        }
+        self.tried(Op::ClockNanosleep);
         let slept = clock::sleep_until(deadline_ns);
         let now = now();
         self.resumed_at(now);
@@ -549,18 +576,20 @@ impl<'r> Ctx<'r> {
     }
 
     /// Sleeps to the end of a period that began at `begun`, through signals
-    /// but the stop, and records how late it ran again. Returns that end,
-    /// which is never rebased; a period of 0 makes no call.
+    /// but the stop, and records how late it ran again. Returns that end; ends
+    /// that have passed are left out and counted. A period of 0 makes no call.
     pub fn sleep_period(
         &mut self,
         begun: u64,
         period_ns: u64,
         late: Option<&Hist>,
+        overruns: &Metric,
     ) -> u64 {
-        let end = begun + period_ns;
         if period_ns == 0 {
-            return end;
+            return begun;
         }
+        let (end, passed) = clock::next_deadline(begun, period_ns, now());
+        self.metric(overruns, passed);
         loop {
             let woken = self.sleep_until(end);
             if let (Some(ran), Some(late)) = (woken, late) {
@@ -572,121 +601,10 @@ impl<'r> Ctx<'r> {
         }
     }
 
-    /// Waits while `word` holds `value`. `None` if the stop came first.
-    pub fn wait_while(&mut self, word: &Word, value: u32) -> Option<Wakeup> {
-        self.wait_until(word, |seen| seen != value)
-    }
-
-    /// Waits until `word` holds what `done` accepts. `None` if the stop came
-    /// first.
-    pub fn wait_until(
-        &mut self,
-        word: &Word,
-        done: impl Fn(u32) -> bool,
-    ) -> Option<Wakeup> {
-        let mut block_ns = None;
-        loop {
-            let seen = word.get();
-            if done(seen) {
-                let run_ns = match block_ns {
-                    Some(_) => self.last_ns,
-                    None => now(),
-                };
-                return Some(Wakeup { block_ns, run_ns });
-            }
-            if self.stop() {
-                return None;
-            }
-            block_ns = Some(now());
-            self.block_on(word, seen, MAX_BLOCK_NS);
-        }
-    }
-
-    /// Blocks once on `word` while it holds `value`; returns when it ran
-    /// again. It may return early for any reason.
-    pub fn block_on(
-        &mut self,
-        word: &Word,
-        value: u32,
-        timeout_ns: u64,
-    ) -> u64 {
-        let timeout = clock::timespec(timeout_ns.min(MAX_BLOCK_NS));
-        let result =
-            futex::wait(&word.0, self.futex_flags(), value, Some(&timeout));
-        let now = now();
-        self.resumed_at(now);
-        match result {
-            Ok(()) | Err(Errno::AGAIN | Errno::INTR | Errno::TIMEDOUT) => {}
-            Err(errno) => self.failed(Op::FutexWait, errno),
-        }
-        now
-    }
-
-    /// Wakes up to `n` waiters of `word`; returns how many.
-    pub fn wake(&self, word: &Word, n: u32) -> u64 {
-        // The kernel takes a signed count.
-        let n = n.min(i32::MAX.unsigned_abs());
-        match futex::wake(&word.0, self.futex_flags(), n) {
-            Ok(woken) => woken as u64,
-            Err(errno) => {
-                self.failed(Op::FutexWake, errno);
-                0
-            }
-        }
-    }
-
-    fn futex_flags(&self) -> futex::Flags {
-        match self.given.private {
-            true => futex::Flags::PRIVATE,
-            false => futex::Flags::empty(),
-        }
-    }
-
-    /// Writes one byte to the next position's pipe.
-    ///
-    /// # Errors
-    ///
-    /// The partner is gone, or the type declares no pipes.
-    pub fn pipe_write(&self) -> Result<(), Stop> {
-        let pipe = self.given.pipe_out.ok_or(NO_PIPE)?;
-        loop {
-            match rustix::io::write(pipe, &[0]) {
-                Ok(_) => return Ok(()),
-                Err(Errno::INTR) if self.stop() => return Ok(()),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno).call(Op::Write.name()),
-            }
-        }
-    }
-
-    /// Reads one byte from its own pipe, blocking. `None` at the stop.
-    ///
-    /// # Errors
-    ///
-    /// The partner is gone, or the type declares no pipes.
-    pub fn pipe_read(&mut self) -> Result<Option<Wakeup>, Stop> {
-        let pipe = self.given.pipe_in.ok_or(NO_PIPE)?;
-        loop {
-            let block_ns = now();
-            let result = rustix::io::read(pipe, &mut [0; 1]);
-            let run_ns = now();
-            self.resumed_at(run_ns);
-            match result {
-                Ok(1) => {
-                    let block_ns = Some(block_ns);
-                    return Ok(Some(Wakeup { block_ns, run_ns }));
-                }
-                Ok(_) | Err(Errno::INTR) if self.stop() => return Ok(None),
-                Ok(_) => return Err(Errno::PIPE).call(Op::Read.name()),
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno).call(Op::Read.name()),
-            }
-        }
-    }
-
     /// Forks a child that writes the time of its first instruction into
     /// `born` and exits. `None` if the fork failed, which is counted.
     pub fn fork_exit(&self, born: &Stamp) -> Option<Pid> {
+        self.tried(Op::Clone);
         match sys::fork() {
             Ok(Some(child)) => Some(child),
             Ok(None) => {
@@ -700,13 +618,18 @@ impl<'r> Ctx<'r> {
         }
     }
 
-    /// Waits for that child; whether it was reaped.
+    /// Waits for that child, which the stop ends; whether it was reaped.
     pub fn reap(&mut self, child: Pid) -> bool {
+        self.tried(Op::Wait4);
         loop {
             let result = sys::reap(child, false);
             self.resumed_at(now());
             match result {
                 Ok(_) => return true,
+                Err(Errno::INTR) if self.stop() => {
+                    // One that is gone already is as good.
+                    let _gone = kill_process(child, Signal::KILL);
+                }
                 Err(Errno::INTR) => {}
                 Err(errno) => {
                     self.failed(Op::Wait4, errno);
@@ -715,29 +638,7 @@ impl<'r> Ctx<'r> {
             }
         }
     }
-
-    /// W4: runs `step`, and on every `rd_sample`-th call records by how much
-    /// this task's `run_delay` grew over it.
-    pub fn run_delay_over<T>(
-        &mut self,
-        hist: &Hist,
-        step: impl FnOnce(&mut Self) -> T,
-    ) -> T {
-        self.delay_steps += 1;
-        if self.delay_steps < self.given.rd_sample {
-            return step(self);
-        }
-        self.delay_steps = 0;
-        let before = task::own_run_delay();
-        let result = step(self);
-        if let (Some(before), Some(after)) = (before, task::own_run_delay()) {
-            self.record(hist, after.saturating_sub(before));
-        }
-        result
-    }
 }
-
-const NO_PIPE: Stop = Stop::fail(&"the type's row declares no pipes");
 
 /// `n` times an opaque increment and the CPU's relax hint.
 #[inline]
@@ -750,6 +651,7 @@ pub fn spin_steps(n: u64) {
 }
 
 pub use exec::Program;
+pub use wait::{Sleep, Token, Waited};
 
 /// Tells the supervisor that this task has finished its set-up, or failed.
 pub fn arrive(control: &Control) {
@@ -784,6 +686,8 @@ pub fn effective(slot: &Slot, sched_ext: bool) {
         Some(true) => 2,
     };
     slot.ext_enabled.store(ext, Relaxed);
+    let slack = current_timer_slack().map_or(0, |ns| ns.saturating_add(1));
+    slot.timer_slack.store(slack, Relaxed);
 }
 
 /// Wakes everyone who waits on a word shared between processes.

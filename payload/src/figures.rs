@@ -308,6 +308,18 @@ pub fn total(crew: &Crew<'_>, index: usize, into: &Histogram) {
     mine.step_by(row.hists.len()).for_each(|h| h.add_to(into));
 }
 
+/// The histograms of this index that the tasks of one worker have.
+pub fn hists_of<'r>(
+    crew: &'r Crew<'_>,
+    index: usize,
+    worker: u32,
+) -> impl Iterator<Item = &'r Histogram> {
+    let (each, lanes) = (crew.group.work.row().hists.len(), crew.lanes);
+    let first = (worker * lanes) as usize * each + index;
+    let mine = crew.hists.iter().skip(first).step_by(each.max(1));
+    mine.take(lanes as usize)
+}
+
 /// A percentile by name, from tenths of a percent: `p50`, `p99.9`.
 #[derive(Debug, Clone, Copy)]
 pub struct Percent(pub u16);

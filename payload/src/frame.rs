@@ -42,6 +42,12 @@ impl StreamId {
     pub fn new(seed: u32) -> Self {
         Self(seed & 0xff_ffff)
     }
+
+    /// Its number.
+    #[must_use]
+    pub fn number(self) -> u32 {
+        self.0
+    }
 }
 
 impl fmt::Display for StreamId {

@@ -1,7 +1,7 @@
 //! What workloads share.
 
+pub mod alarm;
 pub mod block;
-pub mod cache;
 pub mod cells;
 pub mod clock;
 pub mod cpus;
@@ -11,8 +11,6 @@ pub mod handled;
 pub mod histogram;
 pub mod lane_queue;
 pub mod list;
-pub mod lz;
-pub mod matrix;
 pub mod memory;
 pub mod named;
 pub mod packet;
@@ -26,3 +24,4 @@ pub mod slot;
 pub mod steer;
 pub mod task;
 pub mod text;
+pub mod wakes;

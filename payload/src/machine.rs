@@ -2,6 +2,7 @@
 
 use crate::cgroup::Base;
 use crate::ctx::spin_steps;
+use crate::inherit::Inheritance;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::Histogram;
@@ -12,6 +13,7 @@ use crate::topology::{Topology, online_nodes};
 use crate::{kmsg::Kmsg, probe::Feature};
 use core::hint::black_box;
 use heapless::{String, Vec};
+use rustix::process::getpid;
 use rustix::thread::{CapabilitySet, capabilities, sched_getaffinity};
 
 /// What sysfs and a few trials say.
@@ -101,7 +103,11 @@ fn record_ps() -> u32 {
         return 0;
     };
     let samples = 0..256_u64;
-    let trial = || samples.clone().for_each(|n| hist.record(black_box(n << 9)));
+    let trial = || {
+        samples.clone().for_each(|n| {
+            black_box(hist.record(black_box(n << 9)));
+        });
+    };
     cost_ps(1, trial) / 256
 }
 
@@ -112,9 +118,21 @@ pub fn may_use_net() -> bool {
     capabilities(None).is_ok_and(|c| c.effective.contains(both))
 }
 
+/// CPUs that tasks may be told to run on. The kernel keeps isolated ones from
+/// PID 1's own mask, and a plain process stays within its mask.
+fn online(cpus: &Cpus) -> Cpus {
+    let mut buf = [0; 512];
+    let list = "/sys/devices/system/cpu/online";
+    match getpid().is_init() {
+        true => read_file(list, &mut buf).and_then(Cpus::parse),
+        false => None,
+    }
+    .map_or(*cpus, |online| online.or(cpus))
+}
+
 /// Probes what a supervisor needs to know.
 #[must_use]
-pub fn probe(progress: bool) -> Machine {
+pub fn probe(pid1: bool, progress: bool) -> Machine {
     let mut features = Vec::new();
     for &feature in Feature::ALL {
         if feature.present() {
@@ -128,6 +146,7 @@ pub fn probe(progress: bool) -> Machine {
         .is_ok_and(|c| c.effective.contains(CapabilitySet::SYS_NICE));
     Machine {
         topology: Topology::look(&cpus),
+        online: online(&cpus),
         cpus,
         features,
         nodes: online_nodes().unwrap_or_else(|| {
@@ -139,7 +158,9 @@ pub fn probe(progress: bool) -> Machine {
         cgroups: Base::find(),
         sys_nice,
         kmsg: Kmsg::open(),
+        pid1,
         progress,
         scheduler: None,
+        inheritance: Inheritance::settle(),
     }
 }

@@ -9,7 +9,7 @@ use crate::record::{MAX_RECORD, Record};
 use crate::sys;
 use core::fmt::{self, Write};
 use crc::{Crc, Digest, NoTable};
-use heapless::String;
+use heapless::{String, Vec};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use rustix::io::{Errno, write};
@@ -17,6 +17,8 @@ use rustix::termios::tcdrain;
 
 /// Longest KTAP line; what is longer is cut.
 const LINE: usize = 400;
+/// Most consoles that a kernel has.
+pub const CONSOLES: usize = 8;
 
 /// A device or file that takes lines.
 #[derive(Debug)]
@@ -79,7 +81,7 @@ impl Sink {
 /// Everything the payload prints.
 pub struct Output<'b> {
     /// KTAP, and records unless they have a sink of their own.
-    pub console: Sink,
+    consoles: Vec<Sink, CONSOLES>,
     /// The records' own sink.
     pub records: Option<Sink>,
     /// Print KTAP.
@@ -112,9 +114,13 @@ impl fmt::Debug for Output<'_> {
 impl<'b> Output<'b> {
     /// An output that collects bursts in `log`.
     #[must_use]
-    pub fn new(console: Sink, stream: StreamId, log: &'b mut [u8]) -> Self {
+    pub fn new(
+        consoles: Vec<Sink, CONSOLES>,
+        stream: StreamId,
+        log: &'b mut [u8],
+    ) -> Self {
         Self {
-            console,
+            consoles,
             records: None,
             ktap: true,
             lava: false,
@@ -163,7 +169,7 @@ impl<'b> Output<'b> {
     pub fn say(&self, args: fmt::Arguments<'_>) {
         let mut text: String<LINE> = String::new();
         let _cut = Cut(&mut text).write_fmt(args);
-        self.console.line(&text);
+        self.consoles.iter().for_each(|console| console.line(&text));
     }
 
     /// Adds a record to the burst.
@@ -188,7 +194,10 @@ impl<'b> Output<'b> {
 
     /// Sends the burst.
     pub fn flush(&mut self) {
-        let sink = self.records.as_ref().unwrap_or(&self.console);
+        let sinks = match &self.records {
+            Some(records) => core::slice::from_ref(records),
+            None => &self.consoles,
+        };
         let burst = &self.log[..self.used];
         let mut count = self.count;
         for copy in 0..self.burst {
@@ -198,7 +207,8 @@ impl<'b> Output<'b> {
                     self.digest.update(bytes);
                 }
                 for frame in frames(self.stream, count, bytes) {
-                    sink.line(&frame.line());
+                    let line = frame.line();
+                    sinks.iter().for_each(|sink| sink.line(&line));
                 }
                 count += 1;
             }
@@ -213,9 +223,14 @@ impl<'b> Output<'b> {
         (self.count, self.digest.clone().finalize())
     }
 
+    /// Waits until everything has left the consoles.
+    pub fn drain_consoles(&self) {
+        self.consoles.iter().for_each(Sink::drain);
+    }
+
     /// Waits until everything has left the machine.
     pub fn drain(&self) {
-        self.console.drain();
+        self.drain_consoles();
         if let Some(records) = &self.records {
             records.drain();
         }

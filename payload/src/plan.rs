@@ -11,6 +11,7 @@ pub mod error;
 pub mod nearest;
 pub mod settings;
 pub mod token;
+pub mod trace;
 
 use crate::attr::cgroup::Leaf;
 use crate::attr::{Affinity, CloneMode, parse_duration};
@@ -24,7 +25,8 @@ use crate::plan::settings::{
     BOOT_KEYS, Boot, EXCLUSIVE, EXPECT, GROUP_KEYS, GroupSettings, MAX_WORKERS,
     RUN_KEYS, RunSettings, Workers, bad, flag, taken,
 };
-use crate::plan::token::{Source, Token, Tokens};
+use crate::plan::token::{PREFIX, Source, Token, Tokens};
+use crate::plan::trace::Trace;
 use crate::workload::{Kind, Param, Value, Work};
 use crate::workloads;
 use core::fmt;
@@ -67,7 +69,7 @@ impl<'t> Group<'t> {
     pub fn workers(&self, cpus: u32) -> Result<u32, PlanError<'t>> {
         let size = self.work.group_size().unwrap_or(1);
         let workers = match self.settings.workers {
-            Workers::Default => size,
+            Workers::Default => (self.work.row().workers)(&self.work, cpus),
             Workers::Count(n) => n,
             Workers::PerCpu(n) => n.saturating_mul(cpus),
             Workers::Percent(share) => {
@@ -109,6 +111,8 @@ pub type Host<'t> = (Option<&'t str>, Option<&'t str>);
 pub struct Run<'t> {
     /// Its settings.
     pub settings: RunSettings,
+    /// What it records of the kernel's events.
+    pub trace: Trace<'t>,
     /// Its groups, at least one.
     pub groups: Vec<Group<'t>, MAX_GROUPS>,
     expects: Vec<&'t str, MAX_EXPECTS>,
@@ -167,12 +171,18 @@ impl<'t> Run<'t> {
         Ok(leaf)
     }
 
-    /// Which of `cpus` one of its groups may use.
+    /// Which CPUs one of its groups may use: `cpus`, or those of `online`
+    /// that its cpuset names.
     #[must_use]
-    pub fn usable(&self, group: &Group<'t>, cpus: &Cpus) -> Cpus {
+    pub fn usable(
+        &self,
+        group: &Group<'t>,
+        cpus: &Cpus,
+        online: &Cpus,
+    ) -> Cpus {
         // Whether groups differ was checked when the plan was parsed.
         let confined = self.leaf(group).ok().and_then(|leaf| leaf.cpus());
-        confined.map_or(*cpus, |confined| confined.and(cpus))
+        confined.map_or(*cpus, |confined| confined.and(online))
     }
 
     /// Which of the memory nodes `mems` one of its groups may use.
@@ -247,6 +257,47 @@ impl<'t> Sources<'t> {
         [self.file, self.args, self.kernel]
     }
 
+    /// Which of [`Self::rising`] has the runs.
+    fn with_runs(&self) -> usize {
+        let has = |source: &Source<'t>, key: &str| {
+            source.tokens().any(|token| token.key == key)
+        };
+        let rising = self.rising();
+        match rising.iter().any(|source| has(source, "plan")) {
+            true => 0,
+            false => rising
+                .iter()
+                .rposition(|source| has(source, "work"))
+                .unwrap_or(0),
+        }
+    }
+
+    /// All words, those of the source that has the runs first. The others
+    /// begin with `pidone.` if they are of the kernel command line, and with
+    /// `-- ` if they are arguments, so that what ran can be held against
+    /// what was asked for.
+    pub fn words(
+        &self,
+    ) -> impl Iterator<Item = (&'static str, &'t str)> + use<'t> {
+        let (rising, runs) = (self.rising(), self.with_runs());
+        let rest = (0..rising.len()).filter(move |&at| at != runs);
+        core::iter::once(runs).chain(rest).flat_map(move |at| {
+            let before = match at {
+                at if at == runs => "",
+                1 => "-- ",
+                _ => PREFIX,
+            };
+            rising[at].tokens().map(move |token| (before, token.text))
+        })
+    }
+
+    /// The words that were given, from the kernel command line and as
+    /// arguments.
+    pub fn given(&self) -> impl Iterator<Item = &'t str> + use<'t> {
+        let all = self.kernel.tokens().chain(self.args.tokens());
+        all.map(|token| token.text)
+    }
+
     /// The plan these sources ask for by name, or `smoke` if they hold no
     /// run at all. The caller loads its text into [`Sources::file`].
     #[must_use]
@@ -288,6 +339,7 @@ pub struct Plan<'t> {
     /// What holds for the whole boot.
     pub boot: Boot<'t>,
     run: RunSettings,
+    trace: Trace<'t>,
     group: GroupSettings<'t>,
     expects: Vec<&'t str, MAX_EXPECTS>,
     runs: Source<'t>,
@@ -302,9 +354,13 @@ impl<'t> Plan<'t> {
     ///
     /// The first thing wrong, in order of precedence and position.
     pub fn parse(sources: &Sources<'t>) -> Result<Self, PlanError<'t>> {
+        for source in sources.rising() {
+            source.check()?;
+        }
         let mut plan = Self {
             boot: Boot::DEFAULT,
             run: RunSettings::DEFAULT,
+            trace: Trace::NONE,
             group: GroupSettings::DEFAULT,
             expects: Vec::new(),
             runs: sources.file,
@@ -354,7 +410,7 @@ impl<'t> Plan<'t> {
             }
             seen.add(token)?;
             seen.plan |= token.key == "plan";
-            if !taken(token, self.default(token))? {
+            if !self.trace.take(token)? && !taken(token, self.default(token))? {
                 return Err(unknown_default(token));
             }
         }
@@ -396,18 +452,13 @@ impl<'t> Plan<'t> {
         })
     }
 
-    /// The tokens of the runs as they stand in their source.
-    #[must_use]
-    pub fn tokens(&self) -> Tokens<'t> {
-        self.runs.tokens()
-    }
-
     fn parser(&self) -> Runs<'t> {
         let mut tokens = self.runs.tokens().peekable();
         while tokens.next_if(|token| token.key != "work").is_some() {}
         Runs {
             tokens,
             run: self.run,
+            trace: self.trace,
             group: self.group,
             expects: self.expects.clone(),
             works: self.works,
@@ -418,6 +469,7 @@ impl<'t> Plan<'t> {
 struct Runs<'t> {
     tokens: Peekable<Tokens<'t>>,
     run: RunSettings,
+    trace: Trace<'t>,
     group: GroupSettings<'t>,
     expects: Vec<&'t str, MAX_EXPECTS>,
     works: Registered,
@@ -432,6 +484,7 @@ impl<'t> Runs<'t> {
     fn run_from(&mut self, start: Token<'t>) -> Result<Run<'t>, PlanError<'t>> {
         let mut run = Run {
             settings: self.run,
+            trace: self.trace,
             groups: Vec::new(),
             expects: self.expects.clone(),
         };
@@ -446,7 +499,9 @@ impl<'t> Runs<'t> {
                 seen = Seen::new();
             } else if take_expect(&mut run.expects, token)? {
                 // It may be repeated.
-            } else if taken(token, run.settings.take(token.key, text))? {
+            } else if run.trace.take(token)?
+                || taken(token, run.settings.take(token.key, text))?
+            {
                 seen_run.add(token)?;
             } else {
                 seen.add(token)?;
@@ -459,6 +514,7 @@ impl<'t> Runs<'t> {
         push(&mut run, group, self.works)?;
         run.check()?;
         run.check_expects()?;
+        run.trace.check(&run.groups)?;
         Ok(run)
     }
 

@@ -4,15 +4,15 @@
 //! works on every kernel, and says what is really there.
 
 use crate::cgroup;
-use crate::kit::clock::timespec;
 use crate::kit::text::read_file;
 use crate::sys::numa::get_mempolicy;
 use core::sync::atomic::AtomicU32;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::Errno;
-use rustix::thread::{NanosleepRelativeResult, clock_nanosleep_relative};
 use rustix::thread::{futex, sched_getaffinity};
-use rustix::time::{ClockId, clock_getres};
+use rustix::time::{
+    ClockId, DynamicClockId, clock_getres, clock_gettime_dynamic,
+};
 
 /// A kernel feature that a work type may need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub enum Feature {
 }
 
 impl Feature {
+    /// What every run needs: the CPU time of a thread is among all figures.
+    pub const OF_ALL_RUNS: Self = Self::PosixTimers;
+
     /// All.
     pub const ALL: &'static [Self] = &[
         Self::Futex,
@@ -104,10 +107,10 @@ impl Feature {
                 let flags = futex::Flags::PRIVATE;
                 futex::wake(&word, flags, 1) != Err(Errno::NOSYS)
             }
+            // A kernel without it has stubs for the clocks of a system.
             Self::PosixTimers => {
-                let slept =
-                    clock_nanosleep_relative(ClockId::Monotonic, &timespec(1));
-                !matches!(slept, NanosleepRelativeResult::Err(Errno::NOSYS))
+                let cpu = DynamicClockId::Known(ClockId::ThreadCPUTime);
+                clock_gettime_dynamic(cpu).is_ok()
             }
             Self::HighResTimers => {
                 // Low-resolution timers report the length of a tick.

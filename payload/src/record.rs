@@ -14,7 +14,7 @@ use core::ops::{Index, IndexMut};
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema, sent in every [`Hello`].
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// Most bytes one encoded record may have.
 pub const MAX_RECORD: usize = 16 * 1024;
@@ -23,7 +23,8 @@ pub const MAX_RECORD: usize = 16 * 1024;
 ///
 /// Records of one run come in the order `Start`, `Progress`*, then after the
 /// measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*, `Metrics`*,
-/// `Counters`*, `Message`*, `Expect`*. `Interval`* come where they were taken.
+/// `Counters`*, `Message`*, `Expect`*, and where events were recorded
+/// `TraceText`*, `Trace`. `Interval`* come where they were taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record<'a> {
     /// The machine and the payload; first record of a boot.
@@ -43,7 +44,7 @@ pub enum Record<'a> {
     Worker(Worker<'a>),
     /// Failed calls of one worker.
     Error(CallError<'a>),
-    /// One histogram of a group, merged over its workers.
+    /// One histogram of a group, merged over its workers, or of a worker.
     Hist(Hist<'a>),
     /// Named figures of a group.
     Metrics(Metrics<'a>),
@@ -59,12 +60,17 @@ pub enum Record<'a> {
     Interval(Interval<'a>),
     /// What became of the sched_ext scheduler that was asked for.
     Scheduler(Scheduler<'a>),
+    /// A piece of what a run recorded of the kernel's events.
+    TraceText(TraceText<'a>),
+    /// All that a run recorded of the kernel's events, behind its pieces.
+    Trace(Trace),
 }
 
 impl Record<'_> {
     /// The run this record is a result of; `None` for `Hello`, `Plan`,
-    /// `Start`, `Progress` and `Bye`, and for a `Scheduler` in no run, which
-    /// do not enter the digest.
+    /// `Start`, `Progress`, `TraceText`, `Trace` and `Bye`, for a `Scheduler`
+    /// in no run, and for histograms of single workers, of which a console
+    /// carries only some: they do not enter the digest.
     #[must_use]
     pub fn result_of(&self) -> Option<u16> {
         match self {
@@ -72,12 +78,14 @@ impl Record<'_> {
             | Self::Plan(_)
             | Self::Start(_)
             | Self::Progress(_)
+            | Self::TraceText(_)
+            | Self::Trace(_)
             | Self::Bye(_) => None,
             Self::Run(r) => Some(r.run),
             Self::Group(r) => Some(r.run),
             Self::Worker(r) => Some(r.run),
             Self::Error(r) => Some(r.run),
-            Self::Hist(r) => Some(r.run),
+            Self::Hist(r) => r.worker.is_none().then_some(r.run),
             Self::Metrics(r) => Some(r.run),
             Self::Counters(r) => Some(r.run),
             Self::Message(r) => Some(r.run),
@@ -236,7 +244,16 @@ pub struct Progress {
 
 /// Judgement on a run or a group, in rising order of trouble.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Serialize,
+    Deserialize,
 )]
 pub enum Verdict {
     /// Ran as asked.
@@ -245,7 +262,9 @@ pub enum Verdict {
     Degraded,
     /// Could not be meaningful; no worker was started.
     Skip,
-    /// The kernel, a worker or an expectation failed.
+    /// The kernel, a worker or an expectation failed; so has a run of which
+    /// nothing is known.
+    #[default]
     Fail,
 }
 
@@ -316,15 +335,20 @@ pub struct Group<'a> {
     pub iterations: u64,
     /// Sum over the workers.
     pub work_units: u64,
-    /// Wakes for which the task had not blocked, summed over the workers.
+    /// Waits that did not have to sleep, summed over the workers.
     pub nowait: u64,
     /// Every worker told iterations and work units; without it, the sums
     /// are absent rather than 0.
     pub counted: bool,
+    /// Wakes that have no sample, because their stamp was gone, summed over
+    /// the workers.
+    pub stale: u64,
 }
 
 /// How a worker ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
 pub enum Exit {
     /// Left by itself with this code.
     Code(u8),
@@ -333,6 +357,7 @@ pub enum Exit {
     /// Did not stop within `grace` and was killed.
     Timeout,
     /// Could not even be killed (uninterruptible sleep).
+    #[default]
     Stuck,
 }
 
@@ -413,6 +438,8 @@ pub struct Effective<'a> {
     pub mempolicy: Option<&'a str>,
     /// Runs in the sched_ext class; absent on kernels that do not have it.
     pub ext_enabled: Option<bool>,
+    /// Timer slack in ns; absent where the kernel does not tell.
+    pub timer_slack_ns: Option<u64>,
 }
 
 /// One worker.
@@ -440,7 +467,7 @@ pub struct Worker<'a> {
     pub wall_ns: u64,
     /// CPU time in the loop, in ns.
     pub cpu_ns: u64,
-    /// Wakes for which it had not blocked.
+    /// Waits that did not have to sleep.
     pub nowait: u64,
     /// `CLOCK_MONOTONIC` at the first iteration, in ns; 0 if none.
     pub first_ns: u64,
@@ -471,6 +498,8 @@ pub struct Worker<'a> {
     /// It told iterations and work units; without it, they are absent
     /// rather than 0.
     pub counted: bool,
+    /// Wakes that have no sample, because their stamp was gone.
+    pub stale: u64,
 }
 
 /// Failed calls of one worker, by operation.
@@ -519,7 +548,7 @@ impl WakeRule {
     }
 }
 
-/// One histogram, merged over the workers of a group.
+/// One histogram: of a group, merged over its workers, or of one of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hist<'a> {
     /// Index of the run.
@@ -542,6 +571,9 @@ pub struct Hist<'a> {
     pub max_ns: u64,
     /// Occupied buckets in the form of [`crate::kit::histogram::Sparse`].
     pub buckets: &'a [u8],
+    /// Index of the worker in the group whose samples these are; absent for
+    /// those of all.
+    pub worker: Option<u32>,
 }
 
 /// Named figures of a group.
@@ -635,6 +667,42 @@ pub struct Scheduler<'a> {
     pub dropped: u64,
 }
 
+/// A piece of the text of tracefs' `trace`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TraceText<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// Number of the piece in the run, from 0.
+    pub block: u32,
+    /// Bytes of text in it.
+    pub len: u32,
+    /// The text as one LZ4 block.
+    pub lz4: &'a [u8],
+}
+
+/// What a run recorded of the kernel's events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trace {
+    /// Index of the run.
+    pub run: u16,
+    /// Size of the buffer of each CPU, in KiB.
+    pub kib: u32,
+    /// How many `TraceText` came before.
+    pub blocks: u32,
+    /// Bytes of text in them.
+    pub bytes: u64,
+    /// Lines of text in them, without the header's.
+    pub lines: u64,
+    /// Older lines that are not sent, since a console is slow.
+    pub left_out: u64,
+    /// Events that newer ones had overwritten.
+    pub overrun: u64,
+    /// Events that found no room.
+    pub dropped: u64,
+    /// A sample above the limit ended the recording before the window did.
+    pub stopped: bool,
+}
+
 /// The end of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {
@@ -655,11 +723,12 @@ pub struct Bye {
 #[cfg(test)]
 mod tests {
     use super::{
-        Bye, Counter, Exit, Group, Hist, Lines, Pairs, Progress, Record, Run,
-        Scheduler, Start, TaskCounters, Verdict, WakeRule, Worker,
+        Bye, Counter, Effective, Exit, Group, Hist, Lines, Pairs, Progress,
+        Record, Run, Scheduler, Start, TaskCounters, Trace, TraceText, Verdict,
+        WakeRule, Worker,
     };
 
-    /// Schema 1. If this fails, raise `SCHEMA` and write the new bytes here.
+    /// Schema 2. If this fails, raise `SCHEMA` and write the new bytes here.
     #[test]
     fn golden_bytes() {
         let run = Record::Run(Run {
@@ -697,11 +766,20 @@ mod tests {
             max_gap_cpu: 15,
             max_gap_at_ns: 16,
             max_cpu_gap_ns: 17,
-            effective: None,
+            effective: Some(Effective {
+                policy: 1,
+                rt_priority: 2,
+                nice: -1,
+                cpus: &[3],
+                mempolicy: None,
+                ext_enabled: Some(true),
+                timer_slack_ns: Some(300),
+            }),
             numa_pages: Pairs("0=9"),
             completed: true,
             exit: Exit::Signal(9),
             counted: true,
+            stale: 18,
         });
         let group = Record::Group(Group {
             run: 1,
@@ -716,6 +794,7 @@ mod tests {
             work_units: 6,
             nowait: 7,
             counted: false,
+            stale: 8,
         });
         let hist = Record::Hist(Hist {
             run: 1,
@@ -728,6 +807,7 @@ mod tests {
             min_ns: 5,
             max_ns: 6,
             buckets: &[7, 8],
+            worker: Some(9),
         });
         let start = Record::Start(Start {
             run: 1,
@@ -761,7 +841,24 @@ mod tests {
             output: b"o",
             dropped: 4,
         });
-        let golden: [(Record<'_>, &[u8]); 8] = [
+        let text = Record::TraceText(TraceText {
+            run: 1,
+            block: 2,
+            len: 300,
+            lz4: &[3, 4],
+        });
+        let trace = Record::Trace(Trace {
+            run: 1,
+            kib: 2,
+            blocks: 3,
+            bytes: 4,
+            lines: 5,
+            left_out: 6,
+            overrun: 7,
+            dropped: 8,
+            stopped: true,
+        });
+        let golden: [(Record<'_>, &[u8]); 10] = [
             (
                 run,
                 b"\x04\x01\x06PipeIo\x01\x06NO_CAP\xac\x02\x02\x03\x04\x05\
@@ -770,16 +867,18 @@ mod tests {
             (
                 worker,
                 b"\x06\x01\x02\x03\x04\x01w\x05\x01\x06\x07\x08\x09\x0a\x0b\0\
-                  \0\x01\x0c\0\0\0\0\0\0\0\0\x0d\x01\x03\x0e\x0f\x10\x11\0\
-                  \x030=9\x01\x01\x09\x01",
+                  \0\x01\x0c\0\0\0\0\0\0\0\0\x0d\x01\x03\x0e\x0f\x10\x11\x01\
+                  \x01\x02\xff\x01\x03\0\x01\x01\x01\xac\x02\x030=9\x01\x01\
+                  \x09\x01\x12",
             ),
             (
                 group,
-                b"\x05\x01\x02\x01w\x03a=1\x03\x04\x01i\x01u\x05\x06\x07\0",
+                b"\x05\x01\x02\x01w\x03a=1\x03\x04\x01i\x01u\x05\x06\x07\0\x08",
             ),
             (
                 hist,
-                b"\x08\x01\x02\x04wake\x01\0\x02ns\x03\x04\x05\x06\x02\x07\x08",
+                b"\x08\x01\x02\x04wake\x01\0\x02ns\x03\x04\x05\x06\x02\x07\x08\
+                  \x01\x09",
             ),
             (start, b"\x02\x01\x01a\x02\x03"),
             (progress, b"\x03\x01\x02\x03\x04\x05"),
@@ -789,6 +888,8 @@ mod tests {
                 b"\x0f\x01\x01\x01s\x07enabled\x01\0\x01\x02\0\x03e 3\
                   \x01o\x04",
             ),
+            (text, b"\x10\x01\x02\xac\x02\x02\x03\x04"),
+            (trace, b"\x11\x01\x02\x03\x04\x05\x06\x07\x08\x01"),
         ];
         for (record, bytes) in golden {
             let mut buf = [0; 256];

@@ -9,6 +9,7 @@ pub mod btf;
 pub mod builtin;
 
 use crate::attr::scx::{MAX_COMMAND, Scx};
+use crate::inherit::die_with;
 use crate::kit::clock::{MILLISECOND, SECOND, now};
 use crate::kit::text::{digits, path, read_file};
 use crate::kmsg::{Next, Reader};
@@ -22,7 +23,7 @@ use heapless::String;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create, tell};
 use rustix::io::{Errno, pread};
-use rustix::process::{Pid, Signal, kill_process_group, setpgid};
+use rustix::process::{Pid, Signal, getpid, kill_process_group, setpgid};
 
 /// How long a program may take to load its scheduler.
 const LOAD_NS: u64 = 30 * SECOND;
@@ -127,15 +128,18 @@ impl Scheduler {
     fn start(&mut self, command: &str) -> Result<Pid, Errno> {
         // Without it, what it writes goes where our own output goes.
         self.output = memfd_create("scx", MemfdFlags::CLOEXEC).ok();
+        let own = getpid();
         let Some(child) = sys::fork()? else {
-            self.become_program(command)
+            self.become_program(command, own)
         };
         // The child does the same; whoever is first closes the race.
         let _raced = setpgid(Some(child), Some(child));
         Ok(child)
     }
 
-    fn become_program(&self, command: &str) -> ! {
+    fn become_program(&self, command: &str, parent: Pid) -> ! {
+        // A scheduler without its supervisor would stay for ever.
+        let _asked = die_with(parent);
         let _raced = setpgid(None, None);
         for (number, output) in (1..=2).zip(self.output.iter().cycle()) {
             // Its output is lost at worst.

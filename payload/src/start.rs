@@ -111,26 +111,30 @@ pub unsafe fn enter(
         // SAFETY: nothing of rustix was called yet.
         unsafe { rustix::param::init(environment.cast_mut().cast()) };
     }
-    if getpid().is_init() {
-        app::init(works)
-    }
     let mut args: String<16384> = String::new();
+    let mut fits = true;
     for i in 1..argc {
         // SAFETY: argv has argc entries behind argc.
         let entry = unsafe { stack.add(1 + i).cast::<*const c_char>() };
         // SAFETY: as above.
         let arg = unsafe { *entry };
         // SAFETY: arguments end in NUL.
-        let arg = unsafe { CStr::from_ptr(arg) }.to_str().unwrap_or("?");
+        let arg = unsafe { CStr::from_ptr(arg) };
+        // What is no text is no word of a plan either.
+        let arg = arg.to_str().unwrap_or("\x1a");
         // An argument with spaces is one word.
-        let fits = match arg.contains(' ') {
+        let written = match arg.contains(|c: char| c.is_ascii_whitespace()) {
             true => write!(args, " \"{arg}\""),
             false => write!(args, " {arg}"),
         };
-        if fits.is_err() {
-            say("pidone: the arguments are longer than 16384 bytes\n");
-            sys::exit_group(255);
-        }
+        fits &= written.is_ok();
+    }
+    if getpid().is_init() {
+        app::init(fits.then_some(&args), works)
+    }
+    if !fits {
+        say("pidone: the arguments are longer than 16384 bytes\n");
+        sys::exit_group(255);
     }
     sys::exit_group(app::process(&args, works).code())
 }

@@ -12,6 +12,7 @@ use crate::collect;
 use crate::counters::{self, Snapshot};
 use crate::ctx::wake_all;
 use crate::figures::Intervals;
+use crate::inherit::Inheritance;
 use crate::kit::block;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::cpus::Cpus;
@@ -29,6 +30,7 @@ use crate::record::{Exit, Progress, Record, Start, Verdict};
 use crate::sched_ext::Scheduler;
 use crate::sys::{self, Ended};
 use crate::topology::{Topology, count_nodes, memory_nodes};
+use crate::trace::Recording;
 use crate::worker::{self, Crew, Team};
 use crate::workload::{CallExt, Moment, Stop, What, Why};
 use core::fmt::{self, Write};
@@ -46,12 +48,18 @@ const STOP_AGAIN_NS: u64 = 20 * MILLISECOND;
 const LOOK_NS: u64 = 50 * MILLISECOND;
 /// How long a killed process may take to die.
 const DIE_NS: u64 = 3 * SECOND;
+/// What each task adds to both times: a thousand of them take turns in closing
+/// their books.
+const EACH_NS: u64 = 10 * MILLISECOND;
 
 /// What the supervisor knows of the machine.
 #[derive(Debug)]
 pub struct Machine {
-    /// CPUs we may use.
+    /// CPUs that tasks run on unless they are told otherwise.
     pub cpus: Cpus,
+    /// CPUs that tasks may be told to run on: those above, and of a machine
+    /// that is all ours the isolated ones too.
+    pub online: Cpus,
     /// What they share.
     pub topology: Topology,
     /// Features this kernel has.
@@ -64,10 +72,14 @@ pub struct Machine {
     pub sys_nice: bool,
     /// The kernel's log, where it may be read.
     pub kmsg: Option<Kmsg>,
+    /// Runs as PID 1, with the machine to itself.
+    pub pid1: bool,
     /// Send signs of life.
     pub progress: bool,
     /// The sched_ext scheduler of all runs.
     pub scheduler: Option<Scheduler>,
+    /// What workers are given in place of what they would inherit.
+    pub inheritance: Inheritance,
 }
 
 /// Why a run is not simply OK, and how bad that is.
@@ -118,7 +130,7 @@ pub fn run(
     let mut counts: Vec<u32, MAX_GROUPS> = Vec::new();
     for group in &run.groups {
         // Sizes were checked before the first run.
-        let usable = run.usable(group, &machine.cpus);
+        let usable = run.usable(group, &machine.cpus, &machine.online);
         let workers = group.workers(usable.len()).unwrap_or(0);
         let _room = counts.push(workers);
         let within = Within::new(machine, usable);
@@ -193,6 +205,11 @@ fn needs(
     findings: &mut Findings,
 ) {
     let intent = group.intent();
+    let of_all = Feature::OF_ALL_RUNS;
+    if !machine.features.contains(&of_all) {
+        let reason = format_args!("NO_CONFIG:{}", of_all.config());
+        findings.add(Verdict::Skip, reason);
+    }
     match intent {
         Affinity::SmtSiblingPair { .. } if !within.has_smt() => {
             findings.add(Verdict::Skip, format_args!("NO_SMT"));
@@ -308,6 +325,9 @@ struct Watch<'r> {
     crews: &'r [Crew<'r>],
     control: &'r Control,
     scheduler: Option<&'r Scheduler>,
+    recording: Option<&'r Recording>,
+    /// Whether a sample had ended the recording, once it is over.
+    stopped: bool,
     /// Processes not yet reaped: workers, and hosts of those that are
     /// threads.
     alive: u32,
@@ -330,15 +350,27 @@ fn execute(
     let leaves = Leaves::make(machine.cgroups.as_ref(), run)?;
     let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();
     for ((group, &workers), number) in run.groups.iter().zip(counts).zip(0..) {
-        let within = Within::new(machine, run.usable(group, &machine.cpus));
+        let usable = run.usable(group, &machine.cpus, &machine.online);
+        let within = Within::new(machine, usable);
         let crew = Crew::new(arena, group, number, workers, within, &leaves)?;
         let _room = crews.push(crew);
+    }
+    // Before the workers, which inherit what stops it.
+    let recording = Recording::new(&run.trace, machine.pid1, findings);
+    if let Some(limit) = &run.trace.stop {
+        for (crew, number) in crews.iter().zip(0..) {
+            if let Some(hist) = limit.place(number, crew.group) {
+                crew.set_limit(hist, limit.over_ns);
+            }
+        }
     }
     let team = Team {
         settings: &run.settings,
         control,
         crews: &crews,
         sched_ext: machine.features.contains(&Feature::SchedExt),
+        inheritance: machine.inheritance,
+        alarm: recording.as_ref().and_then(Recording::alarm),
     };
     if let Some(kmsg) = &machine.kmsg {
         kmsg.skip();
@@ -348,6 +380,8 @@ fn execute(
         crews: &crews,
         control,
         scheduler: machine.scheduler.as_ref(),
+        recording: recording.as_ref(),
+        stopped: false,
         alive: 0,
         interrupted: false,
         late: false,
@@ -360,6 +394,11 @@ fn execute(
         false => (0, 0),
     };
     watch.set_phase(Phase::Stop);
+    if let Some(recording) = watch.recording {
+        // Behind the stop, so that no sample is without its events.
+        watch.stopped = !recording.is_on();
+        recording.end(number);
+    }
     watch.stop(run);
     // Behind the last iteration, which may end after the deadline.
     let after = Snapshot::read();
@@ -393,13 +432,23 @@ fn execute(
         taint: counters::taint() & !taint,
         kmsg: machine.kmsg.as_ref(),
     };
+    let recorded = recording.as_ref().filter(|_| ready);
+    let kept = recorded.map(|it| it.kept(watch.stopped, findings));
     collect::finished(&measured, findings, out);
+    if let Some((recording, kept)) = recorded.zip(kept) {
+        recording.send(number, &crews, kept, out);
+    }
     Ok(watch.interrupted)
 }
 
 impl<'r> Watch<'r> {
     fn slots(&self) -> impl Iterator<Item = &'r Slot> + use<'r> {
         self.crews.iter().flat_map(|crew| crew.slots)
+    }
+
+    /// Time for every task to have its turn.
+    fn turns(&self) -> u64 {
+        self.slots().map(|_| EACH_NS).sum()
     }
 
     fn start(&mut self, team: &Team<'r>) -> core::result::Result<(), Errno> {
@@ -498,6 +547,9 @@ impl<'r> Watch<'r> {
             let end = started + warmup;
             self.until(end, started, None, number, machine, out);
         }
+        if let Some(recording) = self.recording {
+            recording.begin(number, &collect::name(run));
+        }
         let begin = now();
         self.set_phase(Phase::Measure);
         self.tend(Moment::Measure);
@@ -592,7 +644,7 @@ impl<'r> Watch<'r> {
     fn stop(&mut self, run: &Run<'_>) {
         let grace = run.settings.grace.as_nanos();
         let grace = u64::try_from(grace).unwrap_or(u64::MAX);
-        let deadline = now().saturating_add(grace);
+        let deadline = now().saturating_add(grace).saturating_add(self.turns());
         self.tend(Moment::Stop);
         while self.alive > 0 && now() < deadline {
             self.crews.iter().for_each(Crew::wake_all);
@@ -626,7 +678,7 @@ impl<'r> Watch<'r> {
                 let _gone = kill_process_group(pid, Signal::KILL);
             }
         }
-        let deadline = now() + DIE_NS;
+        let deadline = now() + DIE_NS + self.turns();
         while self.alive > 0 && now() < deadline {
             self.wait(STOP_AGAIN_NS);
         }

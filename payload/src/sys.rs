@@ -26,7 +26,7 @@ mod tiles;
 pub use tiles::request_tiles;
 pub mod exec;
 
-use core::mem::{MaybeUninit, size_of};
+use core::mem::{MaybeUninit, offset_of, size_of};
 use core::ptr::null_mut;
 use core::sync::atomic::AtomicU32;
 use linux_raw_sys::general as raw;
@@ -312,6 +312,31 @@ unsafe fn sigaction(signal: u32, handler: usize) -> Result<()> {
     check(ret).map(drop)
 }
 
+/// The signals that this process ignores, a bit each, from 1 on.
+#[must_use]
+pub fn ignored_signals() -> u64 {
+    const SIG_IGN: usize = 1;
+    let mut ignored = 0;
+    for signal in 1..=u64::BITS {
+        let mut old = [0_usize; 4];
+        // SAFETY: `old` is a writable kernel_sigaction; nothing is changed.
+        let ret = unsafe {
+            arch::syscall5(
+                raw::__NR_rt_sigaction,
+                signal as usize,
+                0,
+                old.as_mut_ptr().addr(),
+                size_of::<u64>(),
+                0,
+            )
+        };
+        if ret == 0 && old[0] == SIG_IGN {
+            ignored |= 1 << (signal - 1);
+        }
+    }
+    ignored
+}
+
 const fn mask(signals: &[u32]) -> u64 {
     let mut set = 0;
     let mut i = 0;
@@ -483,6 +508,27 @@ pub fn monotonic_ns_by_syscall() -> u64 {
     // SAFETY: zeroed, and then written by the kernel.
     let [seconds, nanos] = unsafe { time.assume_init() };
     seconds * 1_000_000_000 + nanos
+}
+
+/// Voluntary context switches of this thread so far: `ru_nvcsw` of
+/// `getrusage(RUSAGE_THREAD)`.
+#[must_use]
+pub fn nvcsw() -> u64 {
+    const NVCSW: usize = offset_of!(raw::rusage, ru_nvcsw) / size_of::<u64>();
+    let mut usage = [0_u64; size_of::<raw::rusage>() / size_of::<u64>()];
+    // SAFETY: `usage` is a writable rusage, which is made of 64-bit numbers.
+    // It cannot fail with these arguments.
+    let _done = unsafe {
+        arch::syscall5(
+            raw::__NR_getrusage,
+            raw::RUSAGE_THREAD as usize,
+            usage.as_mut_ptr().addr(),
+            0,
+            0,
+            0,
+        )
+    };
+    usage[NVCSW]
 }
 
 /// `close_range(first, last, 0)`; closing what is not open is no error.

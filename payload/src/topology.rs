@@ -1,7 +1,7 @@
 //! Which CPUs share a core, a cache, a node; from sysfs.
 
 use crate::kit::cpus::Cpus;
-use crate::kit::text::{path, read_file};
+use crate::kit::text::{digits, path, read_file};
 use crate::sys::numa::mems_allowed;
 use core::fmt::Arguments;
 use heapless::Vec;
@@ -94,6 +94,23 @@ fn last_level(cpu: u32) -> Option<Cpus> {
             "{CPU}{cpu}/cache/index{index}/shared_cpu_list"
         ))
     })
+}
+
+/// The largest cache of level 2, in KiB; `None` if sysfs does not tell.
+#[must_use]
+pub fn largest_l2_kib() -> Option<u64> {
+    let cpus = list(format_args!("/sys/devices/system/cpu/online"))?;
+    let of_index = |cpu: u32, index: u32| {
+        let mut buf = [0; 32];
+        let mut read = |file: &str, at: u32| {
+            let name = format_args!("{CPU}{cpu}/cache/index{at}/{file}");
+            let text = read_file(&path(name), &mut buf)?.trim_ascii();
+            digits(text.strip_suffix('K').unwrap_or(text))
+        };
+        (read("level", index)? == 2).then(|| read("size", index))?
+    };
+    let of_cpu = |cpu| (0..CACHE_INDICES).find_map(|at| of_index(cpu, at));
+    cpus.iter().filter_map(of_cpu).max()
 }
 
 /// Nodes that are online.

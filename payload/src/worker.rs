@@ -11,6 +11,8 @@ use crate::attr::mempolicy::Mode;
 use crate::cgroup::{Base, Leaves};
 use crate::ctx::{Ctx, Given, arrive, wake_all};
 use crate::figures::MARKS;
+use crate::inherit::{Inheritance, Step};
+use crate::kit::alarm::Alarm;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock;
 use crate::kit::cpus::Cpus;
@@ -22,8 +24,8 @@ use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Op, Slot, State};
 use crate::plan::settings::RunSettings;
 use crate::plan::{Group, Host};
+use crate::sys;
 use crate::sys::numa::set_mempolicy;
-use crate::sys::{self, Disposition};
 use crate::workload::{CallExt, Instance, Moment, Place, Shared, Stop, Why};
 use core::ffi::CStr;
 use core::ptr::null_mut;
@@ -243,6 +245,13 @@ impl<'r> Crew<'r> {
         self.words.iter().for_each(|word| wake_all(&word.0));
     }
 
+    /// Sets the limit of one of its histograms, in all tasks.
+    pub fn set_limit(&self, hist: usize, ns: u64) {
+        let each = self.group.work.row().hists.len().max(1);
+        let mine = self.hists.iter().skip(hist).step_by(each);
+        mine.for_each(|hist| hist.set_limit(ns));
+    }
+
     /// The sum over the instances of one of their guarded counters.
     #[must_use]
     pub fn gauge_sum(&self, index: usize) -> u64 {
@@ -273,6 +282,7 @@ impl<'r> Crew<'r> {
             work: &self.group.work,
             control: team.control,
             sched_ext: team.sched_ext,
+            alarm: team.alarm,
             slot: &self.slots[task],
             hists: &self.hists[task * hists..(task + 1) * hists],
             instance: self.instance(index / self.size),
@@ -323,6 +333,10 @@ pub struct Team<'r> {
     pub crews: &'r [Crew<'r>],
     /// The kernel has the sched_ext class.
     pub sched_ext: bool,
+    /// What its tasks are given in place of what they would inherit.
+    pub inheritance: Inheritance,
+    /// Ends the recording of kernel events at a sample above the limit.
+    pub alarm: Option<Alarm<'r>>,
 }
 
 impl<'r> Team<'r> {
@@ -369,15 +383,12 @@ pub fn panicked(message: &str) -> bool {
     own.is_some()
 }
 
-/// A step of the set-up that failed.
-type Step = (Op, Errno);
-
 /// The whole life of a forked worker.
 pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
     belong_to(team);
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
-        .and_then(|()| signals());
+        .and_then(|()| team.inheritance.process());
     if let Some(pipes) = &crew.pipes {
         pipes.keep(index as usize, crew.next(index) as usize);
     }
@@ -391,7 +402,7 @@ pub fn host(team: &Team<'_>, first: &Crew<'_>) -> ! {
     belong_to(team);
     let life = setpgid(None, None)
         .map_err(|errno| (Op::Setpgid, errno))
-        .and_then(|()| signals())
+        .and_then(|()| team.inheritance.process())
         .and_then(|()| comm(first.group.settings.pcomm));
     let workers = || {
         let crews = team.threads_of(first);
@@ -491,18 +502,6 @@ extern "C" fn thread(arg: usize) -> ! {
     sys::exit_thread()
 }
 
-fn signals() -> Result<(), Step> {
-    let set = |signal, what| {
-        sys::set_signal(signal, what).map_err(|e| (Op::Sigaction, e))
-    };
-    set(sys::SIGUSR1, Disposition::Interrupt)?;
-    // A partner that is gone is EPIPE, not death.
-    set(sys::SIGPIPE, Disposition::Ignore)?;
-    set(sys::SIGINT, Disposition::Ignore)?;
-    sys::unblock_all_signals();
-    Ok(())
-}
-
 /// Set-up, barrier, loop, report of one task. Returns the exit code of its
 /// process.
 fn live(it: &Thread<'_>) -> u8 {
@@ -566,14 +565,16 @@ fn comm(name: Option<&str>) -> Result<(), Step> {
         .map_err(|errno| (Op::Prctl, errno))
 }
 
-/// Name, affinity, memory policy, policy, nice, group and user, in this
-/// order: whoever has become another user may do less.
+/// Slack, name, affinity, memory policy, policy, nice, group and user, in
+/// this order: a real-time policy takes the slack away, and whoever has become
+/// another user may do less.
 fn attributes(
     team: &Team<'_>,
     crew: &Crew<'_>,
     index: u32,
 ) -> Result<(), Step> {
     let settings = &crew.group.settings;
+    team.inheritance.task()?;
     comm(settings.comm)?;
     let seat = Seat::of(index, crew.size, crew.seed(team.settings, index));
     if let Some(cpus) = affinity(&crew.affinity, &crew.within, seat) {
@@ -599,5 +600,8 @@ fn attributes(
     if let Some(uid) = settings.uid {
         sys::ids::setresuid(uid).map_err(|e| (Op::Setresuid, e))?;
     }
-    Ok(())
+    match (settings.uid, settings.gid) {
+        (None, None) => Ok(()),
+        _ => team.inheritance.mortal(),
+    }
 }

@@ -21,7 +21,7 @@ use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
 use crate::kit::histogram::Histogram;
 use crate::kit::named::Named;
-use crate::kit::slot::Slot;
+use crate::kit::slot::{Op, Slot};
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use core::fmt;
@@ -89,6 +89,9 @@ pub struct Workload {
     pub params: &'static [Param],
     /// Workers per instance; `None` where any number will do.
     pub group: fn(&Work<'_>) -> Option<u32>,
+    /// Workers of a group for which the plan names no number, on so many
+    /// CPUs.
+    pub workers: fn(&Work<'_>, u32) -> u32,
     /// Tasks one worker is made of, on so many CPUs; all but the first are
     /// threads that the worker starts ([`Ctx::lane`] tells them apart).
     pub tasks: fn(&Work<'_>, u32) -> u32,
@@ -106,6 +109,10 @@ pub struct Workload {
     pub metrics: &'static [Metric],
     /// What it needs of kernel and machine.
     pub needs: &'static [Need],
+    /// The calls it is for: one that fails at every try fails the run, at
+    /// most of them degrades it. [`Ctx::tried`] and [`Ctx::failed`] count
+    /// them.
+    pub calls: &'static [Op],
     /// How kernel counters prove that the intended path ran.
     pub proof: Doc,
     /// Memory and descriptors an instance shares, on so many CPUs.
@@ -149,6 +156,7 @@ impl Workload {
         path: doc(""),
         params: &[],
         group: |_| None,
+        workers: |work, _| work.group_size().unwrap_or(1),
         tasks: |_, _| 1,
         role: |_, _| "",
         affinity: |_| Affinity::Inherit,
@@ -157,6 +165,7 @@ impl Workload {
         hists: &[],
         metrics: &[],
         needs: &[],
+        calls: &[],
         proof: doc(""),
         shared: |_, _| Shared::NONE,
         check: |_| Ok(()),
@@ -443,6 +452,13 @@ impl Metric {
         meaning: &'static str,
     ) -> Self {
         Self::new(index, name, How::Sum, meaning)
+    }
+
+    /// Deadlines that a periodic loop left out.
+    #[must_use]
+    pub const fn overruns(index: usize) -> Self {
+        const MEANING: &str = "deadlines left out, for they had passed";
+        Self::sum(index, "overruns", MEANING)
     }
 
     /// The largest of all workers'.

@@ -161,6 +161,27 @@ mod tests {
         assert_eq!(files, ALL.len());
     }
 
+    /// A loop that goes on when a call fails leaves it to the row to say what
+    /// the run is worth without it.
+    #[test]
+    fn a_call_whose_failures_are_counted_is_in_the_row() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("src/workloads");
+        let mut counted = 0;
+        for row in ALL {
+            let file = std::format!("{}.rs", snake_case(row.name));
+            let text = std::fs::read_to_string(folder.join(file)).unwrap();
+            for part in text.split("failed(Op::").skip(1) {
+                let call = part.split(',').next().unwrap();
+                let mut ops = row.calls.iter();
+                let named = ops.any(|op| std::format!("{op:?}") == call);
+                assert!(named, "{} says nothing of {call}", row.name);
+                counted += 1;
+            }
+        }
+        assert!(counted > 4, "{counted}");
+    }
+
     #[test]
     fn rows_are_complete_and_in_order() {
         for row in ALL {

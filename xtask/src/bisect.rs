@@ -10,9 +10,11 @@ pub mod git;
 pub mod show;
 pub mod state;
 
+use crate::evidence::{self, End, Evidence, Verdict};
+use crate::interrupt;
 use crate::metrics::Better;
 use anyhow::{Result, bail};
-use decide::{Apart, Order, Scale, Threshold, like};
+use decide::Scale;
 use git::{Next, Repo};
 use state::{Boot, Mark, State, Step};
 use std::path::{Path, PathBuf};
@@ -32,23 +34,23 @@ pub trait Lab {
     /// # Errors
     ///
     /// The tool failed, which says nothing of the kernel.
-    fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Seen>;
+    fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Measurement>;
 
     /// Says what is being done.
     fn say(&mut self, text: &str);
 }
 
-/// A boot, and the initramfs that it ran.
+/// A boot, what was measured of it, and the initramfs that it ran.
 #[derive(Debug, Clone, Default)]
-pub struct Seen {
+pub struct Measurement {
     /// The boot.
     pub boot: Boot,
     /// Hash of the initramfs.
     pub initramfs: String,
-    /// How far seeds ever moved what was measured.
-    pub floor: Option<f64>,
     /// The unit of what was measured.
     pub unit: String,
+    /// Smaller differences than this share are made by rounding.
+    pub resolution: f64,
 }
 
 /// How to go about it.
@@ -76,7 +78,7 @@ pub enum Answer {
         /// The one before it.
         parent: String,
         /// What it is beside it.
-        apart: Apart,
+        apart: Evidence,
     },
     /// It was found, and beside its parent it is not bad.
     Unconfirmed {
@@ -137,10 +139,9 @@ impl Bisection<'_> {
 
     /// Takes what boots told of the scale.
     fn known(&mut self) {
-        self.asked.scale.unit.clone_from(&self.state.unit);
-        if !self.asked.scale.condition {
-            self.asked.scale.floor = self.state.floor;
-        }
+        let scale = &mut self.asked.scale;
+        scale.unit.clone_from(&self.state.unit);
+        scale.margin = scale.margin.max(self.state.resolution);
     }
 
     fn save(&self) -> Result<()> {
@@ -164,12 +165,13 @@ impl Bisection<'_> {
             }
         }
         for n in 0..self.asked.boots {
-            for ((commit, name), image) in ends.iter().zip(names).zip(&images) {
+            for at in turn(n) {
+                let commit = &ends[at];
                 if self.state.boots(commit).len() > n {
                     continue;
                 }
-                let boot = self.boot(lab, image, n)?;
-                let told = self.told(&boot);
+                let boot = self.boot(lab, &images[at], n)?;
+                let (name, told) = (names[at], self.told(&boot));
                 lab.say(&format!("  {name} boot {}: {told}", n + 1));
                 self.state.commit(commit).boots.push(boot);
                 self.save()?;
@@ -190,80 +192,73 @@ impl Bisection<'_> {
                 return Ok(Some(why));
             }
         }
-        let mut apart = decide::apart(&self.asked.scale, &good, &bad);
+        let look = look(&mut self.state.looks, told);
+        self.save()?;
+        let mut apart = self.asked.scale.apart(&good, &bad, look);
         // If neither way is better, the way from the good end is bad.
-        if self.asked.scale.better == Better::Neither {
-            self.asked.scale.better = match apart.is {
-                Order::Better => Better::Higher,
-                _ => Better::Lower,
+        if apart.verdict == Verdict::Differs {
+            let down = apart.estimate.is_some_and(|share| share < 0.0);
+            self.asked.scale.better = match down {
+                true => Better::Higher,
+                false => Better::Lower,
             };
-            apart = decide::apart(&self.asked.scale, &good, &bad);
+            apart = self.asked.scale.apart(&good, &bad, look);
         }
-        let (told, name) = (self.difference(&apart), &self.asked.scale.name);
-        match apart.is {
-            Order::Worse => {
-                lab.say(&format!("the ends can be told apart: {name} {told}"));
+        let (said, name) = (self.difference(&apart), &self.asked.scale.name);
+        match apart.verdict {
+            Verdict::Worse => {
+                lab.say(&format!("the ends can be told apart: {name} {said}"));
                 Ok(None)
             }
-            Order::Better => bail!(
-                "--bad is better than --good: {name} {told}; are they \
+            Verdict::Better => bail!(
+                "--bad is better than --good: {name} {said}; are they \
                  swapped? --better looks for what made it better"
             ),
-            Order::Same => Ok(Some(format!(
-                "both ends are alike: {name} {told}, where {:.2} % does not \
+            Verdict::Same | Verdict::NoWorse => Ok(Some(format!(
+                "both ends are alike: {name} {said}, where {:.2} % does not \
                  count",
                 self.asked.scale.margin * 100.0
             ))),
-            Order::Unknown => {
+            Verdict::Unknown | Verdict::Differs => {
                 let what = match self.asked.seed {
                     Some(_) => "--seeds",
                     None => "--runs",
                 };
-                let more = match apart.more {
-                    Some(more) => format!(
-                        "; {what} {} would probably do",
-                        self.asked.boots + more
-                    ),
-                    None => String::new(),
-                };
+                let more = apart.more.map(|more| {
+                    format!("; {what} {} would probably do", told + more)
+                });
                 Ok(Some(format!(
-                    "both ends cannot be told apart by {} boots each: {name} \
-                     {told}{more}",
-                    self.asked.boots
+                    "both ends cannot be told apart by {told} boots each: \
+                     {name} {said}{}",
+                    more.unwrap_or_default()
                 )))
             }
         }
     }
 
     /// A difference in words.
-    fn difference(&self, apart: &Apart) -> String {
-        let share = match apart.share {
-            // It is more the worse it is; users want to see it as it is.
-            Some(share) => {
-                let lower = self.asked.scale.better == Better::Higher;
-                let sign = if lower { -1.0 } else { 1.0 };
-                let percent = |share: f64| share * sign * 100.0;
-                let interval = match apart.interval {
-                    Some([low, high]) => {
-                        let mut ends = [percent(low), percent(high)];
-                        ends.sort_by(f64::total_cmp);
-                        format!(" ({:+.2} to {:+.2} %)", ends[0], ends[1])
-                    }
-                    None => String::new(),
-                };
-                format!("{:+.2} %{interval}", percent(share))
+    fn difference(&self, apart: &Evidence) -> String {
+        let percent = |share: f64| share * 100.0;
+        let share = match (apart.estimate, self.asked.scale.condition) {
+            (Some(share), true) => {
+                format!("fails in {:+.0} % of the boots", percent(share))
             }
-            None => match apart.is {
-                Order::Worse => "differs".to_owned(),
-                Order::Better => "differs the other way".to_owned(),
-                Order::Same | Order::Unknown => "does not differ".to_owned(),
+            (Some(share), false) => format!("{:+.2} %", percent(share)),
+            (None, _) => match apart.verdict {
+                Verdict::Worse => "differs".to_owned(),
+                Verdict::Better => "differs the other way".to_owned(),
+                _ => "does not differ".to_owned(),
             },
         };
-        match (apart.p, apart.is) {
-            (0.0, _) => format!("{share}, in every seed"),
-            (_, Order::Same) => share,
-            (p, _) => format!("{share}, p {p:.4}"),
-        }
+        let interval = apart.interval.map(|of| {
+            let coverage = match of.coverage {
+                Some(share) => format!(", covered in {:.1} %", percent(share)),
+                None => ", by what seeds do".to_owned(),
+            };
+            let (low, high) = (percent(of.low), percent(of.high));
+            format!(" ({low:+.2} to {high:+.2} %{coverage})")
+        });
+        share + &interval.unwrap_or_default()
     }
 
     /// A commit in words.
@@ -302,6 +297,8 @@ impl Bisection<'_> {
         }
         self.repo.checkout(commit)?;
         let built = lab.build()?;
+        // A build that was interrupted says nothing of the commit.
+        interrupt::check()?;
         let known = self.state.commit(commit);
         match &built {
             Ok(image) => known.image = Some(image.clone()),
@@ -331,7 +328,7 @@ impl Bisection<'_> {
         if self.state.unit.is_empty() {
             self.state.unit = seen.unit;
         }
-        self.state.floor = seen.floor.or(self.state.floor);
+        self.state.resolution = self.state.resolution.max(seen.resolution);
         self.known();
         Ok(seen.boot)
     }
@@ -366,7 +363,8 @@ impl Bisection<'_> {
     }
 
     /// By boots that chance has no hand in: one will do if it is near to
-    /// either end, or else all seeds decide.
+    /// either end, and if seeds hardly move what is measured; or else all
+    /// seeds decide.
     fn exact_step(
         &mut self,
         lab: &mut dyn Lab,
@@ -374,10 +372,7 @@ impl Bisection<'_> {
         image: &Path,
     ) -> Result<(Mark, String)> {
         let scale = self.asked.scale.clone();
-        // What depends on the schedule that a seed settles into needs them
-        // all.
-        let sure = scale.condition || scale.floor.is_some();
-        let (mut good, mut bad, mut near) = (0, 0, 0);
+        let (mut good, mut bad, mut near) = (0_u64, 0_u64, 0_u64);
         for n in 0..self.asked.boots {
             if self.state.boots(commit).len() <= n {
                 let boot = self.boot(lab, image, n)?;
@@ -391,13 +386,15 @@ impl Bisection<'_> {
             }
             let ends = [&self.state.good, &self.state.bad];
             let ends = ends.map(|end| self.state.boots(end));
-            let Some(like) = like(&scale, boot, ends[0], ends[1]) else {
+            let Some(like) = scale.like(boot, ends[0], ends[1]) else {
                 continue;
             };
-            good += usize::from(!like.bad);
-            bad += usize::from(like.bad);
-            near += usize::from(like.near);
-            if like.near && sure {
+            match like.end {
+                End::Good => good += 1,
+                End::Bad => bad += 1,
+            }
+            near += u64::from(like.near);
+            if like.near && boot.steady.is_some() {
                 break;
             }
         }
@@ -408,10 +405,10 @@ impl Bisection<'_> {
         };
         let plural = if boots == 1 { "boot" } else { "boots" };
         let why = |count| format!("{count} of {boots} {plural}{between}");
-        Ok(match () {
-            () if bad > good => (Mark::Bad, why(bad)),
-            () if good > bad => (Mark::Good, why(good)),
-            () => (Mark::Skip, format!("{boots} seeds are of two minds")),
+        Ok(match evidence::most(good, bad, true) {
+            Some(true) => (Mark::Good, why(good)),
+            Some(false) => (Mark::Bad, why(bad)),
+            None => (Mark::Skip, format!("{boots} seeds are of two minds")),
         })
     }
 
@@ -435,13 +432,14 @@ impl Bisection<'_> {
         };
         loop {
             let boots = self.state.boots(commit).to_vec();
-            let threshold = Threshold::new(
-                &scale,
+            let threshold = scale.threshold(
                 self.state.boots(&good),
-                &self.state.boots(&bad)[..self.asked.boots],
+                self.state.boots(&bad),
                 self.asked.boots,
             );
-            let likelihood = threshold.likelihood(&boots).unwrap_or(0.0);
+            let sides = boots.iter().filter_map(|boot| boot.side);
+            let sides: Vec<End> = sides.map(decide::end).collect();
+            let likelihood = threshold.likelihood(&sides).unwrap_or(0.0);
             let odds = likelihood.abs().exp();
             let told = format!(
                 "{} boots, {:.2} % sure",
@@ -461,13 +459,17 @@ impl Bisection<'_> {
             if boots.len() >= self.asked.most {
                 return Ok((Mark::Skip, format!("still undecided: {told}")));
             }
-            let mut beside = self.boot(lab, &good_image, 0)?;
+            // Neither goes first always: a host that warms up is no culprit.
+            let mut both = [Boot::default(), Boot::default()];
+            for at in turn(boots.len()) {
+                both[at] = self.boot(lab, [&good_image, image][at], 0)?;
+            }
+            let [mut beside, mut boot] = both;
             let known = self.state.boots(&good);
-            beside.side = threshold.side(&scale, &beside, known);
+            beside.side = scale.is_bad(&threshold, &beside, known);
             self.state.commit(&good).boots.push(beside);
-            let mut boot = self.boot(lab, image, 0)?;
             let known = self.state.boots(&good);
-            boot.side = threshold.side(&scale, &boot, known);
+            boot.side = scale.is_bad(&threshold, &boot, known);
             silent = match boot.side {
                 None => silent + 1,
                 Some(_) => 0,
@@ -504,7 +506,8 @@ impl Bisection<'_> {
             }
         }
         for n in 0..self.asked.boots {
-            for (at, image) in images.iter().enumerate() {
+            for at in turn(n) {
+                let image = &images[at];
                 if self.state.verified[at].len() > n {
                     continue;
                 }
@@ -526,10 +529,16 @@ impl Bisection<'_> {
                 self.save()?;
             }
         }
+        let boots = self.asked.boots;
+        let look = look(&mut self.state.looks_at_culprit, boots);
+        self.save()?;
+        let first = |boots: &[Boot]| {
+            boots[..self.asked.boots.min(boots.len())].to_vec()
+        };
         let [old, new] = &self.state.verified;
-        let apart = decide::apart(&self.asked.scale, old, new);
+        let apart = self.asked.scale.apart(&first(old), &first(new), look);
         let told = self.difference(&apart);
-        if apart.is != Order::Worse {
+        if apart.verdict != Verdict::Worse {
             let name = &self.asked.scale.name;
             return Ok(unconfirmed(format!(
                 "beside its parent {named}, {name} {told}"
@@ -542,6 +551,20 @@ impl Bisection<'_> {
             apart,
         })
     }
+}
+
+/// Which of two is booted first and which next: neither goes first always.
+fn turn(n: usize) -> [usize; 2] {
+    if n.is_multiple_of(2) { [0, 1] } else { [1, 0] }
+}
+
+/// Which look it is with so many boots, which is noted down.
+fn look(looks: &mut Vec<usize>, boots: usize) -> u32 {
+    if !looks.contains(&boots) {
+        looks.push(boots);
+    }
+    let before = looks.iter().take_while(|&&one| one != boots).count();
+    u32::try_from(before + 1).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@ pub mod cells;
 pub mod tools;
 
 use crate::arch::{AARCH64, Arch, X86_64};
+use crate::boot::asked::fits;
 use anyhow::{Context, Result, bail};
 use core::str::FromStr;
 use core::time::Duration;
+use pidone::plan::token::Source;
 use std::collections::BTreeMap;
 use std::string::ToString;
 
@@ -173,6 +175,11 @@ impl Job {
             plain(word)?;
         }
         let args = self.args();
+        let line = format!("console={} {args}", self.arch.console);
+        fits(&line)?;
+        if let Err(error) = Source::kernel(&line).check() {
+            bail!("{error}");
+        }
         let cpus = self.cpus.map(|cpus| format!(" -smp {cpus}"));
         let mib = self.mib.map(|mib| format!(" -m {mib}M"));
         let options = [cpus, mib].map(Option::unwrap_or_default).concat();

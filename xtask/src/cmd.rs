@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+use crate::untrusted::shown;
 use anyhow::{Context, Result};
 use core::fmt;
 use std::io::{ErrorKind, Write, stdout};
@@ -8,6 +9,7 @@ use std::path::Path;
 pub mod bisect;
 pub mod boot;
 pub mod build;
+pub mod check;
 pub mod ci;
 pub mod compare;
 pub mod decode;
@@ -22,18 +24,7 @@ pub mod report;
 pub mod runs;
 pub mod setup;
 pub mod test;
-
-/// Exit codes of every verb, safe under `git bisect run`.
-pub mod exit {
-    /// All is well.
-    pub const GOOD: u8 = 0;
-    /// The kernel or an expectation failed.
-    pub const BAD: u8 = 1;
-    /// Cannot tell: the kernel did not boot.
-    pub const CANNOT_TELL: u8 = 125;
-    /// The tool, its usage or the plan failed.
-    pub const TOOL: u8 = 255;
-}
+pub mod trace;
 
 /// Writes to standard output. A reader that had enough is no error: the exit
 /// code is the verdict's.
@@ -42,7 +33,7 @@ pub mod exit {
 ///
 /// Anything else that keeps the text from being written.
 pub fn print(text: &str) -> Result<()> {
-    let mut out = stdout().lock();
+    let (mut out, text) = (stdout().lock(), shown(text));
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output"),

@@ -1,46 +1,25 @@
 //! Two sets of boots compared, metric by metric; no I/O.
 //!
-//! Boots of deterministic machines are compared seed by seed: each difference
-//! is exact, and what is left to chance is the schedule that a seed settles
-//! into. Other boots are compared as samples. `docs/compare.md` says how a
-//! verdict comes about.
+//! Boots of deterministic machines are compared seed by seed, others as
+//! samples. What they say is that of `evidence`; here the figures are put
+//! together that it judges as a family. `docs/compare.md` has more.
 
 pub mod exact;
 mod rows;
-pub mod splits;
 pub mod table;
 
-use self::rows::{decidable, judge, rows_of};
+use self::rows::{judge, rows_of};
+use crate::evidence::{Failed, Interval, Samples, Verdict};
+use crate::exit::Exit;
+use crate::finished::FinishedBoot;
 use crate::metrics::{Better, Selector};
-use crate::model::Report;
 use crate::noise::Noise;
-use crate::stats::{ALPHA, rank_test};
 use anyhow::{Result, bail};
-use core::fmt;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What spreads more than this from one boot to the next is warned of.
 const WIDE: f64 = 0.1;
-/// The exit code of a boot that failed for its kernel's sake.
-const BAD: u8 = 1;
-
-/// A boot.
-#[derive(Debug, Clone, Default)]
-pub struct Sample {
-    /// Its name.
-    pub name: String,
-    /// What came of it.
-    pub report: Report,
-    /// The exit code it stands for.
-    pub code: u8,
-    /// Seed of a deterministic machine.
-    pub seed: Option<u64>,
-    /// Of everything else that was booted.
-    pub made_of: String,
-    /// What else its host did.
-    pub noise: Option<Noise>,
-}
 
 /// One side of a comparison.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +27,7 @@ pub struct Side {
     /// What it is called.
     pub name: String,
     /// Its boots.
-    pub samples: Vec<Sample>,
+    pub boots: Vec<FinishedBoot>,
 }
 
 /// What to compare.
@@ -62,34 +41,9 @@ pub struct Asked {
     pub rest: bool,
     /// A difference of less than this share does not count.
     pub margin: f64,
-}
-
-/// What became of a metric.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Verdict {
-    /// B is worse.
-    Worse,
-    /// B is better.
-    Better,
-    /// B differs, and neither way is better.
-    Differs,
-    /// It cannot be told.
-    Undecided,
-    /// No difference that counts.
-    Same,
-}
-
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Worse => "worse",
-            Self::Better => "better",
-            Self::Differs => "differs",
-            Self::Undecided => "undecided",
-            Self::Same => "same",
-        })
-    }
+    /// Which look at these boots it is: 1, or more if fewer of them were
+    /// compared before.
+    pub look: u32,
 }
 
 /// A metric of both sides. Shares are of A's median: 0.01 is 1 %.
@@ -113,13 +67,14 @@ pub struct Row {
     /// Range of the values of A and of B as a share of their medians: over
     /// seeds, or over boots.
     pub spread: [Option<f64>; 2],
-    /// The difference; absent if A's median is 0.
+    /// What B is more than A; absent where A is 0. Of boots that failed, the
+    /// difference of both shares.
     pub difference: Option<f64>,
-    /// Its interval of 95 %; absent if there are too few boots.
-    pub interval: Option<[f64; 2]>,
-    /// How likely such values are without a difference.
+    /// Its interval; absent if there are too few boots.
+    pub interval: Option<Interval>,
+    /// How likely such values are if no difference counts.
     pub p: f64,
-    /// The same, corrected for the number of metrics.
+    /// The same, corrected for the number of metrics and of looks.
     pub p_corrected: f64,
     /// What became of it.
     pub verdict: Verdict,
@@ -128,13 +83,11 @@ pub struct Row {
     pub more: Option<usize>,
     /// Seed by seed: the seed, A, B.
     pub seeds: Vec<(u64, f64, f64)>,
-    /// How far seeds alone have been seen to move it, where they hardly do.
-    #[serde(skip)]
-    floor: Option<f64>,
     /// A difference of less does not count.
     margin: f64,
+    /// What it is judged by.
     #[serde(skip)]
-    values: [Vec<f64>; 2],
+    samples: Samples,
 }
 
 #[expect(
@@ -166,12 +119,12 @@ pub struct Comparison {
     pub rows: Vec<Row>,
     /// What to know beside the figures.
     pub warnings: Vec<String>,
-    /// `worse`, `no worse` or `cannot tell`.
-    pub verdict: String,
+    /// What all judged metrics together say.
+    pub verdict: Verdict,
     /// What that rests on.
     pub reason: String,
     /// 0, 1 or 125.
-    pub exit_code: u8,
+    pub exit_code: Exit,
 }
 
 /// Compares two sides.
@@ -185,42 +138,55 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
     let deterministic = modes(a, b)?;
     plans(a, b)?;
     machines(a, b, &mut warnings);
-    let failures = failures(a, b, deterministic, &mut warnings);
+    let not_good = not_good(a, b);
+    warnings.extend(not_good.iter().cloned());
     let (good_a, good_b) = (good(a), good(b));
     let pairs = match deterministic {
         true => pairs(&good_a, &good_b, &mut warnings),
         false => Vec::new(),
     };
-    let mut rows = Vec::new();
-    if !good_a.is_empty() && !good_b.is_empty() {
-        let sides = [&good_a, &good_b].map(|side| side.as_slice());
-        rows = rows_of(sides, &pairs, asked)?;
-        if rows.is_empty() {
-            bail!("A and B have no metric in common");
-        }
-        judge(&mut rows, deterministic);
-    }
-    if !deterministic {
-        noise(a, b, &rows, &mut warnings);
-    }
     let digests = |&(_, at, bt): &(u64, usize, usize)| {
-        let digest = |sample: &Sample| sample.report.digest.clone();
+        let digest = |boot: &FinishedBoot| boot.report.digest.clone();
         (digest(good_a[at]), digest(good_b[bt]))
     };
     let mut digests = pairs.iter().map(digests);
     let identical = !pairs.is_empty()
         && [good_a.len(), good_b.len()] == [pairs.len(); 2]
         && digests.all(|(a, b)| a.is_some() && a == b);
-    let (verdict, reason, exit_code) = match failures {
-        Some(failed) => failed,
-        None => overall(&rows, identical, deterministic),
+    let mut rows = Vec::from_iter(failed(a, b, deterministic));
+    let mut missing = Vec::new();
+    if good_a.is_empty() || good_b.is_empty() {
+        missing.extend(not_good);
+    } else {
+        let sides = [&good_a, &good_b].map(|side| side.as_slice());
+        let of_metrics = rows_of(sides, &pairs, asked, &mut missing)?;
+        if of_metrics.is_empty() && missing.is_empty() {
+            bail!("A and B have no metric in common");
+        }
+        rows.extend(of_metrics);
+    }
+    judge(&mut rows, identical, asked.look);
+    if !deterministic {
+        noise(a, b, &rows, &mut warnings);
+    }
+    let (verdict, reason) = match identical && missing.is_empty() {
+        true => {
+            let reason = "every figure of every boot is the same".to_owned();
+            (overall(&rows, &[]).0, reason)
+        }
+        false => overall(&rows, &missing),
+    };
+    let exit_code = match verdict {
+        Verdict::Worse => Exit::Bad,
+        verdict if verdict.no_worse() => Exit::Good,
+        _ => Exit::CannotTell,
     };
     let names = |side: &Side| {
-        let samples = side.samples.iter();
-        samples.map(|sample| sample.name.clone()).collect()
+        let samples = side.boots.iter();
+        samples.map(|boot| boot.name()).collect()
     };
     Ok(Comparison {
-        schema: 1,
+        schema: 2,
         sides: [a.name.clone(), b.name.clone()],
         boots: [names(a), names(b)],
         deterministic,
@@ -236,14 +202,16 @@ pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
 /// Whether both sides are of deterministic machines. Refuses those that differ
 /// in this, or in their architecture.
 pub(crate) fn modes(a: &Side, b: &Side) -> Result<bool> {
-    let all = || a.samples.iter().chain(&b.samples);
-    let hellos = all().filter_map(|sample| sample.report.hello.as_ref());
+    let all = || a.boots.iter().chain(&b.boots);
+    let hellos = all().filter_map(|boot| boot.report.hello.as_ref());
     let arches: BTreeSet<_> = hellos.map(|h| h.machine.as_str()).collect();
     if arches.len() > 1 {
         let arches: Vec<_> = arches.into_iter().collect();
         bail!("boots of {} do not compare", arches.join(" and of "));
     }
-    let seeded = all().filter(|sample| sample.seed.is_some()).count();
+    let seeded = all()
+        .filter(|boot| boot.meta.deterministic.is_some())
+        .count();
     match (seeded, all().count() - seeded) {
         (_, 0) => Ok(true),
         (0, _) => Ok(false),
@@ -255,10 +223,10 @@ pub(crate) fn modes(a: &Side, b: &Side) -> Result<bool> {
 
 /// Refuses different plans.
 pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
-    let all = a.samples.iter().chain(&b.samples);
-    let mut known: Option<(&str, String)> = None;
-    for sample in all {
-        let Some(hello) = &sample.report.hello else {
+    let all = a.boots.iter().chain(&b.boots);
+    let mut known: Option<(String, String)> = None;
+    for boot in all {
+        let Some(hello) = &boot.report.hello else {
             continue;
         };
         let plan = hello.plan.join(" ");
@@ -266,10 +234,10 @@ pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
             Some((name, other)) if *other != plan => bail!(
                 "different plans do not compare: that of {name} is `{other}`, \
                  that of {} is `{plan}`",
-                sample.name
+                boot.name()
             ),
             Some(_) => {}
-            None => known = Some((&sample.name, plan)),
+            None => known = Some((boot.name(), plan)),
         }
     }
     Ok(())
@@ -277,8 +245,8 @@ pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
 
 /// Warns of everything that differs beside the kernel.
 fn machines(a: &Side, b: &Side, warnings: &mut Vec<String>) {
-    let all = || a.samples.iter().chain(&b.samples);
-    let hellos = || all().filter_map(|sample| sample.report.hello.as_ref());
+    let all = || a.boots.iter().chain(&b.boots);
+    let hellos = || all().filter_map(|boot| boot.report.hello.as_ref());
     let mut check = |what: &str, values: BTreeSet<String>| {
         if values.len() > 1 {
             let values: Vec<String> = values.into_iter().collect();
@@ -298,78 +266,96 @@ fn machines(a: &Side, b: &Side, warnings: &mut Vec<String>) {
     check("the payload", payloads.collect());
 }
 
-type Overall = (String, String, u8);
-
-/// What boots that failed say of the comparison. Some may fail on a busy
-/// host, whatever the kernel.
-fn failures(
-    a: &Side,
-    b: &Side,
-    deterministic: bool,
-    warnings: &mut Vec<String>,
-) -> Option<Overall> {
-    let said = ["A", "B"].iter().zip([a, b]).map(|(letter, side)| {
-        let mut bad = side.samples.iter().filter(|s| s.code != 0);
-        let (first, all) = (bad.next()?, side.samples.len());
+/// What is said of boots that measured nothing, side by side.
+fn not_good(a: &Side, b: &Side) -> Vec<String> {
+    let of = |(letter, side): (&str, &Side)| {
+        let mut bad =
+            side.boots.iter().filter(|s| s.meta.exit_code != Exit::Good);
+        let first = bad.next()?;
         Some(format!(
-            "{letter}: {} of {all} boots were not good; {}: {}: {}",
+            "{letter}: {} of {} boots were not good; {}: {}: {}",
             bad.count() + 1,
-            first.name,
+            side.boots.len(),
+            first.name(),
             first.report.outcome,
             first.report.reason
         ))
-    });
-    let said: Vec<Option<String>> = said.collect();
-    warnings.extend(said.iter().flatten().cloned());
-    let answer = |verdict: &str, side: usize, code| {
-        let why = said[side].clone().unwrap_or_default();
-        Some((verdict.to_owned(), why, code))
     };
-    let fails = |side: &Side| -> Vec<f64> {
-        let of = |sample: &Sample| f64::from(u8::from(sample.code == BAD));
-        side.samples.iter().map(of).collect()
-    };
-    let (of_a, of_b) = (fails(a), fails(b));
-    let sum = |fails: &[f64]| fails.iter().sum::<f64>();
-    if good(a).is_empty() {
-        return answer("cannot tell", 0, 125);
-    }
-    if good(b).is_empty() {
-        return match sum(&of_b) > 0.0 {
-            true => answer("worse", 1, 1),
-            false => answer("cannot tell", 1, 125),
+    [("A", a), ("B", b)].into_iter().filter_map(of).collect()
+}
+
+/// A row for the boots that failed, if any did. What was skipped, killed or
+/// never booted says nothing.
+fn failed(a: &Side, b: &Side, deterministic: bool) -> Option<Row> {
+    let count = |side: &Side| {
+        let of = |exit: Exit| {
+            let mine = side.boots.iter().filter(|s| s.meta.exit_code == exit);
+            mine.count() as u64
         };
-    }
-    let seeds = |side: &Side, bad: bool| -> BTreeSet<Option<u64>> {
-        let mine = side.samples.iter().filter(|s| (s.code == BAD) == bad);
-        mine.map(|sample| sample.seed).collect()
+        let failed = of(Exit::Bad);
+        let of = failed + of(Exit::Good);
+        Failed { failed, of }
     };
-    let only_b = match deterministic {
-        true => !seeds(b, true).is_disjoint(&seeds(a, false)),
-        false => sum(&of_b) > sum(&of_a) && rank_test(&of_a, &of_b) < ALPHA,
-    };
-    match only_b {
-        true => answer("worse", 1, 1),
-        false => None,
+    let (of_a, of_b) = (count(a), count(b));
+    if of_a.failed + of_b.failed == 0 {
+        return None;
     }
+    let seeds = |side: &Side, exit: Exit| -> BTreeSet<u64> {
+        let mine = side.boots.iter().filter(|s| s.meta.exit_code == exit);
+        mine.filter_map(|boot| boot.meta.deterministic).collect()
+    };
+    let (good, bad) = (Exit::Good, Exit::Bad);
+    let both = |of_a: Exit, of_b: Exit| {
+        seeds(a, of_a).intersection(&seeds(b, of_b)).count() as u64
+    };
+    let (only_a, only_b) = (both(bad, good), both(good, bad));
+    let common = only_a + only_b + both(bad, bad) + both(good, good);
+    let samples = match deterministic && common > 0 {
+        true => Samples::FailedSeeds { only_a, only_b },
+        false => Samples::Failures { a: of_a, b: of_b },
+    };
+    let share = |of: Failed| match of.of {
+        0 => 0.0,
+        all => of.failed as f64 / all as f64,
+    };
+    Some(Row {
+        run: "boots".to_owned(),
+        metric: "failed".to_owned(),
+        unit: String::new(),
+        better: Better::Lower,
+        judged: true,
+        a: share(of_a),
+        b: share(of_b),
+        spread: [None; 2],
+        difference: None,
+        interval: None,
+        p: 1.0,
+        p_corrected: 1.0,
+        verdict: Verdict::Unknown,
+        more: None,
+        seeds: Vec::new(),
+        margin: 0.0,
+        samples,
+    })
 }
 
 /// The boots that ended well.
-fn good(side: &Side) -> Vec<&Sample> {
-    let good = |sample: &&Sample| sample.code == 0;
-    side.samples.iter().filter(good).collect()
+fn good(side: &Side) -> Vec<&FinishedBoot> {
+    let good = |boot: &&FinishedBoot| boot.meta.exit_code == Exit::Good;
+    side.boots.iter().filter(good).collect()
 }
 
 /// Indices of boots with the same seed on both sides: of several with one
 /// seed, which are the same, the first.
 fn pairs(
-    a: &[&Sample],
-    b: &[&Sample],
+    a: &[&FinishedBoot],
+    b: &[&FinishedBoot],
     warnings: &mut Vec<String>,
 ) -> Vec<(u64, usize, usize)> {
-    let seeds = |side: &[&Sample]| -> BTreeMap<u64, usize> {
+    let seeds = |side: &[&FinishedBoot]| -> BTreeMap<u64, usize> {
         let all = side.iter().enumerate().rev();
-        all.filter_map(|(at, s)| Some((s.seed?, at))).collect()
+        all.filter_map(|(at, s)| Some((s.meta.deterministic?, at)))
+            .collect()
     };
     let (of_a, of_b) = (seeds(a), seeds(b));
     let lonely = of_a.keys().filter(|seed| !of_b.contains_key(seed)).count()
@@ -388,8 +374,8 @@ fn pairs(
 
 /// Warns of a host that did other things, and of metrics that wander.
 fn noise(a: &Side, b: &Side, rows: &[Row], warnings: &mut Vec<String>) {
-    let all: Vec<&Sample> = a.samples.iter().chain(&b.samples).collect();
-    let loud = all.iter().filter_map(|sample| sample.noise);
+    let all: Vec<&FinishedBoot> = a.boots.iter().chain(&b.boots).collect();
+    let loud = all.iter().filter_map(|boot| boot.meta.noise);
     let loud: Vec<Noise> = loud.filter(Noise::loud).collect();
     if let Some(most) = loud.iter().copied().reduce(|x, y| x.most(&y)) {
         warnings.push(format!(
@@ -426,57 +412,49 @@ fn noise(a: &Side, b: &Side, rows: &[Row], warnings: &mut Vec<String>) {
     }
 }
 
-/// What the judged rows say together.
-fn overall(rows: &[Row], identical: bool, deterministic: bool) -> Overall {
+/// What the judged rows say together: the worst of them. What cannot be
+/// compared is open.
+fn overall(rows: &[Row], missing: &[String]) -> (Verdict, String) {
     let judged = || rows.iter().filter(|row| row.judged);
-    let of = |verdict: Verdict| {
-        let mine = judged().filter(|row| row.verdict == verdict);
-        let named = mine.map(|row| {
-            let share = row.difference.map(|d| format!(" {:+.2} %", d * 100.0));
-            let share = share.unwrap_or_default();
-            format!("{} {}{share}", row.run, row.metric)
-        });
-        named.collect::<Vec<String>>()
+    let open = match missing.is_empty() && judged().next().is_some() {
+        true => Verdict::Same,
+        false => Verdict::Unknown,
     };
-    let answer = |verdict: &str, reason, code| (verdict.into(), reason, code);
-    if identical {
-        let reason = "every figure of every boot is the same".to_owned();
-        return answer("no worse", reason, 0);
-    }
-    let worse = of(Verdict::Worse);
-    if !worse.is_empty() {
-        return answer("worse", worse.join(", "), 1);
-    }
-    let (better, open) = (of(Verdict::Better), of(Verdict::Undecided));
-    let all = judged().count();
-    if all == 0 {
-        let reason = "no metric that is judged by default; --metric names one";
-        return answer("cannot tell", reason.to_owned(), 125);
-    }
-    if open.len() == all && !judged().any(|row| decidable(row, all)) {
-        let what = if deterministic {
-            "seeds"
-        } else {
-            "runs on each side"
-        };
-        let most = judged().filter_map(|row| row.more).max();
-        let more = most.map_or(String::new(), |more| {
-            format!("; {more} more would probably do")
-        });
-        let reason = format!("too few {what} for {all} metrics{more}");
-        return answer("cannot tell", reason, 125);
-    }
+    let verdict = judged().map(|row| row.verdict).fold(open, Verdict::max);
     let mut parts = Vec::new();
-    if !better.is_empty() {
-        parts.push(format!("better: {}", better.join(", ")));
+    for of in [
+        Verdict::Worse,
+        Verdict::Better,
+        Verdict::Differs,
+        Verdict::Unknown,
+    ] {
+        let mine = judged().filter(|row| row.verdict == of);
+        let named: Vec<String> = mine.map(named).collect();
+        if !named.is_empty() {
+            parts.push(format!("{of}: {}", named.join(", ")));
+        }
     }
-    if !open.is_empty() {
-        parts.push(format!("{} of {all} undecided", open.len()));
+    parts.extend(missing.iter().cloned());
+    if judged().next().is_none() && missing.is_empty() {
+        let none = "no metric that is judged by default; --metric names one";
+        parts.push(none.to_owned());
     }
     if parts.is_empty() {
         parts.push("no difference that counts".to_owned());
     }
-    answer("no worse", parts.join("; "), 0)
+    let more = judged().map(|row| row.more).max().flatten();
+    if let Some(more @ 1..) = more
+        && verdict == Verdict::Unknown
+    {
+        parts.push(format!("{more} more would probably tell"));
+    }
+    (verdict, parts.join("; "))
+}
+
+/// A row in a few words.
+fn named(row: &Row) -> String {
+    let share = row.difference.map(|d| format!(" {:+.2} %", d * 100.0));
+    format!("{} {}{}", row.run, row.metric, share.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -2,13 +2,19 @@
 //!
 //! Frames are found anywhere by their start mark and believed on their CRC
 //! only, so line ends, prefixes and text around them do not matter. The log
-//! is scanned as it is, cleaned of control characters, with kernel lines and
-//! line prefixes cut out, and with wrapped lines joined; what all scans find
-//! is united. Nothing is guessed: what is lost is listed.
+//! is scanned as it is, cleaned of control characters, without what a
+//! collector put around its lines, with kernel lines cut out, with wrapped
+//! lines joined and with torn ones mended; what all scans find is united.
+//! Nothing is guessed: what is lost is listed.
 
 pub mod boots;
 pub mod clean;
+pub mod collector;
+pub mod console;
+pub mod ktap;
+pub mod older;
 pub mod splice;
+pub mod torn;
 pub mod unite;
 
 use core::ops::Range;
@@ -17,6 +23,7 @@ use pidone::record::{Bye, Hello, Progress, Record, Run, Start};
 use std::collections::BTreeMap;
 
 use self::clean::Cut;
+use self::ktap::Console;
 use self::unite::{Frames, Lost};
 
 /// Follows one port of a machine while it runs.
@@ -104,7 +111,7 @@ impl Decoded {
     fn new(ports: &[Port], frames: &Frames) -> Self {
         let mut boots: Vec<Boot> = Vec::new();
         for (index, port) in ports.iter().enumerate() {
-            for span in boots::divide(port.clean.bytes(), &port.seen) {
+            for span in boots::divide(port.bare.bytes(), &port.seen) {
                 let text = port.text(span.text);
                 let place = place(&boots, span.stream, index > 0);
                 match place.and_then(|place| boots.get_mut(place)) {
@@ -132,6 +139,7 @@ impl Decoded {
             if let Some(stream) = boot.stream {
                 let records = frames.records(stream);
                 boot.records = records.bytes;
+                boot.upgraded = records.upgraded;
                 boot.lost = records.lost;
                 boot.errors = records.errors;
                 boot.foreign = records.foreign;
@@ -171,15 +179,31 @@ pub struct Boot {
     /// The console without control characters and frames.
     pub text: String,
     records: BTreeMap<u32, Vec<u8>>,
+    /// Records of an older schema as this one has them.
+    upgraded: BTreeMap<u32, Vec<u8>>,
 }
 
 impl Boot {
-    /// The records that arrived, in order, with their numbers and bytes.
+    /// The records that arrived, in order, with their numbers and the bytes
+    /// that were sent.
     pub fn records(&self) -> impl Iterator<Item = (u32, &[u8], Record<'_>)> {
         self.records.iter().filter_map(|(&number, bytes)| {
-            let record = Record::decode(bytes).ok()?;
+            let read = self.upgraded.get(&number).unwrap_or(bytes);
+            let record = Record::decode(read).ok()?;
             Some((number, bytes.as_slice(), record))
         })
+    }
+
+    /// What its console says in plain text.
+    #[must_use]
+    pub fn console(&self) -> Console {
+        Console::read(&self.text)
+    }
+
+    /// Whether there is any sign of the payload in it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.stream.is_some() || self.console().is_ours()
     }
 
     /// How many records are known to be lost.
@@ -245,8 +269,9 @@ impl Boot {
 
 /// The log of one port.
 struct Port {
-    clean: Cut,
-    /// Frames found whole in the cleaned text, in rising order.
+    /// Without control characters and what a collector put around lines.
+    bare: Cut,
+    /// Frames found whole there, in rising order.
     whole: Vec<Range<usize>>,
     /// Where frames of which stream were found by any scan.
     seen: Vec<(usize, StreamId)>,
@@ -255,41 +280,55 @@ struct Port {
 impl Port {
     fn scan(log: &[u8], frames: &mut Frames) -> Self {
         let clean = clean::clean(log);
+        let bare = collector::without(clean.bytes());
         let (mut whole, mut seen) = (Vec::new(), Vec::new());
         // A control character made by line noise may hide a frame from the
-        // cleaned text, hence the scan of the log as it is.
+        // cleaned text, hence the scan of the log as it is; and what was
+        // taken for a collector's work may be ours, hence that of the text
+        // with it.
         scan(log, |_, frame| {
             frames.add(frame);
         });
-        scan(clean.bytes(), |at, frame| {
+        let spliced = splice::without_kernel_lines(clean.bytes());
+        for (text, within) in [(&clean, None), (&spliced, Some(&spliced))] {
+            scan(text.bytes(), |at, frame| {
+                let at = within.map_or(at.start, |cut| cut.origin(at.start));
+                seen.push((bare.place(at), frame.stream));
+                frames.add(frame);
+            });
+        }
+        scan(bare.bytes(), |at, frame| {
             seen.push((at.start, frame.stream));
             whole.push(at);
             frames.add(frame);
         });
-        let bare = splice::without_prefixes(clean.bytes());
-        let spliced = splice::without_kernel_lines(clean.bytes());
         let both = splice::without_kernel_lines(bare.bytes());
-        let joined = splice::without_newlines(both.bytes());
-        scan(spliced.bytes(), |at, frame| {
-            seen.push((spliced.origin(at.start), frame.stream));
-            frames.add(frame);
-        });
         scan(both.bytes(), |at, frame| {
-            let at = bare.origin(both.origin(at.start));
-            seen.push((at, frame.stream));
+            seen.push((both.origin(at.start), frame.stream));
             frames.add(frame);
         });
+        let joined = splice::without_newlines(both.bytes());
         scan(joined.bytes(), |at, frame| {
-            let at = bare.origin(both.origin(joined.origin(at.start)));
+            let at = both.origin(joined.origin(at.start));
             seen.push((at, frame.stream));
             frames.add(frame);
         });
-        Self { clean, whole, seen }
+        let mut mended = Vec::new();
+        torn::mend(
+            both.bytes(),
+            |frame| !frames.has(frame),
+            |at, frame| mended.push((at, frame)),
+        );
+        for (at, frame) in mended {
+            seen.push((both.origin(at), frame.stream));
+            frames.add(frame);
+        }
+        Self { bare, whole, seen }
     }
 
     /// The text in `range` without the frames, for people and for outcomes.
     fn text(&self, range: Range<usize>) -> String {
-        let bytes = self.clean.bytes();
+        let bytes = self.bare.bytes();
         let first = self.whole.partition_point(|f| f.start < range.start);
         let frames = self.whole[first..]
             .iter()
@@ -304,15 +343,19 @@ impl Port {
     }
 }
 
+/// Longest text in front of a frame that may be a prefix of its line.
+const LONGEST_PREFIX: usize = 80;
+
 /// A frame with its diagnostic mark, its newline, and the prefix in front of
 /// it if there is nothing else on the line.
 fn with_its_line(text: &[u8], frame: &Range<usize>) -> Range<usize> {
     let before = &text[..frame.start];
     let before = before.strip_suffix(b"# ").unwrap_or(before);
-    let line = before
+    let window = before.len().saturating_sub(LONGEST_PREFIX);
+    let line = before[window..]
         .iter()
         .rposition(|&b| b == b'\n')
-        .map_or(0, |newline| newline + 1);
+        .map_or(window, |newline| window + newline + 1);
     let start = match splice::any_prefix(&before[line..]) {
         len if line + len == before.len() => line,
         _ => before.len(),

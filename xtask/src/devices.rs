@@ -138,6 +138,15 @@ impl FromStr for Nic {
     }
 }
 
+impl fmt::Display for Nic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pair => "pair",
+            Self::User => "user",
+        })
+    }
+}
+
 impl Nic {
     /// QEMU's arguments.
     #[must_use]

@@ -6,9 +6,11 @@ pub mod kcidb;
 pub mod ktap;
 pub mod table;
 
-use crate::model::Report;
+use crate::exit::Exit;
+use crate::model::{BootOutcome, Outcome, Report};
 use anyhow::Result;
 use core::str::FromStr;
+use pidone::record::Verdict;
 
 /// A form of a report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -47,7 +49,7 @@ impl Format {
     pub fn render(self, report: &Report) -> Result<String> {
         Ok(match self {
             Self::Table => table::render(report),
-            Self::Json => serde_json::to_string_pretty(report)? + "\n",
+            Self::Json => json(report)?,
             Self::Csv => csv::render(report)?,
             Self::Ktap => ktap::render(report),
             Self::Junit => junit::render(report)?,
@@ -68,10 +70,46 @@ impl FromStr for Format {
     }
 }
 
-/// Why a boot that did not end well is not told by any of its runs: a panic
-/// behind the last one, records that are lost.
-fn trouble(report: &Report) -> Option<String> {
-    let told = report.runs.iter().any(|run| run.verdict == "fail");
-    let well = report.outcome == "ok" || told;
-    (!well).then(|| format!("{}: {}", report.outcome, report.reason))
+/// JSON, in which control characters are escaped that it need not escape, for
+/// it may be shown on a terminal.
+fn json(report: &Report) -> Result<String> {
+    let mut text = String::new();
+    for c in serde_json::to_string_pretty(report)?.chars() {
+        match c {
+            '\u{7f}'..='\u{9f}' => text += &format!("\\u{:04x}", u32::from(c)),
+            c => text.push(c),
+        }
+    }
+    text.push('\n');
+    Ok(text)
+}
+
+/// What went wrong that no run tells, with the name of its test: a panic
+/// behind the last run, records that are lost, another boot in the same log.
+fn trouble(report: &Report) -> Vec<(String, Outcome, String)> {
+    let told = report.runs.iter().any(|run| run.verdict == Verdict::Fail);
+    let of = |name: &str, outcome: Outcome, reason: &str| {
+        let text = format!("{outcome}: {reason}");
+        (name.to_owned(), outcome, text)
+    };
+    let Some((last, earlier)) = report.boots.split_last() else {
+        let well = report.outcome == Outcome::Ok || told;
+        let boot = || of("boot", report.outcome, &report.reason);
+        return (!well).then(boot).into_iter().collect();
+    };
+    let bad = |boot: &&BootOutcome| boot.exit != Exit::Good;
+    let earlier = earlier.iter().filter(bad);
+    let last = Some(last).filter(|boot| boot.outcome != Outcome::Ok && !told);
+    earlier
+        .chain(last)
+        .map(|boot| {
+            let name = format!("boot {}", boot.number);
+            of(&name, boot.outcome, &boot.reason)
+        })
+        .collect()
+}
+
+/// A rate; `None` where the time it would be over is not known.
+fn rate(number: u64, wall_ns: u64) -> Option<u128> {
+    (u128::from(number) * 1_000_000_000).checked_div(u128::from(wall_ns))
 }

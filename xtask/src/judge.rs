@@ -1,16 +1,18 @@
 //! One kernel judged by its boots: good, bad, or cannot tell; no I/O.
 //!
-//! A boot that fails by itself is bad whatever was asked. Conditions are
-//! judged boot by boot, and what most boots say counts; metrics are compared
-//! with those of a baseline by their medians. What cannot be told is never
-//! called bad: a bisection would blame a commit for it.
+//! A boot that fails by itself is bad, unless there is a baseline, whose boots
+//! may fail as often. Conditions are judged boot by boot, and what most boots
+//! say counts, if so many tell; metrics are compared with those of a baseline
+//! as `compare` does. What cannot be told is never called bad: a bisection
+//! would blame a commit for it.
 
-use crate::cmd::boot::plan::Works;
-use crate::cmd::exit;
-use crate::compare::{Sample, table};
+use crate::boot::plan::Works;
+use crate::compare::{self, Comparison, Row, Side, compare, table};
+use crate::evidence;
+use crate::exit::Exit;
+use crate::finished::FinishedBoot;
 use crate::metrics::{self, Better, Selector};
-use crate::model::Report;
-use crate::stats::median;
+use crate::model::{Outcome, Report};
 use anyhow::{Result, anyhow, bail};
 use core::fmt;
 use core::str::FromStr;
@@ -29,13 +31,13 @@ pub enum Call {
 }
 
 impl Call {
-    /// The exit code that says so.
+    /// The exit that says so.
     #[must_use]
-    pub fn code(self) -> u8 {
+    pub fn exit(self) -> Exit {
         match self {
-            Self::Good => exit::GOOD,
-            Self::CannotTell => exit::CANNOT_TELL,
-            Self::Bad => exit::BAD,
+            Self::Good => Exit::Good,
+            Self::CannotTell => Exit::CannotTell,
+            Self::Bad => Exit::Bad,
         }
     }
 }
@@ -97,12 +99,12 @@ pub struct Policy {
 
 /// What a boot says of its kernel by how it ended.
 #[must_use]
-pub fn ended(report: &Report, code: u8, policy: Policy) -> Opinion {
-    let call = match (report.outcome.as_str(), code) {
-        ("panic" | "hang", _) => policy.panic,
-        ("no_boot", _) => policy.no_boot,
-        (_, exit::GOOD) => Call::Good,
-        (_, exit::BAD) => Call::Bad,
+pub fn ended(report: &Report, exit: Exit, policy: Policy) -> Opinion {
+    let call = match (report.outcome, exit) {
+        (Outcome::Panic | Outcome::Hang, _) => policy.panic,
+        (Outcome::NoBoot, _) => policy.no_boot,
+        (_, Exit::Good) => Call::Good,
+        (_, Exit::Bad) => Call::Bad,
         _ => Call::CannotTell,
     };
     (call, format!("{}: {}", report.outcome, report.reason))
@@ -212,28 +214,35 @@ pub(crate) fn worst(all: &mut Opinion, mut other: Opinion) {
     }
 }
 
-/// What most of several opinions call it; without most, it cannot be told.
+/// What most of several boots call it, if they tell; those of deterministic
+/// machines do by being most.
 #[must_use]
-pub fn most(opinions: &[Opinion]) -> Opinion {
-    let count = |call| opinions.iter().filter(|o| o.0 == call).count();
-    for call in [Call::Good, Call::Bad, Call::CannotTell] {
-        if count(call) * 2 > opinions.len() {
-            let mut mine = opinions.iter().filter(|o| o.0 == call);
-            let first = mine.next().map_or("", |o| o.1.as_str());
-            let reason = match (count(call), opinions.len()) {
-                (_, 1) => first.to_owned(),
-                (n, all) => format!("{n} of {all} boots: {first}"),
+pub fn most(opinions: &[Opinion], exact: bool) -> Opinion {
+    let count = |call| opinions.iter().filter(|o| o.0 == call).count() as u64;
+    let (good, bad) = (count(Call::Good), count(Call::Bad));
+    let all = opinions.len() as u64;
+    let call = match evidence::most(good, bad, exact) {
+        // What says nothing must not be most.
+        _ if (good + bad) * 2 <= all => Call::CannotTell,
+        Some(true) => Call::Good,
+        Some(false) => Call::Bad,
+        None => Call::CannotTell,
+    };
+    let mut mine = opinions.iter().filter(|o| o.0 == call);
+    let reason = match (mine.next(), count(call)) {
+        (Some(first), _) if all == 1 => first.1.clone(),
+        (Some(first), n) => format!("{n} of {all} boots: {}", first.1),
+        (None, _) => {
+            let few = if all < 5 {
+                ", which are too few to tell"
+            } else {
+                ""
             };
-            return (call, reason);
+            let first = opinions.first().map_or("", |one| one.1.as_str());
+            format!("{good} of {all} boots are good, {bad} bad{few}; {first}")
         }
-    }
-    let reason = format!(
-        "{} of {} boots are good, {} bad",
-        count(Call::Good),
-        opinions.len(),
-        count(Call::Bad)
-    );
-    (Call::CannotTell, reason)
+    };
+    (call, reason)
 }
 
 /// What makes a kernel bad beside how its boots end.
@@ -251,7 +260,7 @@ pub struct Asked {
 #[derive(Debug, Clone)]
 pub struct Baseline {
     /// They.
-    pub samples: Vec<Sample>,
+    pub boots: Vec<FinishedBoot>,
     /// In these metrics, or else in those that are judged by default.
     pub metrics: Vec<Selector>,
     /// By more than this share.
@@ -263,128 +272,118 @@ pub struct Baseline {
 /// # Errors
 ///
 /// There is no such run or metric, or it is better neither way.
-pub fn judge(asked: &Asked, boots: &[Sample]) -> Result<Opinion> {
-    let ends = boots.iter();
-    let ends: Vec<Opinion> = ends
-        .map(|boot| ended(&boot.report, boot.code, asked.policy))
-        .collect();
-    // A kernel that crashes now and then is bad.
-    if let Some(bad) = ends.iter().find(|end| end.0 == Call::Bad) {
-        return Ok(bad.clone());
+pub fn judge(asked: &Asked, boots: &[FinishedBoot]) -> Result<Opinion> {
+    let end = |boot: &FinishedBoot| {
+        ended(&boot.report, boot.meta.exit_code, asked.policy)
+    };
+    let ends: Vec<Opinion> = boots.iter().map(end).collect();
+    let exact = boots.iter().all(|boot| boot.meta.deterministic.is_some());
+    let mut all = (Call::Good, String::new());
+    match &asked.baseline {
+        Some(baseline) => {
+            let boots = boots.iter().zip(&ends);
+            let boots = boots.map(|(boot, end)| {
+                let mut boot = boot.clone();
+                boot.meta.exit_code = end.0.exit();
+                boot
+            });
+            for opinion in worse(baseline, boots.collect())? {
+                worst(&mut all, opinion);
+            }
+        }
+        // A kernel that crashes now and then is bad.
+        None => {
+            if let Some(bad) = ends.iter().find(|end| end.0 == Call::Bad) {
+                return Ok(bad.clone());
+            }
+            let good = ends.iter().filter(|end| end.0 == Call::Good);
+            if good.count() * 2 <= ends.len() {
+                return Ok(most(&ends, true));
+            }
+        }
     }
     let pairs = boots.iter().zip(&ends);
     let good = pairs.filter(|(_, end)| end.0 == Call::Good);
-    let good: Vec<&Sample> = good.map(|(boot, _)| boot).collect();
-    if good.len() * 2 <= boots.len() {
-        return Ok(most(&ends));
-    }
-    let mut all = (Call::Good, String::new());
+    let good: Vec<&FinishedBoot> = good.map(|(boot, _)| boot).collect();
     for condition in &asked.conditions {
         let of = good.iter().map(|boot| condition.of(&boot.report));
-        worst(&mut all, most(&of.collect::<Result<Vec<_>>>()?));
-    }
-    if let Some(baseline) = &asked.baseline {
-        for opinion in worse(baseline, &good)? {
-            worst(&mut all, opinion);
-        }
+        worst(&mut all, most(&of.collect::<Result<Vec<_>>>()?, exact));
     }
     if all.1.is_empty() {
-        all = most(&ends);
+        all = most(&ends, true);
     }
     Ok(all)
 }
 
-/// Each metric beside that of the baseline.
-fn worse(baseline: &Baseline, now: &[&Sample]) -> Result<Vec<Opinion>> {
-    let old: Vec<&Sample> = baseline.samples.iter().collect();
-    let selectors = match (baseline.metrics.is_empty(), old.first()) {
-        (true, Some(first)) => {
-            let runs = metrics::of_report(&first.report);
-            let of = |run: metrics::RunMetrics| {
-                let judged = run.metrics.into_iter().filter(|m| m.judged);
-                judged.map(move |metric| Selector {
-                    run: Some(run.run.clone()),
-                    name: metric.name,
-                })
-            };
-            runs.into_iter().flat_map(of).collect()
-        }
-        (_, Some(first)) => {
-            // One without a run is that of every run which has it.
-            let mut all = Vec::new();
-            for selector in &baseline.metrics {
-                let name = &selector.name;
-                let of = selector.of(&first.report)?.into_iter();
-                all.extend(of.map(|(run, _)| Selector {
-                    run: Some(run),
-                    name: name.clone(),
-                }));
-            }
-            all
-        }
-        (_, None) => Vec::new(),
-    };
-    let mut all = Vec::new();
-    if selectors.is_empty() {
-        let why = "no metric to judge by; --metric names one";
-        all.push((Call::CannotTell, why.to_owned()));
-    }
-    for selector in &selectors {
-        let (before, after) = (values(selector, &old)?, values(selector, now)?);
-        let better = metrics::better(&selector.name);
-        if better == Better::Neither {
-            bail!(
-                "`{}` is better neither way; --expect says what it must be",
-                selector.name
-            );
-        }
-        let medians = (median(&before.0), median(&after.0));
-        let (Some(before), Some(value)) = medians else {
-            let run = selector.run.as_deref().unwrap_or_default();
-            let why = format!("{run}: no figure for {}", selector.name);
-            all.push((Call::CannotTell, why));
-            continue;
-        };
-        let limit = match better {
-            Better::Higher => before * (1.0 - baseline.by),
-            _ => before * (1.0 + baseline.by),
-        };
-        let is_worse = match better {
-            Better::Higher => value < limit,
-            _ => value > limit,
-        };
-        let change = match before == 0.0 {
-            true => String::new(),
-            false => format!(" ({:+.2} %)", (value / before - 1.0) * 100.0),
-        };
-        let run = selector.run.as_ref().map(|run| format!("{run}: "));
-        let reason = format!(
-            "{}{} is {}, was {}{change}",
-            run.unwrap_or_default(),
-            selector.name,
-            table::value(value, &after.1),
-            table::value(before, &after.1),
+/// What `compare` says of each metric beside the baseline's.
+fn worse(baseline: &Baseline, now: Vec<FinishedBoot>) -> Result<Vec<Opinion>> {
+    let neither =
+        |one: &&Selector| metrics::better(&one.name) == Better::Neither;
+    if let Some(metric) = baseline.metrics.iter().find(neither) {
+        bail!(
+            "`{}` is better neither way; --expect says what it must be",
+            metric.name
         );
-        let call = if is_worse { Call::Bad } else { Call::Good };
-        all.push((call, reason));
+    }
+    let side = |name: &str, boots| Side {
+        name: name.to_owned(),
+        boots,
+    };
+    let found: Comparison = compare(
+        &side("baseline", baseline.boots.clone()),
+        &side("now", now),
+        &compare::Asked {
+            metrics: baseline.metrics.clone(),
+            all: false,
+            rest: false,
+            margin: baseline.by,
+            look: 1,
+        },
+    )?;
+    let call = match found.exit_code {
+        Exit::Good => Call::Good,
+        Exit::Bad => Call::Bad,
+        Exit::CannotTell | Exit::Tool => Call::CannotTell,
+    };
+    // What decided it, if anything did; else all there is.
+    let decided = |row: &&Row| match call {
+        Call::Good => true,
+        Call::Bad => row.verdict == evidence::Verdict::Worse,
+        Call::CannotTell => !row.verdict.no_worse(),
+    };
+    let rows = found.rows.iter().filter(decided);
+    let mut all: Vec<Opinion> = rows.map(|row| (call, beside(row))).collect();
+    if all.is_empty() {
+        all.push((call, found.reason));
     }
     Ok(all)
 }
 
-/// A metric of one run of each boot that has it, and its unit.
-fn values(
-    selector: &Selector,
-    boots: &[&Sample],
-) -> Result<(Vec<f64>, String)> {
-    let (mut values, mut unit) = (Vec::new(), String::new());
-    for boot in boots {
-        let found = selector.of(&boot.report)?;
-        if let Some((_, metric)) = found.into_iter().next() {
-            values.push(metric.value);
-            unit = metric.unit;
+/// A metric beside that of the baseline.
+fn beside(row: &Row) -> String {
+    let shown = |value: f64| table::value(value, &row.unit);
+    let change = row.difference.map(|share| {
+        let interval = row.interval.map(|of| {
+            let [low, high] = [of.low, of.high].map(|end| end * 100.0);
+            format!(", {low:+.2} to {high:+.2} %")
+        });
+        let interval = interval.unwrap_or_default();
+        format!(" ({:+.2} %{interval})", share * 100.0)
+    });
+    let more = match (row.verdict, row.more) {
+        (evidence::Verdict::Unknown, Some(more)) => {
+            format!("; {more} more boots would probably tell")
         }
-    }
-    Ok((values, unit))
+        _ => String::new(),
+    };
+    format!(
+        "{}: {} is {}, was {}{}{more}",
+        row.run,
+        row.metric,
+        shown(row.b),
+        shown(row.a),
+        change.unwrap_or_default(),
+    )
 }
 
 #[cfg(test)]

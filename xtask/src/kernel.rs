@@ -1,12 +1,13 @@
 //! Kernels to boot: a file, the host's own, or Debian's packages.
 
-use crate::arch::Arch;
+use crate::arch::{ALL, Arch};
+use crate::cache;
+use crate::debian::{self, Kernel};
 use crate::kernel_build::{self, image};
-use crate::tools::{self, DPKG_DEB};
 use anyhow::{Context, Result, bail};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The architecture of what [`resolve`] finds: the one that was asked for, or
 /// else that of a file, or the host's.
@@ -28,8 +29,9 @@ pub fn arch(spec: &str, asked: Option<&'static Arch>) -> Result<&'static Arch> {
     }
 }
 
-/// Finds or fetches a kernel image: `FILE`, `host`, or
-/// `debian:6.12-cloud` / `debian:6.1-cloud`, or `built:6.12`.
+/// Finds a kernel's image, which is fetched if need be: a file, a kernel tree
+/// that is built, `host`, a name of Debian's such as `debian:6.12-cloud` or
+/// `debian:sid`, or `built:6.12`.
 ///
 /// # Errors
 ///
@@ -41,27 +43,106 @@ pub fn resolve(
 ) -> Result<PathBuf> {
     let arch = arch(spec, asked)?;
     if spec == "host" {
-        let release = fs::read_to_string("/proc/sys/kernel/osrelease")
-            .context("/proc/sys/kernel/osrelease")?;
-        let image = PathBuf::from(format!("/boot/vmlinuz-{}", release.trim()));
-        fs::File::open(&image).with_context(|| {
-            format!("the host's kernel {} is not readable", image.display())
-        })?;
-        return Ok(image);
+        return host();
     }
     if let Some(name) = spec.strip_prefix("debian:") {
-        return debian(name, arch, setup);
+        let dir = named(name, arch)?;
+        return match image_in(&dir) {
+            Some(image) => Ok(image),
+            None => fetch_debian(name, arch, setup),
+        };
     }
     if let Some(name) = spec.strip_prefix("built:") {
         return kernel_build::find(name, arch);
     }
-    let image = PathBuf::from(spec);
-    if image.is_file() {
-        return Ok(image);
+    if spec.contains("://") {
+        bail!(
+            "the kernel {spec} is not fetched: get it by `curl -LO`, or by a \
+             browser, and give the file"
+        );
+    }
+    let path = PathBuf::from(spec);
+    if path.is_dir() {
+        return in_tree(&path, arch);
+    }
+    if path.is_file() {
+        return Ok(path);
     }
     bail!(
-        "no kernel `{spec}`; valid are a file, `host`, `debian:6.12-cloud`, \
-         `debian:6.1-cloud`, and what `kernel build` made, as `built:6.12`"
+        "no kernel `{spec}`; valid are a file, a kernel tree that is built, \
+         `host`, Debian's kernels, such as `debian:6.12-cloud`, \
+         `debian:7.2-rt` or `debian:sid`, and what `kernel build` made, as \
+         `built:6.12`; `cargo xtask kernel list` shows what there is"
+    )
+}
+
+/// The same, but what is fetched is the newest of its name, though an older
+/// one is there, which stays.
+///
+/// # Errors
+///
+/// As those of [`resolve`].
+pub fn newest(
+    spec: &str,
+    asked: Option<&'static Arch>,
+    setup: bool,
+) -> Result<PathBuf> {
+    match spec.strip_prefix("debian:") {
+        Some(name) => fetch_debian(name, arch(spec, asked)?, setup),
+        None => resolve(spec, asked, setup),
+    }
+}
+
+fn host() -> Result<PathBuf> {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease")
+        .context("/proc/sys/kernel/osrelease")?;
+    let release = release.trim();
+    let places = [
+        format!("/boot/vmlinuz-{release}"),
+        format!("/lib/modules/{release}/vmlinuz"),
+    ];
+    for place in &places {
+        match fs::File::open(place) {
+            Ok(_) => return Ok(place.into()),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => {
+                let what = format!("the host's kernel {place} is not readable");
+                return Err(error).context(what);
+            }
+        }
+    }
+    bail!("the host's kernel is not there: {}", places.join(", "))
+}
+
+/// Whether a directory has a kernel's sources or object files.
+#[must_use]
+pub fn is_tree(dir: &Path) -> bool {
+    ["Kconfig", ".config"].iter().any(|f| dir.join(f).is_file())
+}
+
+/// The image in a directory with sources or object files.
+fn in_tree(tree: &Path, arch: &Arch) -> Result<PathBuf> {
+    let image = |arch: &Arch| tree.join(arch.image.1);
+    if image(arch).is_file() {
+        return Ok(image(arch));
+    }
+    let dir = tree.display();
+    let other = ALL.iter().find(|other| image(other).is_file());
+    if let Some(other) = other {
+        bail!(
+            "{dir} is built for {}, not for {}; say --arch {}",
+            other.name,
+            arch.name,
+            other.name
+        );
+    }
+    if !is_tree(tree) {
+        bail!("{dir} is a directory and no kernel tree; give its image");
+    }
+    let (target, file) = arch.image;
+    bail!(
+        "{dir} is a kernel tree without {file}: `make {target}` there makes \
+         it, or `cargo xtask kernel build --tree {dir}` one for our work types"
     )
 }
 
@@ -83,208 +164,205 @@ pub fn unpacked(image: &Path, dir: &Path) -> Result<Option<PathBuf>> {
 }
 
 /// The modules that belong to an image, if they are where a package puts
-/// both: `boot/vmlinuz-VERSION` and `lib/modules/VERSION`.
+/// both: `boot/vmlinuz-VERSION` and `lib/modules/VERSION`, or all in the
+/// latter.
 #[must_use]
 pub fn modules_of(image: &Path) -> Option<PathBuf> {
-    let version = image.file_name()?.to_str()?.strip_prefix("vmlinuz-")?;
-    let root = image.parent()?.parent()?;
-    let dir = root.join("lib/modules").join(version);
-    dir.is_dir().then_some(dir)
+    let name = image.file_name()?.to_str()?;
+    let parent = image.parent()?;
+    if IMAGES.contains(&name) && parent.join("modules.builtin").is_file() {
+        return Some(parent.to_owned());
+    }
+    let version = name.strip_prefix("vmlinuz-")?;
+    let root = parent.parent()?;
+    let dirs = MODULES.map(|dir| root.join(dir).join(version));
+    dirs.into_iter().find(|dir| dir.is_dir())
 }
 
-/// Where kernels and other things fetched are kept.
+/// What an image among modules is called.
+const IMAGES: [&str; 2] = ["vmlinuz", "vmlinuz.unsigned"];
+
+/// Where packages have modules.
+const MODULES: [&str; 2] = ["lib/modules", "usr/lib/modules"];
+
+/// Where a kernel of Debian's is that is known by a name: a directory, or for
+/// the newest of a version or suite, a link to it.
+fn named(name: &str, arch: &Arch) -> Result<PathBuf> {
+    debian::check(name)?;
+    Ok(cache::dir()?.join(format!("debian-{name}-{}", arch.debian)))
+}
+
+/// Those of Debian's kernels that are in the cache, by their names.
 ///
 /// # Errors
 ///
-/// Neither `PIDONE_CACHE`, `XDG_CACHE_HOME` nor `HOME` is set.
-pub fn cache_dir() -> Result<PathBuf> {
-    let var = |name| std::env::var_os(name).map(PathBuf::from);
-    var("PIDONE_CACHE")
-        .or_else(|| Some(var("XDG_CACHE_HOME")?.join("pidone")))
-        .or_else(|| Some(var("HOME")?.join(".cache/pidone")))
-        .context("set PIDONE_CACHE to a directory for fetched kernels")
+/// The cache cannot be read.
+pub fn fetched(arch: &Arch) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(cache::dir()?).into_iter().flatten() {
+        let entry = entry?;
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let name = file.strip_prefix("debian-");
+        let name =
+            name.and_then(|n| n.strip_suffix(arch.debian)?.strip_suffix('-'));
+        if let Some(name) = name
+            && image_in(&entry.path()).is_some()
+        {
+            names.push(name.to_owned());
+        }
+    }
+    Ok(names)
 }
 
-fn debian(name: &str, arch: &Arch, setup: bool) -> Result<PathBuf> {
-    let dir = format!("debian-{name}-{}", arch.debian);
-    let dir = cache_dir()?.join(dir);
-    if let Some(image) = image_in(&dir) {
-        return Ok(image);
-    }
-    let (version, flavour) = name.split_once('-').with_context(|| {
-        format!(
-            "`debian:{name}` is not debian:VERSION-FLAVOUR, for example \
-             debian:6.12-cloud"
-        )
-    })?;
-    if !tools::found("apt-get") {
-        bail!(
-            "debian:{name} needs apt-get; on this system use --kernel FILE \
-             or --kernel host"
-        );
-    }
-    tools::require(&[DPKG_DEB], setup)?;
-    let apt = match arch.is_host() {
-        true => {
-            if setup {
-                // Old lists name packages that are no longer to be had.
-                tools::update()?;
-            }
-            Apt::default()
-        }
-        false => Apt::foreign(arch)?,
-    };
-    let package = apt.kernels(version, flavour, arch)?.pop();
-    let package = package.with_context(|| {
-        let hint = match setup || !arch.is_host() {
-            true => "Debian 12 has 6.12 in its bookworm-security suite",
-            false => "run `apt-get update`, or add --setup",
-        };
-        let of = arch.debian;
-        format!("apt knows no {of} kernel package for debian:{name}; {hint}")
-    })?;
+/// Fetches the newest kernel of a name, unless it is there, and makes the
+/// name that of this one.
+fn fetch_debian(name: &str, arch: &Arch, setup: bool) -> Result<PathBuf> {
+    let link = named(name, arch)?;
     // Fetched beside its place and moved there, so that what is there is
     // whole.
-    fs::create_dir_all(cache_dir()?)?;
-    let work = tempfile::tempdir_in(cache_dir()?)?;
-    let deb = apt.download(&package, work.path())?;
+    fs::create_dir_all(cache::dir()?)?;
+    let work = tempfile::tempdir_in(cache::dir()?)?;
     let root = work.path().join("root");
-    let status = Command::new("dpkg-deb")
-        .arg("-x")
-        .args([&deb, &root])
-        .status()
-        .context("dpkg-deb cannot be started")?;
-    if !status.success() {
-        bail!("`dpkg-deb -x {}` failed: {status}", deb.display());
+    let place = |kernel: &Kernel| named(&kernel.name(), arch);
+    let there = |kernel: &Kernel| {
+        place(kernel).is_ok_and(|dir| image_in(&dir).is_some())
+    };
+    let kernel = debian::fetch(name, arch, setup, &root, &there)?;
+    let dir = place(&kernel)?;
+    if !there(&kernel) {
+        replace(&root, &dir, work.path())?;
     }
-    match fs::rename(&root, &dir) {
-        Ok(()) => {}
-        // Another process was faster.
-        Err(_) if image_in(&dir).is_some() => {}
-        Err(error) => {
-            return Err(error).context(dir.display().to_string());
-        }
+    if dir != link {
+        let target = dir.file_name().context("no name")?;
+        let new = work.path().join("link");
+        std::os::unix::fs::symlink(target, &new)?;
+        replace(&new, &link, work.path())?;
     }
-    image_in(&dir).with_context(|| format!("{package} holds no kernel image"))
+    image_in(&dir).with_context(|| {
+        format!("debian:{} holds no kernel image", kernel.name())
+    })
 }
 
-/// Fetches a Debian package of the host's into a directory; needs no root.
-///
-/// # Errors
-///
-/// apt-get failed.
-pub fn download(package: &str, dir: &Path) -> Result<PathBuf> {
-    Apt::default().download(package, dir)
+/// Moves a file or directory to where there may be one that is of no use.
+fn replace(new: &Path, place: &Path, work: &Path) -> Result<()> {
+    if fs::symlink_metadata(place).is_ok_and(|meta| meta.is_dir()) {
+        // Another process may have been faster.
+        let aside = work.join(place.file_name().unwrap_or_default());
+        drop(fs::rename(place, aside));
+    }
+    fs::rename(new, place).with_context(|| place.display().to_string())
 }
 
-/// apt: the system's own, or one that has its lists of packages in the cache
-/// and takes its sources for those of another architecture. Neither needs
-/// root.
-#[derive(Debug, Default)]
-struct Apt(Vec<String>);
-
-impl Apt {
-    /// With new lists for this architecture: it is not known how old those of
-    /// the last time are.
-    fn foreign(arch: &Arch) -> Result<Self> {
-        let dir = cache_dir()?.join(format!("apt-{}", arch.debian));
-        let (lists, cache) = (dir.join("lists"), dir.join("cache"));
-        for dir in [&lists, &cache] {
-            fs::create_dir_all(dir)
-                .with_context(|| dir.display().to_string())?;
-        }
-        let options = [
-            format!("APT::Architecture={}", arch.debian),
-            format!("APT::Architectures={}", arch.debian),
-            format!("Dir::State::lists={}", lists.display()),
-            format!("Dir::Cache={}", cache.display()),
-            // No package of that kind is installed.
-            "Dir::State::status=/dev/null".to_owned(),
-            "Acquire::Languages=none".to_owned(),
-        ];
-        let pairs = options.map(|option| ["-o".to_owned(), option]);
-        let apt = Self(pairs.as_flattened().to_vec());
-        eprintln!("+ apt-get update, for {}", arch.debian);
-        apt.run("apt-get", &["-qq", "update"], &dir)?;
-        Ok(apt)
-    }
-
-    /// What a command of apt's says.
-    fn run(&self, program: &str, args: &[&str], dir: &Path) -> Result<String> {
-        let out = Command::new(program)
-            .args(&self.0)
-            .args(args)
-            .current_dir(dir)
-            .output()
-            .with_context(|| format!("{program} cannot be started"))?;
-        if !out.status.success() {
-            let said = String::from_utf8_lossy(&out.stderr).into_owned();
-            bail!("`{program} {}` failed: {}", args.join(" "), said.trim());
-        }
-        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
-    }
-
-    fn download(&self, package: &str, dir: &Path) -> Result<PathBuf> {
-        eprintln!("+ apt-get download {package}");
-        self.run("apt-get", &["-qq", "download", package], dir)?;
-        fs::read_dir(dir)?
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .find(|path| path.extension().is_some_and(|e| e == "deb"))
-            .context("apt-get fetched no package")
-    }
-
-    /// Names of matching kernel packages, the newest last.
-    fn kernels(
-        &self,
-        version: &str,
-        flavour: &str,
-        arch: &Arch,
-    ) -> Result<Vec<String>> {
-        let begin = format!("linux-image-{version}.");
-        let here = Path::new(".");
-        let text = self.run("apt-cache", &["pkgnames", &begin], here)?;
-        let suffix = format!("-{flavour}-{}-unsigned", arch.debian);
-        let mut names: Vec<String> = text
-            .lines()
-            .filter(|name| name.ends_with(&suffix))
-            .map(str::to_owned)
-            .collect();
-        names.sort_by_key(|name| numbers(name));
-        Ok(names)
-    }
-}
-
-fn image_in(dir: &Path) -> Option<PathBuf> {
-    fs::read_dir(dir.join("boot"))
-        .ok()?
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .find(|path| {
-            let name = path.file_name().and_then(|n| n.to_str());
-            name.is_some_and(|n| n.starts_with("vmlinuz-"))
-        })
-}
-
-/// The numbers in a name, for comparing versions.
-fn numbers(name: &str) -> Vec<u64> {
-    name.split(|c: char| !c.is_ascii_digit())
-        .filter_map(|n| n.parse().ok())
-        .collect()
+/// The image among the files of a package.
+fn image_in(root: &Path) -> Option<PathBuf> {
+    let is_image = |path: &PathBuf| {
+        fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() > 0)
+    };
+    let entries = |dir: PathBuf| {
+        let entries = fs::read_dir(dir).into_iter().flatten();
+        entries.filter_map(|entry| Some(entry.ok()?.path()))
+    };
+    let root = fs::canonicalize(root).ok()?;
+    let in_boot = entries(root.join("boot")).filter(|path| {
+        let name = path.file_name().and_then(|n| n.to_str());
+        name.is_some_and(|n| n.starts_with("vmlinuz-"))
+    });
+    let beside = MODULES.into_iter().flat_map(|dir| entries(root.join(dir)));
+    let beside = beside.flat_map(|dir| IMAGES.map(|name| dir.join(name)));
+    in_boot.chain(beside).find(is_image)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{numbers, resolve};
+    use super::{image_in, in_tree, modules_of, replace, resolve};
+    use crate::arch::{AARCH64, X86_64};
+    use std::fs;
+    use std::path::{Path, PathBuf};
 
-    #[test]
-    fn newer_versions_come_later() {
-        let old = "linux-image-6.12.9+deb12-cloud-amd64-unsigned";
-        let new = "linux-image-6.12.117+deb12-cloud-amd64-unsigned";
-        assert!(numbers(old) < numbers(new));
+    fn file(root: &Path, name: &str, text: &str) -> PathBuf {
+        let path = root.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(&path, text).unwrap();
+        path
     }
 
     #[test]
     fn a_wrong_name_lists_the_right_ones() {
-        let error = resolve("/no/such/kernel", None, false).unwrap_err();
-        assert!(error.to_string().contains("debian:6.12-cloud"), "{error}");
+        for (spec, said) in [
+            ("/no/such/kernel", "`debian:6.12-cloud`"),
+            ("debian:linux", "suites are bookworm,"),
+            ("https://kernel.org/bzImage", "curl -LO"),
+            ("/", "is a directory and no kernel tree"),
+        ] {
+            let error = resolve(spec, Some(&X86_64), false).unwrap_err();
+            assert!(error.to_string().contains(said), "{error}");
+        }
+    }
+
+    #[test]
+    fn an_image_has_its_modules_wherever_a_package_puts_them() {
+        let dir = tempfile::tempdir().unwrap();
+        for (image, modules) in [
+            ("old/boot/vmlinuz-6.1", "old/lib/modules/6.1"),
+            ("usr/boot/vmlinuz-6.2", "usr/usr/lib/modules/6.2"),
+            ("new/usr/lib/modules/7.2/vmlinuz", "new/usr/lib/modules/7.2"),
+            ("arch/lib/modules/7.3/vmlinuz", "arch/lib/modules/7.3"),
+            (
+                "unsigned/usr/lib/modules/7.4/vmlinuz.unsigned",
+                "unsigned/usr/lib/modules/7.4",
+            ),
+        ] {
+            let image = file(dir.path(), image, "kernel");
+            assert_eq!(modules_of(&image), None, "{}", image.display());
+            let modules = dir.path().join(modules);
+            file(&modules, "modules.builtin", "");
+            assert_eq!(modules_of(&image), Some(modules.clone()));
+            let root = modules.strip_prefix(dir.path()).unwrap();
+            let root = dir.path().join(root.components().next().unwrap());
+            let found = image_in(&root).unwrap();
+            assert_eq!(found, fs::canonicalize(&image).unwrap());
+            // What was not written to its end is none.
+            fs::write(&image, "").unwrap();
+            assert_eq!(image_in(&root), None);
+        }
+    }
+
+    #[test]
+    fn what_is_of_no_use_is_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (place, work) = (dir.path().join("place"), dir.path().join("w"));
+        fs::create_dir(&work).unwrap();
+        let fresh = || {
+            let new = dir.path().join("new");
+            file(&new, "boot/vmlinuz-1", "kernel");
+            new
+        };
+        let whole = || image_in(&place).is_some();
+        replace(&fresh(), &place, &work).unwrap();
+        assert!(whole());
+        fs::write(place.join("boot/vmlinuz-1"), "").unwrap();
+        assert!(!whole());
+        replace(&fresh(), &place, &work).unwrap();
+        assert!(whole());
+        // A link takes the place of a directory, and of a link.
+        for target in ["new", "other"] {
+            let link = work.join("link");
+            std::os::unix::fs::symlink(dir.path().join(target), &link).unwrap();
+            drop(fs::remove_dir_all(work.join("place")));
+            replace(&link, &place, &work).unwrap();
+            assert_eq!(fs::read_link(&place).unwrap(), dir.path().join(target));
+        }
+    }
+
+    #[test]
+    fn a_tree_gives_its_image_or_says_how() {
+        let dir = tempfile::tempdir().unwrap();
+        let said = |arch| in_tree(dir.path(), arch).unwrap_err().to_string();
+        file(dir.path(), "Kconfig", "");
+        assert!(said(&X86_64).contains("`make bzImage` there makes it"));
+        let image = file(dir.path(), AARCH64.image.1, "kernel");
+        let error = said(&X86_64);
+        assert!(error.contains("for aarch64, not for x86_64"), "{error}");
+        assert_eq!(in_tree(dir.path(), &AARCH64).unwrap(), image);
     }
 }

@@ -11,7 +11,8 @@ mod source;
 
 use crate::arch::{Arch, X86_64};
 use crate::kconfig::{self, Config, Request, lang::Kconfig};
-use crate::{build, kernel, tools};
+use crate::model::hex;
+use crate::{build, cache, interrupt, tools};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -152,7 +153,7 @@ pub fn build(order: &Order) -> Result<Built> {
     let objects = objects(&source, order.arch)?;
     // Another process may be building the same.
     let lock = fs::File::create(objects.join("pidone.lock"))?;
-    lock.lock().context("lock of the build directory")?;
+    interrupt::hold(&lock, "another build of this tree")?;
     if let Some(image) = image_in(&dir) {
         return Ok(Built {
             image,
@@ -177,7 +178,7 @@ pub fn build(order: &Order) -> Result<Built> {
         fragments: names,
         compiler: versions,
     };
-    let image = keep(&make, &about, &dir)?;
+    let image = keep_in(&cache()?, &make, &about, &dir)?;
     Ok(Built {
         image,
         cached: false,
@@ -260,38 +261,42 @@ pub(crate) fn key(parts: &[&str]) -> String {
     hex(&hash.finalize())[..KEY].to_owned()
 }
 
-/// Where the sources of `debian:VERSION` or a directory are.
-///
-/// # Errors
-///
-/// There are none.
-pub fn source(tree: &str, setup: bool) -> Result<PathBuf> {
-    Ok(Source::find(tree, setup)?.dir)
-}
-
-/// Bytes in hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
-}
-
 /// Where finished kernels are.
 fn cache() -> Result<PathBuf> {
-    Ok(kernel::cache_dir()?.join("built"))
+    Ok(cache::dir()?.join("built"))
 }
 
 /// The directory of a tree's object files.
 fn objects(source: &Source, arch: &Arch) -> Result<PathBuf> {
     let place = source.dir.to_string_lossy();
     let name = format!("{}-{}", source.name, key(&[arch.name, &place]));
-    let dir = kernel::cache_dir()?.join("objects").join(name);
+    let dir = cache::dir()?.join("objects").join(name);
     fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
     Ok(dir)
 }
 
+/// What each finished build has beside its modules.
+const PARTS: [&str; 4] = ["image", "config", VMLINUX, ABOUT];
+
+/// The image of a finished build; nothing where a part of it is missing, or
+/// was not written to its end.
 fn image_in(dir: &Path) -> Option<PathBuf> {
-    let image = dir.join("image");
-    image.is_file().then_some(image)
+    let whole = |part: &&str| {
+        let meta = fs::metadata(dir.join(part));
+        meta.is_ok_and(|meta| meta.is_file() && meta.len() > 0)
+    };
+    PARTS.iter().all(whole).then(|| dir.join(PARTS[0]))
 }
+
+/// The kernel proper of an image that was built here, with its symbols and
+/// types (BTF).
+#[must_use]
+pub fn vmlinux(image: &Path) -> PathBuf {
+    image.with_file_name(VMLINUX)
+}
+
+/// The name of that, in the kernel's build as in ours.
+const VMLINUX: &str = "vmlinux";
 
 /// Makes the configuration, and sees to it that it is what was asked for.
 fn configure(
@@ -357,22 +362,33 @@ fn configure(
 }
 
 /// Puts what was built into its place in the cache.
-fn keep(make: &make::Make<'_>, about: &About, dir: &Path) -> Result<PathBuf> {
-    fs::create_dir_all(cache()?)?;
-    let work = tempfile::tempdir_in(cache()?)?;
+fn keep_in(
+    cache: &Path,
+    make: &make::Make<'_>,
+    about: &About,
+    dir: &Path,
+) -> Result<PathBuf> {
+    fs::create_dir_all(cache)?;
+    let work = tempfile::tempdir_in(cache)?;
+    let new = work.path().join("new");
     let copy = |from: &str, to: &str| {
         let from = make.objects.join(from);
-        fs::copy(&from, work.path().join(to))
+        fs::copy(&from, new.join(to))
             .with_context(|| from.display().to_string())
     };
+    fs::create_dir(&new)?;
     copy(make.arch.image.1, "image")?;
     copy(".config", "config")?;
-    make.install_modules(work.path())?;
+    make.strip(&make.objects.join(VMLINUX), &new.join(VMLINUX))?;
+    make.install_modules(&new)?;
     let about = serde_json::to_string_pretty(about)?;
-    fs::write(work.path().join(ABOUT), about)?;
-    // What is there is whole.
-    fs::rename(work.path(), dir).with_context(|| dir.display().to_string())?;
-    image_in(dir).context("the image vanished")
+    fs::write(new.join(ABOUT), about)?;
+    // Moved there in one step. What is in its place is of no use.
+    if dir.exists() {
+        fs::rename(dir, work.path().join("old"))?;
+    }
+    fs::rename(&new, dir).with_context(|| dir.display().to_string())?;
+    image_in(dir).context("the build is not whole")
 }
 
 /// Notes that a build was asked for.
@@ -383,6 +399,61 @@ fn touch(dir: &Path) -> Result<()> {
     set.with_context(|| file.display().to_string())
 }
 
+/// A finished build.
+struct StoredBuild {
+    dir: PathBuf,
+    about: About,
+    /// When it was last asked for.
+    asked: SystemTime,
+}
+
+impl StoredBuild {
+    fn key(&self) -> String {
+        let name = self.dir.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
+    }
+
+    /// What it is called, and what it is.
+    fn name(&self) -> String {
+        let About {
+            name,
+            release,
+            arch,
+            ..
+        } = &self.about;
+        format!("built:{name} ({release}, {arch}, {})", self.key())
+    }
+}
+
+/// All that were built, by their names.
+fn stored() -> Result<Vec<StoredBuild>> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(cache()?).into_iter().flatten() {
+        let dir = entry?.path();
+        let file = dir.join(ABOUT);
+        if image_in(&dir).is_none() {
+            continue;
+        }
+        let text = fs::read_to_string(&file)
+            .with_context(|| file.display().to_string())?;
+        let about: About = serde_json::from_str(&text)
+            .with_context(|| file.display().to_string())?;
+        let asked = fs::metadata(&file)?.modified()?;
+        all.push(StoredBuild { dir, about, asked });
+    }
+    all.sort_by_cached_key(StoredBuild::name);
+    Ok(all)
+}
+
+/// What `--kernel` takes for each kernel that was built, and what that is.
+///
+/// # Errors
+///
+/// The cache cannot be read.
+pub fn names() -> Result<Vec<String>> {
+    Ok(stored()?.iter().map(StoredBuild::name).collect())
+}
+
 /// The image of `built:NAME`: of those for that architecture whose name,
 /// version or key begins so, the one that was last asked for.
 ///
@@ -390,30 +461,19 @@ fn touch(dir: &Path) -> Result<()> {
 ///
 /// Nothing of that name was built.
 pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
-    let mut found: Vec<(SystemTime, PathBuf)> = Vec::new();
-    let mut all = Vec::new();
-    for entry in fs::read_dir(cache()?).into_iter().flatten() {
-        let dir = entry?.path();
-        let file = dir.join(ABOUT);
-        let Ok(text) = fs::read_to_string(&file) else {
-            continue;
-        };
-        let about: About = serde_json::from_str(&text)
-            .with_context(|| file.display().to_string())?;
-        let key = dir.file_name().unwrap_or_default().to_string_lossy();
-        let (built, release) = (&about.name, &about.release);
-        all.push(format!("built:{built} ({release}, {}, {key})", about.arch));
-        let fits = about.name == name
-            || about.release.starts_with(name)
-            || key.starts_with(name);
-        let fits = fits && about.arch == arch.name;
-        if let (true, Some(image)) = (fits, image_in(&dir)) {
-            found.push((fs::metadata(&file)?.modified()?, image));
-        }
-    }
-    all.sort();
-    match found.into_iter().max() {
-        Some((_, image)) => Ok(image),
+    let all = stored()?;
+    let fits = |build: &&StoredBuild| {
+        let About {
+            release, arch: of, ..
+        } = &build.about;
+        let named = build.about.name == name
+            || release.starts_with(name)
+            || build.key().starts_with(name);
+        named && of == arch.name
+    };
+    let found = all.iter().filter(fits).max_by_key(|build| build.asked);
+    match found {
+        Some(build) => Ok(build.dir.join(PARTS[0])),
         None if all.is_empty() => bail!(
             "no kernel `built:{name}`: none was built; see cargo xtask kernel \
              build --help"
@@ -421,15 +481,19 @@ pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
         None => bail!(
             "no kernel `built:{name}` for {}; there are {}",
             arch.name,
-            all.join(", ")
+            all.iter()
+                .map(StoredBuild::name)
+                .collect::<Vec<_>>()
+                .join(", ")
         ),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{DEFAULT, OTHERS, folder, key, requests};
-    use crate::arch::{self, AARCH64, X86_64};
+    use super::{About, DEFAULT, OTHERS, folder, image_in, keep_in, key};
+    use super::{make, requests, vmlinux};
+    use crate::arch::{self, AARCH64, Arch, X86_64};
     use std::collections::BTreeSet;
     use std::fs;
 
@@ -458,6 +522,50 @@ mod tests {
         }
         let error = requests(&["no-such".to_owned()], &X86_64).unwrap_err();
         assert!(format!("{error:#}").contains("valid are base, sched-ext"));
+    }
+
+    #[test]
+    fn a_build_that_is_not_whole_is_made_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let (objects, place) = (dir.path().join("o"), dir.path().join("kept"));
+        let image = objects.join(X86_64.image.1);
+        fs::create_dir_all(image.parent().unwrap()).unwrap();
+        fs::write(image, "image").unwrap();
+        fs::write(objects.join(".config"), "CONFIG_A=y\n").unwrap();
+        fs::copy("/proc/self/exe", objects.join("vmlinux")).unwrap();
+        let make = make::Make {
+            source: dir.path(),
+            objects: &objects,
+            arch: &X86_64,
+            compiler: make::Compiler::find(Arch::host(), false).unwrap(),
+            jobs: 1,
+        };
+        let about = About {
+            name: "6.12".to_owned(),
+            release: "6.12.0".to_owned(),
+            arch: X86_64.name.to_owned(),
+            source: String::new(),
+            base: String::new(),
+            fragments: Vec::new(),
+            compiler: String::new(),
+        };
+        let kept = || {
+            let image = keep_in(dir.path(), &make, &about, &place).unwrap();
+            assert_eq!(image_in(&place), Some(image.clone()));
+            image
+        };
+        let vmlinux = vmlinux(&kept());
+        assert!(fs::read(vmlinux).unwrap().starts_with(b"\x7fELF"));
+        for part in super::PARTS {
+            fs::remove_file(place.join(part)).unwrap();
+            assert_eq!(image_in(&place), None, "no {part}");
+            kept();
+            fs::write(place.join(part), "").unwrap();
+            assert_eq!(image_in(&place), None, "an empty {part}");
+            kept();
+        }
+        // Nothing else is left.
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

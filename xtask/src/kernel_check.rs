@@ -10,6 +10,7 @@ use crate::kernel_build::{ABOUT, DEFAULT, folder, image};
 use crate::{arch, kconfig, kernel};
 use anyhow::{Context, Result, bail};
 use initramfs::compress::Compression;
+use pidone::probe::Feature;
 use pidone::workload::{What, Work, Workload};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -105,8 +106,14 @@ fn of_row(row: &'static Workload, config: &Config, helps: &Helps) -> Finding {
         verdict: Verdict::Runs,
         reasons: Vec::new(),
     };
+    let of_all = Feature::OF_ALL_RUNS.config();
+    if state(of_all, config) == "n" {
+        finding.verdict = Verdict::Skip;
+        finding.reasons.push(helps.missing(of_all));
+    }
     for need in row.needs {
-        let Some(symbol) = option(&need.what) else {
+        let symbol = option(&need.what);
+        let Some(symbol) = symbol.filter(|symbol| *symbol != of_all) else {
             continue;
         };
         let (verdict, mut reason) = match state(symbol, config) {
@@ -264,8 +271,9 @@ fn beside(image: &Path) -> PathBuf {
 #[must_use]
 pub fn of_image(path: &Path) -> Option<Config> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let together = ["modules.builtin", ABOUT].map(|f| path.with_file_name(f));
     let pair =
-        name.starts_with("vmlinuz-") || path.with_file_name(ABOUT).exists();
+        name.starts_with("vmlinuz-") || together.iter().any(|f| f.exists());
     let beside = || plain(&fs::read(beside(path)).ok()?);
     let inside = || {
         let text = image::config(&fs::read(path).ok()?).ok()?;
@@ -343,8 +351,11 @@ mod tests {
         is("no such image", "");
         fs::write(image("config-6.1"), "CONFIG_C=m\n").unwrap();
         is("vmlinuz-6.1", "CONFIG_C=m\n");
-        fs::write(image(ABOUT), "").unwrap();
-        is("bzImage", "CONFIG_B=y\n");
+        for together in [ABOUT, "modules.builtin"] {
+            fs::write(image(together), "").unwrap();
+            is("bzImage", "CONFIG_B=y\n");
+            fs::remove_file(image(together)).unwrap();
+        }
     }
 
     fn verdict(text: &str, work: &str) -> (Verdict, String) {
@@ -369,7 +380,7 @@ mod tests {
         let all = format!("{timers}CONFIG_HIGH_RES_TIMERS=y\n");
         let (runs, why) = verdict(&all, "TimerLatency");
         assert_eq!((runs, why.as_str()), (Verdict::Runs, ""));
-        let module = BOOTS.to_owned() + "CONFIG_FUTEX=m\n";
+        let module = timers + "CONFIG_FUTEX=m\n";
         let (module, _) = verdict(&module, "FutexFanOut");
         assert_eq!(module, Verdict::Module);
     }

@@ -2,17 +2,26 @@
 
 pub mod arch;
 pub mod bisect;
+pub mod boot;
 pub mod build;
+pub mod cache;
 pub mod catalogue;
+pub mod checks;
 pub mod ci;
 pub mod cmd;
 pub mod compare;
+pub mod debian;
 pub mod decode;
 pub mod devices;
 pub mod dist;
 pub mod duration;
+pub mod evidence;
+pub mod exit;
+pub mod finished;
 pub mod format;
+pub mod ftrace;
 pub mod input;
+pub mod interrupt;
 pub mod judge;
 pub mod kconfig;
 pub mod kernel;
@@ -27,10 +36,10 @@ pub mod outcome;
 pub mod qemu;
 pub mod report;
 pub mod size;
-pub mod stats;
 pub mod store;
 pub mod tools;
 pub mod topology;
+pub mod untrusted;
 pub mod usage;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use crate::decode::{Decoder, splice};
 use crate::qemu::Machine;
+use crate::untrusted::shown;
 use core::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pidone::record::{Progress, Record};
@@ -60,14 +61,15 @@ impl Live {
         match &self.screen {
             Screen::Named(_) => {}
             Screen::Lines => {
-                begun.iter().for_each(|line| eprintln!("{line}"));
+                begun.iter().for_each(|line| eprintln!("{}", shown(line)));
             }
             Screen::Bar(bar) => {
                 let now = Instant::now();
                 bar.set_length(self.view.planned_ms.max(1));
                 bar.set_position(self.view.elapsed_ms(now));
                 let last = self.console.decoder.log();
-                bar.set_message(self.view.line(last, now));
+                let line = self.view.line(last, now);
+                bar.set_message(shown(&line).into_owned());
                 bar.tick();
             }
         }
@@ -106,6 +108,7 @@ impl Screen {
 
     /// Says something of the boot that stays.
     pub fn say(&self, text: &str) {
+        let text = shown(text);
         match self {
             Self::Bar(bar) => {
                 let of = bar.prefix();

@@ -3,9 +3,11 @@
 use argh::{ArgsInfo, FromArgs};
 use std::process::ExitCode;
 use xtask::cmd::{
-    bisect, boot, build, ci, compare, decode, dist, exit, explain, judge,
-    kernel, list, matrix, pack, report, runs, setup, test,
+    bisect, boot, build, check, ci, compare, decode, dist, explain, judge,
+    kernel, list, matrix, pack, report, runs, setup, test, trace,
 };
+use xtask::exit::{Exit, NoEvidence};
+use xtask::interrupt;
 use xtask::usage;
 
 /// Build, pack and boot pidone, and decode what it says.
@@ -41,39 +43,44 @@ enum Verb {
     Decode(decode::Args),
     Report(report::Args),
     Runs(runs::Args),
+    Trace(trace::Args),
     List(list::Args),
     Explain(explain::Args),
     Ci(ci::Args),
     Dist(dist::Args),
     Kernel(kernel::Args),
+    Check(check::Args),
     Test(test::Args),
 }
 
 fn main() -> ExitCode {
     // A panic of ours must not look like a bad kernel to a bisection.
     let caught = std::panic::catch_unwind(real_main);
-    ExitCode::from(caught.unwrap_or(exit::TOOL))
+    caught.unwrap_or(Exit::Tool).into()
 }
 
 /// The exit code of nothing but a text.
-fn said(text: &str) -> u8 {
+fn said(text: &str) -> Exit {
     match xtask::cmd::print(text) {
-        Ok(()) => exit::GOOD,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            exit::TOOL
-        }
+        Ok(()) => Exit::Good,
+        Err(error) => failed(&error),
     }
 }
 
-fn real_main() -> u8 {
+fn failed(error: &anyhow::Error) -> Exit {
+    let text = format!("error: {error:#}");
+    eprintln!("{}", xtask::untrusted::shown(&text));
+    Exit::Tool
+}
+
+fn real_main() -> Exit {
     let words: Vec<String> = std::env::args().skip(1).collect();
     if matches!(&*words, [word] if word == "--version" || word == "-V") {
         return said(&format!("pidone {}\n", env!("CARGO_PKG_VERSION")));
     }
     if let Some(why) = usage::stray(&words) {
         eprintln!("error: {why}");
-        return exit::TOOL;
+        return Exit::Tool;
     }
     let info = Args::get_args_info();
     let words = usage::normalised(&info, &words);
@@ -86,9 +93,13 @@ fn real_main() -> u8 {
         Err(early) => {
             let why = usage::explained(&info, &words, &early.output);
             eprintln!("error: {why}");
-            return exit::TOOL;
+            return Exit::Tool;
         }
     };
+    if let Err(error) = interrupt::watch() {
+        eprintln!("error: {error:#}");
+        return Exit::Tool;
+    }
     let result = match &args.verb {
         Verb::Setup(args) => setup::run(args),
         Verb::Build(args) => build::run(args),
@@ -101,18 +112,23 @@ fn real_main() -> u8 {
         Verb::Decode(args) => decode::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),
+        Verb::Trace(args) => trace::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Ci(args) => ci::run(args),
         Verb::Dist(args) => dist::run(args),
         Verb::Kernel(args) => kernel::run(args),
+        Verb::Check(args) => check::run(args),
         Verb::Test(args) => test::run(args),
     };
     match result {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            exit::TOOL
+        Ok(exit) => exit,
+        // It says nothing of a kernel.
+        Err(error) if error.is::<NoEvidence>() || interrupt::happened() => {
+            let text = format!("cannot tell: {error:#}");
+            eprintln!("{}", xtask::untrusted::shown(&text));
+            Exit::CannotTell
         }
+        Err(error) => failed(&error),
     }
 }

@@ -13,6 +13,7 @@ pub mod work;
 
 pub use self::file::parse;
 
+use crate::boot::BootRequest;
 use core::fmt;
 use std::collections::BTreeMap;
 
@@ -85,16 +86,12 @@ pub struct Cell {
     pub places: BTreeMap<&'static str, usize>,
     /// How often it is booted.
     pub boots: u64,
-    /// What `--kernel` of `boot` takes.
-    pub kernel: Option<String>,
+    /// Its first boot; without a kernel if it has none here.
+    pub request: BootRequest,
     /// Where a CI finds the kernel.
     pub url: Option<String>,
     /// What a KernelCI pipeline calls the build of it.
     pub kbuild: Option<String>,
-    /// Options of `boot`.
-    pub options: Vec<String>,
-    /// Words of the plan.
-    pub plan: Vec<String>,
 }
 
 impl fmt::Display for Cell {
@@ -117,24 +114,11 @@ impl Cell {
         self.places.get(option).copied().unwrap_or(machine)
     }
 
-    /// A command that makes one of its boots by itself, without the program's
-    /// name; `seed` is that of a deterministic machine.
+    /// The seed of one of its boots, from 1. They would be the same with the
+    /// same.
     #[must_use]
-    pub fn command(&self, seed: Option<u64>) -> Vec<String> {
-        let mut words = vec!["boot".to_owned()];
-        if let Some(kernel) = &self.kernel {
-            words.extend(["--kernel".to_owned(), kernel.clone()]);
-        }
-        let at = words.len() + 1;
-        words.extend(self.options.iter().cloned());
-        let mut options = self.options.iter();
-        let option = options.position(|word| word == "--deterministic");
-        if let (Some(option), Some(seed)) = (option, seed) {
-            words[at + option] = seed.to_string();
-        }
-        words.push("--".to_owned());
-        words.extend(self.plan.iter().cloned());
-        words
+    pub fn seed(&self, boot: u64) -> Option<u64> {
+        Some(self.request.deterministic? + (boot - 1))
     }
 
     /// Whether a word of `--only` names it: its kernel, its machine, its

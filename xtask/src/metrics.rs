@@ -37,6 +37,15 @@ pub struct Metric {
     pub resolution: f64,
 }
 
+impl Metric {
+    /// The smallest share that counts as a difference, where as little as
+    /// `asked` would.
+    #[must_use]
+    pub fn margin(&self, asked: f64) -> f64 {
+        asked.max(self.resolution)
+    }
+}
+
 /// Which way is better.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Better {
@@ -545,6 +554,7 @@ fn as_record(w: &Worker) -> record::Worker<'_> {
         wall_ns: w.wall_ns,
         cpu_ns: w.cpu_ns,
         nowait: w.nowait,
+        stale: w.stale,
         first_ns: w.first_ns,
         kernel: TaskCounters::default()
             .with(Counter::RunDelay, w.run_delay_ns)
@@ -604,7 +614,7 @@ mod tests {
             ("run_delay", 2_000_000.0, "ns", Better::Lower),
             ("wake.count", 48_200.0, "", Better::Neither),
             ("wake.max", 1_200_000.0, "ns", Better::Lower),
-            ("stale", 3.0, "", Better::Neither),
+            ("late", 4.0, "", Better::Neither),
             ("kernel.ctxt", 1000.0, "", Better::Neither),
         ] {
             let found = find(name);

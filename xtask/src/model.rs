@@ -5,13 +5,16 @@
 //! did not tell is `null`, never 0.
 
 mod absent;
+mod decoded;
+pub mod exits;
+pub mod trace;
 
-use crate::decode::Boot;
-use pidone::kit::histogram::{Sparse, Summary, bucket_range, percentile};
-use pidone::record::{self, Counter, Exit, Record};
+use crate::exit;
+use crate::model::trace::Trace;
+use core::fmt;
+use pidone::record::{Exit, Verdict};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// A whole boot.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -29,13 +32,75 @@ pub struct Report {
     pub lost_records: u64,
     /// What contradicts itself in the records, one line each.
     pub errors: Vec<String>,
-    /// `ok`, `fail`, `panic`, `hang`, `plan_error` or `no_boot`.
-    pub outcome: String,
+    /// What became of it.
+    pub outcome: Outcome,
     /// What the outcome rests on.
     pub reason: String,
     /// SHA-256 over the result records; absent if any is lost, or if there
     /// are none.
     pub digest: Option<String>,
+    /// What the kernel warned of before init was started.
+    #[serde(default)]
+    pub boot_warnings: Vec<String>,
+    /// All of the payload's boots in a log that has several.
+    #[serde(default)]
+    pub boots: Vec<BootOutcome>,
+}
+
+/// What became of one of several boots in a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BootOutcome {
+    /// Which of the boots in the log, from 1.
+    pub number: usize,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What the outcome rests on.
+    pub reason: String,
+    /// The exit code it stands for.
+    #[serde(rename = "exit_code")]
+    pub exit: exit::Exit,
+}
+
+/// What became of a boot.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All runs were carried out, and none failed.
+    Ok,
+    /// A run failed, or is not known to have passed.
+    Fail,
+    /// The kernel panicked after the payload had begun.
+    Panic,
+    /// It did not end in time.
+    Hang,
+    /// The plan was refused.
+    PlanError,
+    /// The payload never spoke.
+    #[default]
+    NoBoot,
+}
+
+impl Outcome {
+    /// The word of the formats.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Fail => "fail",
+            Self::Panic => "panic",
+            Self::Hang => "hang",
+            Self::PlanError => "plan_error",
+            Self::NoBoot => "no_boot",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// The payload, the kernel and the machine.
@@ -61,6 +126,10 @@ pub struct Hello {
     pub absent: Vec<String>,
     pub notes: Vec<String>,
     pub plan: Vec<String>,
+    /// Words of the plan from elsewhere than its runs: `pidone.key=value` of
+    /// the kernel command line, `-- key=value` of arguments.
+    #[serde(default)]
+    pub set: Vec<String>,
 }
 
 /// A sched_ext scheduler before the first run and behind the last.
@@ -107,13 +176,29 @@ impl Scheduler {
     }
 }
 
+/// The verdicts by their names.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Verdict", rename_all = "lowercase")]
+enum VerdictName {
+    Ok,
+    Degraded,
+    Skip,
+    Fail,
+}
+
 /// One run.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "as record::Run, whose docs they are")]
 pub struct Run {
     pub name: String,
-    pub verdict: String,
+    #[serde(with = "VerdictName")]
+    pub verdict: Verdict,
     pub reasons: Vec<String>,
+    /// 0, and then `null` in JSON, if its record is lost or was never sent.
+    #[serde(
+        serialize_with = "absent::zero_is_none",
+        deserialize_with = "absent::or_zero"
+    )]
     pub wall_ns: u64,
     pub seed: u64,
     pub groups: Vec<Group>,
@@ -122,10 +207,16 @@ pub struct Run {
     /// The sched_ext scheduler behind the run, where the plan asked for one.
     #[serde(default)]
     pub scx: Option<Scheduler>,
+    /// What it recorded of the kernel's events, where the plan asked for it.
+    #[serde(default)]
+    pub trace: Option<Trace>,
     pub kernel: Kernel,
-    /// Its `Run` record is lost, and with it the verdict.
+    /// Its `Run` record is lost, and no other sign of the verdict came.
     #[serde(skip)]
     pub verdict_lost: bool,
+    /// Nothing of its results came, and no run began behind it.
+    #[serde(skip)]
+    pub unfinished: bool,
 }
 
 impl Run {
@@ -184,6 +275,8 @@ pub struct Group {
     #[serde(deserialize_with = "absent::or_zero")]
     pub work_units: u64,
     pub nowait: u64,
+    #[serde(default)]
+    pub stale: u64,
     #[serde(default = "absent::counted")]
     pub counted: bool,
     pub hist: BTreeMap<String, Hist>,
@@ -242,6 +335,8 @@ pub struct Worker {
     pub wall_ns: u64,
     pub cpu_ns: u64,
     pub nowait: u64,
+    #[serde(default)]
+    pub stale: u64,
     pub first_ns: u64,
     pub run_delay_ns: Option<u64>,
     pub run_count: Option<u64>,
@@ -266,447 +361,21 @@ pub struct Worker {
     pub cpus_allowed: Vec<u32>,
     pub mempolicy: Option<String>,
     pub ext_enabled: Option<bool>,
+    /// Timer slack as read back before the start.
+    pub timer_slack_ns: Option<u64>,
     /// Pages of its memory by node.
     pub numa_pages: BTreeMap<String, u64>,
     pub errors: BTreeMap<String, (u64, i32)>,
+    /// Its histograms; absent of a worker that is alone in its group, and of
+    /// most where the console had to carry them.
+    #[serde(default)]
+    pub hist: BTreeMap<String, Hist>,
     pub completed: bool,
-    pub exit: String,
-}
-
-impl Report {
-    /// Everything the records of a boot say; outcome and reason are for the
-    /// caller, who knows how the machine ended.
-    #[must_use]
-    pub fn new(boot: &Boot) -> Self {
-        let mut report = Self {
-            schema: 1,
-            lost_records: boot.lost_records(),
-            errors: boot.errors.clone(),
-            ..Self::default()
-        };
-        let mut digest = Sha256::new();
-        let mut runs: BTreeMap<u16, Run> = BTreeMap::new();
-        for (_, bytes, record) in boot.records() {
-            if record.result_of().is_some() {
-                // A record is far shorter than 4 GiB.
-                let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-                digest.update(len.to_le_bytes());
-                digest.update(bytes);
-            }
-            report.take(&mut runs, &record);
-        }
-        lost_verdicts(boot, &mut runs);
-        let any = boot.records().any(|(_, _, r)| r.result_of().is_some());
-        if any && boot.lost.is_empty() && boot.bye().is_some() {
-            report.digest = Some(hex(&digest.finalize()));
-        }
-        if let Some((start, progress)) = boot.unfinished() {
-            let run = runs.entry(start.run).or_default();
-            start.name.clone_into(&mut run.name);
-            "fail".clone_into(&mut run.verdict);
-            let counted = match progress {
-                Some(p) => format!(
-                    "{} iterations after {} ms",
-                    p.iterations, p.elapsed_ms
-                ),
-                None => "nothing counted was sent".to_owned(),
-            };
-            let reason = format!("the machine stopped in this run: {counted}");
-            run.reasons = vec![reason];
-            run.verdict_lost = false;
-        }
-        report.runs = runs.into_values().collect();
-        report
-    }
-
-    fn take(&mut self, runs: &mut BTreeMap<u16, Run>, record: &Record<'_>) {
-        match *record {
-            Record::Hello(h) => self.hello = Some(hello(&h)),
-            Record::Plan(plan) => {
-                if let Some(hello) = &mut self.hello {
-                    hello.plan = strings(plan.tokens);
-                }
-            }
-            Record::Run(r) => {
-                let run = runs.entry(r.run).or_default();
-                r.name.clone_into(&mut run.name);
-                r.verdict.name().clone_into(&mut run.verdict);
-                run.reasons = strings(r.reasons);
-                (run.wall_ns, run.seed) = (r.wall_ns, r.seed);
-                run.kernel.taint = r.taint;
-                run.kernel.dropped_messages = r.dropped_messages;
-            }
-            Record::Group(g) => {
-                let group = group(runs, g.run, g.group);
-                g.work.clone_into(&mut group.work);
-                group.args = strings(g.args);
-                group.worker_count = g.workers;
-                group.iterations = g.iterations;
-                group.work_units = g.work_units;
-                group.nowait = g.nowait;
-                group.counted = g.counted;
-            }
-            Record::Worker(w) => {
-                group(runs, w.run, w.group).workers.push(worker(&w));
-            }
-            Record::Error(e) => {
-                let workers = &mut group(runs, e.run, e.group).workers;
-                let mine = workers.iter_mut().find(|w| w.index == e.index);
-                if let Some(worker) = mine {
-                    let entry = (e.count, e.errno);
-                    worker.errors.insert(e.op.to_owned(), entry);
-                }
-            }
-            Record::Hist(h) => {
-                let hists = &mut group(runs, h.run, h.group).hist;
-                hists.insert(h.name.to_owned(), hist(&h));
-            }
-            Record::Metrics(m) => {
-                let metrics = &mut group(runs, m.run, m.group).metrics;
-                metrics.extend(pairs(m.values));
-            }
-            Record::Counters(c) => {
-                let run = runs.entry(c.run).or_default();
-                run.kernel.counters.extend(pairs(c.values));
-            }
-            Record::Message(m) => {
-                let run = runs.entry(m.run).or_default();
-                run.kernel.messages.push(m.text.to_owned());
-            }
-            Record::Expect(e) => {
-                let run = runs.entry(e.run).or_default();
-                run.expect.push(expect(&e));
-            }
-            Record::Interval(i) => interval(runs, &i),
-            Record::Scheduler(s) => match (s.run, &mut self.scx) {
-                (Some(run), _) => {
-                    runs.entry(run).or_default().scx = Some(scheduler(&s));
-                }
-                (None, Some(scx)) => scx.after = Some(scheduler(&s)),
-                (None, scx) => {
-                    let (loaded, after) = (scheduler(&s), None);
-                    *scx = Some(Scx { loaded, after });
-                }
-            },
-            Record::Start(_) | Record::Progress(_) | Record::Bye(_) => {}
-        }
-    }
-}
-
-/// Gives every run that was carried out and whose `Run` record did not arrive
-/// a verdict that says so: no run may pass for want of a record.
-fn lost_verdicts(boot: &Boot, runs: &mut BTreeMap<u16, Run>) {
-    let judged: BTreeSet<u16> = boot.runs().map(|run| run.run).collect();
-    for (_, _, record) in boot.records() {
-        if let Record::Start(start) = record {
-            let run = runs.entry(start.run).or_default();
-            if run.name.is_empty() {
-                start.name.clone_into(&mut run.name);
-            }
-        }
-    }
-    let counted = boot.bye().map_or(0, |bye| {
-        bye.passed
-            .saturating_add(bye.skipped)
-            .saturating_add(bye.failed)
-    });
-    for number in 0..counted {
-        runs.entry(number).or_default();
-    }
-    for (number, run) in runs {
-        if judged.contains(number) {
-            continue;
-        }
-        if run.name.is_empty() {
-            let works: Vec<&str> =
-                run.groups.iter().map(|g| g.work.as_str()).collect();
-            run.name = match works.iter().all(|work| work.is_empty()) {
-                true => format!("run {}", u32::from(*number) + 1),
-                false => works.join("+"),
-            };
-        }
-        "fail".clone_into(&mut run.verdict);
-        run.reasons = vec!["its verdict is lost".to_owned()];
-        run.verdict_lost = true;
-    }
-}
-
-/// Adds to the interval that ended then: its pairs come in pieces.
-fn interval(runs: &mut BTreeMap<u16, Run>, i: &record::Interval<'_>) {
-    let all = &mut runs.entry(i.run).or_default().intervals;
-    let same = |old: &Interval| (old.group, old.end_ms);
-    if all.last().map(same) != Some((i.group, i.end_ms)) {
-        all.push(Interval {
-            group: i.group,
-            end_ms: i.end_ms,
-            ..Interval::default()
-        });
-    }
-    if let Some(last) = all.last_mut() {
-        last.values.extend(pairs(i.values));
-    }
-}
-
-fn group(runs: &mut BTreeMap<u16, Run>, run: u16, index: u16) -> &mut Group {
-    let groups = &mut runs.entry(run).or_default().groups;
-    let at = match groups.iter().position(|g| g.group_idx == index) {
-        Some(at) => at,
-        None => {
-            groups.push(Group {
-                group_idx: index,
-                ..Group::default()
-            });
-            groups.len() - 1
-        }
-    };
-    &mut groups[at]
+    #[serde(with = "exits")]
+    pub exit: Exit,
 }
 
 /// Bytes as lower-case hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn scheduler(s: &record::Scheduler<'_>) -> Scheduler {
-    let event = |line: &str| {
-        let (name, count) = line.split_once(' ')?;
-        Some((name.to_owned(), count.parse().ok()?))
-    };
-    let output = String::from_utf8_lossy(s.output);
-    Scheduler {
-        name: s.name.to_owned(),
-        state: s.state.to_owned(),
-        switch_all: s.switch_all,
-        enable_seq: s.enable_seq,
-        nr_rejected: s.nr_rejected,
-        events: s.events.lines().filter_map(event).collect(),
-        output: output.lines().map(str::to_owned).collect(),
-        dropped: s.dropped,
-    }
-}
-
-fn strings(lines: record::Lines<'_>) -> Vec<String> {
-    lines.iter().map(str::to_owned).collect()
-}
-
-fn pairs(pairs: record::Pairs<'_>) -> impl Iterator<Item = (String, u64)> {
-    pairs.iter().map(|(name, value)| (name.to_owned(), value))
-}
-
-fn cpus(bitmap: &[u8]) -> Vec<u32> {
-    let bits = bitmap.iter().zip(0_u32..).flat_map(|(byte, at)| {
-        (0..8)
-            .filter(move |bit| byte >> bit & 1 == 1)
-            .map(move |b| at * 8 + b)
-    });
-    bits.collect()
-}
-
-fn hello(h: &record::Hello<'_>) -> Hello {
-    Hello {
-        pidone: h.pidone.to_owned(),
-        kernel: h.kernel.to_owned(),
-        kernel_build: h.kernel_build.to_owned(),
-        machine: h.machine.to_owned(),
-        cpus: h.cpus,
-        nodes: h.nodes,
-        llcs: h.llcs,
-        cores: h.cores,
-        mem_kib: h.mem_kib,
-        clock: h.clock.to_owned(),
-        clocksource: h.clocksource.to_owned(),
-        clock_ns: h.clock_ns,
-        spin_step_ps: h.spin_step_ps,
-        record_ps: h.record_ps,
-        entered_ns: h.entered_ns,
-        ready_ns: h.ready_ns,
-        absent: strings(h.absent),
-        notes: strings(h.notes),
-        plan: Vec::new(),
-    }
-}
-
-fn hist(h: &record::Hist<'_>) -> Hist {
-    let summary = Summary {
-        count: h.count,
-        sum_ns: h.sum_ns,
-        min_ns: h.min_ns,
-        max_ns: h.max_ns,
-    };
-    let buckets = || Sparse(h.buckets).buckets();
-    let p = |num, den| percentile(buckets(), &summary, num, den);
-    Hist {
-        rule: h.rule.map(|rule| rule.name().to_owned()),
-        unit: h.unit.to_owned(),
-        count: h.count,
-        sum_ns: h.sum_ns,
-        min_ns: h.min_ns,
-        max_ns: h.max_ns,
-        p20_ns: p(20, 100),
-        p50_ns: p(50, 100),
-        p90_ns: p(90, 100),
-        p99_ns: p(99, 100),
-        p999_ns: p(999, 1000),
-        buckets: buckets().map(|(b, n)| (bucket_range(b).0, n)).collect(),
-    }
-}
-
-fn expect(e: &record::Expect<'_>) -> Expect {
-    // Exact below 2^53, which is 104 days in ns.
-    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
-    let value = e.milli.map(|milli| milli as f64 / 1000.0);
-    Expect {
-        text: e.text.to_owned(),
-        held: e.held,
-        value,
-    }
-}
-
-fn worker(w: &record::Worker<'_>) -> Worker {
-    let k = &w.kernel;
-    Worker {
-        index: w.index,
-        pos: w.pos,
-        role: w.role.to_owned(),
-        tid: w.tid,
-        tasks: w.tasks,
-        iterations: w.iterations,
-        work_units: w.work_units,
-        counted: w.counted,
-        wall_ns: w.wall_ns,
-        cpu_ns: w.cpu_ns,
-        nowait: w.nowait,
-        first_ns: w.first_ns,
-        run_delay_ns: k[Counter::RunDelay],
-        run_count: k[Counter::RunCount],
-        nvcsw: k[Counter::Nvcsw],
-        nivcsw: k[Counter::Nivcsw],
-        migrations: k[Counter::Migrations],
-        nr_wakeups: k[Counter::Wakeups],
-        nr_wakeups_sync: k[Counter::WakeupsSync],
-        nr_wakeups_migrate: k[Counter::WakeupsMigrate],
-        nr_wakeups_remote: k[Counter::WakeupsRemote],
-        minflt: k[Counter::Minflt],
-        majflt: k[Counter::Majflt],
-        migrations_seen: w.migrations_seen,
-        cpus_used: cpus(w.cpus_used),
-        max_gap_ns: w.max_gap_ns,
-        max_gap_cpu: w.max_gap_cpu,
-        max_gap_at_ns: w.max_gap_at_ns,
-        max_cpu_gap_ns: w.max_cpu_gap_ns,
-        policy: w.effective.map(|e| e.policy),
-        rt_priority: w.effective.map(|e| e.rt_priority),
-        nice: w.effective.map(|e| e.nice),
-        cpus_allowed: w.effective.map_or_else(Vec::new, |e| cpus(e.cpus)),
-        mempolicy: w.effective.and_then(|e| e.mempolicy).map(str::to_owned),
-        ext_enabled: w.effective.and_then(|e| e.ext_enabled),
-        numa_pages: pairs(w.numa_pages).collect(),
-        errors: BTreeMap::new(),
-        completed: w.completed,
-        exit: match w.exit {
-            Exit::Code(code) => format!("code {code}"),
-            Exit::Signal(signal) => format!("signal {signal}"),
-            Exit::Timeout => "timeout".to_owned(),
-            Exit::Stuck => "stuck".to_owned(),
-        },
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Interval, Report, hex};
-    use crate::decode::decode;
-    use crate::testing::Stream;
-    use pidone::record::{self, Pairs, Record};
-    use sha2::{Digest, Sha256};
-
-    #[test]
-    fn conditions_and_intervals_are_carried() {
-        let mut stream = Stream::sample();
-        stream.records.pop();
-        stream.records.push(Stream::encode(&Record::Interval(
-            record::Interval {
-                run: 0,
-                group: 0,
-                end_ms: 500,
-                values: Pairs("requests=12"),
-            },
-        )));
-        stream
-            .records
-            .push(Stream::encode(&Record::Expect(record::Expect {
-                run: 1,
-                text: "rate>1",
-                held: false,
-                milli: None,
-            })));
-        let stream = stream.closed();
-        let report = Report::new(&decode(stream.once().as_bytes()).newest());
-        let [one, two] = &report.runs[..] else {
-            panic!("two runs");
-        };
-        let json = serde_json::to_value(&one.expect).unwrap();
-        let expected = serde_json::json!(
-            [{"text": "wake.p99<500us", "held": true, "value": 120.5}]
-        );
-        assert_eq!(json, expected);
-        assert_eq!(two.expect[0].value, None);
-        let [Interval { end_ms, values, .. }] = &one.intervals[..] else {
-            panic!("one interval");
-        };
-        assert_eq!((*end_ms, values["requests"]), (500, 12));
-    }
-
-    #[test]
-    fn a_scheduler_is_told_of_before_in_and_behind_runs() {
-        let scheduler = |run, state: &'static str| {
-            Stream::encode(&Record::Scheduler(record::Scheduler {
-                run,
-                name: "fifo",
-                state,
-                switch_all: Some(true),
-                enable_seq: Some(1),
-                nr_rejected: None,
-                events: "SCX_EV_A 0\nSCX_EV_B 7\n",
-                output: b"one\nt\xffo",
-                dropped: 0,
-            }))
-        };
-        let mut stream = Stream::sample();
-        stream.records.pop();
-        stream.records.insert(2, scheduler(None, "enabled"));
-        stream.records.push(scheduler(Some(1), "enabled"));
-        stream.records.push(scheduler(None, "disabled"));
-        let stream = stream.closed();
-        let report = Report::new(&decode(stream.once().as_bytes()).newest());
-        let scx = report.scx.unwrap();
-        assert_eq!(scx.loaded.state, "enabled");
-        assert_eq!(scx.after.unwrap().state, "disabled");
-        assert!(report.runs[0].scx.is_none());
-        let run = report.runs[1].scx.as_ref().unwrap();
-        assert_eq!((run.events["SCX_EV_A"], run.events["SCX_EV_B"]), (0, 7));
-        assert_eq!(run.output, ["one", "t\u{fffd}o"]);
-        // What is in no run does not enter the digest.
-        let mut other = Stream::sample();
-        other.records.pop();
-        other.records.push(scheduler(Some(1), "enabled"));
-        let other = decode(other.closed().once().as_bytes()).newest();
-        assert_eq!(report.digest, Report::new(&other).digest);
-    }
-
-    #[test]
-    fn the_digest_is_the_same_on_every_host() {
-        let stream = Stream::sample();
-        let mut all = Vec::new();
-        for bytes in &stream.records {
-            let record = Record::decode(bytes).unwrap();
-            if record.result_of().is_some() {
-                let len = u32::try_from(bytes.len()).unwrap();
-                all.extend([&len.to_le_bytes()[..], bytes].concat());
-            }
-        }
-        let digest = hex(&Sha256::digest(all));
-        let report = Report::new(&decode(stream.once().as_bytes()).newest());
-        assert_eq!(report.digest, Some(digest));
-    }
 }

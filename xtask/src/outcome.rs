@@ -1,121 +1,199 @@
-//! What became of a boot, from its console, its records and its end.
+//! What became of a boot, from its console, its records and its end; and of
+//! all the boots in a log.
 
-use crate::cmd::exit;
-use crate::decode::{Boot, splice};
-use crate::model::Report;
+use crate::decode::Boot;
+use crate::decode::ktap::Console;
+use crate::exit::Exit;
+use crate::model::{BootOutcome, Outcome, Report, Run};
+use pidone::record::Verdict;
 
-/// What a kernel says when it waited too long for something.
-const WATCHDOG: &[&str] = &[
-    "soft lockup",
-    "hard LOCKUP",
-    "detected stall",
-    "self-detected stall",
-    "detected expedited stalls",
-    "blocked for more than",
-];
+/// What became of it, what that rests on, and how the verb ends.
+type Judgement = (Outcome, String, Exit);
 
-/// What a kernel says when it found itself broken. A lockup is a `BUG: ` too,
-/// so the watchdogs are asked first.
-const OOPS: &[&str] = &[
-    "BUG: ",
-    "kernel BUG at",
-    "Oops",
-    "general protection fault",
-    "Unable to handle kernel",
-    "unable to handle",
-    "Internal error:",
-    "double fault",
-];
-
-/// A word, what it rests on, and the exit code.
-type Judgement = (&'static str, String, u8);
-
-/// The exit code of several boots together: that of the worst. A failure of
-/// the tool counts most, since not all was tried; then a bad kernel, which
-/// nothing else excuses; then what cannot be told.
-pub fn folded(codes: impl IntoIterator<Item = u8>) -> u8 {
-    let order = [exit::GOOD, exit::CANNOT_TELL, exit::BAD];
-    let rank = |code: &u8| order.iter().position(|known| known == code);
-    let codes = codes.into_iter();
-    let worst = codes.max_by_key(|code| rank(code).unwrap_or(order.len()));
-    worst.unwrap_or(exit::CANNOT_TELL)
+/// The verdict over all of the payload's boots in a log: the report is that
+/// of the last of them, outcome and exit are those of the worst. Boots
+/// without a sign of the payload are others', unless there are no others.
+#[must_use]
+pub fn of_all(boots: &[Boot], timed_out: bool) -> (Report, Exit) {
+    let numbered = || boots.iter().zip(1..);
+    let mut ours: Vec<(&Boot, usize)> =
+        numbered().filter(|(boot, _)| boot.is_ours()).collect();
+    if ours.is_empty() {
+        ours.extend(numbered().last());
+    }
+    let Some((last, earlier)) = ours.split_last() else {
+        return (Report::default(), Exit::CannotTell);
+    };
+    let of = |boot: &Boot, timed_out: bool| {
+        let mut report = Report::new(boot);
+        let exit = judge(boot, timed_out, &mut report);
+        (report, exit)
+    };
+    let (mut report, mut exit) = of(last.0, timed_out);
+    if earlier.is_empty() {
+        return (report, exit);
+    }
+    let outcome = |number: usize, report: &Report, exit: Exit| BootOutcome {
+        number,
+        outcome: report.outcome,
+        reason: report.reason.clone(),
+        exit,
+    };
+    let mut all: Vec<BootOutcome> = earlier
+        .iter()
+        .map(|&(boot, number)| {
+            // A machine that began again was not stopped.
+            let (report, exit) = of(boot, false);
+            outcome(number, &report, exit)
+        })
+        .collect();
+    all.push(outcome(last.1, &report, exit));
+    // Of equals the first, which is the cause of what came behind it.
+    let worst = all.iter().rev().max_by_key(|boot| boot.exit);
+    if let Some(worst) = worst
+        && worst.exit > exit
+    {
+        report.outcome = worst.outcome;
+        report.reason = format!(
+            "boot {} of {}: {}",
+            worst.number,
+            boots.len(),
+            worst.reason
+        );
+        exit = worst.exit;
+    }
+    report.boots = all;
+    (report, exit)
 }
 
-/// Fills in outcome and reason, and returns the exit code.
+/// Fills in outcome and reason, and returns the exit of the verb.
 ///
 /// `timed_out` says that the machine had to be stopped.
-pub fn judge(boot: &Boot, timed_out: bool, report: &mut Report) -> u8 {
-    let (outcome, reason, code) = judgement(boot, timed_out, report);
-    outcome.clone_into(&mut report.outcome);
-    report.reason = reason;
-    code
+pub fn judge(boot: &Boot, timed_out: bool, report: &mut Report) -> Exit {
+    let console = boot.console();
+    let (outcome, reason, exit) = judgement(boot, &console, timed_out, report);
+    (report.outcome, report.reason) = (outcome, reason);
+    exit
 }
 
-fn judgement(boot: &Boot, timed_out: bool, report: &Report) -> Judgement {
-    let find = |text: &str| find(boot, |line| line.contains(text));
-    let spoke = boot.hello().is_some() || find("KTAP version 1").is_some();
+fn judgement(
+    boot: &Boot,
+    console: &Console,
+    timed_out: bool,
+    report: &Report,
+) -> Judgement {
+    let spoke = boot.stream.is_some() || console.version;
     let refused = boot.bye().is_some_and(|bye| bye.plan_error);
     if let Some(why) = &boot.foreign {
-        return ("fail", why.clone(), exit::TOOL);
+        return (Outcome::Fail, why.clone(), Exit::Tool);
     }
-    if let Some(bail) = find("Bail out! bad plan") {
-        let reason = bail.replace("Bail out! ", "");
-        return ("plan_error", reason, exit::TOOL);
+    let bail = console.bail.as_deref().unwrap_or_default();
+    if bail.starts_with("bad plan") {
+        return (Outcome::PlanError, bail.to_owned(), Exit::Tool);
     }
     if refused {
         let reason = "the plan was refused; why is lost".to_owned();
-        return ("plan_error", reason, exit::TOOL);
+        return (Outcome::PlanError, reason, Exit::Tool);
     }
-    if let Some(bail) = find("Bail out! pidone: ") {
-        let reason = bail.replace("Bail out! pidone: ", "the payload failed: ");
-        return ("fail", reason, exit::TOOL);
+    if let Some(why) = bail.strip_prefix("pidone: ") {
+        let reason = format!("the payload failed: {why}");
+        return (Outcome::Fail, reason, Exit::Tool);
     }
-    let trouble = trouble(boot);
-    if let Some(panic) = find("Kernel panic - not syncing") {
-        let cause = trouble.map(|(_, line)| format!(", after: {line}"));
-        let cause = cause.unwrap_or_default();
+    let trouble = console.trouble.as_ref();
+    // Behind all runs, a panic may be the end that the plan asks for.
+    let planned = boot.bye().is_some() && asks(report, console, "end=panic");
+    if let Some(panic) = console.panic.as_ref().filter(|_| !planned) {
+        let cause = trouble.map(|(_, line)| line);
+        let warned = panic.contains("panic_on_warn");
+        let warning = console.warning.as_ref().filter(|_| warned);
+        let cause = match warning.or(cause) {
+            Some(line) => format!(", after: {line}"),
+            None => String::new(),
+        };
         return match spoke {
             true => {
-                let place = place(boot);
-                ("panic", format!("{panic}{cause}; {place}"), exit::BAD)
+                let reason = format!("{panic}{cause}; {}", place(boot));
+                (Outcome::Panic, reason, Exit::Bad)
             }
-            false => ("no_boot", panic + &cause, exit::CANNOT_TELL),
+            false => {
+                (Outcome::NoBoot, format!("{panic}{cause}"), Exit::CannotTell)
+            }
         };
     }
     if !spoke {
-        return ("no_boot", silence(boot, trouble), exit::CANNOT_TELL);
+        return (Outcome::NoBoot, silence(console), Exit::CannotTell);
     }
-    if boot.bye().is_some() {
-        return finished(boot, report);
+    if boot.bye().is_some() || console.complete() {
+        return finished(boot, console, report);
     }
     let place = place(boot);
     let seen = match trouble {
         Some((what, line)) => format!("{what}: {line}; "),
         None => String::new(),
     };
-    match timed_out {
-        true if seen.is_empty() => {
-            let reason =
-                format!("no end in time and no word from the kernel; {place}");
-            ("hang", reason, exit::BAD)
-        }
-        true => ("hang", format!("{seen}no end in time; {place}"), exit::BAD),
-        false => (
-            "fail",
-            format!("{seen}the log ends early; {place}"),
-            exit::BAD,
-        ),
+    if timed_out {
+        let reason = match seen.is_empty() {
+            true => {
+                format!("no end in time and no word from the kernel; {place}")
+            }
+            false => format!("{seen}no end in time; {place}"),
+        };
+        return (Outcome::Hang, reason, Exit::Bad);
     }
+    if console.ended {
+        return damaged(report, &place);
+    }
+    let reason = format!("{seen}the log ends early; {place}");
+    (Outcome::Fail, reason, Exit::Bad)
+}
+
+/// Whether the plan has this word.
+fn asks(report: &Report, console: &Console, word: &str) -> bool {
+    let line = console.command_line.as_deref().unwrap_or_default();
+    let on_it = || line.split_ascii_whitespace();
+    let ours = |told: &str| {
+        let told = told.trim_matches('"');
+        told.strip_prefix("pidone.") == Some(word)
+    };
+    let hello = report.hello.as_ref();
+    let told = hello.is_some_and(|hello| {
+        let set = hello.set.iter().map(|set| set.trim_start_matches("-- "));
+        let plan = hello.plan.iter().map(String::as_str);
+        set.chain(plan).any(|told| told == word || ours(told))
+    });
+    told || on_it().any(ours)
+}
+
+/// The names of the runs for which `of` holds.
+fn names(report: &Report, of: impl Fn(&Run) -> bool) -> Vec<&str> {
+    let runs = report.runs.iter().filter(|run| of(run));
+    runs.map(|run| run.name.as_str()).collect()
+}
+
+fn failed(run: &Run) -> bool {
+    run.verdict == Verdict::Fail && !run.verdict_lost
+}
+
+/// The machine ended by itself, and yet not all that it said has come.
+fn damaged(report: &Report, place: &str) -> Judgement {
+    // The run that seems to be under way may have ended.
+    let told = |run: &Run| failed(run) && !run.unfinished;
+    let failed = names(report, told);
+    if !failed.is_empty() {
+        let reason = format!("failed: {}", failed.join(", "));
+        return (Outcome::Fail, reason, Exit::Bad);
+    }
+    let reason = format!(
+        "cannot tell: the machine ended by itself, and what it said behind \
+         that is lost: {place}"
+    );
+    (Outcome::Fail, reason, Exit::CannotTell)
 }
 
 /// All runs were carried out.
-fn finished(boot: &Boot, report: &Report) -> Judgement {
-    let names = |of: &dyn Fn(&crate::model::Run) -> bool| {
-        let runs = report.runs.iter().filter(|run| of(run));
-        runs.map(|run| run.name.as_str()).collect::<Vec<_>>()
-    };
-    let lost = names(&|run| run.verdict_lost);
-    let failed = names(&|run| run.verdict == "fail" && !run.verdict_lost);
+fn finished(boot: &Boot, console: &Console, report: &Report) -> Judgement {
+    let lost = names(report, |run| run.verdict_lost);
+    let failed = names(report, failed);
     let counted = boot.bye().map_or(0, |bye| usize::from(bye.failed));
     if counted > failed.len() {
         let known = match failed.len() {
@@ -123,19 +201,28 @@ fn finished(boot: &Boot, report: &Report) -> Judgement {
             _ => format!(", {} among them", failed.join(", ")),
         };
         let reason = format!("{counted} runs failed{known}");
-        return ("fail", reason, exit::BAD);
+        return (Outcome::Fail, reason, Exit::Bad);
     }
     if !failed.is_empty() {
         let reason = format!("failed: {}", failed.join(", "));
-        return ("fail", reason, exit::BAD);
+        return (Outcome::Fail, reason, Exit::Bad);
+    }
+    let strict = asks(report, console, "boot_warnings=fail");
+    if let Some(first) = report.boot_warnings.first().filter(|_| strict) {
+        let more = match report.boot_warnings.len() {
+            1 => String::new(),
+            n => format!(", and {} more", n - 1),
+        };
+        let reason = format!("before init was started: {first}{more}");
+        return (Outcome::Fail, reason, Exit::Bad);
     }
     if !lost.is_empty() {
         let lost = lost.join(", ");
         let reason = format!("cannot tell: the verdict on {lost} is lost");
-        return ("fail", reason, exit::CANNOT_TELL);
+        return (Outcome::Fail, reason, Exit::CannotTell);
     }
-    let (all, skipped) =
-        (report.runs.len(), names(&|run| run.verdict == "skip"));
+    let all = report.runs.len();
+    let skipped = names(report, |run| run.verdict == Verdict::Skip);
     if all > 0 && skipped.len() == all {
         let mut why: Vec<&str> = report
             .runs
@@ -145,7 +232,7 @@ fn finished(boot: &Boot, report: &Report) -> Judgement {
         why.dedup();
         let why = why.join(", ");
         let reason = format!("cannot tell: every run was skipped: {why}");
-        return ("ok", reason, exit::CANNOT_TELL);
+        return (Outcome::Ok, reason, Exit::CannotTell);
     }
     let skipped = match skipped.len() {
         0 => String::new(),
@@ -153,56 +240,25 @@ fn finished(boot: &Boot, report: &Report) -> Judgement {
     };
     let runs = if all == 1 { "run" } else { "runs" };
     (
-        "ok",
+        Outcome::Ok,
         format!("{all} {runs}{skipped}, none failed"),
-        exit::GOOD,
+        Exit::Good,
     )
 }
 
-/// The first line that `wanted` holds for, without what a log collector or
-/// the kernel put in front of it.
-fn find(boot: &Boot, wanted: impl Fn(&str) -> bool) -> Option<String> {
-    let line = boot.text.lines().find(|line| wanted(line))?;
-    Some(bare(line).to_owned())
-}
-
-fn bare(line: &str) -> &str {
-    let line = line.trim();
-    // LAVA's logs are YAML.
-    let line = match line.split_once("\"msg\": \"") {
-        Some((_, message)) => message.trim_end_matches(['}', '"']),
-        None => line,
-    };
-    // Prefixes are ASCII, so this is a boundary.
-    line.get(splice::any_prefix(line.as_bytes())..)
-        .unwrap_or(line)
-}
-
-/// The first sign of trouble on the console and what kind it is of.
-fn trouble(boot: &Boot) -> Option<(&'static str, String)> {
-    boot.text.lines().find_map(|line| {
-        let is = |texts: &[&str]| texts.iter().any(|text| line.contains(text));
-        // Our own lines repeat what the kernel said.
-        let ours = bare(line).starts_with("# ");
-        let what = match (is(WATCHDOG), is(OOPS)) {
-            (true, _) => "watchdog",
-            (false, true) => "oops",
-            (false, false) => return None,
-        };
-        (!ours).then(|| (what, bare(line).to_owned()))
-    })
-}
-
 /// Why a payload that never spoke did not.
-fn silence(boot: &Boot, trouble: Option<(&'static str, String)>) -> String {
-    let last = boot.text.lines().rfind(|line| !line.trim().is_empty());
-    match (trouble, last) {
+fn silence(console: &Console) -> String {
+    let early = || console.boot_warnings.first();
+    match (&console.trouble, &console.last) {
         (Some((what, line)), _) => {
             format!("the payload never spoke; {what}: {line}")
         }
-        (None, Some(last)) => {
-            format!("the payload never spoke; last line: {}", bare(last))
-        }
+        (None, Some(last)) => match early() {
+            Some(warning) => format!(
+                "the payload never spoke; after: {warning}; last line: {last}"
+            ),
+            None => format!("the payload never spoke; last line: {last}"),
+        },
         (None, None) => "there was no output at all".to_owned(),
     }
 }
@@ -230,24 +286,31 @@ fn place(boot: &Boot) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{folded, judge};
+    use super::judge;
     use crate::decode::decode;
-    use crate::model::Report;
+    use crate::exit::Exit;
+    use crate::model::{Outcome, Report};
     use crate::testing::{Stream, hello, progress, run, start};
     use pidone::record::Verdict;
 
-    fn judged(log: &str, timed_out: bool) -> (Report, u8) {
+    fn judged(log: &str, timed_out: bool) -> (Report, Exit) {
         let boot = decode(log.as_bytes()).newest();
         let mut report = Report::new(&boot);
-        let code = judge(&boot, timed_out, &mut report);
-        (report, code)
+        let exit = judge(&boot, timed_out, &mut report);
+        (report, exit)
     }
 
     #[track_caller]
-    fn is(log: &str, timed_out: bool, outcome: &str, code: u8, reason: &str) {
-        let (report, exit) = judged(log, timed_out);
-        let got = (report.outcome.as_str(), exit);
-        assert_eq!(got, (outcome, code), "{}", report.reason);
+    fn is(
+        log: &str,
+        timed_out: bool,
+        outcome: Outcome,
+        exit: Exit,
+        reason: &str,
+    ) {
+        let (report, got) = judged(log, timed_out);
+        let got = (report.outcome, got);
+        assert_eq!(got, (outcome, exit), "{}", report.reason);
         assert!(report.reason.contains(reason), "{}", report.reason);
     }
 
@@ -259,24 +322,16 @@ mod tests {
     }
 
     #[test]
-    fn several_boots_end_as_the_worst() {
-        for (codes, code) in [
-            (&[0, 0][..], 0),
-            (&[0, 125], 125),
-            (&[1, 125, 0], 1),
-            (&[125, 1], 1),
-            (&[1, 255, 0], 255),
-            (&[], 125),
-        ] {
-            assert_eq!(folded(codes.iter().copied()), code, "{codes:?}");
-        }
-    }
-
-    #[test]
     fn kinds_of_silence_are_told_apart() {
         let hung = format!("{BANNER}{KTAP}");
-        is(&hung, true, "hang", 1, "no word from the kernel");
-        is(&hung, false, "fail", 1, "the log ends early");
+        is(
+            &hung,
+            true,
+            Outcome::Hang,
+            Exit::Bad,
+            "no word from the kernel",
+        );
+        is(&hung, false, Outcome::Fail, Exit::Bad, "the log ends early");
         for (line, what) in [
             ("watchdog: BUG: soft lockup - CPU#0 stuck", "watchdog: "),
             ("rcu: INFO: rcu_sched self-detected stall", "watchdog: "),
@@ -284,7 +339,7 @@ mod tests {
             ("BUG: kernel NULL pointer dereference", "oops: BUG: kernel"),
             ("Oops: 0000 [#1] PREEMPT SMP", "oops: Oops"),
         ] {
-            is(&sick(line), true, "hang", 1, what);
+            is(&sick(line), true, Outcome::Hang, Exit::Bad, what);
         }
     }
 
@@ -294,25 +349,37 @@ mod tests {
         is(
             &format!("{BANNER}{panic}"),
             false,
-            "no_boot",
-            125,
+            Outcome::NoBoot,
+            Exit::CannotTell,
             "VFS: no root",
         );
-        is("", true, "no_boot", 125, "no output at all");
+        is(
+            "",
+            true,
+            Outcome::NoBoot,
+            Exit::CannotTell,
+            "no output at all",
+        );
         is(
             BANNER,
             true,
-            "no_boot",
-            125,
+            Outcome::NoBoot,
+            Exit::CannotTell,
             "last line: Linux version 6.12",
         );
         let lava = r#"- {"dt": "2026-11-05T12:00:00.1", "lvl": "target", "#;
         let lava = format!(r#"{lava}"msg": "{}"}}"#, panic.trim());
         let reason = "Kernel panic - not syncing: VFS: no root";
-        is(&lava, false, "no_boot", 125, reason);
+        is(&lava, false, Outcome::NoBoot, Exit::CannotTell, reason);
         assert_eq!(judged(&lava, false).0.reason, reason);
         let bug = format!("{BANNER}[    1.000000] kernel BUG at mm/x.c:1!\n");
-        is(&bug, true, "no_boot", 125, "oops: kernel BUG at");
+        is(
+            &bug,
+            true,
+            Outcome::NoBoot,
+            Exit::CannotTell,
+            "oops: kernel BUG at",
+        );
     }
 
     #[test]
@@ -326,11 +393,17 @@ mod tests {
         is(
             &log,
             false,
-            "panic",
-            1,
+            Outcome::Panic,
+            Exit::Bad,
             "in PipeIo (run 1 of 2) after 1000 ms",
         );
-        is(&log, false, "panic", 1, "after: BUG: unable to handle page");
+        is(
+            &log,
+            false,
+            Outcome::Panic,
+            Exit::Bad,
+            "after: BUG: unable to handle page",
+        );
         let (report, _) = judged(&log, false);
         assert!(report.runs[0].reasons[0].contains("77 iterations"));
     }
@@ -342,8 +415,8 @@ mod tests {
         is(
             &all.once(),
             false,
-            "ok",
-            125,
+            Outcome::Ok,
+            Exit::CannotTell,
             "every run was skipped: NO_CAP",
         );
         let ok = run(1, "SpinWait", Verdict::Ok, "");
@@ -351,8 +424,8 @@ mod tests {
         is(
             &some.once(),
             false,
-            "ok",
-            0,
+            Outcome::Ok,
+            Exit::Good,
             "2 runs, 1 skipped, none failed",
         );
     }
@@ -378,9 +451,15 @@ mod tests {
         )
         .closed();
         let lost = "cannot tell: the verdict on SpinWait is lost";
-        is(&without(&stream, &[4]), false, "fail", 125, lost);
+        is(
+            &without(&stream, &[4]),
+            false,
+            Outcome::Fail,
+            Exit::CannotTell,
+            lost,
+        );
         let (report, _) = judged(&without(&stream, &[4]), false);
-        assert_eq!(report.runs[1].verdict, "fail");
+        assert_eq!(report.runs[1].verdict, Verdict::Fail);
         assert_eq!(report.runs[1].reasons, ["its verdict is lost"]);
         assert_eq!((report.lost_records, report.digest), (1, None));
         // Nothing at all is left of the run but the count in `Bye`.
@@ -389,7 +468,13 @@ mod tests {
         // `Bye` knows that a run failed of which nothing arrived.
         let bad = run(1, "SpinWait", Verdict::Fail, "x");
         let stream = Stream::of(1, &[hello(), ok(0, "PipeIo"), bad]).closed();
-        is(&without(&stream, &[2]), false, "fail", 1, "1 runs failed");
+        is(
+            &without(&stream, &[2]),
+            false,
+            Outcome::Fail,
+            Exit::Bad,
+            "1 runs failed",
+        );
     }
 
     #[test]
@@ -398,9 +483,21 @@ mod tests {
             "[    2.000000] ",
             "Bail out! pidone: panicked at src/x.rs:1",
         );
-        is(&panic, false, "fail", 255, "the payload failed: panicked");
+        is(
+            &panic,
+            false,
+            Outcome::Fail,
+            Exit::Tool,
+            "the payload failed: panicked",
+        );
         let mut stream = Stream::sample();
         stream.records[0][1] = 9;
-        is(&stream.once(), false, "fail", 255, "wire schema 9");
+        is(
+            &stream.once(),
+            false,
+            Outcome::Fail,
+            Exit::Tool,
+            "wire schema 9",
+        );
     }
 }

@@ -5,7 +5,8 @@ use crate::devices::{Disk, Nic};
 use crate::tools;
 use crate::topology::Topology;
 use anyhow::{Context, Result};
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
@@ -102,14 +103,20 @@ impl Machine {
         let kernel = self.unpacked.as_ref().unwrap_or(&self.kernel);
         add(&["-kernel", &kernel.display().to_string()]);
         add(&["-initrd", &self.initrd.display().to_string()]);
-        let mut words = vec![format!("console={}", arch.console)];
+        add(&["-append", &self.command_line()]);
+        Ok(args)
+    }
+
+    /// The kernel's command line.
+    #[must_use]
+    pub fn command_line(&self) -> String {
+        let mut words = vec![format!("console={}", self.arch.console)];
         words.extend(WORDS.iter().map(|&word| word.to_owned()));
         if self.deterministic.is_some() {
             words.extend(["nokaslr", "norandmaps"].map(str::to_owned));
         }
         words.extend(self.append.iter().cloned());
-        add(&["-append", &words.join(" ")]);
-        Ok(args)
+        words.join(" ")
     }
 
     /// Starts it.
@@ -118,6 +125,7 @@ impl Machine {
     ///
     /// QEMU cannot be started.
     pub fn start(&self) -> Result<Vm> {
+        let turn = turn(self.deterministic.is_none())?;
         let qemu = self.arch.qemu.program;
         // A machine whose owner was killed would go on for nobody.
         let mut command = match tools::found("setpriv") {
@@ -135,23 +143,87 @@ impl Machine {
                 disks.push(file);
             }
         }
+        let log = self.dir.join("qemu.log");
         let child = command
             .args(self.args()?)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(fs::File::create(self.dir.join("qemu.log"))?)
+            .stderr(File::create(&log)?)
             .spawn()
             .with_context(|| format!("{qemu} cannot be started"))?;
-        Ok(Vm { child, disks })
+        Ok(Vm {
+            child,
+            log,
+            disks,
+            _turn: turn,
+        })
     }
 }
+
+/// How a machine ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ended {
+    /// It powered off, or its kernel died.
+    ByItself,
+    /// Somebody ended QEMU, or the host did.
+    Killed(String),
+    /// QEMU could not go on, for this reason.
+    Failed(String),
+}
+
+/// How QEMU says that a signal ended it, with the status of success.
+const TERMINATED: &str = "terminating on signal";
+
+impl Ended {
+    /// What a status means beside what QEMU said.
+    fn of(status: ExitStatus, said: &str) -> Self {
+        let mut lines = said.lines();
+        let line = lines.find(|line| line.contains(TERMINATED));
+        match (status.signal(), line) {
+            (Some(signal), _) => Self::Killed(format!("signal {signal}")),
+            (None, Some(line)) => Self::Killed(line.to_owned()),
+            (None, None) if status.success() => Self::ByItself,
+            (None, None) => Self::Failed(said.to_owned()),
+        }
+    }
+}
+
+/// Waits for a turn among all that have the same file in `PIDONE_TURNS`, if
+/// that is set. A deterministic machine is one thread, which neither minds nor
+/// disturbs others of its kind; any other has to have the host for itself, if
+/// its figures are to mean anything.
+///
+/// # Errors
+///
+/// There cannot be such a file.
+pub fn turn(alone: bool) -> Result<Option<File>> {
+    let Some(path) = std::env::var_os(TURNS) else {
+        return Ok(None);
+    };
+    let what = || format!("{TURNS}={}", path.display());
+    let file = File::options().create(true).append(true).open(&path);
+    let file = file.with_context(what)?;
+    match alone {
+        true => file.lock(),
+        false => file.lock_shared(),
+    }
+    .with_context(what)?;
+    Ok(Some(file))
+}
+
+/// The variable of the environment that [`turn`] reads.
+pub const TURNS: &str = "PIDONE_TURNS";
 
 /// A running machine, killed when dropped.
 #[derive(Debug)]
 pub struct Vm {
     child: Child,
+    /// What QEMU says.
+    log: PathBuf,
     /// Files to remove.
     disks: Vec<PathBuf>,
+    /// Held while it runs.
+    _turn: Option<File>,
 }
 
 impl Vm {
@@ -160,8 +232,12 @@ impl Vm {
     /// # Errors
     ///
     /// The process cannot be asked.
-    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
-        self.child.try_wait().context("qemu")
+    pub fn ended(&mut self) -> Result<Option<Ended>> {
+        let status = self.child.try_wait().context("qemu")?;
+        Ok(status.map(|status| {
+            let said = fs::read_to_string(&self.log).unwrap_or_default();
+            Ended::of(status, said.trim())
+        }))
     }
 
     /// What `/proc` has of it; nothing if that does not tell.
@@ -198,14 +274,15 @@ pub fn kvm_works(arch: &Arch) -> bool {
     let offered = flags.split_whitespace().any(|f| f == "vmx" || f == "svm");
     let offered = offered || *arch != X86_64;
     let kvm = Path::new("/dev/kvm");
-    offered && fs::File::options().read(true).write(true).open(kvm).is_ok()
+    offered && File::options().read(true).write(true).open(kvm).is_ok()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Machine, Nic, Topology};
+    use super::{Ended, ExitStatus, Machine, Nic, Topology};
     use crate::arch::{AARCH64, X86_64};
     use crate::topology::Smp;
+    use std::os::unix::process::ExitStatusExt;
 
     fn machine() -> Machine {
         Machine {
@@ -256,6 +333,21 @@ mod tests {
             "-append console=ttyAMA0 panic=-1",
         ] {
             assert!(args.contains(part), "{part} in {args}");
+        }
+    }
+
+    #[test]
+    fn whoever_ended_qemu_did_not_judge_a_kernel() {
+        let term = "qemu-system-x86_64: terminating on signal 15 from pid 7";
+        let (killed, code) = (ExitStatus::from_raw(9), ExitStatus::from_raw);
+        for (status, said, ended) in [
+            (code(0), "", Ended::ByItself),
+            (code(0), "warning: x", Ended::ByItself),
+            (code(0), term, Ended::Killed(term.to_owned())),
+            (killed, "", Ended::Killed("signal 9".to_owned())),
+            (code(256), "no such", Ended::Failed("no such".to_owned())),
+        ] {
+            assert_eq!(Ended::of(status, said), ended, "{said}");
         }
     }
 

@@ -11,10 +11,11 @@ mod number;
 mod plot;
 mod runs;
 mod scheduler;
+mod trace;
 
 use self::html::Html;
-use crate::model::{Group, Report, Run};
-use crate::store::Meta;
+use crate::finished::Meta;
+use crate::model::{Group, Outcome, Report, Run};
 use core::fmt;
 
 /// How every page begins, by which one is told from other files.
@@ -60,9 +61,11 @@ impl Source {
 
     /// The last lines of the console, if the boot went wrong.
     fn tail(&self) -> Option<String> {
-        let wrong = ["panic", "hang", "no_boot", "plan_error"];
-        let is = wrong.contains(&self.report.outcome.as_str())
-            || self.report.outcome == "fail" && self.report.runs.is_empty();
+        let is = match self.report.outcome {
+            Outcome::Ok => false,
+            Outcome::Fail => self.report.runs.is_empty(),
+            _ => true,
+        };
         let mut lines: Vec<&str> = self.console.lines().collect();
         lines.drain(..lines.len().saturating_sub(TAIL));
         let text = lines.join("\n");

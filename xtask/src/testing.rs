@@ -62,7 +62,7 @@ impl Stream {
             Record::Metrics(Metrics {
                 run: 0,
                 group: 0,
-                values: Pairs("stale=3\nlate=4"),
+                values: Pairs("missed=3\nlate=4"),
             }),
             Record::Counters(Counters {
                 run: 0,
@@ -221,6 +221,7 @@ pub(crate) fn group(run: u16, work: &str, workers: u32) -> Record<'_> {
         work_units: 96_420,
         nowait: 10,
         counted: true,
+        stale: 3,
     })
 }
 
@@ -259,11 +260,13 @@ pub(crate) fn worker(run: u16, index: u32) -> Record<'static> {
             cpus: &[0b11],
             mempolicy: Some("default"),
             ext_enabled: None,
+            timer_slack_ns: Some(50_000),
         }),
         numa_pages: Pairs("0=12"),
         completed: true,
         exit: Exit::Code(0),
         counted: true,
+        stale: 0,
     })
 }
 
@@ -302,5 +305,6 @@ pub(crate) fn hist<'a>(
         min_ns: 4_000,
         max_ns: 1_200_000,
         buckets,
+        worker: None,
     })
 }

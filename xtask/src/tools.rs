@@ -1,6 +1,5 @@
 //! External programs: which are needed, and how to get them.
 
-use crate::arch::{AARCH64, X86_64};
 use anyhow::{Context, Result, bail};
 use std::path::Path;
 use std::process::Command;
@@ -36,6 +35,17 @@ pub const DPKG_DEB: Tool = Tool {
     program: "dpkg-deb",
     packages: ["dpkg", "dpkg", "dpkg", "dpkg"],
 };
+
+/// The keys that Debian's archive is signed with.
+pub const DEBIAN_KEYRING: Tool = Tool::new(
+    "/usr/share/keyrings/debian-archive-keyring.gpg",
+    [
+        "debian-archive-keyring",
+        "debian-keyring",
+        "debian-archive-keyring",
+        "debian-archive-keyring",
+    ],
+);
 
 /// Lists the files that the tests of the sources look at.
 pub const GIT: Tool = Tool {
@@ -75,17 +85,6 @@ pub fn require_browser(setup: bool) -> Result<()> {
 /// Runs the kernel's own reader of KTAP, and tools of CIs.
 pub const PYTHON: Tool =
     Tool::new("python3", ["python3", "python3", "python", "python3"]);
-
-/// What the tests run.
-pub const OF_TESTS: [Tool; 7] = [
-    X86_64.qemu,
-    AARCH64.qemu,
-    DPKG_DEB,
-    GIT,
-    PYTHON,
-    CLANG,
-    LLVM,
-];
 
 /// A package manager: its program, and what installs a package.
 const MANAGERS: [(&str, &[&str]); 4] = [

@@ -162,6 +162,13 @@ impl FromStr for Memory {
     }
 }
 
+impl fmt::Display for Memory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sizes: Vec<String> = self.0.iter().map(u32::to_string).collect();
+        f.write_str(&sizes.join(","))
+    }
+}
+
 impl Memory {
     /// So much for the whole machine.
     #[must_use]
@@ -205,6 +212,12 @@ impl FromStr for Distance {
                  the numbers of two nodes and 11 to 254 between them"
             )
         })
+    }
+}
+
+impl fmt::Display for Distance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}={}", self.from, self.to, self.far)
     }
 }
 

@@ -38,41 +38,11 @@ pub(crate) fn implied(name: &str) -> Option<&'static str> {
 }
 
 /// What a lone `-` stands for where a file is to be read.
-const STDIN: &str = "/dev/stdin";
+pub(crate) const STDIN: &str = "/dev/stdin";
 
-/// The option of a verb that boots by itself which takes, word by word, the
-/// options of `boot` that describe the machine.
-const TO_BOOT: &str = "--to-boot";
-
-/// Options of `boot` that say what to do with a single boot.
-pub(crate) const OF_ONE_BOOT: &[&str] = &[
-    "--kernel",
-    "--format",
-    "--json",
-    "--logs",
-    "--runs",
-    "--no-store",
-    "--help",
-];
-
-/// The options of `boot` that a verb hands on.
-fn handed_on(
-    info: &CommandInfoWithArgs,
-    verb: &CommandInfoWithArgs,
-) -> impl Iterator<Item = &'static FlagInfo<'static>> + Clone + use<> {
-    let own = verb.flags;
-    let hands_on = own.iter().any(|flag| flag.long == TO_BOOT);
-    let boot = info.commands.iter().find(|verb| verb.name == "boot");
-    let flags = boot.filter(|_| hands_on).map(|boot| boot.command.flags);
-    flags.unwrap_or_default().iter().filter(move |flag| {
-        let own = own.iter().any(|other| other.long == flag.long);
-        !own && !OF_ONE_BOOT.contains(&flag.long)
-    })
-}
-
-/// Rewrites `--name=value` as two words, fills in values that were left out,
-/// and marks what is for `boot`, up to a lone `--`; a `-` that is no option's
-/// value becomes the file that it stands for.
+/// Rewrites `--name=value` as two words, and fills in values that were left
+/// out, up to a lone `--`; a `-` that is no option's value becomes the file
+/// that it stands for.
 #[must_use]
 pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
     let verb = verb(info, words).map_or(info, |(_, verb)| verb);
@@ -93,8 +63,7 @@ pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
             _ => (word.as_str(), None),
         };
         let is = |flag: &&FlagInfo<'_>| flag.long == name;
-        let theirs = handed_on(info, verb).find(is);
-        let flag = theirs.or_else(|| verb.flags.iter().find(is));
+        let flag = verb.flags.iter().find(is);
         let implied = IMPLIED.iter().find(|implied| implied.name == name);
         match (implied, rest.peek()) {
             _ if value.is_some() => {}
@@ -108,10 +77,8 @@ pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
             }
             (None, _) => {}
         }
-        for word in [Some(name.to_owned()), value].into_iter().flatten() {
-            all.extend(theirs.map(|_| TO_BOOT.to_owned()));
-            all.push(word);
-        }
+        all.push(name.to_owned());
+        all.extend(value);
     }
     all.extend(rest.cloned());
     all
@@ -129,7 +96,7 @@ pub fn explained(
     let name = verb.as_ref().map_or("", |(name, _)| name);
     let what = match said.strip_prefix("Unrecognized argument: ") {
         Some(word) => match verb {
-            Some((_, verb)) => wrong_option(info, name.trim(), verb, word),
+            Some((_, verb)) => wrong_option(name.trim(), verb, word),
             None => wrong_verb(info, word),
         },
         None => plainer(said),
@@ -249,12 +216,7 @@ fn wrong_verb(info: &CommandInfoWithArgs, word: &str) -> String {
     format!("no verb `{word}`{}", near(word, names))
 }
 
-fn wrong_option(
-    info: &CommandInfoWithArgs,
-    name: &str,
-    verb: &CommandInfoWithArgs,
-    word: &str,
-) -> String {
+fn wrong_option(name: &str, verb: &CommandInfoWithArgs, word: &str) -> String {
     if !word.starts_with('-') {
         if !verb.commands.is_empty() {
             let names = verb.commands.iter().map(|verb| verb.name);
@@ -264,7 +226,7 @@ fn wrong_option(
         return format!("`{word}` is one word too many for `{name}`");
     }
     let own = verb.flags.iter().filter(|flag| !flag.hidden);
-    let options = own.chain(handed_on(info, verb)).map(|flag| flag.long);
+    let options = own.map(|flag| flag.long);
     format!("`{name}` has no option `{word}`{}", near(word, options))
 }
 
@@ -344,8 +306,14 @@ mod tests {
         #[argh(option, long = "seeds")]
         _seeds: Option<u64>,
         /// for the tests
-        #[argh(option, long = "to-boot", hidden_help)]
-        _to_boot: Vec<String>,
+        #[argh(option, long = "append")]
+        _append: Vec<String>,
+        /// for the tests
+        #[argh(option, long = "deterministic")]
+        _deterministic: Option<u64>,
+        /// for the tests
+        #[argh(switch, long = "setup")]
+        _setup: bool,
         /// for the tests
         #[argh(positional, greedy)]
         _words: Vec<String>,
@@ -384,12 +352,11 @@ mod tests {
             ),
             (
                 "compare A B --seeds 3 --append=x=y --setup -- --append",
-                "compare A B --seeds 3 --to-boot --append --to-boot x=y \
-                 --to-boot --setup -- --append",
+                "compare A B --seeds 3 --append x=y --setup -- --append",
             ),
             (
                 "compare --deterministic A B",
-                "compare --to-boot --deterministic --to-boot 1 A B",
+                "compare --deterministic 1 A B",
             ),
             ("list", "list"),
             ("boot - --append -", "boot /dev/stdin --append -"),
@@ -421,7 +388,7 @@ mod tests {
             ("compare --apend x", "nearest is `--append`"),
             (
                 "compare --zzz",
-                "valid are --seeds, --deterministic, --append",
+                "valid are --seeds, --append, --deterministic",
             ),
             ("boot --det", "nearest is `--deterministic`"),
             ("boot --zzz", "valid are --deterministic, --append, --setup"),

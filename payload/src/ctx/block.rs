@@ -154,6 +154,7 @@ impl Ctx<'_> {
         let (Some(file), Some(buffer)) = (&target.open[at], buffer) else {
             return None;
         };
+        self.tried(op);
         let begin = now();
         let result = match io {
             Io::Read(at) => pread(file, buffer, at),

@@ -5,7 +5,7 @@
 //! here. Generations start at 1; word 1 counts receivers that have parked.
 
 use crate::ctx::Ctx;
-use crate::kit::clock::{MILLISECOND, now};
+use crate::kit::clock::now;
 use crate::record::WakeRule;
 use crate::workload::{Hist, Metric, Param};
 
@@ -13,7 +13,7 @@ use crate::workload::{Hist, Metric, Param};
 pub const WAKE: Hist = Hist::wake(
     0,
     WakeRule::Broadcast,
-    "before FUTEX_WAKE of this generation to running",
+    "before FUTEX_WAKE of the generation that ended the sleep to running",
 );
 
 /// What the waker spends in the call.
@@ -31,23 +31,17 @@ pub const WOKEN: Metric =
 pub const MISSED: Metric =
     Metric::sum(2, "missed", "generations a receiver never saw");
 
-/// Receivers that came 16 generations late.
-pub const STALE: Metric =
-    Metric::sum(3, "stale", "wakes whose stamp had been overwritten");
-
 const GENERATION: u32 = 0;
 const PARKED: u32 = 1;
-/// How long a waker waits for its receivers to park.
-const PATIENCE_NS: u64 = MILLISECOND;
 const PACES: &[&str] = &["parked", "free"];
 const PACE_PARKED: usize = 0;
 
 /// The longest walk of the wake queue.
 pub const WOKEN_MAX: Metric =
-    Metric::max(4, "woken_max", "most that one of these calls returned");
+    Metric::max(3, "woken_max", "most that one of these calls returned");
 
 /// All of these, in order.
-pub const METRICS: &[Metric] = &[CALLS, WOKEN, MISSED, STALE, WOKEN_MAX];
+pub const METRICS: &[Metric] = &[CALLS, WOKEN, MISSED, WOKEN_MAX];
 
 /// Whether a messenger waits for its receivers, as the parameter at `index`.
 #[must_use]
@@ -63,13 +57,13 @@ pub const fn pace(index: usize) -> Param {
 /// A generation that a receiver has seen.
 #[derive(Debug, Clone, Copy)]
 pub struct Heard {
-    /// Its number.
+    /// The newest there is.
     pub generation: u32,
     /// When the receiver ran, in ns.
     pub run_ns: u64,
-    /// From the stamp to running, in ns; `None` if the receiver had not
-    /// blocked by then, or came too late for the stamp.
-    pub latency_ns: Option<u64>,
+    /// The generation whose broadcast ended its sleep, and how long that
+    /// took, in ns; `None` if it did not sleep, or the stamp was gone.
+    pub woken: Option<(u32, u64)>,
 }
 
 impl Ctx<'_> {
@@ -95,41 +89,37 @@ impl Ctx<'_> {
     }
 
     /// Waits for a generation after `seen`, which is 0 at first, and records
-    /// its wake. `None` at the stop.
+    /// every sleep on the way. `None` at the stop.
     pub fn hear(&mut self, seen: u32) -> Option<Heard> {
-        let word = self.word(GENERATION);
-        let wakeup = self.wait_while(word, seen)?;
+        let (word, ring) = (self.word(GENERATION), self.ring(0));
+        let mut woken = None;
+        let waited = self.wait_until(
+            word,
+            |generation| generation != seen,
+            |c, sleep| woken = c.record_broadcast(&WAKE, (word, ring), sleep),
+        )?;
+        if !waited.slept {
+            self.nowait();
+        }
         let generation = word.get();
         self.metric(&MISSED, u64::from(generation.wrapping_sub(seen) - 1));
-        let stamp = self.ring(0).get(generation);
-        match stamp {
-            Some(stamp) => self.record_wake(&WAKE, &wakeup, stamp),
-            None => self.metric(&STALE, 1),
-        }
-        let blocked =
-            |stamp: &u64| wakeup.block_ns.is_some_and(|b| *stamp >= b);
-        let waited = stamp.filter(blocked);
         Some(Heard {
             generation,
-            run_ns: wakeup.run_ns,
-            latency_ns: waited.map(|s| wakeup.run_ns.saturating_sub(s)),
+            run_ns: waited.run_ns,
+            woken,
         })
     }
 
     /// A messenger's broadcast to `receivers` that use [`Ctx::park_and_hear`];
-    /// with a pace of `parked` it first waits a while for all to park.
+    /// with a pace of `parked` it first waits for all of them to park.
     pub fn fan_out(&mut self, receivers: u32, pace: &Param) {
         let parked = self.word(PARKED);
-        if self.work().choice(pace) == PACE_PARKED {
-            let deadline = now() + PATIENCE_NS;
-            loop {
-                let seen = parked.get();
-                let left = deadline.saturating_sub(now());
-                if seen >= receivers || left == 0 || self.stop() {
-                    break;
-                }
-                self.block_on(parked, seen, left);
-            }
+        if self.work().choice(pace) == PACE_PARKED
+            && self
+                .wait_until(parked, |n| n >= receivers, |_, _| {})
+                .is_none()
+        {
+            return;
         }
         parked.set(0);
         self.broadcast(receivers);

@@ -2,10 +2,11 @@
 
 use super::Ctx;
 use crate::cgroup::{self, own};
+use crate::inherit::die_with;
 use crate::kit::clock::{now, sleep_until};
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
-use crate::kit::text::{Cut, around_last, read_file};
+use crate::kit::text::{Cut, around_last, path, read_file};
 use crate::sys::{self, Disposition};
 use crate::workload::{CallExt, Stop};
 use core::fmt::Write;
@@ -43,23 +44,24 @@ impl Ctx<'_> {
     pub fn attach(&mut self, procs: &OwnedFd, pid: Pid) -> Result<(), Errno> {
         let mut text: String<16> = String::new();
         let _fits = write!(text, "{}", pid.as_raw_nonzero());
+        self.tried(Op::CgroupAttach);
         let written = rustix::io::write(procs, text.as_bytes());
         // The kernel waits for its own locks there.
         self.resumed_at(now());
         written.map(drop)
     }
 
-    /// Whether the kernel says that this task is in that cgroup.
+    /// Whether the kernel says that this process is in that cgroup, by the
+    /// last name of its path.
     #[must_use]
     pub fn is_in_cgroup(&self, name: &str) -> bool {
-        let mut buf = [0; 1024];
-        let own = read_file("/proc/thread-self/cgroup", &mut buf);
-        let own = own.and_then(|text| {
-            let mut lines = text.lines();
-            lines.find_map(|line| line.strip_prefix("0::"))
-        });
-        let last = own.and_then(|path| around_last(path, b'/'));
-        last.is_some_and(|(_, last)| last.ends_with(name))
+        is_in_cgroup(getpid(), name)
+    }
+
+    /// Whether it says so of another process; one that is gone is nowhere.
+    #[must_use]
+    pub fn confirms_cgroup(&self, pid: Pid, name: &str) -> bool {
+        is_in_cgroup(pid, name)
     }
 
     /// Thread ids of all tasks in this task's cgroup but itself, into
@@ -107,6 +109,7 @@ impl Ctx<'_> {
         tid: u64,
         cpus: &Cpus,
     ) -> Result<(), Errno> {
+        self.tried(Op::SchedSetaffinity);
         let tid = i32::try_from(tid).ok().and_then(Pid::from_raw);
         let tid = tid.ok_or(Errno::SRCH)?;
         sched_setaffinity(Some(tid), &cpus.to_set())
@@ -133,10 +136,14 @@ impl Ctx<'_> {
     /// Forks a child that exits after so many ns. `None` if the fork
     /// failed, which is counted.
     pub fn fork_for(&self, ns: u64) -> Option<Pid> {
+        let parent = getpid();
+        self.tried(Op::Clone);
         match sys::fork() {
             Ok(Some(child)) => Some(child),
             Ok(None) => {
                 if ns > 0 {
+                    // It would outlive a worker that is killed.
+                    let _asked = die_with(parent);
                     // Woken early it only exits early.
                     let _early = sleep_until(now() + ns);
                 }
@@ -148,6 +155,17 @@ impl Ctx<'_> {
             }
         }
     }
+}
+
+fn is_in_cgroup(pid: Pid, name: &str) -> bool {
+    let mut buf = [0; 1024];
+    let file = path(format_args!("/proc/{}/cgroup", pid.as_raw_nonzero()));
+    let cgroup = read_file(&file, &mut buf).and_then(|text| {
+        let mut lines = text.lines();
+        lines.find_map(|line| line.strip_prefix("0::"))
+    });
+    let last = cgroup.and_then(|path| around_last(path, b'/'));
+    last.is_some_and(|(_, last)| last.ends_with(name))
 }
 
 /// Formats the name of a cgroup.

@@ -1,7 +1,7 @@
 //! Event counters and epoll sets, which a row's `create` has opened.
 
-use crate::ctx::{Ctx, MAX_BLOCK_NS, Wakeup};
-use crate::kit::clock::{now, timespec};
+use crate::ctx::Ctx;
+use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::workload::{CallExt, Stop};
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
@@ -39,28 +39,22 @@ impl Ctx<'_> {
         }
     }
 
-    /// Waits for one event of an epoll set. `None` if a signal, or the bound
-    /// on every wait, came first.
+    /// Waits for one event of an epoll set; whether there was one before a
+    /// signal.
     ///
     /// # Errors
     ///
     /// The wait failed.
-    pub fn epoll_wait(
-        &mut self,
-        epoll: BorrowedFd<'_>,
-    ) -> Result<Option<Wakeup>, Stop> {
+    pub fn epoll_wait(&mut self, epoll: BorrowedFd<'_>) -> Result<bool, Stop> {
         let mut event = [Event {
             flags: EventFlags::empty(),
             data: EventData::new_u64(0),
         }];
-        let bound = timespec(MAX_BLOCK_NS);
-        let block_ns = Some(now());
-        let result = epoll::wait(epoll, &mut event, Some(&bound));
-        let run_ns = now();
-        self.resumed_at(run_ns);
+        let result = epoll::wait(epoll, &mut event, None);
+        self.resumed_at(now());
         match result {
-            Ok(0) | Err(Errno::INTR) => Ok(None),
-            Ok(_) => Ok(Some(Wakeup { block_ns, run_ns })),
+            Ok(events) => Ok(events > 0),
+            Err(Errno::INTR) => Ok(false),
             Err(errno) => Err(errno).call(Op::EpollWait.name()),
         }
     }

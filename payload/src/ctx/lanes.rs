@@ -1,6 +1,6 @@
 //! What tasks of one worker do with one another.
 
-use super::{Ctx, Wakeup};
+use super::{Ctx, Sleep, Waited};
 use crate::kit::cells::{Stamp, Word};
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
@@ -83,9 +83,14 @@ impl Ctx<'_> {
         fence(SeqCst);
     }
 
-    /// Waits until somebody posts `own`. `None` if the stop came first.
-    pub fn wait_for_post(&mut self, own: &Word) -> Option<Wakeup> {
-        self.wait_while(own, BLOCKED)
+    /// Waits until somebody posts `own`; `woken` is told of each sleep.
+    /// `None` if the stop came first.
+    pub fn wait_for_post(
+        &mut self,
+        own: &Word,
+        woken: impl FnMut(&Self, &Sleep),
+    ) -> Option<Waited> {
+        self.wait_until(own, |state| state != BLOCKED, woken)
     }
 
     /// Whether the task of `word` waits, or is about to. If it does not, it
@@ -106,12 +111,14 @@ impl Ctx<'_> {
         mine
     }
 
-    /// As [`Ctx::post`], and leaves the time for the wakee's `wake` sample
-    /// (W3).
+    /// As [`Ctx::post`], and leaves the time for the wakee's `wake` sample:
+    /// of several who post, that of the one whose wake it is.
     pub fn post_stamped(&self, word: &Word, stamp: &Stamp) -> bool {
-        if self.waits(word) {
-            stamp.set_if_empty(now());
+        let mine = self.waits(word) && word.replace(BLOCKED, RUNNING);
+        if mine {
+            stamp.set(now());
+            self.wake(word, 1);
         }
-        self.post(word)
+        mine
     }
 }

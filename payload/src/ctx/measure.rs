@@ -2,17 +2,22 @@
 
 use crate::ctx::{CHECKPOINT_STEPS, Ctx, spin_steps};
 use crate::kit::clock::now;
+use crate::kit::slot::Phase;
 use crate::workload::Metric;
 use core::sync::atomic::Ordering::Relaxed;
 
 impl Ctx<'_> {
     /// `n` spin steps that are no work units, for types that count events.
+    /// Ends early at the stop.
     pub fn spin_uncounted(&mut self, n: u64) {
         let mut left = n;
         while left > CHECKPOINT_STEPS {
             spin_steps(CHECKPOINT_STEPS);
             left -= CHECKPOINT_STEPS;
             self.checkpoint_at(now());
+            if self.stop() {
+                return;
+            }
         }
         spin_steps(left);
     }
@@ -21,6 +26,12 @@ impl Ctx<'_> {
     #[must_use]
     pub fn counting_since(&self) -> u64 {
         self.given.slot.begin_ns.load(Relaxed)
+    }
+
+    /// Whether what it counts is of the measured window.
+    #[must_use]
+    pub fn measures(&self) -> bool {
+        self.phase == Phase::Measure.number()
     }
 
     /// This task's part of one of the type's own figures.

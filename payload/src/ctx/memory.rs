@@ -2,9 +2,10 @@
 
 use super::{CHECKPOINT_STEPS, Ctx};
 use crate::kit::clock::now;
-use crate::kit::memory::{Region, Walk};
+use crate::kit::memory::Region;
 use crate::workload::Stop;
 use core::mem::ManuallyDrop;
+use pidone_compute::bytes::Walk;
 
 impl Ctx<'_> {
     /// So many KiB of this worker's own, every page of them in place; the

@@ -6,9 +6,9 @@
 //! task that leaves for the stop has not got the mutex, and must not unlock
 //! it.
 
-use crate::ctx::{Ctx, MAX_BLOCK_NS};
+use crate::ctx::Ctx;
 use crate::kit::cells::Word;
-use crate::kit::clock::{now, realtime, timespec};
+use crate::kit::clock::{SECOND, now, realtime, timespec};
 use crate::kit::slot::Op;
 use crate::workload::{CallExt, Stop};
 use core::sync::atomic::Ordering::Relaxed;
@@ -17,16 +17,19 @@ use rustix::thread::futex;
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;
-const CONTESTED: u32 = 2;
+/// What a waiter finds, and waits while it is there.
+pub const CONTESTED: u32 = 2;
+
+/// How long a wait for the other kind may take: it goes on through signals.
+const MAX_LOCK_NS: u64 = SECOND;
 
 impl Ctx<'_> {
-    /// Takes a plain mutex; `waited` is told of each wait when it began and
-    /// ended, in ns. Returns whether there was any, or `None` if the stop
-    /// came first.
+    /// Takes a plain mutex; `block` waits once while it is [`CONTESTED`].
+    /// Returns whether it had to, or `None` if the stop came first.
     pub fn lock(
         &mut self,
         mutex: &Word,
-        waited: impl Fn(&Self, u64, u64),
+        block: impl Fn(&mut Self),
     ) -> Option<bool> {
         if mutex.replace(FREE, HELD) {
             return Some(false);
@@ -35,19 +38,15 @@ impl Ctx<'_> {
             if self.stop() {
                 return None;
             }
-            let begin = now();
-            let end = self.block_on(mutex, CONTESTED, MAX_BLOCK_NS);
-            waited(self, begin, end);
+            block(self);
         }
         Some(true)
     }
 
-    /// Releases a plain mutex; `wakes` is called right before a waiter is
-    /// woken, if there may be one.
-    pub fn unlock(&self, mutex: &Word, wakes: impl FnOnce()) {
+    /// Releases a plain mutex; `wake` wakes a waiter, if there may be one.
+    pub fn unlock(&self, mutex: &Word, wake: impl FnOnce(&Self)) {
         if mutex.swap(FREE) == CONTESTED {
-            wakes();
-            self.wake(mutex, 1);
+            wake(self);
         }
     }
 
@@ -90,16 +89,16 @@ impl Ctx<'_> {
         self.given.slot.tid.load(Relaxed)
     }
 
-    /// Waits for the mutex as long as a call may block. A signal does not end
+    /// Waits for the mutex, but not for ever. A signal does not end
     /// this wait, the kernel restarts it: the deadline has to.
     fn futex_lock_pi(&self, mutex: &Word) -> Result<(), Errno> {
         let (word, flags) = (&mutex.0, self.futex_flags());
-        let deadline = timespec(now() + MAX_BLOCK_NS);
+        let deadline = timespec(now() + MAX_LOCK_NS);
         match futex::lock_pi2(word, flags, Some(&deadline)) {
             // Before 5.14 only this one is there, which keeps the other
             // clock.
             Err(Errno::NOSYS) => {
-                let deadline = timespec(realtime() + MAX_BLOCK_NS);
+                let deadline = timespec(realtime() + MAX_LOCK_NS);
                 futex::lock_pi(word, flags, Some(&deadline))
             }
             result => result,

@@ -5,7 +5,7 @@ use crate::kit::clock::{now, realtime};
 use crate::kit::packet::{Frame, Way, id};
 use crate::kit::slot::Op;
 use crate::sys::packet::{Received, receive};
-use crate::workload::{Hist, Param, Stop};
+use crate::workload::{Hist, Metric, Param, Stop};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 
@@ -33,6 +33,7 @@ impl Ctx<'_> {
         &mut self,
         (interval, bytes): (&Param, &Param),
         call: Option<&Hist>,
+        overruns: &Metric,
     ) -> Result<(), Stop> {
         let way = self.way();
         let socket = way.sender()?;
@@ -45,6 +46,7 @@ impl Ctx<'_> {
         while !self.stop() {
             number += 1;
             frame.stamp(number, realtime());
+            self.tried(Op::Sendto);
             let begin = now();
             let sent = frame.send(&socket);
             let end = now();
@@ -60,22 +62,25 @@ impl Ctx<'_> {
             if let Err(errno) = sent {
                 self.failed(Op::Sendto, errno);
             }
-            next = self.sleep_period(next, interval, None);
+            next = self.sleep_period(next, interval, None, overruns);
         }
         Ok(())
     }
 
-    /// Waits for a frame, for as long as the socket does. `None` if none
-    /// came.
+    /// Waits for a frame, and says whether it slept. `None` if none came
+    /// before a signal.
     pub fn receive_frame(
         &mut self,
         socket: &OwnedFd,
         buf: &mut [u8],
-    ) -> Option<Received> {
+    ) -> Option<(Received, bool)> {
+        self.tried(Op::Recvmsg);
+        self.switches.before(0);
         let received = receive(socket.as_fd(), buf);
         self.resumed_at(now());
+        let slept = self.switches.grew();
         match received {
-            Ok(received) => Some(received),
+            Ok(received) => Some((received, slept)),
             Err(Errno::AGAIN | Errno::INTR) => None,
             Err(errno) => {
                 self.failed(Op::Recvmsg, errno);

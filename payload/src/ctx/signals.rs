@@ -30,6 +30,7 @@ impl Ctx<'_> {
         let handled = Handled {
             stamp,
             hist: &given.hists[hist.at()],
+            alarm: given.alarm,
             count: &given.slot.metrics[count.at()],
         };
         handled::scope(&handled, || work(self)).call(Op::Sigaction.name())?
@@ -43,6 +44,7 @@ impl Ctx<'_> {
             return false;
         };
         let (pid, tid) = (slot.pid.load(Relaxed), slot.tid.load(Relaxed));
+        self.tried(Op::Tgkill);
         match tgkill(pid, tid, SIGUSR2) {
             Ok(()) => true,
             Err(Errno::SRCH) => false,

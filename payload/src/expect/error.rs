@@ -65,8 +65,12 @@ pub enum Names {
 
 impl Names {
     /// Refuses a name that is not of them.
+    ///
+    /// # Errors
+    ///
+    /// It with the names that there are.
     #[inline(never)]
-    pub(super) fn hold(self, part: &str) -> Result<(), ExpectError<'_>> {
+    pub fn hold(self, part: &str) -> Result<(), ExpectError<'_>> {
         if self.iter().any(|name| name == part) {
             return Ok(());
         }

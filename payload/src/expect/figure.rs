@@ -134,6 +134,7 @@ pub(super) const FIGURES: &[GroupFigure] = &[
     figure(WALL, Kind::Duration, Of::Run),
     number("workers", |_| Some(1)),
     number("nowait", |w| Some(w.nowait)),
+    number("stale", |w| Some(w.stale)),
     duration("cpu", |w| Some(w.cpu_ns)),
     figure("run_delay", Kind::Duration, Of::Kernel(Counter::RunDelay)),
     kernel("run_count", Counter::RunCount),

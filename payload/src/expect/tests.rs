@@ -384,6 +384,7 @@ fn worker(index: u32, nvcsw: Option<u64>) -> Worker<'static> {
         wall_ns: 8,
         cpu_ns: 9,
         nowait: 10,
+        stale: 0,
         first_ns: 11,
         kernel: TaskCounters::default()
             .with(Counter::Nvcsw, nvcsw)

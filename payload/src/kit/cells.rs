@@ -71,13 +71,13 @@ impl Stamp {
         self.0.load(Acquire)
     }
 
-    /// W3: keeps the earliest stamp that nobody consumed.
+    /// Keeps the earliest stamp that nobody took.
     #[inline]
     pub fn set_if_empty(&self, now: u64) {
         let _older = self.0.compare_exchange(0, now, Release, Relaxed);
     }
 
-    /// W3: takes the stamp, leaving none.
+    /// Takes the stamp, leaving none.
     #[inline]
     #[must_use]
     pub fn take(&self) -> u64 {
@@ -85,17 +85,23 @@ impl Stamp {
     }
 }
 
-/// W2: the stamps of the last 16 generations, so that a late wakee still
+/// W2: the stamps of the last 1024 generations, so that a late wakee still
 /// finds its own.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Ring([(AtomicU64, AtomicU64); Self::LEN]);
 
 impl Ring {
-    const LEN: usize = 16;
+    /// Generations that are kept.
+    pub const LEN: usize = 1024;
 
     fn entry(&self, generation: u32) -> &(AtomicU64, AtomicU64) {
         &self.0[generation as usize % Self::LEN]
+    }
+
+    /// What says that an entry is of this generation: zeroed memory is of none.
+    fn tag(generation: u32) -> u64 {
+        u64::from(generation) + 1
     }
 
     /// Stamps `generation`; to be called right before it is published.
@@ -103,10 +109,10 @@ impl Ring {
     pub fn set(&self, generation: u32, now: u64) {
         let (owner, stamp) = self.entry(generation);
         // A reader in between must not pair one generation with the stamp
-        // of another: 0 is no generation.
+        // of another.
         owner.store(0, Release);
         stamp.store(now, Release);
-        owner.store(u64::from(generation), Release);
+        owner.store(Self::tag(generation), Release);
     }
 
     /// The stamp of `generation`, or `None` if it has been overwritten.
@@ -117,7 +123,7 @@ impl Ring {
         let before = owner.load(Acquire);
         let stamp = stamp.load(Acquire);
         let after = owner.load(Acquire);
-        let mine = u64::from(generation);
+        let mine = Self::tag(generation);
         (before == mine && after == mine).then_some(stamp)
     }
 }
@@ -167,10 +173,12 @@ mod tests {
     fn ring_forgets_old_generations() {
         let ring =
             Ring([const { (AtomicU64::new(0), AtomicU64::new(0)) }; Ring::LEN]);
-        (1..=20).for_each(|g| ring.set(g, u64::from(g) * 100));
+        assert_eq!(ring.get(0), None, "before the first");
+        let last = 4 + u32::try_from(Ring::LEN).unwrap();
+        (1..=last).for_each(|g| ring.set(g, u64::from(g) * 100));
         assert_eq!(ring.get(4), None);
         assert_eq!(ring.get(5), Some(500));
-        assert_eq!(ring.get(20), Some(2000));
-        assert_eq!(ring.get(21), None);
+        assert_eq!(ring.get(last), Some(u64::from(last) * 100));
+        assert_eq!(ring.get(last + 1), None);
     }
 }

@@ -37,6 +37,20 @@ pub fn sleep_until(deadline_ns: u64) -> Result<(), Errno> {
     clock_nanosleep_absolute(ClockId::Monotonic, &timespec(deadline_ns))
 }
 
+/// The deadline behind the one at `last` and how many were left out, for they
+/// had passed: a delay is not made up for, as in cyclictest.
+#[must_use]
+pub fn next_deadline(last: u64, period_ns: u64, now: u64) -> (u64, u64) {
+    let next = last + period_ns;
+    match now.checked_sub(next) {
+        None => (next, 0),
+        Some(late) => {
+            let passed = late / period_ns.max(1) + 1;
+            (next + passed * period_ns, passed)
+        }
+    }
+}
+
 /// A duration as the kernel takes it.
 #[inline]
 #[must_use]
@@ -54,4 +68,18 @@ fn nanos(time: Timespec) -> u64 {
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
     let nanos = u64::try_from(time.tv_nsec).unwrap_or(0);
     seconds * SECOND + nanos
+}
+
+#[cfg(test)]
+mod tests {
+    use super::next_deadline;
+
+    #[test]
+    fn deadlines_that_have_passed_are_left_out() {
+        assert_eq!(next_deadline(100, 10, 105), (110, 0));
+        assert_eq!(next_deadline(100, 10, 109), (110, 0));
+        assert_eq!(next_deadline(100, 10, 110), (120, 1));
+        assert_eq!(next_deadline(100, 10, 139), (140, 3));
+        assert_eq!(next_deadline(100, 10, 140), (150, 4));
+    }
 }

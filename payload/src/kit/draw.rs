@@ -2,6 +2,8 @@
 //!
 //! Logarithms are to base 2 with 16 binary places.
 
+use pidone_compute::matrix::isqrt;
+
 /// One, with 16 binary places.
 const ONE: u64 = 1 << 16;
 
@@ -20,16 +22,6 @@ pub fn log2(x: u64) -> u64 {
         log = log << 1 | bit;
     }
     log
-}
-
-/// The square root of `n`, rounded down. The standard library's is faster and
-/// a kilobyte large.
-#[must_use]
-pub fn isqrt(n: u64) -> u64 {
-    (0..32).rev().fold(0, |root, bit| {
-        let more = root | 1_u64 << bit;
-        if more * more <= n { more } else { root }
-    })
 }
 
 /// `n` times 2 to the power of `log`; at most `u64::MAX`.
@@ -102,7 +94,7 @@ impl Tail {
 
 #[cfg(test)]
 mod tests {
-    use super::{ONE, Tail, exponential, isqrt, log2, times_exp2};
+    use super::{ONE, Tail, exponential, log2, times_exp2};
     use rand_core::{Rng, SeedableRng};
     use rand_xoshiro::SplitMix64;
     use std::vec::Vec;
@@ -116,14 +108,6 @@ mod tests {
         for x in [3, 50, 1000, 123_456_789] {
             let back = times_exp2(1_000_000, log2(x));
             assert!(back.abs_diff(x * 1_000_000) < x * 100, "{x}: {back}");
-        }
-    }
-
-    #[test]
-    fn roots_are_those_of_the_standard_library() {
-        let max = u64::from(u32::MAX);
-        for n in [0, 1, 2, 3, 4, 99, max, max * max - 1, max * max, u64::MAX] {
-            assert_eq!(isqrt(n), n.isqrt());
         }
     }
 

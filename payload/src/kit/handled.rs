@@ -8,6 +8,7 @@
 
 #![expect(unsafe_code, reason = "a handler finds its task by its address")]
 
+use crate::kit::alarm::Alarm;
 use crate::kit::cells::Stamp;
 use crate::kit::clock::now;
 use crate::kit::histogram::Histogram;
@@ -31,6 +32,8 @@ pub struct Handled<'r> {
     pub stamp: &'r Stamp,
     /// Gets the time from there to the handler.
     pub hist: &'r Histogram,
+    /// Ends the recording of kernel events at a sample above the limit.
+    pub alarm: Option<Alarm<'r>>,
     /// Counts calls of the handler.
     pub count: &'r AtomicU64,
 }
@@ -94,7 +97,12 @@ extern "C" fn count(_signal: i32) {
         0 => {}
         // Of a burst whose first signal is still to come.
         later if later > entered => handled.stamp.set_if_empty(later),
-        sent => handled.hist.record(entered - sent),
+        sent => {
+            let over = handled.hist.record(entered - sent);
+            if let Some(alarm) = handled.alarm.filter(|_| over) {
+                alarm.ring(entered - sent);
+            }
+        }
     }
 }
 
@@ -134,6 +142,7 @@ mod tests {
                     let handled = Handled {
                         stamp,
                         hist: &hists[at],
+                        alarm: None,
                         count: &counts[at],
                     };
                     scope(&handled, || {

@@ -4,9 +4,14 @@
 //! each power of two is divided into 64 linear buckets, so a bucket is never
 //! wider than 1/64 (1.6 %) of its value, and the full range of `u64` is
 //! covered without clamping. The buckets are counted in shared memory by one
-//! writer (the worker); others may read them at any time.
+//! writer (the worker); others may read them at any time. All counts have 64
+//! bits: 32 would wrap in less than an hour of a type with one and a half
+//! million samples a second. Only the buckets between the smallest and the
+//! largest sample are ever looked at, so that most of a histogram's 30 KiB are
+//! no memory at all.
 
-use core::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use core::ops::Range;
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// log2 of the linear buckets per power of two.
 const SUB_BITS: u32 = 6;
@@ -51,42 +56,74 @@ pub struct Histogram {
     /// Bitwise complement of the smallest sample, so that zero means none.
     not_min: AtomicU64,
     max: AtomicU64,
-    buckets: [AtomicU32; BUCKETS],
+    /// Bitwise complement of the limit, so that zero means none.
+    not_limit: AtomicU64,
+    buckets: [AtomicU64; BUCKETS],
 }
 
 impl Histogram {
     /// Counts one sample. Only one task may record into a histogram: the
     /// counters are loaded and stored, which on every architecture is
     /// cheaper than an atomic addition.
+    ///
+    /// Returns whether it is the first above the limit, or a longer one. Such
+    /// a sample is always a new maximum, so that to look for it costs the
+    /// others nothing.
     #[inline]
-    pub fn record(&self, ns: u64) {
-        // `bucket_of` is below BUCKETS for every u64; `get` costs one
-        // compare and keeps a panic path out of the measured loop.
-        if let Some(bucket) = self.buckets.get(bucket_of(ns)) {
-            bucket.store(bucket.load(Relaxed).wrapping_add(1), Relaxed);
-        }
-        self.count.store(self.count.load(Relaxed) + 1, Relaxed);
-        self.sum
-            .store(self.sum.load(Relaxed).wrapping_add(ns), Relaxed);
+    pub fn record(&self, ns: u64) -> bool {
+        let mut over = false;
+        // Before the bucket, which nobody looks for outside of them.
         if !ns > self.not_min.load(Relaxed) {
             self.not_min.store(!ns, Relaxed);
         }
         if ns > self.max.load(Relaxed) {
             self.max.store(ns, Relaxed);
+            over = ns > !self.not_limit.load(Relaxed);
         }
+        // `bucket_of` is below BUCKETS for every u64; `get` costs one
+        // compare and keeps a panic path out of the measured loop.
+        if let Some(bucket) = self.buckets.get(bucket_of(ns)) {
+            add(bucket, 1);
+        }
+        add(&self.count, 1);
+        add(&self.sum, ns);
+        over
+    }
+
+    /// Sets the limit that [`Self::record`] tells of; it outlives
+    /// [`Self::clear`].
+    pub fn set_limit(&self, ns: u64) {
+        self.not_limit.store(!ns, Relaxed);
+    }
+
+    /// The buckets that samples may be in.
+    fn range(&self) -> Range<usize> {
+        match self.count() {
+            0 => 0..0,
+            _ => {
+                let min = !self.not_min.load(Relaxed);
+                bucket_of(min)..bucket_of(self.max.load(Relaxed)) + 1
+            }
+        }
+    }
+
+    /// These buckets with their indices.
+    fn in_range(&self) -> impl Iterator<Item = (usize, &AtomicU64)> {
+        let range = self.range();
+        let buckets = self.buckets.get(range.clone()).unwrap_or(&[]);
+        range.zip(buckets)
     }
 
     /// Forgets all samples; for the end of a warm-up.
     pub fn clear(&self) {
-        if self.count() == 0 {
-            // Untouched memory stays untouched.
-            return;
+        for (_, bucket) in self.in_range() {
+            bucket.store(0, Relaxed);
         }
         for word in [&self.count, &self.sum, &self.not_min, &self.max] {
-            word.store(0, Relaxed);
-        }
-        for bucket in &self.buckets {
-            bucket.store(0, Relaxed);
+            // Untouched memory stays untouched.
+            if word.load(Relaxed) > 0 {
+                word.store(0, Relaxed);
+            }
         }
     }
 
@@ -101,14 +138,17 @@ impl Histogram {
         if self.count() == 0 {
             return;
         }
+        let not_min = self.not_min.load(Relaxed);
+        total.not_min.fetch_max(not_min, Relaxed);
+        total.max.fetch_max(self.max.load(Relaxed), Relaxed);
         add(&total.count, self.count());
         add(&total.sum, self.sum.load(Relaxed));
-        total.not_min.fetch_max(self.not_min.load(Relaxed), Relaxed);
-        total.max.fetch_max(self.max.load(Relaxed), Relaxed);
-        for (to, from) in total.buckets.iter().zip(&self.buckets) {
+        for (at, from) in self.in_range() {
             let from = from.load(Relaxed);
-            if from > 0 {
-                to.store(to.load(Relaxed).wrapping_add(from), Relaxed);
+            if from > 0
+                && let Some(to) = total.buckets.get(at)
+            {
+                add(to, from);
             }
         }
     }
@@ -130,10 +170,8 @@ impl Histogram {
 
     /// The occupied buckets, in rising order, with their counts.
     pub fn occupied(&self) -> impl Iterator<Item = (usize, u64)> + '_ {
-        self.buckets
-            .iter()
-            .map(|bucket| u64::from(bucket.load(Relaxed)))
-            .enumerate()
+        self.in_range()
+            .map(|(at, bucket)| (at, bucket.load(Relaxed)))
             .filter(|&(_, count)| count > 0)
     }
 }
@@ -254,20 +292,17 @@ impl Sparse<'_> {
 #[cfg(test)]
 mod tests {
     use super::{
-        BUCKETS, Histogram, Sparse, bucket_of, bucket_range, percentile,
+        BUCKETS, Histogram, Sparse, Summary, bucket_of, bucket_range,
+        percentile,
     };
-    use core::sync::atomic::{AtomicU32, AtomicU64};
+    use crate::kit::shm::Arena;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
     use std::{boxed::Box, vec::Vec};
 
-    fn empty() -> Box<Histogram> {
-        Box::new(Histogram {
-            count: AtomicU64::new(0),
-            sum: AtomicU64::new(0),
-            not_min: AtomicU64::new(0),
-            max: AtomicU64::new(0),
-            buckets: [const { AtomicU32::new(0) }; BUCKETS],
-        })
+    /// One in memory that is never given back.
+    fn empty() -> &'static Histogram {
+        let arena = Arena::new(size_of::<Histogram>()).unwrap();
+        Box::leak(Box::new(arena)).one().unwrap()
     }
 
     #[test]
@@ -284,7 +319,7 @@ mod tests {
     #[test]
     fn percentiles_of_one_to_a_thousand() {
         let hist = empty();
-        (1..=1000).for_each(|ns| hist.record(ns));
+        (1..=1000).for_each(|ns| assert!(!hist.record(ns)));
         let summary = hist.summary();
         assert_eq!((summary.min_ns, summary.max_ns), (1, 1000));
         for (num, exact) in [(50, 500_u64), (90, 900), (99, 990)] {
@@ -292,6 +327,33 @@ mod tests {
             assert!(found.abs_diff(exact) * 64 <= exact, "p{num}: {found}");
         }
         assert_eq!(percentile(hist.occupied(), &summary, 100, 100), 1000);
+    }
+
+    #[test]
+    fn a_cleared_one_is_empty() {
+        let hist = empty();
+        [1, 70, u64::MAX].iter().for_each(|&ns| _ = hist.record(ns));
+        hist.clear();
+        assert_eq!(hist.summary(), Summary::default());
+        assert_eq!(hist.occupied().count(), 0);
+        hist.record(5000);
+        assert_eq!(hist.occupied().collect::<Vec<_>>().len(), 1);
+        assert_eq!(hist.summary().min_ns, 5000);
+    }
+
+    #[test]
+    fn a_limit_is_told_of_once_and_by_longer_ones() {
+        let hist = empty();
+        hist.set_limit(500);
+        let told = |ns| hist.record(ns);
+        assert_eq!(
+            [400, 500, 501, 450, 501].map(told),
+            [false, false, true, false, false]
+        );
+        assert!(hist.record(502));
+        // Behind a warm-up it is so again.
+        hist.clear();
+        assert_eq!([500, 501].map(|ns| hist.record(ns)), [false, true]);
     }
 
     proptest! {
@@ -316,7 +378,7 @@ mod tests {
                 two.record(ns.into());
                 both.record(ns.into());
             }
-            one.add_to(&two);
+            one.add_to(two);
             prop_assert_eq!(two.summary(), both.summary());
             let two: Vec<_> = two.occupied().collect();
             let both: Vec<_> = both.occupied().collect();
@@ -328,7 +390,7 @@ mod tests {
             samples in proptest::collection::vec(any::<u64>(), 0..100),
         ) {
             let hist = empty();
-            samples.iter().for_each(|&ns| hist.record(ns));
+            samples.iter().for_each(|&ns| _ = hist.record(ns));
             let mut buf = [0; 4096];
             let used = Sparse::encode(hist.occupied(), &mut buf).unwrap();
             let back: Vec<_> = Sparse(&buf[..used]).buckets().collect();

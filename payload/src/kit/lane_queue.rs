@@ -11,11 +11,13 @@ pub struct Queue<'r>(&'r [AtomicU64]);
 
 impl<'r> Queue<'r> {
     /// Cells it takes: both ends have a cache line of their own.
-    pub const CELLS: u32 = 16 + 256;
+    pub const CELLS: u32 = 16 + 512;
     /// Numbers it can hold.
-    pub const CAPACITY: u64 = 256;
+    pub const CAPACITY: u64 = 512;
     const WRITTEN: usize = 0;
     const READ: usize = 8;
+    /// Up to where the reader has taken what it works through.
+    const TAKEN: usize = 9;
     const FIRST: usize = 16;
 
     /// The queue in [`Queue::CELLS`] cells.
@@ -35,6 +37,22 @@ impl<'r> Queue<'r> {
     pub fn len(&self) -> u64 {
         let read = self.0[Self::READ].load(Acquire);
         self.0[Self::WRITTEN].load(Acquire).saturating_sub(read)
+    }
+
+    /// Numbers that were added since the reader took what was there.
+    #[must_use]
+    pub fn pending(&self) -> u64 {
+        let taken = self.0[Self::TAKEN].load(Acquire);
+        self.0[Self::WRITTEN].load(Acquire).saturating_sub(taken)
+    }
+
+    /// Takes all that is there now, the oldest first, for its one reader:
+    /// each has its place until it is given.
+    pub fn splice(&self) -> impl Iterator<Item = u64> + use<'r> {
+        let written = self.0[Self::WRITTEN].load(Acquire);
+        self.0[Self::TAKEN].store(written, Release);
+        let (queue, read) = (*self, self.0[Self::READ].load(Relaxed));
+        (read..written).map_while(move |_| queue.pop())
     }
 
     /// Whether it holds none.
@@ -73,15 +91,31 @@ mod tests {
     use crate::kit::shm::Arena;
 
     #[test]
+    fn what_comes_behind_a_splice_is_pending() {
+        let arena = Arena::new(1 << 13).unwrap();
+        let queue = Queue::new(arena.slice(Queue::CELLS as usize).unwrap());
+        assert!(queue.push(1) && queue.push(2));
+        assert_eq!(queue.pending(), 2);
+        let mut batch = queue.splice();
+        assert!(queue.push(3));
+        assert_eq!((queue.pending(), queue.len()), (1, 3));
+        assert!(batch.by_ref().eq([1, 2]));
+        assert_eq!((queue.pending(), queue.len()), (1, 1));
+        assert!(queue.splice().eq([3]));
+        assert_eq!((queue.pending(), queue.len()), (0, 0));
+    }
+
+    #[test]
     fn it_keeps_order_and_has_an_end() {
-        let arena = Arena::new(4096).unwrap();
+        let arena = Arena::new(1 << 13).unwrap();
         let cells = arena.slice(Queue::CELLS as usize).unwrap();
         let queue = Queue::new(cells);
         for round in 0..3 {
-            assert!((0..256).all(|n| queue.push(round + n)));
+            let all = 0..Queue::CAPACITY;
+            assert!(all.clone().all(|n| queue.push(round + n)));
             assert!(!queue.push(9));
-            assert_eq!(queue.len(), 256);
-            assert!((0..256).all(|n| queue.pop() == Some(round + n)));
+            assert_eq!(queue.len(), Queue::CAPACITY);
+            assert!(all.clone().all(|n| queue.pop() == Some(round + n)));
             assert_eq!(queue.pop(), None);
         }
     }

@@ -127,7 +127,7 @@ impl Way {
     }
 
     /// A socket that receives what [`Frame::new`] of the same `id` makes come
-    /// back.
+    /// back, for no longer than `timeout_ms`; 0 is for ever.
     ///
     /// # Errors
     ///

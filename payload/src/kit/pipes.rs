@@ -48,11 +48,7 @@ impl<'r> Pipes<'r> {
     /// In a forked worker: closes every end but the two named, so that the
     /// death of a partner is seen as end of file.
     pub fn keep(&self, read: usize, write: usize) {
-        for at in 0..self.ends.len() {
-            if at != 2 * read && at != 2 * write + 1 {
-                self.ends.close_own(at);
-            }
-        }
+        self.ends.close_own_but([2 * read, 2 * write + 1]);
     }
 }
 

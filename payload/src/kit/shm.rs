@@ -14,7 +14,7 @@ use crate::kit::slot::{Control, Slot};
 use core::cell::Cell;
 use core::ptr::{NonNull, null_mut};
 use core::slice;
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::{AtomicU8, AtomicU64};
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 
@@ -61,6 +61,14 @@ pub fn private(len: usize) -> Option<&'static mut [u8]> {
     .ok()?;
     // SAFETY: the mapping is zeroed, ours alone, and never unmapped.
     Some(unsafe { slice::from_raw_parts_mut(base.cast(), len) })
+}
+
+/// Bytes that are ours alone, for what works on shared ones.
+#[must_use]
+pub fn cells(bytes: &mut [u8]) -> &[AtomicU8] {
+    // SAFETY: an `AtomicU8` has the size and alignment of a `u8`, and as long
+    // as the exclusive borrow lasts nobody sees these bytes as anything else.
+    unsafe { slice::from_raw_parts(bytes.as_mut_ptr().cast(), bytes.len()) }
 }
 
 /// Private memory that is given back.

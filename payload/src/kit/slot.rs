@@ -219,6 +219,12 @@ pub enum Reason {
     NoSchedExt,
     /// A cache in the disk: without one a flush has nothing to do.
     WriteThrough,
+    /// The stamps of some wakes, which have no sample.
+    Stale,
+    /// A waker and a wakee of different classes.
+    SameClass,
+    /// Sizes of caches.
+    NoCaches,
 }
 
 impl Reason {
@@ -229,6 +235,9 @@ impl Reason {
         (Self::NoCounter, "NO_COUNTER"),
         (Self::NoSchedExt, "NO_SCHED_EXT"),
         (Self::WriteThrough, "WRITE_THROUGH"),
+        (Self::Stale, "STALE"),
+        (Self::SameClass, "SAME_CLASS"),
+        (Self::NoCaches, "NO_CACHE_TOPOLOGY"),
     ];
 }
 
@@ -263,10 +272,11 @@ impl Note {
     }
 }
 
-/// Failures of one operation.
+/// Calls of one operation, and how many of them failed.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Failures {
+pub struct Calls {
+    tries: AtomicU64,
     count: AtomicU64,
     errno: AtomicI32,
 }
@@ -305,8 +315,10 @@ pub struct Slot {
     pub iterations: AtomicU64,
     /// Work units.
     pub work_units: AtomicU64,
-    /// Wakes for which the worker had not blocked.
+    /// Waits that did not have to sleep.
     pub nowait: AtomicU64,
+    /// Wakes that have no sample, because their stamp was gone.
+    pub stale: AtomicU64,
     /// `CLOCK_MONOTONIC` at the start of the first iteration, in ns.
     pub first_ns: AtomicU64,
     /// `CLOCK_MONOTONIC` when counting began, in ns.
@@ -335,7 +347,7 @@ pub struct Slot {
     pub kernel_begin: KernelCounters,
     /// Kernel counters at the end.
     pub kernel_end: KernelCounters,
-    failures: [Failures; 40],
+    calls: [Calls; 40],
     state: AtomicU32,
     /// Number of the [`Op`] in progress or failed.
     pub step: AtomicU32,
@@ -363,6 +375,8 @@ pub struct Slot {
     pub exit: AtomicU32,
     /// Runs in the sched_ext class: 0 is "not told", 1 no, 2 yes.
     pub ext_enabled: AtomicU32,
+    /// Timer slack in ns, plus one; 0 is "not told".
+    pub timer_slack: AtomicU64,
     /// Pages of its memory on each node.
     pub numa_pages: [AtomicU64; MAX_NODES],
     /// 1 if nobody told iterations and work units, so that both are absent.
@@ -424,9 +438,24 @@ impl Slot {
         self.step.store(number, Relaxed);
     }
 
+    /// Counts a call, which may fail.
+    #[inline]
+    pub fn count_try(&self, op: Op) {
+        if let Some(entry) = self.calls.get(op.index()) {
+            add(&entry.tries, 1);
+        }
+    }
+
+    /// How often a call was made that [`Slot::count_try`] counts.
+    #[must_use]
+    pub fn tries_of(&self, op: Op) -> u64 {
+        let entry = self.calls.get(op.index());
+        entry.map_or(0, |entry| entry.tries.load(Relaxed))
+    }
+
     /// Counts a failed call.
     pub fn count_failure(&self, op: Op, errno: i32) {
-        if let Some(entry) = self.failures.get(op.index()) {
+        if let Some(entry) = self.calls.get(op.index()) {
             add(&entry.count, 1);
             entry.errno.store(errno, Relaxed);
         }
@@ -435,7 +464,7 @@ impl Slot {
     /// How often this call failed, and its last errno.
     #[must_use]
     pub fn failures_of(&self, op: Op) -> (u64, i32) {
-        self.failures.get(op.index()).map_or((0, 0), |entry| {
+        self.calls.get(op.index()).map_or((0, 0), |entry| {
             (entry.count.load(Relaxed), entry.errno.load(Relaxed))
         })
     }
@@ -473,6 +502,7 @@ impl Slot {
             &self.iterations,
             &self.work_units,
             &self.nowait,
+            &self.stale,
             &self.max_gap_ns,
             &self.max_gap_at_ns,
             &self.max_cpu_gap_ns,
@@ -482,6 +512,10 @@ impl Slot {
         }
         for word in self.cpus_used.iter().chain(&self.metrics) {
             word.store(0, Relaxed);
+        }
+        for calls in &self.calls {
+            calls.tries.store(0, Relaxed);
+            calls.count.store(0, Relaxed);
         }
         self.begin_ns.store(now, Relaxed);
         self.cpu_begin_ns.store(cpu, Relaxed);
@@ -497,7 +531,7 @@ pub fn add(counter: &AtomicU64, more: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Failures, Op, Reason, Slot};
+    use super::{Calls, Op, Reason, Slot};
     use core::mem::offset_of;
 
     #[test]
@@ -513,7 +547,7 @@ mod tests {
 
     #[test]
     fn every_op_has_its_place() {
-        let room = offset_of!(Slot, state) - offset_of!(Slot, failures);
-        assert!(Op::ALL.len() <= room / size_of::<Failures>());
+        let room = offset_of!(Slot, state) - offset_of!(Slot, calls);
+        assert!(Op::ALL.len() <= room / size_of::<Calls>());
     }
 }

@@ -58,6 +58,13 @@ pub enum Rule<'t> {
     Leaf(&'static str),
     /// A packed module that the kernel does not load, with this error.
     Module(i32),
+    /// More open files than this process may have.
+    Descriptors {
+        /// How many the run needs.
+        need: u64,
+        /// The limit that it cannot be raised above.
+        most: u64,
+    },
 }
 
 impl fmt::Display for PlanError<'_> {
@@ -106,6 +113,12 @@ impl fmt::Display for PlanError<'_> {
                 f,
                 "the kernel does not load this packed module, error {errno}; \
                  its log says more"
+            ),
+            Rule::Descriptors { need, most } => write!(
+                f,
+                "its run needs {need} open files, and at most {most} can be \
+                 had: give it fewer workers, or raise the limit (`ulimit \
+                 -Hn`, /proc/sys/fs/nr_open)"
             ),
         }
     }

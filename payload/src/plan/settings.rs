@@ -8,6 +8,7 @@ use crate::kit::cpus::MAX_CPUS;
 use crate::kit::text::{digits, signed};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::token::Token;
+use crate::plan::trace;
 use core::time::Duration;
 
 /// Seed of a plan that names none.
@@ -23,6 +24,7 @@ pub(super) const BOOT_KEYS: &[&str] = &[
     "end",
     "schedstats",
     "progress",
+    "boot_warnings",
     "scx",
 ];
 pub(super) const RUN_KEYS: &[&str] = &[
@@ -35,6 +37,9 @@ pub(super) const RUN_KEYS: &[&str] = &[
     "rd_sample",
     "clone",
     EXPECT,
+    trace::KEYS[0],
+    trace::KEYS[1],
+    trace::KEYS[2],
 ];
 /// The only key that may be repeated.
 pub(super) const EXPECT: &str = "expect";
@@ -304,6 +309,12 @@ impl<'t> Boot<'t> {
             }
             "schedstats" => self.schedstats = flag(text).ok_or(ON_OFF)?,
             "progress" => self.progress = Some(flag(text).ok_or(ON_OFF)?),
+            "boot_warnings" => {
+                // The host judges by it, from the console of the boot.
+                if !["list", "fail"].contains(&text) {
+                    return Err("boot_warnings is list or fail");
+                }
+            }
             "scx" => self.scx = Some(Scx::parse(text).ok_or(SCX_RULE)?),
             _ => return Ok(false),
         }

@@ -266,7 +266,7 @@ fn groups_of_one_cgroup_share_its_cpus() {
     .unwrap();
     let run = plan.runs().next().unwrap();
     let all = Cpus::parse("0-1").unwrap();
-    let usable = run.groups.iter().map(|group| run.usable(group, &all));
+    let usable = run.groups.iter().map(|group| run.usable(group, &all, &all));
     let lists: Vec<_> = usable.map(|cpus| cpus.to_string()).collect();
     assert_eq!(lists, ["1", "1", "0-1"]);
 }
@@ -381,5 +381,74 @@ proptest! {
         if let Ok(plan) = parse(&text) {
             prop_assert!(plan.runs().count() == usize::from(plan.len()));
         }
+    }
+}
+
+#[test]
+fn traces() {
+    let plan = parse(
+        "trace=sched trace_kib=64 work=PipeIo trace_stop=wake>500us \
+         work=SpinWait trace=off work=PipeIo with=TimerLatency \
+         trace=irq,timer:hrtimer_start trace_stop=g1.timer>1ms",
+    );
+    let plan = plan.unwrap();
+    let runs: Vec<_> = plan.runs().collect();
+    let events = |at: usize| {
+        let events = runs[at].trace.events();
+        events.map(|events| events.collect::<Vec<_>>())
+    };
+    let first = events(0).unwrap();
+    assert_eq!((first.len(), first[3]), (5, "sched:sched_switch"));
+    assert_eq!(events(1), None);
+    assert_eq!(events(2).unwrap(), ["irq", "timer:hrtimer_start"]);
+    assert_eq!(runs[0].trace.kib, 64);
+    let limit = runs[0].trace.stop.unwrap();
+    assert_eq!(limit.over_ns, 500_000);
+    assert!(limit.place(0, &runs[0].groups[0]).is_some());
+    let limit = runs[2].trace.stop.unwrap();
+    let places = (0..2).map(|at| limit.place(at, &runs[2].groups[at]));
+    assert!(places.map(|place| place.is_some()).eq([false, true]));
+    // Nothing is recorded unless it is asked for.
+    let plan = parse("work=PipeIo").unwrap();
+    let run = plan.runs().next().unwrap();
+    assert!(run.trace.events().is_none() && run.trace.stop.is_none());
+}
+
+#[test]
+fn traces_that_are_refused() {
+    for (plan, message) in [
+        ("work=PipeIo trace=", "a list of `sched` and names"),
+        ("work=PipeIo trace=sched,", "a list of `sched` and names"),
+        ("work=PipeIo trace=sched,off", "a list of `sched` and names"),
+        ("work=PipeIo trace=a:b:c", "a list of `sched` and names"),
+        ("work=PipeIo trace", "key=value"),
+        ("work=PipeIo trace=sched trace=off", "given twice"),
+        ("work=PipeIo trace_kib=63", "from 64 to 1048576"),
+        ("work=PipeIo trace_kib=1048577", "from 64 to 1048576"),
+        ("work=PipeIo trace_stop=wake>1ms", "needs trace=, as in"),
+        ("trace=sched work=PipeIo trace_stop=wake", "and a duration"),
+        (
+            "trace=sched work=PipeIo trace_stop=wake>5",
+            "and a duration",
+        ),
+        (
+            "trace=sched work=PipeIo trace_stop=wkae>1ms",
+            "PipeIo has no such histogram; valid are wake",
+        ),
+        (
+            "trace=sched work=PipeIo trace_stop=g1.wake>1ms",
+            "its groups are g0 to g0",
+        ),
+        (
+            "trace=sched work=Schbench trace_stop=rps>1ms",
+            "does not count time",
+        ),
+        (
+            "trace=sched work=Custom custom.exec=/bin/x trace_stop=wake>1ms",
+            "known only behind the run",
+        ),
+    ] {
+        let error = error(plan);
+        assert!(error.contains(message), "{plan}: {error}");
     }
 }

@@ -97,7 +97,8 @@ pub fn sender(ifindex: u64) -> Result<OwnedFd> {
 }
 
 /// A socket for frames of one protocol that arrive on an interface and have
-/// `word` at `offset`. A receive waits no longer than `timeout_ms`.
+/// `word` at `offset`. A receive waits no longer than `timeout_ms`; 0 is for
+/// ever.
 ///
 /// # Errors
 ///

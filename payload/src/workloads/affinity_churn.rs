@@ -20,6 +20,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "sched_setaffinity",
     hists: &[CALL],
     needs: &[Need::required(What::Cpus(2))],
+    calls: &[Op::SchedSetaffinity],
     proof: doc("se.nr_migrations >= 0.95 x iterations"),
     run,
     ..Workload::BASE
@@ -43,6 +44,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     while !c.stop() {
         c.spin(spin);
         let to = other(&all, pin, random.next_u32());
+        c.tried(Op::SchedSetaffinity);
         let begin = now();
         let result = c.sched_setaffinity(&to);
         c.record(&CALL, now() - begin);

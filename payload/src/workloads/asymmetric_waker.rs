@@ -7,7 +7,7 @@
 use crate::attr::Policy;
 use crate::ctx::Ctx;
 use crate::kit::clock::{MILLISECOND, now};
-use crate::kit::slot::Op;
+use crate::kit::slot::{Op, Reason};
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
@@ -45,14 +45,22 @@ pub(super) const WORKLOAD: Workload = Workload {
 };
 
 const CLASSES: &[&str] = &["cfs", "batch", "idle", "rt", "deadline", "ext"];
+/// The same behind a word for whatever is not the wakee's.
+const WAKER_CLASSES: &[&str] =
+    &["auto", "cfs", "batch", "idle", "rt", "deadline", "ext"];
+const CFS: usize = 0;
 const BATCH: usize = 1;
 const IDLE: usize = 2;
 const RT: usize = 3;
 const DEADLINE: usize = 4;
 const EXT: usize = 5;
 
-const WAKER_CLASS: Param =
-    Param::choice(0, "waker_class", CLASSES, "class of the waker");
+const WAKER_CLASS: Param = Param::choice(
+    0,
+    "waker_class",
+    WAKER_CLASSES,
+    "class of the waker; auto is rt, or batch where that is not allowed",
+);
 
 const WAKEE_CLASS: Param =
     Param::choice(1, "wakee_class", CLASSES, "class of the wakee");
@@ -87,23 +95,31 @@ const WAKER: u32 = 0;
 const ASKED: u32 = 0;
 const ANSWERED: u32 = 1;
 
+/// The waker's class, unless it is to be found.
+fn waker_class(work: &Work<'_>) -> Option<usize> {
+    work.choice(&WAKER_CLASS).checked_sub(1)
+}
+
 fn has(work: &Work<'_>, class: usize) -> bool {
-    [WAKER_CLASS, WAKEE_CLASS]
-        .iter()
-        .any(|param| work.choice(param) == class)
+    waker_class(work) == Some(class) || work.choice(&WAKEE_CLASS) == class
 }
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let class = match c.pos() {
-        WAKER => c.work().choice(&WAKER_CLASS),
-        _ => c.work().choice(&WAKEE_CLASS),
-    };
-    match c.sched_setattr(policy(class)) {
-        // The capability is there, so it is the mask.
-        Err(Errno::PERM) if class == DEADLINE => {
-            return Err(Stop::skip(&"deadline needs affinity=inherit"));
+    let waker_class = waker_class(c.work());
+    let wakee_class = c.work().choice(&WAKEE_CLASS);
+    if waker_class == Some(wakee_class) {
+        c.degrade(Reason::SameClass);
+    }
+    match (c.pos(), waker_class) {
+        (WAKER, Some(class)) => set(c, class)?,
+        (WAKER, None) => {
+            // One of them is not the wakee's.
+            let classes = [RT, BATCH, CFS];
+            let others = classes.into_iter().filter(|&it| it != wakee_class);
+            let mut tried = others.map(|class| set(c, class));
+            tried.find(Result::is_ok).unwrap_or(Ok(()))?;
         }
-        result => result.call(Op::SchedSetattr.name())?,
+        _ => set(c, wakee_class)?,
     }
     c.start();
     match c.pos() {
@@ -111,6 +127,16 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         _ => wakee(c),
     }
     Ok(())
+}
+
+fn set(c: &Ctx<'_>, class: usize) -> Result<(), Stop> {
+    match c.sched_setattr(policy(class)) {
+        // The capability is there, so it is the mask.
+        Err(Errno::PERM) if class == DEADLINE => {
+            Err(Stop::skip(&"deadline needs affinity=inherit"))
+        }
+        result => result.call(Op::SchedSetattr.name()),
+    }
 }
 
 fn policy(class: usize) -> Policy {
@@ -140,8 +166,8 @@ fn waker(c: &mut Ctx<'_>) {
         c.stamp(0).set_if_empty(now());
         asked.set(turn);
         c.wake(asked, 1);
-        if takes_turns && c.wait_until(answered, |seen| seen == turn).is_none()
-        {
+        let done = |seen| seen == turn;
+        if takes_turns && c.wait_until(answered, done, |_, _| {}).is_none() {
             break;
         }
         c.iteration();
@@ -153,9 +179,19 @@ fn wakee(c: &mut Ctx<'_>) {
     let takes_turns = c.work().choice(&HANDOFF) == HANDOFF_TURN;
     let (asked, answered) = (c.word(ASKED), c.word(ANSWERED));
     let mut seen = 0;
-    while let Some(wakeup) = c.wait_while(asked, seen) {
+    let stamp = c.stamp(0);
+    while let Some(waited) = c.wait_until(
+        asked,
+        |turn| turn != seen,
+        |c, sleep| c.record_wake(&WAKE, sleep, stamp.take()),
+    ) {
+        if !waited.slept {
+            c.nowait();
+        }
         let turn = asked.get();
-        c.record_wake(&WAKE, &wakeup, c.stamp(0).take());
+        // Those of turns up to this one end no sleep any more, and would
+        // keep the next one's out.
+        let _others = stamp.take();
         c.metric(&MISSED, u64::from(turn.wrapping_sub(seen) - 1));
         seen = turn;
         c.spin(burst);

@@ -2,6 +2,7 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
+use crate::kit::slot::Op;
 use crate::probe::Feature;
 use crate::workload::{Family, Hist, Need, Param, Stop, What, Workload, doc};
 use core::time::Duration;
@@ -16,6 +17,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "burst and sleep",
     hists: &[TIMER],
     needs: &[Need::required(What::Feature(Feature::PosixTimers))],
+    calls: &[Op::ClockNanosleep],
     proof: doc("nvcsw = iterations; cpu/wall = burst/(burst+sleep)"),
     run,
     ..Workload::BASE

@@ -5,12 +5,12 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::kit::memory::Walk;
 use crate::record::WakeRule;
 use crate::workload::{
     Family, Hist, Need, Param, Shared, Stop, What, Workload, doc,
 };
 use crate::workloads::cache_pressure::{SIZE, kib};
+use pidone_compute::bytes::Walk;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "CachePipe",
@@ -28,7 +28,6 @@ pub(super) const WORKLOAD: Workload = Workload {
     proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
             iterations"),
     shared: |_, _| Shared {
-        stamps: 2,
         pipes: true,
         ..Shared::NONE
     },
@@ -50,8 +49,6 @@ const STRIDE: u64 = 64;
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let region = c.memory_kib(c.work().count(&SIZE))?;
     let burst = c.work().count(&BURST);
-    let partner = c.stamp(1 - c.pos());
-    let own = c.stamp(c.pos());
     let mut walk = Walk::default();
     c.start();
     while !c.stop() {
@@ -59,13 +56,12 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         c.rmw(&mut walk, &region, STRIDE, burst);
         let stamp = now();
         c.record(&COST, stamp - begin);
-        partner.set(stamp);
-        c.pipe_write()?;
-        let Some(wakeup) = c.pipe_read()? else {
+        c.pipe_write(stamp)?;
+        let Some(token) = c.pipe_read(now())? else {
             break;
         };
-        c.record_wake(&WAKE, &wakeup, own.get());
-        c.iteration_at(wakeup.run_ns);
+        c.record_token(&WAKE, &token);
+        c.iteration_at(token.run_ns);
     }
     Ok(())
 }

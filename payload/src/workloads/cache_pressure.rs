@@ -5,10 +5,10 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::kit::memory::Walk;
 use crate::workload::{
     Family, Hist, Need, Param, Stop, What, Work, Workload, doc,
 };
+use pidone_compute::bytes::Walk;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "CachePressure",

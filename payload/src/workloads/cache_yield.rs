@@ -4,9 +4,9 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::kit::memory::Walk;
 use crate::workload::{Family, Hist, Need, Stop, What, Workload, doc};
 use crate::workloads::cache_pressure::{ACCESSES, SIZE, STRIDE, check, kib};
+use pidone_compute::bytes::Walk;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "CacheYield",
@@ -15,6 +15,8 @@ pub(super) const WORKLOAD: Workload = Workload {
     summary: doc("walks a working set, then yields"),
     path: doc("do_sched_yield -> class yield_task -> schedule"),
     params: &[SIZE, STRIDE],
+    // Somebody to yield to.
+    workers: |_, cpus| 2 * cpus,
     iteration: "1024 accesses and a yield",
     unit: "access",
     hists: &[CALL, COST],

@@ -25,14 +25,18 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "fork",
     unit: "completed attempt to move",
     hists: &[CALL, BLOCK],
-    metrics: &[MOVED, RACED],
+    metrics: &[ACCEPTED, RACED, MOVED],
     needs: &[
         Need::required(What::Feature(Feature::Cgroups)),
         Need::required(What::Cgroup2),
         Need::wanted(What::Controller(&"cpu")),
     ],
-    proof: doc("moved + raced = work_units, both above 0 under sig_ign; \
-            processes of /proc/stat grows by at least iterations"),
+    calls: &[Op::Clone, Op::CgroupAttach],
+    proof: doc(
+        "accepted + raced = work_units, both above 0 under sig_ign; \
+            moved = accepted with children that live on; \
+            processes of /proc/stat grows by at least iterations",
+    ),
     shared: |_, _| Shared {
         cells: 1,
         ..Shared::NONE
@@ -75,8 +79,17 @@ const DELAY: Param = Param::count(
 const CALL: Hist = Hist::new(0, "call", "duration of the write that moves");
 const BLOCK: Hist = Hist::new(1, "block", "call of wait4 to its return");
 
-const MOVED: Metric = Metric::sum(0, "moved", "children that were moved");
+const ACCEPTED: Metric = Metric::sum(
+    0,
+    "accepted",
+    "writes without an error; the kernel passes over a child that exits",
+);
 const RACED: Metric = Metric::sum(1, "raced", "children gone before it");
+const MOVED: Metric = Metric::sum(
+    2,
+    "moved",
+    "children that /proc/PID/cgroup then showed there",
+);
 
 fn is_path(text: &str) -> bool {
     let good = |name: &str| {
@@ -131,7 +144,9 @@ fn destroy(it: &Instance<'_>, place: &Place<'_>) {
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let waits = c.work().choice(&REAP) == REAP_WAITPID;
     let delay = c.work().count(&DELAY) * 1000;
-    let dest = c.cgroup_procs(dest(c.work()))?;
+    let dest = dest(c.work());
+    let last = around_last(dest, b'/').map_or(dest, |(_, last)| last);
+    let dest = c.cgroup_procs(dest)?;
     if !waits {
         // Here and not in the supervisor, which must see its children end.
         c.ignore_children()?;
@@ -143,7 +158,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
             let moved = c.attach(&dest, child);
             c.record(&CALL, now() - begin);
             let outcome = match moved {
-                Ok(()) => Some(&MOVED),
+                Ok(()) => Some(&ACCEPTED),
                 Err(Errno::SRCH) => Some(&RACED),
                 Err(errno) => {
                     c.failed(Op::CgroupAttach, errno);
@@ -153,6 +168,9 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
             if let Some(metric) = outcome {
                 c.metric(metric, 1);
                 c.units(1);
+            }
+            if moved.is_ok() && c.confirms_cgroup(child, last) {
+                c.metric(&MOVED, 1);
             }
             let called = now();
             if waits && c.reap(child) {

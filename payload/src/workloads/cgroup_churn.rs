@@ -27,7 +27,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     params: &[GROUPS, CYCLE],
     iteration: "move",
     hists: &[CALL],
-    metrics: &[CONFIRMED],
+    metrics: &[CONFIRMED, OVERRUNS],
     needs: &[
         Need::required(What::Feature(Feature::CgroupSched)),
         Need::required(What::Controller(&"cpu")),
@@ -55,6 +55,8 @@ const CALL: Hist = Hist::new(0, "call", "duration of the write that moves");
 
 const CONFIRMED: Metric =
     Metric::sum(0, "confirmed", "moves that /proc/PID/cgroup confirmed");
+
+const OVERRUNS: Metric = Metric::overruns(1);
 
 const MOST: usize = 64;
 /// Every how many moves the kernel is asked.
@@ -113,7 +115,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         moves += 1;
         c.spin(256);
         c.iteration();
-        next = c.sleep_period(next, cycle, None);
+        next = c.sleep_period(next, cycle, None, &OVERRUNS);
     }
     Ok(())
 }

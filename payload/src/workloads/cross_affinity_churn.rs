@@ -35,6 +35,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         Need::required(What::Cgroup2),
         Need::required(What::Cpus(2)),
     ],
+    calls: &[Op::SchedSetaffinity],
     proof: doc(
         "narrow and wide masks of siblings are both read back; their \
             nr_migrations",
@@ -88,6 +89,9 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         round += 1;
         let mask = if round % 2 == 1 { &narrow } else { &wide };
         for sibling in siblings {
+            if c.stop() {
+                break;
+            }
             let begin = now();
             let set = c.sched_setaffinity_of(sibling.load(Relaxed), mask);
             c.record(&CALL, now() - begin);

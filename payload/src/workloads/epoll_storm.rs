@@ -4,14 +4,16 @@
 //! write wakes one of them. Level-triggered, harvesting puts the counter
 //! back on the ready list and wakes another, who finds it empty; `edge=true`
 //! leaves that out. The counter does not block, so that the loser of a race
-//! is not stuck at the stop.
+//! is not stuck at the stop. Losers go back to sleep in the kernel, so only
+//! its own count of time spent waiting for a CPU knows all wakes.
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
+use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
-    CallExt, Family, Hist, Instance, Metric, Param, Place, Shared, Stop, Work,
-    Workload, doc,
+    CallExt, Family, Hist, Instance, Metric, Need, Param, Place, Shared, Stop,
+    What, Work, Workload, doc,
 };
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
@@ -34,12 +36,12 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "burst of a producer, read of a consumer",
     unit: "event",
     hists: &[WAKE],
-    metrics: &[PRODUCED, CONSUMED, RESIDUE, SPURIOUS, TIMEOUTS],
+    metrics: &[PRODUCED, CONSUMED, RESIDUE, SPURIOUS],
+    needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
     proof: doc("produced = consumed + residue; with edge the consumers' \
-            nr_wakeups <= produced + timeouts, however many they are"),
+            nr_wakeups <= produced, however many they are"),
     shared: |_, _| Shared {
         words: 1,
-        stamps: 1,
         files: 2,
         ..Shared::NONE
     },
@@ -69,8 +71,8 @@ const EDGE: Param = Param::flag(4, "edge", "wait for edges instead of levels");
 
 const WAKE: Hist = Hist::wake(
     0,
-    WakeRule::ManyWakers,
-    "before the earliest unconsumed write to running",
+    WakeRule::KernelWaker,
+    "growth of run_delay over one epoll_wait that slept",
 );
 
 const PRODUCED: Metric =
@@ -81,8 +83,6 @@ const RESIDUE: Metric =
     Metric::sum(2, "residue", "events in the counters at the end");
 const SPURIOUS: Metric =
     Metric::sum(3, "spurious", "returns of epoll_wait with nothing to read");
-const TIMEOUTS: Metric =
-    Metric::sum(4, "timeouts", "returns of epoll_wait without an event");
 
 /// Files of an instance.
 const EVENTFD: usize = 0;
@@ -129,7 +129,6 @@ fn producer(c: &mut Ctx<'_>) -> Result<(), Stop> {
             if c.stop() {
                 break;
             }
-            c.stamp(0).set_if_empty(now());
             c.eventfd_write(eventfd)?;
             produced += 1;
             c.units(1);
@@ -148,18 +147,13 @@ fn consumer(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let (eventfd, epoll) = (c.file(EVENTFD)?, c.file(EPOLL)?);
     let mut consumed = 0;
     while !c.stop() {
-        let Some(wakeup) = c.epoll_wait(epoll)? else {
-            c.metric(&TIMEOUTS, 1);
+        if !c.run_delay_over(&WAKE, |c| c.epoll_wait(epoll))? {
             continue;
-        };
+        }
         let Some(events) = c.eventfd_read(eventfd)? else {
             c.metric(&SPURIOUS, 1);
             continue;
         };
-        // Behind the read: an event that comes in between keeps its stamp
-        // out of the slot and loses a sample, where the other order would
-        // leave the stamp of an event that is gone.
-        c.record_wake(&WAKE, &wakeup, c.stamp(0).take());
         consumed += events;
         c.units(events);
         c.spin_uncounted(256);

@@ -2,17 +2,17 @@
 //!
 //! Each receiver sleeps, as if it fetched something, and multiplies matrices
 //! in memory of its own, so that where it runs decides how warm its cache
-//! is. Every pass longer than the messenger's patience of 1 ms makes it miss
-//! generations, which are counted.
+//! is. The messenger waits until all of them are back, so that a broadcast
+//! always finds them asleep; with `pace=free` it does not.
 
 use crate::ctx::Ctx;
 use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
 use crate::kit::clock::now;
-use crate::kit::matrix::{Matrices, words_of};
 use crate::probe::Feature;
 use crate::workload::{
     Family, Hist, Need, Param, Shared, Stop, What, Work, Workload, doc,
 };
+use pidone_compute::matrix::{Matrices, words_of};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "FanOutCompute",
@@ -98,7 +98,7 @@ fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
         (work.count(&SLEEP) * 1000, work.count(&OPERATIONS));
     let footprint = work.count(&FOOTPRINT);
     let memory = c.memory(words_of(footprint) * size_of::<u64>())?;
-    let matrices = Matrices::private(memory.words(), footprint);
+    let matrices = Matrices::new(memory.words(), footprint);
     c.start();
     let mut seen = 0;
     while let Some(heard) = c.park_and_hear(receivers, seen) {
@@ -110,10 +110,13 @@ fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
         let begin = now();
         let mut end = begin;
         for _ in 0..operations {
-            if c.stop() {
-                return Ok(());
+            let mut at = 0;
+            while at < matrices.elements() {
+                if c.stop() {
+                    return Ok(());
+                }
+                at = matrices.piece(at);
             }
-            matrices.product();
             c.units(1);
             end = now();
             c.checkpoint_at(end);

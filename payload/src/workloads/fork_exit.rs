@@ -2,6 +2,7 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
+use crate::kit::slot::Op;
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Need, Shared, Stop, What, Workload, doc};
@@ -17,6 +18,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     unit: "child reaped",
     hists: &[NEWTASK, BLOCK, WAKE],
     needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
+    calls: &[Op::Clone, Op::Wait4],
     proof: doc("processes of /proc/stat grows by at least work_units"),
     group: |_| Some(1),
     shared: |_, _| Shared {
@@ -37,7 +39,7 @@ const BLOCK: Hist = Hist::new(1, "block", "call of wait4 to its return");
 const WAKE: Hist = Hist::wake(
     2,
     WakeRule::KernelWaker,
-    "growth of run_delay over one wait4",
+    "growth of run_delay over one wait4 that slept",
 );
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
@@ -46,10 +48,13 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     while !c.stop() {
         let begin = now();
         if let Some(child) = c.fork_exit(born) {
-            let called = now();
-            if c.run_delay_over(&WAKE, |c| c.reap(child)) {
+            let reap = |c: &mut Ctx<'_>| {
+                let called = now();
+                c.reap(child).then(|| now() - called)
+            };
+            if let Some(block) = c.run_delay_over(&WAKE, reap) {
                 c.record(&NEWTASK, born.get().saturating_sub(begin));
-                c.record(&BLOCK, now() - called);
+                c.record(&BLOCK, block);
                 c.units(1);
             }
         }

@@ -15,6 +15,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     path: doc("futex_wake over the hash bucket -> wake_up_q, serial"),
     params: &[FAN_OUT, SPIN, PACE],
     group: |work| Some(fan_out(work) + 1),
+    role: |_, pos| if pos == 0 { "messenger" } else { "receiver" },
     iteration: "generation seen or sent",
     hists: &[WAKE, WAKE_CALL],
     metrics: METRICS,

@@ -52,14 +52,42 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let pos = c.pos();
     let turn = c.word(0);
     let (own, partner) = (c.stamp(pos), c.stamp(1 - pos));
-    while let Some(wakeup) = c.wait_until(turn, |whose| whose == pos) {
-        c.record_wake(&WAKE, &wakeup, own.get());
-        c.spin(spin);
-        let begin = now();
+    let mine = |whose| whose == pos;
+    let mut end = now();
+    loop {
+        let mut slept = None;
+        let waited = c.wait_from(
+            || end,
+            turn,
+            mine,
+            |c, sleep| {
+                // A late wake of the turn before came in between.
+                if let Some(stray) = slept.replace(*sleep) {
+                    c.record_wake(&WAKE, &stray, own.get());
+                }
+            },
+        );
+        let Some(waited) = waited else {
+            break;
+        };
+        let stamp = own.get();
+        // What was measured is recorded when the partner has its turn, so
+        // that without steps one look at the clock is both ends.
+        let begin = match spin {
+            0 => waited.run_ns,
+            steps => {
+                c.spin(steps);
+                now()
+            }
+        };
         partner.set(begin);
         turn.set(1 - pos);
         c.wake(turn, 1);
-        let end = now();
+        end = now();
+        match slept {
+            Some(sleep) => c.record_wake(&WAKE, &sleep, stamp),
+            None => c.nowait(),
+        }
         c.record(&WAKE_CALL, end - begin);
         c.iteration_at(end);
         if c.stop() {

@@ -26,6 +26,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "burst and sleep",
     hists: &[TIMER],
     needs: &[Need::required(What::Feature(Feature::PosixTimers))],
+    calls: &[Op::ClockNanosleep],
     proof: doc(
         "nvcsw = iterations; sched_goidle of /proc/schedstat grows by \
             as much",

@@ -8,6 +8,7 @@
 use crate::ctx::Ctx;
 use crate::ctx::block::Io;
 use crate::kit::block::{DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared};
+use crate::kit::slot::Op;
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Param, Stop, Workload, doc};
 use rand_core::Rng;
@@ -27,6 +28,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     hists: &[WRITE, READ, FLUSH, WAKE],
     metrics: METRICS,
     needs: NEEDS,
+    calls: &[Op::Pwrite, Op::Pread, Op::Fdatasync],
     proof: doc("reads of /proc/diskstats >= iterations, flushes >= \
             iterations / sync_every; buffered: nr_dirtied and nr_written \
             of /proc/vmstat"),

@@ -5,6 +5,7 @@ use crate::ctx::block::Io;
 use crate::kit::block::{
     BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
 };
+use crate::kit::slot::Op;
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Stop, Workload, doc};
 use rand_core::Rng;
@@ -23,6 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     hists: &[IO, WAKE],
     metrics: METRICS,
     needs: NEEDS,
+    calls: &[Op::Pread],
     proof: doc(
         "reads of /proc/diskstats = iterations; nvcsw = iterations, \
             unless completion is faster; the disk's interrupts",

@@ -5,6 +5,7 @@ use crate::ctx::block::Io;
 use crate::kit::block::{
     BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
 };
+use crate::kit::slot::Op;
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Stop, Workload, doc};
 use rustix::fs::OFlags;
@@ -22,6 +23,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     hists: &[IO, FLUSH, WAKE],
     metrics: METRICS,
     needs: NEEDS,
+    calls: &[Op::Pwrite, Op::Fdatasync],
     proof: doc("writes of /proc/diskstats >= 16 x iterations, flushes \
             >= iterations; nvcsw >= iterations"),
     shared,

@@ -6,8 +6,11 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::simd::Chains;
+use crate::kit::slot::Reason;
+use crate::topology::largest_l2_kib;
 use crate::workload::{
-    Family, Hist, Need, Param, Stop, What, Work, Workload, doc,
+    Family, Hist, Instance, Metric, Need, Param, Place, Shared, Stop, What,
+    Work, Workload, doc,
 };
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rand_core::Rng;
@@ -24,7 +27,13 @@ pub(super) const WORKLOAD: Workload = Workload {
     hists: &[COST, COST_HOT, COST_COLD],
     needs: &[Need::required(What::Memory(|work, _| kib(work)))],
     proof: doc("cost_cold per touch far above cost_hot per step"),
+    metrics: &[RESOLVED],
+    shared: |_, _| Shared {
+        cells: 1,
+        ..Shared::NONE
+    },
     check,
+    create,
     run,
     ..Workload::BASE
 };
@@ -38,12 +47,12 @@ const COLD: Param =
 const PERIOD: Param =
     Param::steps(2, "period_iters", 64, "hot and cold phases per iteration");
 
-const KIB: Param = Param::count(
+const KIB: Param = Param::count_or(
     3,
     "cold_kib",
-    512,
+    &"beyond_l2",
     (64, 1_048_576),
-    "KiB that the cold phase touches",
+    "KiB that the cold phase touches; beyond_l2 is twice the largest L2",
 );
 
 const COST: Hist = Hist::new(0, "cost", "wall time of an iteration");
@@ -55,8 +64,29 @@ const COST_COLD: Hist = Hist::new(2, "cost_cold", "wall time of a cold phase");
 /// Words of a cache line.
 const LINE: usize = 8;
 
+const RESOLVED: Metric =
+    Metric::max(0, "cold_kib", "KiB that the cold phase touched");
+
+/// Where sysfs says nothing of caches: twice the largest that CPUs of today
+/// have for one core.
+const UNKNOWN_KIB: u64 = 8192;
+
+/// The cell that holds the size, found once for all workers.
+const SIZE: usize = 0;
+
 fn kib(work: &Work<'_>) -> u64 {
-    work.count(&KIB)
+    let size = work.count_or_word(&KIB);
+    size.or_else(|| largest_l2_kib().map(|kib| 2 * kib))
+        .unwrap_or(UNKNOWN_KIB)
+}
+
+fn create(it: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
+    let size = match place.number {
+        0 => kib(place.work),
+        _ => place.lead.cells[SIZE].load(Relaxed),
+    };
+    it.cells[SIZE].store(size, Relaxed);
+    Ok(())
 }
 
 fn check(work: &Work<'_>) -> Result<(), &'static str> {
@@ -84,10 +114,16 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let work = c.work();
     let (hot, cold) = (work.count(&HOT), work.count(&COLD));
     let period = work.count(&PERIOD);
-    let region = c.memory_kib(kib(work))?;
+    let kib = c.instance().cells[SIZE].load(Relaxed);
+    let found = kib == UNKNOWN_KIB && work.count_or_word(&KIB).is_none();
+    if found && largest_l2_kib().is_none() {
+        c.degrade(Reason::NoCaches);
+    }
+    let region = c.memory_kib(kib)?;
     let mut random = c.random();
     c.start();
     loop {
+        c.metric_max(&RESOLVED, kib);
         let begin = now();
         let mut phase = begin;
         for _ in 0..period {

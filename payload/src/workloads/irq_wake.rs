@@ -10,6 +10,7 @@ use crate::kit::clock::{MILLISECOND, now, realtime};
 use crate::kit::packet::{
     ECHO, FRAME, NEEDS, NIC, create, destroy, sent_ns, shared,
 };
+use crate::kit::slot::Op;
 use crate::record::WakeRule;
 use crate::workload::{Family, Hist, Metric, Param, Stop, Workload, doc};
 
@@ -30,8 +31,9 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "frame sent or received",
     unit: "frame sent or received",
     hists: &[WAKE, E2E, BLOCK],
-    metrics: &[DISCARDED],
+    metrics: &[DISCARDED, OVERRUNS],
     needs: NEEDS,
+    calls: &[Op::Sendto, Op::Recvmsg],
     proof: doc("NET_RX of /proc/softirqs and packets received, of \
             /proc/net/dev, >= frames; wake count + nowait + discarded = \
             frames received"),
@@ -70,38 +72,43 @@ const DISCARDED: Metric = Metric::sum(
     "frames of the first 100 ms, when the kernel may not stamp them yet",
 );
 
+const OVERRUNS: Metric = Metric::overruns(1);
+
 /// The kernel turns time stamps on by and by.
 const STAMPS_NS: u64 = 100 * MILLISECOND;
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     match c.pos() {
-        0 => c.send_frames((&INTERVAL, &FRAME), None),
+        0 => c.send_frames((&INTERVAL, &FRAME), None, &OVERRUNS),
         _ => receiver(c),
     }
 }
 
 fn receiver(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let way = c.way();
-    let socket = way.receiver(c.frame_id(), 100)?;
+    let socket = way.receiver(c.frame_id(), 0)?;
     let stamped = now() + STAMPS_NS;
     let mut buf = [0; 64];
     c.start();
     while !c.stop() {
         let block = realtime();
-        let Some(frame) = c.receive_frame(&socket, &mut buf) else {
+        let received = c.receive_frame(&socket, &mut buf);
+        let run = realtime();
+        let Some((frame, slept)) = received else {
             continue;
         };
-        let run = realtime();
         if frame.outgoing {
             return Err(Stop::fail(&"it received a frame on its way out"));
         }
         c.record(&BLOCK, run.saturating_sub(block));
-        if now() < stamped || frame.stamp_ns == 0 {
+        if now() < stamped {
             c.metric(&DISCARDED, 1);
-        } else if frame.stamp_ns >= block {
-            c.record(&WAKE, run.saturating_sub(frame.stamp_ns));
-        } else {
+        } else if !slept {
             c.nowait();
+        } else if frame.stamp_ns == 0 {
+            c.stale();
+        } else {
+            c.record(&WAKE, run.saturating_sub(frame.stamp_ns.max(block)));
         }
         if !way.is_arp() {
             c.record(&E2E, run.saturating_sub(sent_ns(&buf)));

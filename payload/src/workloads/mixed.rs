@@ -12,6 +12,8 @@ pub(super) const WORKLOAD: Workload = Workload {
     path: doc("do_sched_yield -> class yield_task -> schedule"),
     iteration: "pass of spin and yield",
     hists: &[CALL, COST],
+    // Somebody to yield to.
+    workers: |_, cpus| 2 * cpus,
     needs: &[Need::wanted(What::WorkersPerCpu(2))],
     proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations"),
     run,

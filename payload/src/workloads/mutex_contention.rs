@@ -4,11 +4,14 @@
 //! in at once is found out.
 
 use crate::ctx::Ctx;
+use crate::ctx::mutex::CONTESTED;
 use crate::kit::clock::now;
+use crate::kit::wakes::Wakes;
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
-    Family, Hist, How, Metric, Need, Param, Shared, Stop, What, Workload, doc,
+    Family, Hist, How, Metric, Need, Param, Shared, Stop, What, Work, Workload,
+    doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -18,15 +21,15 @@ pub(super) const WORKLOAD: Workload = Workload {
     summary: doc("many tasks take turns at one futex mutex"),
     path: doc("futex_wait_queue / futex_wake"),
     params: &[CONTENDERS, HOLD_ITERS, WORK_ITERS],
-    group: |work| u32::try_from(work.count(&CONTENDERS)).ok(),
+    group: |work| Some(contenders(work)),
     iteration: "acquisition",
     hists: &[LOCK, HOLD, WAKE],
     metrics: &[GUARDED, ACQUIRED, CONTENDED, WAITS],
     needs: &[Need::required(What::Feature(Feature::Futex))],
     proof: doc("guarded = acquired; contended > 0; waits = nvcsw"),
-    shared: |_, _| Shared {
+    shared: |work, _| Shared {
         words: 1,
-        stamps: 1,
+        cells: Wakes::cells(contenders(work)),
         gauges: 2,
         ..Shared::NONE
     },
@@ -65,37 +68,39 @@ const ACQUIRED: Metric = Metric::new(
     "acquisitions, warm-up included",
 );
 const CONTENDED: Metric =
-    Metric::sum(2, "contended", "acquisitions that had to wait");
-const WAITS: Metric = Metric::sum(3, "waits", "calls of FUTEX_WAIT");
+    Metric::sum(2, "contended", "acquisitions that found it held");
+const WAITS: Metric =
+    Metric::sum(3, "waits", "calls of FUTEX_WAIT that a wake ended");
+
+fn contenders(work: &Work<'_>) -> u32 {
+    u32::try_from(work.count(&CONTENDERS)).unwrap_or(u32::MAX)
+}
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     c.start();
     let hold = c.work().count(&HOLD_ITERS);
     let work = c.work().count(&WORK_ITERS);
-    let (mutex, stamp) = (c.word(0), c.stamp(0));
-    let waited = |c: &Ctx<'_>, begin, end: u64| {
-        c.metric(&WAITS, 1);
-        let stamp = stamp.take();
-        if stamp >= begin {
-            c.record(&WAKE, end.saturating_sub(stamp));
+    let (mutex, wakes) = (c.word(0), Wakes::new(c.instance().cells));
+    let block = |c: &mut Ctx<'_>| {
+        if c.block_among((mutex, CONTESTED), &wakes, &WAKE) {
+            c.metric(&WAITS, 1);
+        } else {
+            c.nowait();
         }
     };
     while !c.stop() {
         c.spin(work);
         let asked = now();
-        let Some(contended) = c.lock(mutex, waited) else {
+        let Some(contended) = c.lock(mutex, block) else {
             break;
         };
-        match contended {
-            true => c.metric(&CONTENDED, 1),
-            false => c.nowait(),
-        }
+        c.metric(&CONTENDED, contended.into());
         let locked = now();
         c.record(&LOCK, locked - asked);
         c.spin(hold);
         c.gauge(0).bump();
         c.gauge(1).count();
-        c.unlock(mutex, || stamp.set_if_empty(now()));
+        c.unlock(mutex, |c| c.wake_among(mutex, &wakes));
         let end = now();
         c.record(&HOLD, end - locked);
         c.iteration_at(end);

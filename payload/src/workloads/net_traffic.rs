@@ -1,7 +1,8 @@
 //! Interrupts of a network interface, from raw frames that come back.
 
 use crate::kit::packet::{ECHO, FRAME, NEEDS, NIC, create, destroy, shared};
-use crate::workload::{Family, Hist, Param, Workload, doc};
+use crate::kit::slot::Op;
+use crate::workload::{Family, Hist, Metric, Param, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "NetTraffic",
@@ -16,7 +17,9 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "attempt to send",
     unit: "frame accepted",
     hists: &[CALL],
+    metrics: &[OVERRUNS],
     needs: NEEDS,
+    calls: &[Op::Sendto],
     proof: doc(
         "packets received, of /proc/net/dev, >= 0.9 x units; NET_RX \
             of /proc/softirqs; the interface's interrupts",
@@ -24,7 +27,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     shared,
     create,
     destroy,
-    run: |c| c.send_frames((&INTERVAL, &FRAME), Some(&CALL)),
+    run: |c| c.send_frames((&INTERVAL, &FRAME), Some(&CALL), &OVERRUNS),
     ..Workload::BASE
 };
 
@@ -37,3 +40,5 @@ const INTERVAL: Param = Param::count(
 );
 
 const CALL: Hist = Hist::new(0, "call", "duration of sendto");
+
+const OVERRUNS: Metric = Metric::overruns(0);

@@ -3,10 +3,13 @@
 //! Without `CAP_SYS_NICE` nice values are a one-way street: a task may raise
 //! its own and never lower it again, unless `RLIMIT_NICE` says so.
 
+use crate::attr::Policy;
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::{Op, Reason};
-use crate::workload::{CallExt, Family, Hist, Metric, Stop, Workload, doc};
+use crate::workload::{
+    CallExt, Family, Hist, Metric, Stop, Work, Workload, doc,
+};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "NiceSweep",
@@ -17,8 +20,10 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "change of nice",
     hists: &[CALL],
     metrics: &[READ_BACK],
+    calls: &[Op::Setpriority],
     proof: doc("nice_values = 40; yld_count of /proc/schedstat >= 0.95 x \
             iterations"),
+    check_policy,
     run,
     ..Workload::BASE
 };
@@ -37,6 +42,15 @@ const HIGHEST: i32 = 19;
 /// number of values, so that each has its turn.
 const SAMPLE: u64 = 7;
 
+/// Of all others the kernel keeps the value and does nothing with it.
+fn check_policy(_: &Work<'_>, policy: Policy) -> Result<(), &'static str> {
+    match policy {
+        Policy::Normal | Policy::Batch | Policy::Ext => Ok(()),
+        _ => Err("NiceSweep reweights tasks of policy normal, batch or ext; \
+                  others have no weight that a nice value changes"),
+    }
+}
+
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let initial = c.sched_getattr().call(&"sched_getattr")?.nice;
     let lowest = lowest(c)?;
@@ -46,6 +60,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let (mut turn, mut seen) = (0, 0_u64);
     while !c.stop() {
         c.spin(512);
+        c.tried(Op::Setpriority);
         let begin = now();
         let result = c.setpriority(nice);
         c.record(&CALL, now() - begin);

@@ -21,8 +21,9 @@ pub(super) const WORKLOAD: Workload = Workload {
     params: &[PERIOD],
     iteration: "rotation to the next node",
     hists: &[CALL, TIMER],
-    metrics: &[NODES, CHANGES],
+    metrics: &[NODES, CHANGES, OVERRUNS],
     needs: &[Need::required(What::CpuNodes(2))],
+    calls: &[Op::SchedSetaffinity],
     proof: doc("se.nr_migrations >= iterations; node_changes = iterations"),
     run,
     ..Workload::BASE
@@ -53,6 +54,8 @@ const CHANGES: Metric = Metric::sum(
     "rotations after which it was on another node than before",
 );
 
+const OVERRUNS: Metric = Metric::overruns(2);
+
 /// Nodes it rotates among, at most.
 const MOST: usize = 64;
 
@@ -73,6 +76,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         let Some(node) = nodes.get(to) else {
             break;
         };
+        c.tried(Op::SchedSetaffinity);
         let begin = now();
         let moved = c.sched_setaffinity(node);
         c.record(&CALL, now() - begin);
@@ -90,7 +94,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         }
         seen = here;
         c.iteration();
-        next = c.sleep_period(next, period, Some(&TIMER));
+        next = c.sleep_period(next, period, Some(&TIMER), &OVERRUNS);
     }
     c.metric_max(&NODES, nodes.len() as u64);
     c.sched_setaffinity(&all).call(Op::SchedSetaffinity.name())

@@ -24,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "sweep: mbind to a node, and a touch of every page",
     unit: "page touched",
     hists: &[CALL, COST, TIMER],
-    metrics: &[PAGE, ON, OFF],
+    metrics: &[PAGE, ON, OFF, OVERRUNS],
     needs: &[
         Need::required(What::Fits(fits)),
         Need::required(What::Feature(Feature::Numa)),
@@ -77,6 +77,8 @@ const ON: Metric =
 
 const OFF: Metric =
     Metric::sum(2, "off_target", "pages found on any other node");
+
+const OVERRUNS: Metric = Metric::overruns(3);
 
 /// Pages touched between two checkpoints.
 const PIECE: usize = 1024;
@@ -139,7 +141,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         c.metric(&ON, there);
         c.metric(&OFF, pages as u64 - there);
         c.iteration();
-        next = c.sleep_period(next, period, Some(&TIMER));
+        next = c.sleep_period(next, period, Some(&TIMER), &OVERRUNS);
     }
     c.metric_max(&PAGE, page as u64);
     Ok(())

@@ -103,13 +103,18 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     c.start();
     while !c.stop() {
         let drawn = draw(order.words(), touches, &mut random);
+        let mut touched = 0;
         for (at, n) in drawn.zip(0_usize..) {
             let Some(byte) = region.bytes().get(at * page) else {
                 continue;
             };
+            touched += 1;
             if !n.is_multiple_of(SAMPLE) {
                 byte.store(1, Relaxed);
                 continue;
+            }
+            if c.stop() {
+                break;
             }
             let begin = now();
             byte.store(1, Relaxed);
@@ -117,7 +122,10 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
             c.record(&FAULT, end - begin);
             c.checkpoint_at(end);
         }
-        c.units(touches as u64);
+        c.units(touched);
+        if c.stop() {
+            break;
+        }
         let begin = now();
         region
             .advise(Advice::LinuxDontNeed)

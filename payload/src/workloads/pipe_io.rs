@@ -23,7 +23,6 @@ pub(super) const WORKLOAD: Workload = Workload {
     proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
             iterations"),
     shared: |_, _| Shared {
-        stamps: 2,
         pipes: true,
         ..Shared::NONE
     },
@@ -44,22 +43,18 @@ const BLOCK: Hist = Hist::new(2, "block", "call of read to its return");
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     c.start();
     let burst = c.work().count(&BURST);
-    let partner = c.stamp(1 - c.pos());
-    let own = c.stamp(c.pos());
     while !c.stop() {
         c.spin(burst);
         let begin = now();
-        partner.set(begin);
-        c.pipe_write()?;
-        c.record(&WAKE_CALL, now() - begin);
-        let Some(wakeup) = c.pipe_read()? else {
+        c.pipe_write(begin)?;
+        let end = now();
+        c.record(&WAKE_CALL, end - begin);
+        let Some(token) = c.pipe_read(end)? else {
             break;
         };
-        c.record_wake(&WAKE, &wakeup, own.get());
-        if let Some(block) = wakeup.block_ns {
-            c.record(&BLOCK, wakeup.run_ns - block);
-        }
-        c.iteration_at(wakeup.run_ns);
+        c.record_token(&WAKE, &token);
+        c.record(&BLOCK, token.run_ns - token.block_ns);
+        c.iteration_at(token.run_ns);
     }
     Ok(())
 }

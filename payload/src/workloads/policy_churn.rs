@@ -29,6 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         Need::required(What::Feature(Feature::SchedExt))
             .when(|work| work.flag(&EXT)),
     ],
+    calls: &[Op::SchedSetattr],
     proof: doc("changes to each policy differ by at most 1 a worker; \
             policies_read_back = all"),
     run,
@@ -81,6 +82,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         turn += 1;
         let (policy, changes) = &policies[turn % policies.len()];
         let attr = like(initial, *policy);
+        c.tried(Op::SchedSetattr);
         let begin = now();
         let result = c.sched_setattr_to(attr);
         c.record(&CALL, now() - begin);

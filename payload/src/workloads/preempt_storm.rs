@@ -3,7 +3,7 @@
 
 use crate::attr::{Affinity, Policy};
 use crate::ctx::Ctx;
-use crate::kit::clock::now;
+use crate::kit::clock::{next_deadline, now};
 use crate::kit::slot::Op;
 use crate::workload::{
     CallExt, Family, Hist, Metric, Need, Param, Stop, What, Work, Workload, doc,
@@ -29,6 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             workers / (fair(work) + 1) * fair(work)
         })),
     ],
+    calls: &[Op::ClockNanosleep],
     proof: doc("sum of the fair tasks' nivcsw >= 0.9 x rt_bursts"),
     run,
     ..Workload::BASE
@@ -53,11 +54,7 @@ const COST: Hist =
     Hist::new(1, "cost", "wall time of 1024 spin steps of a fair task");
 
 const BURSTS: Metric = Metric::sum(0, "rt_bursts", "real-time bursts");
-const OVERRUNS: Metric = Metric::sum(
-    1,
-    "overruns",
-    "deadlines left out, for they had passed during a burst",
-);
+const OVERRUNS: Metric = Metric::overruns(1);
 
 fn fair(work: &Work<'_>) -> u32 {
     u32::try_from(work.count(&FAIR)).unwrap_or(u32::MAX)
@@ -98,8 +95,8 @@ fn real_time(c: &mut Ctx<'_>) {
         c.iteration_at(end);
         // A deadline that has passed preempts nobody: the task would not
         // sleep, and the fair ones would not run.
-        let missed = end.saturating_sub(next) / period;
-        c.metric(&OVERRUNS, missed);
-        next += (missed + 1) * period;
+        let (deadline, passed) = next_deadline(next, period, end);
+        c.metric(&OVERRUNS, passed);
+        next = deadline;
     }
 }

@@ -7,7 +7,8 @@
 
 use crate::attr::{Affinity, Policy};
 use crate::ctx::Ctx;
-use crate::kit::clock::now;
+use crate::ctx::mutex::CONTESTED;
+use crate::kit::clock::{next_deadline, now};
 use crate::kit::slot::Op;
 use crate::kit::task;
 use crate::probe::Feature;
@@ -45,7 +46,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     affinity: |_| Affinity::SingleCpu,
     iteration: "round",
     hists: &[LOCK, HELD, TIMER],
-    metrics: &[CONTENDED, RUNNING_PRIO],
+    metrics: &[CONTENDED, RUNNING_PRIO, OVERRUNS],
     needs: &[
         Need::required(What::SysNice),
         Need::required(What::Feature(Feature::Futex)),
@@ -58,7 +59,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     proof: doc("lock p50 >= medium_burst in plain, about hold in pi; \
             low_running_priority = high_priority in pi"),
     shared: |_, _| Shared {
-        words: 2,
+        words: 3,
         ..Shared::NONE
     },
     check,
@@ -111,11 +112,16 @@ const RUNNING_PRIO: Metric = Metric::max(
     "highest priority at which low was seen to run with the mutex",
 );
 
+const OVERRUNS: Metric = Metric::overruns(2);
+
 /// The word that is the mutex.
 const MUTEX: u32 = 0;
 /// The word that counts rounds.
 const ROUND: u32 = 1;
-/// Every how many rounds low looks at its own priority.
+/// The word that holds the last round in which low looked at its priority.
+const LOOKED: u32 = 2;
+/// Every how many rounds it does. With the mutex held the look takes longer
+/// than the rest, so that such a round has no sample of `hold` and `lock`.
 const SAMPLE: u64 = 8;
 
 const fn tasks(
@@ -194,7 +200,10 @@ fn high(c: &mut Ctx<'_>) -> Result<(), Stop> {
         let Some(contended) = lock(c)? else {
             break;
         };
-        c.record(&LOCK, now() - asked);
+        let locked = now();
+        if c.word(LOOKED).get() != seen {
+            c.record(&LOCK, locked - asked);
+        }
         c.metric(&CONTENDED, contended.into());
         c.spin(work);
         unlock(c)?;
@@ -226,25 +235,30 @@ fn low(c: &mut Ctx<'_>) -> Result<(), Stop> {
             continue;
         };
         c.record(&TIMER, ran.saturating_sub(next));
-        next += period;
+        let (deadline, passed) = next_deadline(next, period, ran);
+        c.metric(&OVERRUNS, passed);
+        next = deadline;
         if lock(c)?.is_none() {
             break;
         }
         let locked = now();
         // The kernel keeps real-time waiters in the order of their priority,
         // so high asks for the mutex before medium takes the CPU.
+        let looks = rounds.is_multiple_of(SAMPLE);
+        if looks {
+            c.word(LOOKED).set(round.get().wrapping_add(1));
+        }
         round.increment();
         c.wake(round, u32::MAX);
         c.spin(hold);
-        if rounds.is_multiple_of(SAMPLE)
-            && let Some(priority) = task::own_running_priority()
-        {
+        if looks && let Some(priority) = task::own_running_priority() {
             c.metric_max(&RUNNING_PRIO, priority);
         }
         rounds += 1;
         // Whom the release lets run is not part of it: it ends the boost.
-        let end = now();
-        c.record(&HELD, end - locked);
+        if !looks {
+            c.record(&HELD, now() - locked);
+        }
         unlock(c)?;
         c.iteration();
     }
@@ -256,7 +270,9 @@ fn lock(c: &mut Ctx<'_>) -> Result<Option<bool>, Stop> {
     let mutex = c.word(MUTEX);
     match inherits(c.work()) {
         true => c.lock_pi(mutex),
-        false => Ok(c.lock(mutex, |_, _, _| {})),
+        false => Ok(c.lock(mutex, |c| {
+            c.block_on(mutex, CONTESTED, now(), None);
+        })),
     }
 }
 
@@ -265,7 +281,9 @@ fn unlock(c: &Ctx<'_>) -> Result<(), Stop> {
     match inherits(c.work()) {
         true => c.unlock_pi(mutex),
         false => {
-            c.unlock(mutex, || {});
+            c.unlock(mutex, |c| {
+                c.wake(mutex, 1);
+            });
             Ok(())
         }
     }

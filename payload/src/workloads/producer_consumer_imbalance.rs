@@ -7,6 +7,7 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::{SECOND, now};
 use crate::kit::queue::Queue;
+use crate::kit::wakes::Wakes;
 use crate::probe::Feature;
 use crate::record::WakeRule;
 use crate::workload::{
@@ -43,8 +44,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     ),
     shared: |work, _| Shared {
         words: 3,
-        stamps: 2,
-        cells: 1 + Queue::cells(capacity(work)),
+        cells: FIXED_CELLS + 2 * wakes(work) + Queue::cells(capacity(work)),
         ..Shared::NONE
     },
     create,
@@ -61,7 +61,7 @@ const CONSUMERS: Param =
 const RATE: Param = Param::count(
     2,
     "produce_rate_hz",
-    1000,
+    0,
     (0, 1_000_000),
     "items a producer pushes each second; 0 is as many as it can",
 );
@@ -102,14 +102,16 @@ const DEPTH_MEAN: Metric = Metric::sum(
 const FULL_NS: Metric =
     Metric::sum(6, "full_ns", "nanoseconds for which the queues were full");
 
-/// A reason to wait: the word that counts its events, and the stamp slot of
-/// who waits for them.
+/// A reason to wait: the word that counts its events, and the wakes of who
+/// waits for them.
 const FILLED: u32 = 0;
 const DRAINED: u32 = 1;
 /// The word that counts tasks that have left their loop.
 const LEFT: u32 = 2;
 /// The cell that says since when the queue has been full, or 0.
 const FULL_SINCE: u32 = 0;
+/// Cells before those of wakes, behind which the queue has the rest.
+const FIXED_CELLS: u32 = 1;
 
 fn producers(work: &Work<'_>) -> u64 {
     work.count(&PRODUCERS)
@@ -119,18 +121,34 @@ fn capacity(work: &Work<'_>) -> u32 {
     u32::try_from(work.count(&CAPACITY)).unwrap_or(u32::MAX)
 }
 
-fn queue<'r>(instance: &Instance<'r>) -> Result<Queue<'r>, Stop> {
-    let cells = instance.cells.get(1..).and_then(Queue::new);
+/// Cells of those who wait for one event.
+fn wakes(work: &Work<'_>) -> u32 {
+    Wakes::cells(work.group_size().unwrap_or(0))
+}
+
+fn wakes_of<'r>(c: &Ctx<'r>, event: u32) -> Wakes<'r> {
+    let each = wakes(c.work());
+    let first = (FIXED_CELLS + event * each) as usize;
+    let cells = c.instance().cells.get(first..first + each as usize);
+    Wakes::new(cells.unwrap_or(&[]))
+}
+
+fn queue<'r>(
+    instance: &Instance<'r>,
+    work: &Work<'_>,
+) -> Result<Queue<'r>, Stop> {
+    let first = (FIXED_CELLS + 2 * wakes(work)) as usize;
+    let cells = instance.cells.get(first..).and_then(Queue::new);
     cells.ok_or(Stop::fail(&"the queue has no memory"))
 }
 
-fn create(instance: &Instance<'_>, _: &Place<'_>) -> Result<(), Stop> {
-    queue(instance)?.init();
+fn create(instance: &Instance<'_>, place: &Place<'_>) -> Result<(), Stop> {
+    queue(instance, place.work)?.init();
     Ok(())
 }
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let queue = queue(c.instance())?;
+    let queue = queue(c.instance(), c.work())?;
     c.start();
     match u64::from(c.pos()) < producers(c.work()) {
         true => producer(c, queue),
@@ -203,11 +221,12 @@ fn wait<T>(
     event: u32,
     attempt: impl Fn() -> Option<T>,
 ) -> Option<T> {
-    let mut blocked = false;
+    let wakes = wakes_of(c, event);
+    let mut slept = false;
     loop {
         let events = c.word(event).get();
         if let Some(result) = attempt() {
-            if !blocked {
+            if !slept {
                 c.nowait();
             }
             return Some(result);
@@ -215,23 +234,14 @@ fn wait<T>(
         if c.stop() {
             return None;
         }
-        blocked = true;
-        // A stamp for which nobody had to wait would keep later ones out.
-        let _unused = c.stamp(event).take();
-        let block = now();
-        let ran = c.block_on(c.word(event), events, u64::MAX);
-        let stamp = c.stamp(event).take();
-        if stamp >= block {
-            c.record(&WAKE, ran.saturating_sub(stamp));
-        }
+        slept |= c.block_among((c.word(event), events), &wakes, &WAKE);
     }
 }
 
 /// Counts an event and wakes one who waits for it.
 fn tell(c: &Ctx<'_>, event: u32) {
     c.word(event).increment();
-    c.stamp(event).set_if_empty(now());
-    c.wake(c.word(event), 1);
+    c.wake_among(c.word(event), &wakes_of(c, event));
 }
 
 /// Adds the time an item was in the queue, as far as it is measured.

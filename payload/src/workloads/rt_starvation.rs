@@ -131,7 +131,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         c.start();
         // A fair task that is starved before it began would have no gap to
         // report.
-        if c.wait_until(begun, |n| n >= all).is_none() {
+        if c.wait_until(begun, |n| n >= all, |_, _| {}).is_none() {
             return Ok(());
         }
     } else {

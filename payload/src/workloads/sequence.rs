@@ -215,6 +215,9 @@ fn io(
 ) {
     while now() < end && !c.stop() {
         for n in 0..BATCH {
+            if c.stop() {
+                return;
+            }
             let write = match on_device {
                 true => disk.next_write(),
                 false => Io::Write(n * disk.block),

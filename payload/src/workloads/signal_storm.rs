@@ -6,6 +6,7 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::{MILLISECOND, now};
+use crate::kit::slot::Op;
 use crate::workload::{
     Family, Hist, Metric, Param, Shared, Stop, Workload, doc,
 };
@@ -25,6 +26,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     unit: "signal sent",
     hists: &[SIG],
     metrics: &[SENT, HANDLED],
+    calls: &[Op::Tgkill],
     proof: doc("0 < handled <= sent; rescheduling interrupts (running); \
             nr_wakeups (sleeping)"),
     shared: |_, _| Shared {

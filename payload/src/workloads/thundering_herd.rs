@@ -5,7 +5,7 @@
 //! the next batch comes has missed it.
 
 use crate::ctx::Ctx;
-use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL};
+use crate::ctx::broadcast::{CALLS, METRICS, WAKE, WAKE_CALL};
 use crate::kit::clock::{MILLISECOND, now};
 use crate::probe::Feature;
 use crate::workload::{
@@ -50,7 +50,7 @@ const BATCHES: Param = Param::count(
     "batches",
     1000,
     (0, 1_000_000_000),
-    "wakes until the instance ends by itself; 0 is never",
+    "wakes of the measured window until the instance ends; 0 is never",
 );
 
 const INTER_BATCH: Param = Param::count(
@@ -70,9 +70,13 @@ const SPREAD: Hist = Hist::new(
 /// The word that holds the generation after the last batch.
 const FINISHED: u32 = 1;
 /// Batches whose first and last waiter are kept.
-const BATCHES_KEPT: u32 = 16;
+const BATCHES_KEPT: u32 = 1024;
 /// Waiters that ran, shortest latency, longest latency.
 const BATCH_CELLS: u32 = 3;
+/// Bits of a value in such a cell: 18 minutes in ns.
+const VALUE_BITS: u32 = 40;
+/// The largest of them.
+const LONGEST: u64 = (1 << VALUE_BITS) - 1;
 
 fn waiters(work: &Work<'_>) -> u32 {
     u32::try_from(work.count(&WAITERS)).unwrap_or(u32::MAX)
@@ -90,7 +94,6 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
 fn waker(c: &mut Ctx<'_>) {
     let gap = c.work().count(&INTER_BATCH) * MILLISECOND;
     let batches = c.work().count(&BATCHES);
-    let mut sent = 0;
     while !c.stop() {
         if gap > 0 && c.sleep_until(now() + gap).is_none() {
             continue;
@@ -100,8 +103,7 @@ fn waker(c: &mut Ctx<'_>) {
         c.broadcast(u32::MAX);
         c.spin(256);
         c.iteration();
-        sent += 1;
-        if sent == batches {
+        if batches > 0 && c.measures() && c.metric_so_far(&CALLS) >= batches {
             c.word(FINISHED).set(c.next_generation());
             c.broadcast(u32::MAX);
             return;
@@ -117,8 +119,8 @@ fn waiter(c: &mut Ctx<'_>) {
         if seen == c.word(FINISHED).get() {
             return;
         }
-        if let Some(latency) = heard.latency_ns {
-            let last = batch(c, seen).join(seen, latency, herd);
+        if let Some((by, latency)) = heard.woken {
+            let last = batch(c, by).join(by, latency, herd);
             if let Some(spread) = last {
                 c.record(&SPREAD, spread);
             }
@@ -136,15 +138,15 @@ fn batch<'r>(c: &Ctx<'r>, generation: u32) -> Batch<'r> {
 
 /// Who of a batch ran first and last.
 ///
-/// Each cell has the generation in its upper half, so that a waiter that is
-/// many batches late changes nothing.
+/// Each cell has the lower bits of the generation in front of its value, so
+/// that a waiter that is many batches late changes nothing.
 #[derive(Clone, Copy)]
 struct Batch<'r>(&'r [AtomicU64]);
 
 impl Batch<'_> {
     /// Begins a batch, in place of an old one.
     fn open(self, generation: u32) {
-        for (cell, value) in self.0.iter().zip([0, u32::MAX, 0]) {
+        for (cell, value) in self.0.iter().zip([0, LONGEST, 0]) {
             cell.store(tagged(generation, value), Release);
         }
     }
@@ -154,13 +156,13 @@ impl Batch<'_> {
         let [ran, first, last] = self.0.get(..3)? else {
             return None;
         };
-        let latency = u32::try_from(latency).unwrap_or(u32::MAX);
+        let latency = latency.min(LONGEST);
         change(first, generation, |first| first.min(latency))?;
         change(last, generation, |last| last.max(latency))?;
         // Behind the others, so that whoever is last sees them all.
         let count = change(ran, generation, |ran| ran + 1)?;
         let of = |cell: &AtomicU64| value(cell.load(Acquire));
-        (count == herd).then(|| of(last).saturating_sub(of(first)).into())
+        (count == herd.into()).then(|| of(last).saturating_sub(of(first)))
     }
 }
 
@@ -169,20 +171,20 @@ impl Batch<'_> {
 fn change(
     cell: &AtomicU64,
     generation: u32,
-    to: impl Fn(u32) -> u32,
-) -> Option<u32> {
-    let mine = |old: u64| old >> 32 == u64::from(generation);
+    to: impl Fn(u64) -> u64,
+) -> Option<u64> {
+    let mine = |old: u64| old & !LONGEST == tagged(generation, 0);
     let new = |old| mine(old).then(|| tagged(generation, to(value(old))));
     let old = cell.fetch_update(AcqRel, Acquire, new).ok()?;
     Some(to(value(old)))
 }
 
-fn tagged(generation: u32, value: u32) -> u64 {
-    u64::from(generation) << 32 | u64::from(value)
+fn tagged(generation: u32, value: u64) -> u64 {
+    u64::from(generation) << VALUE_BITS | value
 }
 
-fn value(cell: u64) -> u32 {
-    u32::try_from(cell & u64::from(u32::MAX)).unwrap_or(0)
+fn value(cell: u64) -> u64 {
+    cell & LONGEST
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Absolute-deadline wake latency, as cyclictest.
 //!
-//! The next deadline is never rebased on the current time, so that lateness
-//! is not hidden.
+//! Deadlines keep to their grid. One that has passed is left out and counted:
+//! a stall is one sample, as long as the stall.
 
 use crate::ctx::Ctx;
-use crate::kit::clock::now;
+use crate::kit::clock::{next_deadline, now};
 use crate::kit::slot::Op;
 use crate::probe::Feature;
 use crate::workload::{
@@ -29,6 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         Need::required(What::Feature(Feature::PosixTimers)),
         Need::wanted(What::Feature(Feature::HighResTimers)),
     ],
+    calls: &[Op::ClockNanosleep],
     proof: doc("nvcsw and the local timer's interrupts = iterations"),
     run,
     ..Workload::BASE
@@ -52,30 +53,26 @@ const SLACK: Param = Param::count_or(
 
 const TIMER: Hist = Hist::new(0, "timer", "deadline to running");
 
-const OVERRUNS: Metric =
-    Metric::sum(0, "overruns", "deadlines already past when the sleep began");
+const OVERRUNS: Metric = Metric::overruns(0);
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    c.start();
-    let interval = c.work().count(&INTERVAL) * 1000;
     if let Some(slack) = c.work().count_or_word(&SLACK) {
         set_current_timer_slack(NonZeroU64::new(slack))
             .call(Op::Prctl.name())?;
     }
-    let mut ran = now();
-    let mut next = ran + interval;
+    c.start();
+    let interval = c.work().count(&INTERVAL) * 1000;
+    let mut next = now() + interval;
     while !c.stop() {
-        if next <= ran {
-            c.metric(&OVERRUNS, 1);
-        }
-        let Some(woken) = c.sleep_until(next) else {
+        let Some(ran) = c.sleep_until(next) else {
             continue;
         };
-        ran = woken;
         c.record(&TIMER, ran.saturating_sub(next));
         c.units(1);
         c.iteration_at(ran);
-        next += interval;
+        let (deadline, passed) = next_deadline(next, interval, now());
+        c.metric(&OVERRUNS, passed);
+        next = deadline;
     }
     Ok(())
 }

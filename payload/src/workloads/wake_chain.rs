@@ -2,9 +2,10 @@
 //!
 //! One token goes round, so one task of the chain is runnable at a time and
 //! CPUs stay idle by design. With `futex_broadcast` all stages wait on one
-//! word that says whose turn it is, and every hop wakes all of them.
+//! word that counts hops, and every hop wakes all of them: each such wake has
+//! its sample, whoever's turn it is.
 
-use crate::ctx::{Ctx, Wakeup};
+use crate::ctx::{Ctx, Token};
 use crate::kit::clock::now;
 use crate::probe::Feature;
 use crate::record::WakeRule;
@@ -39,6 +40,7 @@ pub(super) const WORKLOAD: Workload = Workload {
     shared: |work, _| Shared {
         words: depth(work),
         stamps: depth(work),
+        rings: u32::from(work.choice(&WAKE_BY) == BY_BROADCAST),
         pipes: work.choice(&WAKE_BY) == BY_PIPE,
         ..Shared::NONE
     },
@@ -89,24 +91,37 @@ fn depth(work: &Work<'_>) -> u32 {
 
 fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let work = c.work().duration_ns(&WORK);
+    let by = c.work().choice(&WAKE_BY);
     let mut left = None;
     c.start();
+    let mut end = now();
     if c.pos() == 0 {
-        left = Some(now());
-        pass(c)?;
+        left = Some(end);
+        pass(c, by, end)?;
+        end = now();
     }
-    while let Some(wakeup) = take(c)? {
-        c.record_wake(&WAKE, &wakeup, c.stamp(c.pos()).get());
-        if let Some(left) = &mut left {
-            c.record(&RING, wakeup.run_ns.saturating_sub(*left));
-            *left = wakeup.run_ns;
-        }
+    while let Some(hop) = take(c, by, end)? {
+        // What was measured is recorded when the token is gone, so that
+        // without work one look at the clock is both ends.
         match work {
-            0 => c.units(1),
-            work => c.burn(work),
+            0 => {
+                c.units(1);
+                pass(c, by, hop.run_ns)?;
+            }
+            work => {
+                c.burn(work);
+                pass(c, by, now())?;
+            }
         }
-        pass(c)?;
-        c.iteration();
+        if let Some(token) = &hop.token {
+            c.record_token(&WAKE, token);
+        }
+        if let Some(left) = &mut left {
+            c.record(&RING, hop.run_ns.saturating_sub(*left));
+            *left = hop.run_ns;
+        }
+        end = now();
+        c.iteration_at(end);
         if c.stop() {
             break;
         }
@@ -114,28 +129,68 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Waits for the token. `None` at the stop.
-fn take(c: &mut Ctx<'_>) -> Result<Option<Wakeup>, Stop> {
-    let pos = c.pos();
-    match c.work().choice(&WAKE_BY) {
-        BY_PIPE => c.pipe_read(),
-        BY_BROADCAST => Ok(c.wait_until(c.word(0), |turn| turn == pos)),
-        _ => {
-            let wakeup = c.wait_while(c.word(pos), 0);
-            c.word(pos).set(0);
-            Ok(wakeup)
-        }
-    }
+/// The token is here.
+struct Hop {
+    /// When this stage ran, in ns.
+    run_ns: u64,
+    /// What came through a pipe; other wakes have been recorded.
+    token: Option<Token>,
 }
 
-/// Hands the token to the next stage.
-fn pass(c: &mut Ctx<'_>) -> Result<(), Stop> {
-    let next = (c.pos() + 1) % c.size();
-    c.stamp(next).set(now());
-    let (word, value, wakees) = match c.work().choice(&WAKE_BY) {
-        BY_PIPE => return c.pipe_write(),
-        BY_BROADCAST => (c.word(0), next, u32::MAX),
-        _ => (c.word(next), 1, 1),
+/// Waits for the token, right behind a look at the clock. `None` at the stop.
+fn take(c: &mut Ctx<'_>, by: usize, since: u64) -> Result<Option<Hop>, Stop> {
+    let pos = c.pos();
+    let ran = match by {
+        BY_PIPE => {
+            return Ok(c.pipe_read(since)?.map(|token| Hop {
+                run_ns: token.run_ns,
+                token: Some(token),
+            }));
+        }
+        BY_BROADCAST => {
+            let (word, ring, depth) = (c.word(0), c.ring(0), c.size());
+            let waited = c.wait_until(
+                word,
+                |hop| hop % depth == pos,
+                |c, sleep| {
+                    c.record_broadcast(&WAKE, (word, ring), sleep);
+                },
+            );
+            if waited.is_some_and(|waited| !waited.slept) {
+                c.nowait();
+            }
+            waited.map(|waited| waited.run_ns)
+        }
+        _ => {
+            let (word, stamp) = (c.word(pos), c.stamp(pos));
+            let ran = c.wait_stamped(word, |token| token > 0, &WAKE, stamp);
+            word.set(0);
+            ran
+        }
+    };
+    Ok(ran.map(|run_ns| Hop {
+        run_ns,
+        token: None,
+    }))
+}
+
+/// Hands the token to the next stage, right behind a look at the clock.
+fn pass(c: &mut Ctx<'_>, by: usize, stamp: u64) -> Result<(), Stop> {
+    let (word, value, wakees) = match by {
+        BY_PIPE => return c.pipe_write(stamp),
+        BY_BROADCAST => {
+            // Only whoever has the token counts. Where the count wraps round,
+            // the token may skip a part of the ring.
+            let word = c.word(0);
+            let hop = word.get().wrapping_add(1);
+            c.ring(0).set(hop, stamp);
+            (word, hop, u32::MAX)
+        }
+        _ => {
+            let next = (c.pos() + 1) % c.size();
+            c.stamp(next).set(stamp);
+            (c.word(next), 1, 1)
+        }
     };
     word.set(value);
     let woken = c.wake(word, wakees);

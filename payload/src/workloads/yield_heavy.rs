@@ -16,6 +16,8 @@ pub(super) const WORKLOAD: Workload = Workload {
     iteration: "yield",
     unit: "yield",
     hists: &[CALL],
+    // Somebody to yield to.
+    workers: |_, cpus| 2 * cpus,
     needs: &[Need::wanted(What::WorkersPerCpu(2))],
     proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations"),
     run,

@@ -1,10 +1,10 @@
 //! What a bisection knows, kept in a file after every boot, so that it may be
 //! interrupted at any time.
 
+use crate::finished::read_json;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -23,8 +23,15 @@ pub struct State {
     pub initramfs: Option<String>,
     /// The unit of what is measured.
     pub unit: String,
-    /// How far seeds ever moved it, as a share.
-    pub floor: Option<f64>,
+    /// Smaller differences than this share are made by rounding.
+    #[serde(default)]
+    pub resolution: f64,
+    /// With how many boots of each end it was looked at whether they differ.
+    #[serde(default)]
+    pub looks: Vec<usize>,
+    /// The same of the culprit and its parent.
+    #[serde(default)]
+    pub looks_at_culprit: Vec<usize>,
     /// What is known of each commit.
     pub commits: BTreeMap<String, Commit>,
     /// The steps, in order.
@@ -53,6 +60,10 @@ pub struct Boot {
     pub seed: Option<u64>,
     /// The metric; of conditions, 0 if they hold and 1 if one does not.
     pub value: Option<f64>,
+    /// How far seeds ever moved what was measured, as a share; absent if a
+    /// lot.
+    #[serde(default)]
+    pub steady: Option<f64>,
     /// Without a value, it counts as bad: the kernel crashed.
     pub bad: bool,
     /// Whether it was on the bad side, when it was booted.
@@ -103,14 +114,12 @@ impl State {
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// It cannot be read, or another release wrote it.
     pub fn read(file: &Path) -> Result<Option<Self>> {
-        let what = || file.display().to_string();
         if !file.exists() {
             return Ok(None);
         }
-        let text = fs::read_to_string(file).with_context(what)?;
-        serde_json::from_str(&text).map(Some).with_context(what)
+        read_json(file).map(Some)
     }
 
     /// Puts it into a file, which is whole at any time.

@@ -3,7 +3,7 @@
 
 use super::{Job, System};
 use crate::arch::Arch;
-use crate::cmd::boot;
+use crate::boot::BootRequest;
 use crate::matrix::{Cell, Kind, Wrong};
 use crate::topology::Smp;
 use core::time::Duration;
@@ -11,20 +11,19 @@ use core::time::Duration;
 /// CPUs of tuxrun's device, which takes no others.
 const TUXRUN_CPUS: u32 = 2;
 
-/// The jobs of a cell, one for each of its boots; `boot` is what it asks of
-/// one. `of` has what all jobs have in common.
+/// The jobs of a cell, one for each of its boots. `of` has what all jobs have
+/// in common.
 ///
 /// # Errors
 ///
 /// All that the system has no words for.
 pub fn jobs(
     cell: &Cell,
-    boot: &boot::Args,
     planned: Duration,
     of: &Job,
     system: System,
 ) -> Result<Vec<Job>, Vec<Wrong>> {
-    let mut wrong = Vec::new();
+    let (boot, mut wrong) = (&cell.request, Vec::new());
     let mut say = |line: usize, why: String| {
         wrong.push(Wrong::new(line, format!("{cell}: {why}")));
     };
@@ -43,7 +42,7 @@ pub fn jobs(
         }
         (_, Some(url), _) => url,
         (_, None, _) => {
-            let kernel = cell.kernel.as_deref().unwrap_or_default();
+            let kernel = &boot.kernel;
             let why = format!("`{kernel}` is here alone; `url` is missing");
             say(cell.line(Kind::Kernel), why);
             ""
@@ -57,7 +56,7 @@ pub fn jobs(
         kbuild: cell.kbuild.clone(),
         timeout: boot.timeout,
         append: super::split(&boot.append),
-        plan: cell.plan.clone(),
+        plan: boot.plan.clone(),
         planned,
         ..of.clone()
     };
@@ -83,7 +82,7 @@ pub fn jobs(
 /// Why a system has no words for an option of `boot`, if it has none.
 fn refused(
     option: &str,
-    boot: &boot::Args,
+    boot: &BootRequest,
     arch: &Arch,
     system: System,
 ) -> Option<&'static str> {
@@ -120,7 +119,6 @@ mod tests {
     use super::jobs;
     use crate::ci::tests::job;
     use crate::ci::{Job, System};
-    use crate::cmd::boot::handed;
     use crate::matrix::{listed, parse};
     use core::time::Duration;
 
@@ -140,9 +138,8 @@ mod tests {
         );
         let cells = parse(&text).unwrap();
         let cell = &cells[0];
-        let args = handed("ci", &cell.options, "", &cell.plan).unwrap();
         let second = Duration::from_secs(1);
-        jobs(cell, &args, second, &job(), system).map_err(|w| listed("m", &w))
+        jobs(cell, second, &job(), system).map_err(|w| listed("m", &w))
     }
 
     const PLAN: &str = "\"work=PipeIo\"";

@@ -5,13 +5,16 @@
 //! versions of `requirements.txt`. LAVA's dispatcher is Debian's, as are kexec
 //! and U-Boot; nothing of them is installed.
 
-use crate::{build, kernel, tools};
+use crate::debian::apt;
+use crate::{build, cache, tools};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const REQUIREMENTS: &str = include_str!("requirements.txt");
+/// TRAPpy and what it needs, in a directory of their own for their size.
+const OF_TRACES: &str = include_str!("requirements-traces.txt");
 /// Packages of the dispatcher.
 const LAVA: [&str; 3] =
     ["lava-common", "lava-dispatcher", "lava-dispatcher-host"];
@@ -41,19 +44,36 @@ const STAND_INS: [(&str, &str); 2] = [
 ///
 /// They are not there; or, with `setup`, cannot be had.
 pub fn python(setup: bool) -> Result<PathBuf> {
-    let dir = kernel::cache_dir()?.join("python");
+    venv("python", REQUIREMENTS, setup)
+}
+
+/// The directory of the Python that reads the kernel's traces, with TRAPpy.
+///
+/// # Errors
+///
+/// It is not there; or, with `setup`, cannot be had.
+pub fn traces(setup: bool) -> Result<PathBuf> {
+    venv("python-traces", OF_TRACES, setup)
+}
+
+/// The directory of programs from a list of Python's packages.
+fn venv(name: &str, requirements: &str, setup: bool) -> Result<PathBuf> {
+    let dir = cache::dir()?.join(name);
     let (bin, mark) = (dir.join("bin"), dir.join("requirements.txt"));
-    if fs::read_to_string(&mark).is_ok_and(|text| text == REQUIREMENTS) {
+    if fs::read_to_string(&mark).is_ok_and(|text| text == requirements) {
         return Ok(bin);
     }
     if !setup {
-        bail!("tools of CIs are missing; `cargo xtask setup` installs them");
+        bail!(
+            "packages of Python that the tests run are missing; `cargo xtask \
+             setup` installs them"
+        );
     }
     tools::require(&[tools::PYTHON], setup)?;
     let path = |path: PathBuf| path.display().to_string();
     tools::run(&["python3", "-m", "venv", "--clear", &path(dir.clone())])?;
     let list = dir.join("wanted.txt");
-    fs::write(&list, REQUIREMENTS)?;
+    fs::write(&list, requirements)?;
     let pip = path(bin.join("pip"));
     tools::run(&[&pip, "install", "--quiet", "-r", &path(list.clone())])?;
     // What is there last says that all of it is.
@@ -69,7 +89,7 @@ pub fn python(setup: bool) -> Result<PathBuf> {
 /// It is not there; or, with `setup`, cannot be had.
 pub fn lava(setup: bool) -> Result<PathBuf> {
     let python = python(setup)?;
-    let dir = kernel::cache_dir()?.join("lava");
+    let dir = cache::dir()?.join("lava");
     let (bin, run) = (dir.join("bin"), dir.join("bin/lava-run"));
     if run.is_file() {
         return Ok(bin);
@@ -103,7 +123,7 @@ pub fn lava(setup: bool) -> Result<PathBuf> {
 ///
 /// They are not there; or, with `setup`, cannot be had.
 pub fn boards(setup: bool) -> Result<PathBuf> {
-    let cache = kernel::cache_dir()?;
+    let cache = cache::dir()?;
     let dir = cache.join("boards");
     if dir.is_dir() {
         return Ok(dir);
@@ -128,14 +148,14 @@ fn unpacked(packages: &[&str], root: &Path) -> Result<()> {
         bail!("{}: Debian's packages need apt-get", packages.join(", "));
     }
     tools::require(&[tools::DPKG_DEB], true)?;
-    let work = tempfile::tempdir_in(kernel::cache_dir()?)?;
+    let work = tempfile::tempdir_in(cache::dir()?)?;
     let mut wanted: Vec<String> =
         packages.iter().map(|&name| name.to_owned()).collect();
     let mut at = 0;
     while let Some(package) = wanted.get(at) {
         let into = work.path().join(package);
         fs::create_dir(&into)?;
-        let deb = kernel::download(package, &into)?.display().to_string();
+        let deb = apt::download(package, &into)?.display().to_string();
         tools::run(&["dpkg-deb", "-x", &deb, &root.display().to_string()])?;
         for needed in libraries_of_kexec(&deb)? {
             if !wanted.contains(&needed) {

@@ -1,29 +1,29 @@
 //! `bisect`: the commit of a kernel tree that made something worse.
 
-use super::boot::plan::works;
-use super::boot::ready::Ready;
-use super::compare::stored;
-use super::{boot, exit, runs};
 use crate::arch::Arch;
 use crate::bisect::decide::Scale;
 use crate::bisect::git::Repo;
 use crate::bisect::state::{Boot, State};
-use crate::bisect::{Answer, Asked, Bisection, Lab, Seen};
+use crate::bisect::{Answer, Asked, Bisection, Lab, Measurement};
+use crate::boot::BootRequest;
+use crate::boot::plan::works;
+use crate::boot::ready::{Ready, Setting};
+use crate::boot::request::with_machine;
+use crate::exit::Exit;
+use crate::finished::{FinishedBoot, SCHEMA};
 use crate::judge::{
     As, Call, Condition, Policy, Share, ended, known_metric, worst,
 };
 use crate::kernel_build::{self, DoesNotBuild, Order, key};
 use crate::metrics::{self, Better, Selector};
-use crate::model::Report;
 use crate::noise::Noise;
-use crate::store::{self, Stored};
-use crate::{kernel, tools};
+use crate::{cache, interrupt, store, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
+with_machine! {
 /// Find the commit of a kernel tree that made something worse: measure both
 /// ends, and search what lies between them in a worktree of its own.
 #[derive(Debug, Clone, Default, FromArgs, ArgsInfo)]
@@ -71,7 +71,7 @@ pub struct Args {
     #[argh(option)]
     pub runs: Option<usize>,
     /// seeds of deterministic machines, beginning with that of
-    /// --deterministic, 3 by default
+    /// --deterministic, 3 by default, of conditions 4
     #[argh(option)]
     pub seeds: Option<usize>,
     /// how sure all steps together must be, 95% by default; boots are repeated
@@ -104,18 +104,16 @@ pub struct Args {
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
     pub store: Option<PathBuf>,
-    /// a word for `boot`
-    #[argh(option, hidden_help)]
-    pub to_boot: Vec<String>,
-    /// the plan
-    #[argh(positional, greedy)]
-    pub plan: Vec<String>,
+}
 }
 
 /// Boots of each end.
 const RUNS: usize = 8;
 /// Seeds of deterministic machines.
 const SEEDS: usize = 3;
+/// The same where each seed only says yes or no: fewer cannot tell two ends
+/// apart.
+const SEEDS_OF_CONDITIONS: usize = 4;
 /// Most boots of a step.
 const MOST: usize = 40;
 
@@ -124,12 +122,12 @@ const MOST: usize = 40;
 /// # Errors
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let (answer, report) = bisect(args)?;
     super::print(&report)?;
     Ok(match answer {
-        Answer::Found { .. } => exit::GOOD,
-        _ => exit::CANNOT_TELL,
+        Answer::Found { .. } => Exit::Good,
+        _ => Exit::CannotTell,
     })
 }
 
@@ -139,9 +137,9 @@ pub fn run(args: &Args) -> Result<u8> {
 ///
 /// As those of [`run`].
 pub fn bisect(args: &Args) -> Result<(Answer, String)> {
-    let boot = boot::handed("bisect", &args.to_boot, "", &args.plan)?;
-    tools::require(&[tools::GIT], boot.setup)?;
-    let (asked, question) = asked(args, &boot)?;
+    let request = args.request("").planned("bisect")?;
+    tools::require(&[tools::GIT], args.setup)?;
+    let (asked, question) = asked(args, &request)?;
     let tree = Repo::top(&args.tree)?;
     let ends = [&args.good, &args.bad];
     let [good, bad] = ends.map(|rev| Repo::commit(&tree, rev));
@@ -170,21 +168,23 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
     }
     let name = tree.file_name().unwrap_or_default().to_string_lossy();
     let place = tree.display().to_string();
-    let dir = kernel::cache_dir()?
+    let dir = cache::dir()?
         .join("bisect")
         .join(format!("{name}-{}", key(&[&place])));
-    fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
-    let lock = fs::File::create(dir.join("lock"))?;
-    if lock.try_lock().is_err() {
-        eprintln!("waiting for another bisection of {place}");
-        lock.lock().context("lock of the bisection")?;
-    }
+    let _alone =
+        interrupt::lock(&dir, &format!("another bisection of {place}"))?;
     let words = said(args);
     let file = dir.join(format!("{}.json", key(&[&good, &bad, &words])));
-    let mut state = match State::read(&file)? {
-        Some(state) if !args.restart => state,
-        _ => State {
-            schema: 1,
+    let known = match args.restart {
+        true => None,
+        false => {
+            State::read(&file).context("--restart measures everything anew")?
+        }
+    };
+    let mut state = match known {
+        Some(state) => state,
+        None => State {
+            schema: SCHEMA,
             question: words,
             good: good.clone(),
             bad: bad.clone(),
@@ -203,11 +203,11 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
     let repo = Repo::open(&tree, &dir.join(name.as_ref()))?;
     let mut bench = Bench {
         args,
-        boot,
+        request,
         question,
         policy: policy(args),
         worktree: &repo.worktree,
-        root: args.store.clone().unwrap_or_else(runs::default_dir),
+        root: args.store.clone().unwrap_or_else(store::default_dir),
         ready: BTreeMap::new(),
         noise: None,
     };
@@ -234,7 +234,7 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
 fn said(args: &Args) -> String {
     let call = |of: Option<As>| of.map(|of| of.0.to_string());
     let base = args.base.as_deref().unwrap_or("tinyconfig");
-    let parts: [(&str, Vec<String>); 8] = [
+    let parts: [(&str, Vec<String>); 7] = [
         ("metric", args.metric.iter().cloned().collect()),
         ("expect", args.expect.clone()),
         ("better", vec![args.better.to_string()]),
@@ -244,8 +244,7 @@ fn said(args: &Args) -> String {
             "kernel",
             [args.fragment.clone(), vec![base.into()]].concat(),
         ),
-        ("machine", args.to_boot.clone()),
-        ("plan", args.plan.clone()),
+        ("boot", args.request("").measured()),
     ];
     let lines = parts.map(|(what, words)| format!("{what}: {words:?}\n"));
     lines.concat()
@@ -269,8 +268,8 @@ enum Question {
 }
 
 /// Checks everything that needs no kernel.
-fn asked(args: &Args, boot: &boot::Args) -> Result<(Asked, Question)> {
-    let plan = works(boot)?;
+fn asked(args: &Args, request: &BootRequest) -> Result<(Asked, Question)> {
+    let plan = works(request)?;
     let good = Some(As(Call::Good));
     if args.panic == good || args.no_boot == good {
         bail!("--panic and --no-boot: valid are bad and skip");
@@ -306,7 +305,7 @@ fn asked(args: &Args, boot: &boot::Args) -> Result<(Asked, Question)> {
         (true, Better::Higher) => Better::Lower,
         (_, way) => way,
     };
-    let boots = match (boot.deterministic, args.runs, args.seeds) {
+    let boots = match (request.deterministic, args.runs, args.seeds) {
         (None, _, Some(_)) => {
             bail!("--seeds needs --deterministic; --runs is for other boots")
         }
@@ -315,13 +314,15 @@ fn asked(args: &Args, boot: &boot::Args) -> Result<(Asked, Question)> {
              --seeds makes them differ"
         ),
         (None, runs, None) => runs.unwrap_or(RUNS),
-        (Some(_), None, seeds) => seeds.unwrap_or(SEEDS),
+        (Some(_), None, Some(seeds)) => seeds,
+        (Some(_), None, None) if args.metric.is_some() => SEEDS,
+        (Some(_), None, None) => SEEDS_OF_CONDITIONS,
     };
     let most = args.most_boots.unwrap_or(MOST);
     if boots == 0 || most == 0 {
         bail!("0 boots say nothing");
     }
-    let last = boot.deterministic.unwrap_or(0).checked_add(boots as u64);
+    let last = request.deterministic.unwrap_or(0).checked_add(boots as u64);
     last.with_context(|| format!("--seeds {boots}: too many"))?;
     let confidence = args.confidence.map_or(0.95, |share| share.0);
     if !(0.5..1.0).contains(&confidence) {
@@ -336,10 +337,9 @@ fn asked(args: &Args, boot: &boot::Args) -> Result<(Asked, Question)> {
             unit: String::new(),
             better,
             margin: args.margin.map_or(0.005, |share| share.0),
-            floor: None,
             condition: args.metric.is_none(),
         },
-        seed: boot.deterministic,
+        seed: request.deterministic,
         boots,
         confidence,
         most,
@@ -350,7 +350,7 @@ fn asked(args: &Args, boot: &boot::Args) -> Result<(Asked, Question)> {
 /// Builds in the worktree and boots in QEMU.
 struct Bench<'a> {
     args: &'a Args,
-    boot: boot::Args,
+    request: BootRequest,
     question: Question,
     policy: Policy,
     worktree: &'a Path,
@@ -368,9 +368,9 @@ impl Lab for Bench<'_> {
             tree: self.worktree.display().to_string(),
             fragments: self.args.fragment.clone(),
             base: base.to_owned(),
-            arch: self.boot.arch.unwrap_or_else(Arch::host),
+            arch: self.request.arch.unwrap_or_else(Arch::host),
             jobs: cpus.map_or(1, usize::from),
-            setup: self.boot.setup,
+            setup: self.request.setup,
         });
         match built {
             Ok(built) => Ok(Ok(built.image)),
@@ -381,36 +381,20 @@ impl Lab for Bench<'_> {
         }
     }
 
-    fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Seen> {
-        let mut args = self.boot.clone();
-        args.kernel = image.display().to_string();
-        args.deterministic = seed;
+    fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Measurement> {
         if !self.ready.contains_key(image) {
-            let ready = Ready::new(&args)?;
+            let mut request = self.request.clone();
+            request.kernel = image.display().to_string();
+            let ready = Ready::new(&request)?;
             self.ready.insert(image.to_path_buf(), ready);
         }
         let ready = self.ready.get(image).context("no image")?;
-        let done = ready.boot_and_store(&args, &self.root)?;
-        if done.code == exit::TOOL {
-            bail!("{}: {}", done.report.outcome, done.report.reason);
-        }
-        let meta = store::meta(&done.dir)?;
-        let initramfs = meta.initramfs_sha256.clone();
-        if let Some(loud) = meta.noise.filter(Noise::loud) {
+        let alone = Setting::alone();
+        let boot = ready.boot_and_store(seed, &alone, &self.root)?.sound()?;
+        if let Some(loud) = boot.meta.noise.filter(Noise::loud) {
             self.noise = Some(self.noise.map_or(loud, |n| n.most(&loud)));
         }
-        let dir = done.dir;
-        let run = stored::name(&Stored { dir, meta });
-        let seen = seen(&self.question, self.policy, &done.report, done.code)?;
-        Ok(Seen {
-            boot: Boot {
-                seed,
-                run,
-                ..seen.boot
-            },
-            initramfs,
-            ..seen
-        })
+        measured(&self.question, self.policy, &boot)
     }
 
     fn say(&mut self, text: &str) {
@@ -419,31 +403,40 @@ impl Lab for Bench<'_> {
 }
 
 /// What a boot says to the question.
-fn seen(
+fn measured(
     question: &Question,
     policy: Policy,
-    report: &Report,
-    code: u8,
-) -> Result<Seen> {
-    let (mut call, mut why) = ended(report, code, policy);
-    let mut seen = Seen::default();
+    boot: &FinishedBoot,
+) -> Result<Measurement> {
+    let report = &boot.report;
+    let (mut call, mut why) = ended(report, boot.meta.exit_code, policy);
+    let mut found = Measurement {
+        boot: Boot {
+            seed: boot.meta.deterministic,
+            run: boot.name(),
+            ..Boot::default()
+        },
+        initramfs: boot.meta.initramfs_sha256.clone(),
+        ..Measurement::default()
+    };
     match question {
         Question::Metric(selector) if call == Call::Good => {
-            let found = selector.of(report)?;
-            if let [(_, metric)] = &found[..] {
-                seen.boot.value = Some(metric.value);
-                seen.floor = metric.steady.map(|s| s.max(metric.resolution));
-                seen.unit.clone_from(&metric.unit);
-            } else if found.is_empty() {
+            let metrics = selector.of(report)?;
+            if let [(_, metric)] = &metrics[..] {
+                found.boot.value = Some(metric.value);
+                found.boot.steady = metric.steady;
+                found.resolution = metric.resolution;
+                found.unit.clone_from(&metric.unit);
+            } else if metrics.is_empty() {
                 why = format!("no figure for {}", selector.name);
             } else {
-                let all = found.iter();
+                let all = metrics.iter();
                 let all = all.map(|(run, m)| format!("{run}:{}", m.name));
                 let all: Vec<String> = all.collect();
                 bail!("which run's metric? --metric {}", all.join(", "));
             }
         }
-        Question::Metric(_) => seen.boot.bad = call == Call::Bad,
+        Question::Metric(_) => found.boot.bad = call == Call::Bad,
         Question::Conditions(all) => {
             if call == Call::Good && !all.is_empty() {
                 why.clear();
@@ -453,13 +446,13 @@ fn seen(
                     (call, why) = of;
                 }
             }
-            seen.boot.value = match call {
+            found.boot.value = match call {
                 Call::Good => Some(0.0),
                 Call::Bad => Some(1.0),
                 Call::CannotTell => None,
             };
         }
     }
-    seen.boot.why = why;
-    Ok(seen)
+    found.boot.why = why;
+    Ok(found)
 }

@@ -2,6 +2,7 @@
 
 use crate::arch::Arch;
 use crate::build;
+use crate::exit::Exit;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
 
@@ -32,14 +33,14 @@ pub struct Args {
 /// # Errors
 ///
 /// The build fails or the payload is over its limit.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let payload = build::payload(args.arch, args.setup)?;
     if args.symbols {
         super::say(format_args!(
             "{}",
             build::with_symbols(&payload).display()
         ))?;
-        return Ok(super::exit::GOOD);
+        return Ok(Exit::Good);
     }
     let (size, budget) = (build::size(&payload)?, build::PAYLOAD_BUDGET);
     super::say(format_args!(
@@ -49,5 +50,5 @@ pub fn run(args: &Args) -> Result<u8> {
     if size > budget {
         bail!("the payload is over its budget");
     }
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }

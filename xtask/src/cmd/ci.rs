@@ -1,9 +1,11 @@
 //! `ci`: job definitions for continuous integration systems.
 
 use crate::arch::{Arch, X86_64};
+use crate::boot::plan;
 use crate::build;
 use crate::ci::{ALONE, Job, System, cells, several, split};
-use crate::cmd::{boot, matrix};
+use crate::cmd::matrix;
+use crate::exit::Exit;
 use crate::matrix::listed;
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -75,7 +77,7 @@ pub struct Args {
 /// # Errors
 ///
 /// The plan is wrong, or has a word that cannot be written there.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     if args.template && args.system != System::KernelCi {
         bail!("--template is for kernelci");
     }
@@ -89,8 +91,7 @@ pub fn run(args: &Args) -> Result<u8> {
     }
     let words = args.plan.iter().filter(|word| *word != "--");
     let plan: Vec<String> = words.cloned().collect();
-    let (planned, _works) =
-        boot::plan::check(&plan.join(" "), &Archive::default())?;
+    let (planned, _works) = plan::check(&plan.join(" "), &Archive::default())?;
     let kernel = match &args.kernel {
         Some(kernel) => kernel.clone(),
         None if args.system == System::KernelCi => "none".to_owned(),
@@ -108,7 +109,7 @@ pub fn run(args: &Args) -> Result<u8> {
         false => job.text(args.system)?,
     };
     write(args.output.as_deref(), &text)?;
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }
 
 fn write(output: Option<&Path>, text: &str) -> Result<()> {
@@ -138,7 +139,7 @@ fn common(args: &Args) -> Job {
 }
 
 /// Jobs of the cells of a matrix.
-fn of_matrix(args: &Args) -> Result<u8> {
+fn of_matrix(args: &Args) -> Result<Exit> {
     let file = args.matrix.as_deref().unwrap_or_default();
     for (given, what) in [
         (args.kernel.is_some(), "--kernel"),
@@ -150,12 +151,12 @@ fn of_matrix(args: &Args) -> Result<u8> {
         }
     }
     let cells = matrix::read(file, &args.only)?;
-    let boots = matrix::prepare::args(file, &cells)?;
+    matrix::prepare::check(file, &cells)?;
     let (mut jobs, mut wrong) = (Vec::new(), Vec::new());
     let common = common(args);
-    for (cell, boot) in cells.iter().zip(&boots) {
-        let planned = boot::plan::takes(boot)?;
-        match cells::jobs(cell, boot, planned, &common, args.system) {
+    for cell in &cells {
+        let planned = plan::takes(&cell.request)?;
+        match cells::jobs(cell, planned, &common, args.system) {
             Ok(mut of_cell) => jobs.append(&mut of_cell),
             Err(mut of_cell) => wrong.append(&mut of_cell),
         }
@@ -168,7 +169,7 @@ fn of_matrix(args: &Args) -> Result<u8> {
         && name.is_empty()
     {
         write(args.output.as_deref(), text)?;
-        return Ok(super::exit::GOOD);
+        return Ok(Exit::Good);
     }
     let Some(dir) = &args.output else {
         bail!(
@@ -182,5 +183,5 @@ fn of_matrix(args: &Args) -> Result<u8> {
     }
     let place = dir.display();
     super::print(&format!("{} jobs in {place}\n", written.len()))?;
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }

@@ -4,18 +4,18 @@ mod booted;
 pub(super) mod stored;
 
 use self::booted::booted;
-use self::stored::{Found, find, list, name, repeats, sample};
-use crate::cmd::runs;
-use crate::compare::splits::{Splits, splits};
-use crate::compare::{Asked, Comparison, Sample, Side, compare, table};
+use self::stored::{Found, find, list, read, repeats};
+use crate::boot::request::with_machine;
+use crate::compare::{Asked, Comparison, Side, compare, table};
+use crate::exit::Exit;
 use crate::metrics::Selector;
-use crate::store::Stored;
+use crate::store::{self, StoredRun};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
-use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+with_machine! {
 /// Compare two kernels that are booted in turn, or stored runs of two: both
 /// medians of each metric, the difference with its interval and how sure it
 /// is, and what is worse. The plan follows `--`.
@@ -40,13 +40,13 @@ use std::path::{Path, PathBuf};
             that describe a machine are options of `compare`, too.",
     note = "docs/compare.md says how a verdict comes about and which metrics \
             are judged unless --metric names others.",
-    error_code(0, "nothing is worse"),
+    error_code(0, "every metric that is judged is the same or better"),
     error_code(1, "B is worse, or fails"),
-    error_code(125, "cannot tell: no boot, or too few runs"),
+    error_code(125, "cannot tell: no boot, too few runs, too much noise"),
     error_code(255, "the tool, its usage or the plan failed")
 )]
 pub struct Args {
-    /// boots of each kernel, 5 by default
+    /// boots of each kernel, 6 by default
     #[argh(option)]
     pub runs: Option<usize>,
     /// seeds of deterministic machines, beginning with that of
@@ -64,11 +64,10 @@ pub struct Args {
     /// a difference that does not count, in percent, 0.5 by default
     #[argh(option, default = "0.5")]
     pub margin: f64,
-    /// split stored runs of one kernel, both sides together, in two again and
-    /// again, so many times, and say how often a difference is found that
-    /// cannot be there
-    #[argh(option)]
-    pub splits: Option<usize>,
+    /// which look at these boots it is, 1 by default: 2 if fewer of them were
+    /// compared before, and so on
+    #[argh(option, default = "1")]
+    pub look: u32,
     /// more words for the kernel command line of A
     #[argh(option)]
     pub append_a: Vec<String>,
@@ -81,9 +80,6 @@ pub struct Args {
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
     pub store: Option<PathBuf>,
-    /// a word for `boot`
-    #[argh(option, hidden_help)]
-    pub to_boot: Vec<String>,
     /// a kernel, or stored runs: names, their beginnings or directories, or a
     /// cell of a matrix, with commas between them
     #[argh(positional)]
@@ -91,9 +87,7 @@ pub struct Args {
     /// what it is compared with
     #[argh(positional)]
     pub b: String,
-    /// the plan
-    #[argh(positional, greedy)]
-    pub plan: Vec<String>,
+}
 }
 
 /// Runs the verb.
@@ -101,23 +95,17 @@ pub struct Args {
 /// # Errors
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
-pub fn run(args: &Args) -> Result<u8> {
-    if let Some(times) = args.splits {
-        super::print(&table::render_splits(&split(args, times)?))?;
-        return Ok(super::exit::GOOD);
-    }
+pub fn run(args: &Args) -> Result<Exit> {
     let comparison = comparison(args)?;
-    let on_stdout = args.json.as_deref() == Some("-");
-    let json = || serde_json::to_string_pretty(&comparison).map(|j| j + "\n");
+    let json = serde_json::to_string_pretty(&comparison)? + "\n";
     match args.json.as_deref() {
-        Some("-") => super::print(&json()?)?,
-        Some(file) => {
-            fs::write(file, json()?).with_context(|| file.to_owned())?;
+        Some("-") => super::print(&json)?,
+        file => {
+            super::print(&table::render(&comparison, args.all))?;
+            if let Some(file) = file {
+                fs::write(file, json).with_context(|| file.to_owned())?;
+            }
         }
-        None => {}
-    }
-    if !on_stdout {
-        super::print(&table::render(&comparison, args.all))?;
     }
     Ok(comparison.exit_code)
 }
@@ -129,11 +117,11 @@ pub fn run(args: &Args) -> Result<u8> {
 /// As those of [`run`].
 pub fn comparison(args: &Args) -> Result<Comparison> {
     let asked = asked(args)?;
-    let root = args.store.clone().unwrap_or_else(runs::default_dir);
+    let root = args.store.clone().unwrap_or_else(store::default_dir);
     let stored = list(&root)?;
     let sides = [&args.a, &args.b].map(|text| find(text, &stored));
     let mut differing = Vec::new();
-    let (a, b) = match sides {
+    let [a, b] = match sides {
         [Ok(Found::Stored(a)), Ok(Found::Stored(b))] => {
             of_stored(args, &a, &b, &mut differing)?
         }
@@ -161,50 +149,31 @@ fn asked(args: &Args) -> Result<Asked> {
     if !(0.0..100.0).contains(&args.margin) {
         bail!("--margin {}: valid is 0 or more, below 100", args.margin);
     }
+    if args.look == 0 {
+        bail!("--look 0: the first one is 1");
+    }
     let selectors = args.metric.iter().map(|text| Selector::parse(text));
     Ok(Asked {
         metrics: selectors.collect::<Result<_>>()?,
         all: args.all,
-        rest: args.splits.is_none(),
+        rest: true,
         margin: args.margin / 100.0,
+        look: args.look,
     })
-}
-
-/// Splits the runs of both sides.
-fn split(args: &Args, times: usize) -> Result<Splits> {
-    if times == 0 {
-        bail!("--splits 0 splits nothing");
-    }
-    let root = args.store.clone().unwrap_or_else(runs::default_dir);
-    let stored = list(&root)?;
-    let mut all: Vec<Stored> = Vec::new();
-    for text in [&args.a, &args.b] {
-        match find(text, &stored)? {
-            Found::Kernel => bail!("--splits is for stored runs: `{text}`"),
-            Found::Stored(mut runs) => {
-                runs.retain(|run| all.iter().all(|old| old.dir != run.dir));
-                all.append(&mut runs);
-            }
-        }
-    }
-    for_kernels_only(args)?;
-    let kernels = all.iter().map(|run| run.meta.kernel.sha256.as_str());
-    if kernels.collect::<BTreeSet<_>>().len() > 1 {
-        bail!("--splits is for runs of one kernel");
-    }
-    let samples: Vec<Sample> = all.iter().map(sample).collect::<Result<_>>()?;
-    splits(&samples, &asked(args)?, times)
 }
 
 /// Refuses what stored runs have no use for.
 fn for_kernels_only(args: &Args) -> Result<()> {
-    let plan = args.plan.iter().any(|word| word != "--");
+    let mut request = args.request("");
+    let plan = !core::mem::take(&mut request.plan).is_empty();
+    // The verb and the mark in front of a plan are always there.
+    let machine = request.command().len() > 2;
     for (given, what) in [
         (args.runs.is_some(), "--runs"),
         (args.seeds.is_some(), "--seeds"),
         (!args.append_a.is_empty(), "--append-a"),
         (!args.append_b.is_empty(), "--append-b"),
-        (!args.to_boot.is_empty(), "an option of `boot`"),
+        (machine, "an option of `boot`"),
         (plan, "a plan"),
     ] {
         if given {
@@ -217,35 +186,29 @@ fn for_kernels_only(args: &Args) -> Result<()> {
 /// Both sides from what is stored.
 fn of_stored(
     args: &Args,
-    a: &[Stored],
-    b: &[Stored],
+    a: &[StoredRun],
+    b: &[StoredRun],
     differing: &mut Vec<String>,
-) -> Result<(Side, Side)> {
+) -> Result<[Side; 2]> {
     for_kernels_only(args)?;
     if let Some(both) = a.iter().find(|x| b.iter().any(|y| x.dir == y.dir)) {
-        bail!("{} is on both sides", name(both));
+        bail!("{} is on both sides", both.name());
     }
-    let side = |runs: &[Stored]| -> Result<Side> {
-        let mut names: Vec<String> = runs
-            .iter()
-            .map(|run| {
-                let kernel = &run.meta.kernel;
-                kernel.release.as_ref().unwrap_or(&kernel.spec).clone()
-            })
-            .collect();
+    let side = |runs: &[StoredRun]| -> Result<Side> {
+        let kernels = runs.iter().map(|run| {
+            let kernel = &run.meta.kernel;
+            kernel.release.as_ref().unwrap_or(&kernel.spec).clone()
+        });
+        let mut names: Vec<String> = kernels.collect();
         names.dedup();
-        let samples = runs.iter().map(sample).collect::<Result<_>>()?;
-        let name = names.join(", ");
-        Ok(Side { name, samples })
+        Ok(Side {
+            name: names.join(", "),
+            boots: read(runs)?,
+        })
     };
-    let sides = (side(a)?, side(b)?);
-    let all: Vec<(&Path, &Sample)> = a
-        .iter()
-        .zip(&sides.0.samples)
-        .chain(b.iter().zip(&sides.1.samples))
-        .map(|(run, sample)| (run.dir.as_path(), sample))
-        .collect();
-    repeats(&all, differing)?;
+    let sides = [side(a)?, side(b)?];
+    let all = sides.iter().flat_map(|side| &side.boots);
+    repeats(all, differing);
     Ok(sides)
 }
 

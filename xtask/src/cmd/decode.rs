@@ -1,6 +1,7 @@
 //! `decode`: a log from anywhere, or a stored run.
 
 use crate::decode::decode_ports;
+use crate::exit::Exit;
 use crate::format::Format;
 use crate::input::{Input, choose};
 use crate::model::Report;
@@ -28,7 +29,8 @@ pub struct Args {
     /// table (the default), json, csv, ktap, junit or kcidb
     #[argh(option, default = "Format::default()")]
     format: Format,
-    /// which boot of a log that has several, from 1; the last by default
+    /// which boot of a log that has several, from 1; by default the results
+    /// of the last, and a verdict over all of the payload's
     #[argh(option)]
     boot: Option<usize>,
     /// the log, or the directory of a stored run; `-` or nothing is standard
@@ -42,12 +44,26 @@ pub struct Args {
 /// # Errors
 ///
 /// The log cannot be read, or has no such boot.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let input = Input::read(&args.file)?;
     let decoded = decode_ports(&input.ports());
-    let boot = choose(decoded.boots(), args.boot)?;
-    let mut report = Report::new(boot);
-    let code = outcome::judge(boot, input.timed_out(), &mut report);
+    let boots = decoded.boots();
+    let (report, exit) = match args.boot {
+        Some(number) => {
+            let boot = choose(boots, number)?;
+            let mut report = Report::new(boot);
+            let exit = outcome::judge(boot, input.timed_out(), &mut report);
+            (report, exit)
+        }
+        None => outcome::of_all(boots, input.timed_out()),
+    };
+    if let Some(last) = report.boots.last() {
+        eprintln!(
+            "the results are those of boot {} of {}; --boot has the others",
+            last.number,
+            boots.len()
+        );
+    }
     super::print(&args.format.render(&report)?)?;
-    Ok(code)
+    Ok(exit)
 }

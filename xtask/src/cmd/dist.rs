@@ -1,6 +1,7 @@
 //! `dist`: the files of a release.
 
 use crate::arch::{self, Arch};
+use crate::exit::Exit;
 use crate::{build, dist, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
@@ -33,7 +34,7 @@ pub struct Args {
 /// # Errors
 ///
 /// Something does not build, is missing, or cannot be written.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let arches = match args.arch {
         Some(arch) => vec![arch],
         None => arch::ALL.to_vec(),
@@ -47,5 +48,5 @@ pub fn run(args: &Args) -> Result<u8> {
     for name in dist::write(&workspace, &out, &arches)? {
         super::say(format_args!("{}", out.join(name).display()))?;
     }
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }

@@ -1,6 +1,7 @@
 //! `explain`: one work type in full.
 
 use crate::catalogue::{group, need_line, range};
+use crate::exit::Exit;
 use anyhow::{Error, Result, anyhow};
 use argh::{ArgsInfo, FromArgs};
 use core::fmt::Write;
@@ -28,14 +29,14 @@ pub struct Args {
 /// # Errors
 ///
 /// There is no such work type, or standard output cannot be written to.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let name = &args.name;
     let row = find(name).ok_or_else(|| unknown(name))?;
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ok = write(row, &mut text);
     super::print(&text)?;
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }
 
 fn unknown(name: &str) -> Error {

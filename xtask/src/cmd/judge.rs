@@ -1,22 +1,26 @@
 //! `judge`: one kernel, good or bad, for `git bisect run`.
 
-use super::boot::plan::works;
-use super::boot::ready::Ready;
 use super::compare::stored;
-use super::{boot, exit, runs};
 use crate::arch::Arch;
-use crate::compare::{Sample, Side, modes, plans};
+use crate::boot::BootRequest;
+use crate::boot::plan::works;
+use crate::boot::ready::{Ready, Setting};
+use crate::boot::request::with_machine;
+use crate::compare::{Side, modes, plans};
+use crate::exit::Exit;
+use crate::finished::FinishedBoot;
 use crate::judge::{
     As, Asked, Baseline, Call, Condition, Opinion, Policy, Share, judge,
     known_metric,
 };
 use crate::kernel_build::{self, DoesNotBuild, Order};
 use crate::metrics::Selector;
-use crate::store::{self, Stored};
+use crate::store;
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::path::{Path, PathBuf};
 
+with_machine! {
 /// Boot a kernel and say by the exit code whether it is good or bad: by how
 /// it ends, by conditions, and beside a stored run.
 #[derive(Debug, Clone, FromArgs, ArgsInfo)]
@@ -64,10 +68,10 @@ pub struct Args {
     /// may be repeated; by default those that are judged by `compare`
     #[argh(option)]
     pub metric: Vec<String>,
-    /// boots, 1 by default: most of them decide
+    /// boots; by default 5 where a figure decides, else 1
     #[argh(option)]
     pub runs: Option<u64>,
-    /// the same for deterministic machines, which differ by their seeds
+    /// seeds of deterministic machines, 1 by default
     #[argh(option)]
     pub seeds: Option<u64>,
     /// what a panic or a hang in the middle of a run is: bad (the default) or
@@ -84,20 +88,19 @@ pub struct Args {
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
     pub store: Option<PathBuf>,
-    /// a word for `boot`
-    #[argh(option, hidden_help)]
-    pub to_boot: Vec<String>,
-    /// the plan
-    #[argh(positional, greedy)]
-    pub plan: Vec<String>,
 }
+}
+
+/// Boots of a machine that does not repeat itself, where figures decide: all
+/// of so many on one side are more than a coin gives.
+const RUNS: u64 = 5;
 
 /// Runs the verb.
 ///
 /// # Errors
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let (mut call, reason) = opinion(args)?;
     super::print(&format!("{call}: {reason}\n"))?;
     if call == Call::CannotTell
@@ -106,7 +109,7 @@ pub fn run(args: &Args) -> Result<u8> {
         call = instead.0;
         super::print(&format!("taken as {call}\n"))?;
     }
-    Ok(call.code())
+    Ok(call.exit())
 }
 
 /// Builds and boots what is to be judged, and judges it.
@@ -125,81 +128,55 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
         bail!("--bayes skip: valid are good and bad");
     }
     let kernel = args.kernel.as_deref().unwrap_or_default();
-    let mut of = boot::handed("judge", &args.to_boot, kernel, &args.plan)?;
-    let seeds = seeds(args, of.deterministic)?;
-    let root = args.store.clone().unwrap_or_else(runs::default_dir);
-    let asked = asked(args, &of, &root)?;
-    of.kernel = match (&args.kernel, &args.tree) {
-        (Some(kernel), None) => kernel.clone(),
-        (None, Some(tree)) => match built(args, tree, &of)? {
-            Ok(image) => image.display().to_string(),
-            Err(why) => return Ok((Call::CannotTell, why)),
+    let mut request = args.request(kernel).planned("judge")?;
+    let seeds = seeds(args)?;
+    let root = args.store.clone().unwrap_or_else(store::default_dir);
+    let asked = asked(args, &request, &root)?;
+    match (&args.kernel, &args.tree) {
+        (Some(_), None) => {}
+        (None, Some(tree)) => match kernel_build::build(&order(args, tree)) {
+            Ok(built) => request.kernel = built.image.display().to_string(),
+            // No failure of ours.
+            Err(error) if error.is::<DoesNotBuild>() => {
+                return Ok((Call::CannotTell, error.to_string()));
+            }
+            Err(error) => return Err(error),
         },
         _ => bail!("what to judge: one of --kernel and --tree"),
-    };
-    let ready = Ready::new(&of)?;
-    let mut samples: Vec<Sample> = Vec::new();
+    }
+    let ready = Ready::new(&request)?;
+    let mut boots: Vec<FinishedBoot> = Vec::new();
     for (n, seed) in seeds.iter().enumerate() {
         if seeds.len() > 1 {
             eprintln!("boot {} of {}", n + 1, seeds.len());
         }
-        of.deterministic = *seed;
-        samples.push(booted(&ready, &of, &root)?);
+        let boot = ready.boot_and_store(*seed, &Setting::alone(), &root)?;
+        boots.push(boot.sound()?);
         if n == 0
             && let Some(baseline) = &asked.baseline
         {
-            comparable(baseline, &samples[0])?;
+            comparable(baseline, &boots[0])?;
         }
     }
-    judge(&asked, &samples)
+    judge(&asked, &boots)
 }
 
-/// Boots once, and stores it.
-///
-/// # Errors
-///
-/// The machine cannot be started, the plan is refused or the run cannot be
-/// stored.
-pub(super) fn booted(
-    ready: &Ready,
-    args: &boot::Args,
-    root: &Path,
-) -> Result<Sample> {
-    let done = ready.boot_and_store(args, root)?;
-    if done.code == exit::TOOL {
-        bail!("{}: {}", done.report.outcome, done.report.reason);
-    }
-    let meta = store::meta(&done.dir)?;
-    stored::sample(&Stored {
-        dir: done.dir,
-        meta,
-    })
-}
-
-/// Builds a tree; why it does not build is no failure of ours.
-fn built(
-    args: &Args,
-    tree: &str,
-    of: &boot::Args,
-) -> Result<core::result::Result<PathBuf, String>> {
+/// What is built of a tree.
+fn order(args: &Args, tree: &str) -> Order {
     let cpus = std::thread::available_parallelism();
-    let built = kernel_build::build(&Order {
+    Order {
         tree: tree.to_owned(),
         fragments: args.fragment.clone(),
         base: "tinyconfig".to_owned(),
-        arch: of.arch.unwrap_or_else(Arch::host),
+        arch: args.arch.unwrap_or_else(Arch::host),
         jobs: cpus.map_or(1, usize::from),
-        setup: of.setup,
-    });
-    match built {
-        Ok(built) => Ok(Ok(built.image)),
-        Err(error) if error.is::<DoesNotBuild>() => Ok(Err(error.to_string())),
-        Err(error) => Err(error),
+        setup: args.setup,
     }
 }
 
 /// The seed of each boot.
-fn seeds(args: &Args, first: Option<u64>) -> Result<Vec<Option<u64>>> {
+fn seeds(args: &Args) -> Result<Vec<Option<u64>>> {
+    let first = args.deterministic;
     let (boots, what) = match (first, args.runs, args.seeds) {
         (None, _, Some(_)) => {
             bail!("--seeds needs --deterministic; --runs is for other boots")
@@ -208,7 +185,12 @@ fn seeds(args: &Args, first: Option<u64>) -> Result<Vec<Option<u64>>> {
             "--runs is not for deterministic boots, which repeat themselves; \
              --seeds makes them differ"
         ),
-        (None, runs, None) => (runs.unwrap_or(1), "--runs"),
+        (None, Some(runs), None) => (runs, "--runs"),
+        (None, None, None) if args.expect.is_empty() => {
+            let alone = args.baseline.is_none();
+            (if alone { 1 } else { RUNS }, "--runs")
+        }
+        (None, None, None) => (RUNS, "--runs"),
         (Some(_), None, seeds) => (seeds.unwrap_or(1), "--seeds"),
     };
     if boots == 0 {
@@ -223,8 +205,8 @@ fn seeds(args: &Args, first: Option<u64>) -> Result<Vec<Option<u64>>> {
 }
 
 /// What is asked, checked before anything is built.
-fn asked(args: &Args, of: &boot::Args, root: &Path) -> Result<Asked> {
-    let plan = works(of)?;
+fn asked(args: &Args, request: &BootRequest, root: &Path) -> Result<Asked> {
+    let plan = works(request)?;
     let conditions = args.expect.iter();
     let conditions = conditions
         .map(|text| Condition::parse(text, &plan))
@@ -244,20 +226,16 @@ fn asked(args: &Args, of: &boot::Args, root: &Path) -> Result<Asked> {
             let stored::Found::Stored(runs) = found else {
                 bail!("--baseline {text}: not a stored run but a kernel");
             };
-            let samples = runs.iter().map(stored::sample);
-            let samples: Vec<Sample> = samples.collect::<Result<_>>()?;
-            if let Some(bad) = samples.iter().find(|s| s.code != exit::GOOD) {
+            let boots = stored::read(&runs)?;
+            let bad = |boot: &&FinishedBoot| boot.meta.exit_code != Exit::Good;
+            if let Some(bad) = boots.iter().find(bad) {
                 bail!(
                     "--baseline: {} did not end well: {}",
-                    bad.name,
+                    bad.name(),
                     bad.report.reason
                 );
             }
-            Some(Baseline {
-                samples,
-                metrics,
-                by,
-            })
+            Some(Baseline { boots, metrics, by })
         }
         (Some(_), None) => bail!("--baseline needs --worse-by, such as 5%"),
         (None, Some(_)) => bail!("--worse-by needs --baseline"),
@@ -277,13 +255,12 @@ fn asked(args: &Args, of: &boot::Args, root: &Path) -> Result<Asked> {
 }
 
 /// Refuses to compare with boots of another plan or kind of machine.
-fn comparable(baseline: &Baseline, now: &Sample) -> Result<()> {
-    let side = |samples: &[Sample]| Side {
+fn comparable(baseline: &Baseline, now: &FinishedBoot) -> Result<()> {
+    let side = |boots: &[FinishedBoot]| Side {
         name: String::new(),
-        samples: samples.to_vec(),
+        boots: boots.to_vec(),
     };
-    let (old, new) =
-        (side(&baseline.samples), side(core::slice::from_ref(now)));
+    let (old, new) = (side(&baseline.boots), side(core::slice::from_ref(now)));
     modes(&old, &new).context("--baseline")?;
     plans(&old, &new).context("--baseline")
 }

@@ -1,7 +1,8 @@
 //! `kernel`: building kernels, and looking into them.
 
-use super::exit;
 use crate::arch::Arch;
+use crate::debian::{self, Kernel};
+use crate::exit::Exit;
 use crate::kernel;
 use crate::kernel_build::{self, DoesNotBuild, Order};
 use crate::kernel_check::{self, Finding, Helps, Verdict};
@@ -24,6 +25,7 @@ enum Verb {
     Build(Build),
     Check(Check),
     Fetch(Fetch),
+    List(List),
 }
 
 /// Build a kernel from fragments of kernel-configs/ and print where its image
@@ -67,16 +69,33 @@ struct Check {
     setup: bool,
 }
 
-/// Fetch a kernel and print where its image is.
+/// Fetch the newest kernel of a name, which is the one that it means from
+/// then on, and print where its image is.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "fetch")]
 struct Fetch {
-    /// what --kernel of `boot` takes, such as debian:6.12-cloud
+    /// what --kernel of `boot` takes, such as debian:6.12-cloud or debian:sid
     #[argh(positional)]
     kernel: String,
     /// x86_64 or aarch64; by default the host's
     #[argh(option)]
     arch: Option<&'static Arch>,
+    /// install what is missing
+    #[argh(switch)]
+    setup: bool,
+}
+
+/// Show kernels by the names that --kernel takes: those that Debian has, and
+/// those that are here.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "list")]
+struct List {
+    /// x86_64 or aarch64; by default the host's
+    #[argh(option, default = "Default::default()")]
+    arch: &'static Arch,
+    /// every version, not the newest of each name alone
+    #[argh(switch)]
+    all: bool,
     /// install what is missing
     #[argh(switch)]
     setup: bool,
@@ -88,19 +107,56 @@ struct Fetch {
 ///
 /// A symbol that cannot be had, a kernel that is not there, or what is
 /// missing.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     match &args.verb {
         Verb::Build(args) => build(args),
         Verb::Check(args) => check(args),
         Verb::Fetch(args) => {
-            let image = kernel::resolve(&args.kernel, args.arch, args.setup)?;
+            let image = kernel::newest(&args.kernel, args.arch, args.setup)?;
             super::say(format_args!("{}", image.display()))?;
-            Ok(exit::GOOD)
+            Ok(Exit::Good)
         }
+        Verb::List(args) => list(args),
     }
 }
 
-fn build(args: &Build) -> Result<u8> {
+/// Names in the order of age, the newest last, and of each the newest kernel.
+fn list(args: &List) -> Result<Exit> {
+    let kernels = debian::list(args.arch, args.setup)?;
+    let fetched = kernel::fetched(args.arch)?;
+    let mut rows: Vec<(String, &Kernel)> = Vec::new();
+    for kernel in &kernels {
+        let [series, suite] = kernel.short_names();
+        let names = match args.all {
+            true => vec![kernel.name()],
+            false => vec![series, suite],
+        };
+        for name in names {
+            rows.retain(|(other, _)| *other != name);
+            rows.push((name, kernel));
+        }
+    }
+    let here = |name: &str| match fetched.iter().any(|have| have == name) {
+        true => "here",
+        false => "",
+    };
+    super::say(format_args!("{:<34} {:<26} FROM", "KERNEL", "NEWEST"))?;
+    for (name, kernel) in rows {
+        let newest = kernel.name();
+        let line = format!(
+            "debian:{name:<27} {newest:<26} {:<18} {}",
+            kernel.suite(),
+            here(&newest)
+        );
+        super::say(format_args!("{}", line.trim_end()))?;
+    }
+    for name in kernel_build::names()? {
+        super::say(format_args!("{name}"))?;
+    }
+    Ok(Exit::Good)
+}
+
+fn build(args: &Build) -> Result<Exit> {
     let cpus = std::thread::available_parallelism();
     let begin = Instant::now();
     let built = kernel_build::build(&Order {
@@ -116,18 +172,18 @@ fn build(args: &Build) -> Result<u8> {
             let how = if built.cached { "cached" } else { "built" };
             eprintln!("{how} in {:.1} s", begin.elapsed().as_secs_f64());
             super::say(format_args!("{}", built.image.display()))?;
-            Ok(exit::GOOD)
+            Ok(Exit::Good)
         }
         // A bisection goes on with the next commit.
         Err(error) if error.is::<DoesNotBuild>() => {
             eprintln!("error: {error:#}");
-            Ok(exit::CANNOT_TELL)
+            Ok(Exit::CannotTell)
         }
         Err(error) => Err(error),
     }
 }
 
-fn check(args: &Check) -> Result<u8> {
+fn check(args: &Check) -> Result<Exit> {
     let helps = Helps::read()?;
     let (config, place) =
         kernel_check::config(&args.of, args.arch, args.setup)?;
@@ -166,8 +222,8 @@ fn check(args: &Check) -> Result<u8> {
         super::say(format_args!("  {need}: {}", works.join(", ")))?;
     }
     match of(Verdict::Skip).next() {
-        Some(_) => Ok(exit::CANNOT_TELL),
-        None => Ok(exit::GOOD),
+        Some(_) => Ok(Exit::CannotTell),
+        None => Ok(Exit::Good),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `list`: the work types.
 
 use crate::catalogue::need;
+use crate::exit::Exit;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use pidone::workload::{Family, Workload};
@@ -31,7 +32,7 @@ pub struct Args {
 ///
 /// Nothing needs that, or takes that path; standard output cannot be
 /// written to.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     let found: Vec<_> = ALL
         .iter()
         .copied()
@@ -61,7 +62,7 @@ pub fn run(args: &Args) -> Result<u8> {
         }
     }
     super::print(&text)?;
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }
 
 fn wanted(row: &Workload, args: &Args) -> bool {

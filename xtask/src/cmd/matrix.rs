@@ -4,15 +4,17 @@ pub(super) mod prepare;
 mod resume;
 
 use self::prepare::Job;
-use super::boot::ready::Setting;
-use super::{boot, exit, runs};
+use super::boot::forms;
+use crate::boot::ready::Setting;
+use crate::exit::Exit;
 use crate::format::Format;
+use crate::kernel_build::key;
 use crate::live::{Board, Screen};
 use crate::matrix::schedule::{Due, Schedule, Width};
-use crate::matrix::summary::{self, Ended, Summary};
-use crate::matrix::work::{Told, work};
+use crate::matrix::summary::{self, CellBoot, Summary};
+use crate::matrix::work::{Observer, work};
 use crate::matrix::{Cell, listed, only, parse};
-use crate::{store, usage};
+use crate::{cache, finished, interrupt, store, usage};
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::fs;
@@ -104,15 +106,15 @@ struct List {
 /// # Errors
 ///
 /// The file or the usage is wrong, or something that is needed is missing.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     match &args.verb {
         Verb::Run(args) => run_all(args),
         Verb::List(args) => {
             let cells = read(&args.file, &args.only)?;
-            prepare::args(&args.file, &cells)?;
+            prepare::check(&args.file, &cells)?;
             let lines = cells.iter().map(|cell| shown(cell, cell.boots));
             super::print(&lines.collect::<String>())?;
-            Ok(exit::GOOD)
+            Ok(Exit::Good)
         }
     }
 }
@@ -130,7 +132,7 @@ pub(super) fn read(file: &str, words: &[String]) -> Result<Vec<Cell>> {
 
 /// A cell, and a command for it.
 fn shown(cell: &Cell, boots: u64) -> String {
-    let words = cell.command(None);
+    let words = cell.request.command();
     let words: Vec<String> = words.iter().map(|w| usage::quoted(w)).collect();
     let command = words.join(" ");
     format!("{cell}: {}\n  cargo xtask {command}\n", times(boots))
@@ -141,22 +143,22 @@ fn times(boots: u64) -> String {
     format!("{boots} {}", if boots == 1 { "boot" } else { "boots" })
 }
 
-fn run_all(args: &Run) -> Result<u8> {
-    let (format, json) = boot::forms(args.format, args.json.as_deref())?;
+fn run_all(args: &Run) -> Result<Exit> {
+    let (format, json) = forms(args.format, args.json.as_deref())?;
     summary::fits(format)?;
     let (summary, worked) = worked(args)?;
     let Some(summary) = summary else {
-        return Ok(exit::GOOD);
+        return Ok(Exit::Good);
     };
+    super::print(&summary.render(format)?)?;
+    let name = &summary.matrix;
+    eprintln!("stored as {name}; `cargo xtask report {name}` makes a page");
     if let Some(file) = json {
         let json = summary.render(Format::Json)?;
         fs::write(file, json).with_context(|| file.to_owned())?;
     }
-    super::print(&summary.render(format)?)?;
-    let name = &summary.matrix;
-    eprintln!("stored as {name}; `cargo xtask report {name}` makes a page");
     worked?;
-    Ok(summary.code())
+    Ok(summary.exit())
 }
 
 /// Works a file off: what came of it, unless nothing is to be booted, and
@@ -173,7 +175,12 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
     let jobs = prepare::jobs(&args.file, &cells, args.setup)?;
     let given = PathBuf::from(&args.file);
     let file = fs::canonicalize(&given).unwrap_or(given);
-    let root = args.store.clone().unwrap_or_else(runs::default_dir);
+    let root = args.store.clone().unwrap_or_else(store::default_dir);
+    // Two that worked off one file would make every boot twice.
+    let _alone = match args.dry_run {
+        true => None,
+        false => Some(alone(&file)?),
+    };
     let (matrix, done) = match args.resume {
         true => resume::found(&file, &jobs, &root)?,
         false => (None, Vec::new()),
@@ -181,7 +188,7 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
     let mut due: Vec<Due> = Vec::new();
     for (at, job) in jobs.iter().enumerate() {
         let boots = (1..=job.cell.boots).filter(|boot| {
-            !done.iter().any(|d| (d.cell, d.boot) == (at, *boot))
+            !done.iter().any(|d| (d.cell, d.number) == (at, *boot))
         });
         due.extend(boots.map(|boot| Due {
             boot,
@@ -219,30 +226,25 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
         let boots = times(due.len() as u64);
         eprintln!("{matrix}: {boots} to make; after Ctrl-C, --resume goes on");
     }
-    let boot = |due: Due, screen: Screen| -> Result<Ended> {
+    let boot = |due: Due, screen: Screen| -> Result<CellBoot> {
         let job = &jobs[due.cell];
-        let args = job.args(due.boot);
         let setting = Setting {
             screen: screen.clone(),
-            cell: Some((
-                store::Cell {
-                    matrix: matrix.clone(),
-                    file: file.clone(),
-                    name: job.cell.to_string(),
-                    boot: due.boot,
-                },
-                job.command(due.boot),
-            )),
+            cell: Some(finished::Cell {
+                matrix: matrix.clone(),
+                file: file.clone(),
+                name: job.cell.to_string(),
+                boot: due.boot,
+            }),
         };
-        let done = job.ready.boot_in(&setting, &args, &root)?;
-        let report = &done.report;
+        let seed = job.cell.seed(due.boot);
+        let boot = job.ready.boot_and_store(seed, &setting, &root)?;
+        let report = &boot.report;
         screen.say(&format!("{}: {}", report.outcome, report.reason));
-        Ok(Ended {
+        Ok(CellBoot {
             cell: due.cell,
-            boot: due.boot,
-            dir: done.dir,
-            report: done.report,
-            code: done.code,
+            number: due.boot,
+            boot,
         })
     };
     let schedule = Schedule::new(width, due);
@@ -250,6 +252,13 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
     let worked = work(schedule, &mut show, boot, |_, ended| boots.push(ended));
     drop(show);
     Ok((Some(summary), worked))
+}
+
+/// Waits until nobody else works this file off.
+fn alone(file: &Path) -> Result<fs::File> {
+    let place = file.display().to_string();
+    let dir = cache::dir()?.join("matrix").join(key(&[&place]));
+    interrupt::lock(&dir, &format!("another matrix of {place}"))
 }
 
 /// How many boots at once, and what there is to say of it.
@@ -280,7 +289,7 @@ struct Show<'j> {
     begun: usize,
 }
 
-impl Told<Screen> for Show<'_> {
+impl Observer<Screen> for Show<'_> {
     fn begins(&mut self, due: Due) -> Screen {
         self.begun += 1;
         let cell = &self.jobs[due.cell].cell;

@@ -2,6 +2,7 @@
 
 use crate::arch::Arch;
 use crate::build;
+use crate::exit::Exit;
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use initramfs::add::Addition;
@@ -67,7 +68,7 @@ pub struct Args {
 ///
 /// The build fails, something cannot be added, or the image without additions
 /// is over its budget.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     if let Some(file) = &args.file {
         let packs = !args.add.is_empty() || !args.module.is_empty();
         if !args.list || packs || args.output.is_some() {
@@ -79,7 +80,7 @@ pub fn run(args: &Args) -> Result<u8> {
         let what = || file.display().to_string();
         let image = fs::read(file).with_context(what)?;
         print(&list::read(&image).with_context(what)?)?;
-        return Ok(super::exit::GOOD);
+        return Ok(Exit::Good);
     }
     let name = args.output.as_ref().and_then(|output| output.to_str());
     let compression = args
@@ -104,10 +105,10 @@ pub fn run(args: &Args) -> Result<u8> {
     });
     let image = build::image(&payload, added, compression)?;
     build::write(&path, &image)?;
-    let (size, most) = (image.len(), args.arch.image_limit);
+    let (size, most) = (image.len(), build::IMAGE_BUDGET);
     let held = bare && compression == Compression::Zstd;
     let budget = match held {
-        true => format!("; budget {}", build::IMAGE_BUDGET),
+        true => format!("; budget {most}"),
         false => String::new(),
     };
     super::say(format_args!("{} ({size} bytes{budget})", path.display()))?;
@@ -115,9 +116,9 @@ pub fn run(args: &Args) -> Result<u8> {
         print(&list::read(&image)?)?;
     }
     if held && size > most {
-        bail!("the image is over its limit of {most} bytes");
+        bail!("the image is over its budget of {most} bytes");
     }
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }
 
 fn print(parts: &[Part]) -> Result<()> {

@@ -1,7 +1,8 @@
 //! `report`: runs as a page of HTML.
 
-use super::runs;
 use crate::decode::decode_ports;
+use crate::exit::Exit;
+use crate::finished::{from_json, read_json};
 use crate::input::{Input, choose};
 use crate::model::Report;
 use crate::report::{MARK, Source, render};
@@ -51,11 +52,11 @@ pub struct Args {
 /// # Errors
 ///
 /// A run cannot be read, or the page cannot be written.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     if args.run.is_empty() {
         bail!("no run was named; `cargo xtask runs` lists them");
     }
-    let root = args.runs.clone().unwrap_or_else(runs::default_dir);
+    let root = args.runs.clone().unwrap_or_else(store::default_dir);
     let mut names: Vec<String> = Vec::new();
     for name in &args.run {
         for place in places(name, &root)? {
@@ -75,7 +76,11 @@ pub fn run(args: &Args) -> Result<u8> {
             let Report {
                 outcome, reason, ..
             } = &source.report;
-            eprintln!("{name}: nothing was measured: {outcome}: {reason}");
+            let why = format!("{outcome}: {reason}");
+            eprintln!(
+                "{name}: nothing was measured: {}",
+                crate::untrusted::shown(&why)
+            );
         }
         sources.push(source);
     }
@@ -87,7 +92,7 @@ pub fn run(args: &Args) -> Result<u8> {
             super::print(&format!("written to {}\n", path.display()))?;
         }
     }
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }
 
 /// The paths of what is named: a run, or all of a matrix or of a cell there.
@@ -146,40 +151,36 @@ pub fn source(name: &str) -> Result<Source> {
         return Ok(source);
     }
     let decoded = decode_ports(&input.ports());
-    let all = decoded.boots().len();
-    if all > 1 {
-        eprintln!("{name}: the last of {all} boots");
+    let boots = decoded.boots();
+    let (report, _) = outcome::of_all(boots, input.timed_out());
+    if let Some(last) = report.boots.last() {
+        eprintln!(
+            "{name}: the results of boot {} of {}",
+            last.number,
+            boots.len()
+        );
     }
-    let boot = choose(decoded.boots(), Some(all))?;
-    source.console.clone_from(&boot.text);
+    let shown = report.boots.last().map_or(boots.len(), |last| last.number);
+    source.console.clone_from(&choose(boots, shown)?.text);
     let stored = Path::new(name).join(store::REPORT);
     if input.meta.is_some() && stored.exists() {
         // As it was judged then, whatever has become of the records' form.
-        let what = || stored.display().to_string();
-        let bytes = fs::read(&stored).with_context(what)?;
-        let report = json(&bytes).with_context(what)?;
-        source.report = report
-            .with_context(|| format!("{} is no report", stored.display()))?;
+        let report: Report = read_json(&stored)?;
+        source.report = report.checked();
         return Ok(source);
     }
-    source.report = Report::new(boot);
-    outcome::judge(boot, input.timed_out(), &mut source.report);
+    source.report = report;
     Ok(source)
 }
 
 /// The report in a file of JSON; none if it is something else.
 fn json(bytes: &[u8]) -> Result<Option<Report>> {
-    let Ok(value) = serde_json::from_slice::<serde_json::Value>(bytes) else {
-        return Ok(None);
-    };
-    match value.get("schema").and_then(serde_json::Value::as_u64) {
-        Some(1) => serde_json::from_value(value)
-            .map(Some)
+    let object = serde_json::from_slice::<serde_json::Value>(bytes).ok();
+    match object.is_some_and(|value| value.get("schema").is_some()) {
+        true => from_json(bytes)
+            .map(|report: Report| Some(report.checked()))
             .context("no report as docs/json.md has it"),
-        Some(other) => {
-            bail!("a report of schema {other}; this release knows schema 1")
-        }
-        None => Ok(None),
+        false => Ok(None),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `runs`: what is stored.
 
-use crate::{build, store};
+use crate::exit::Exit;
+use crate::store;
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 use comfy_table::{Table, presets::NOTHING};
@@ -26,22 +27,19 @@ pub struct Args {
     json: bool,
 }
 
-/// Where runs are stored unless told otherwise.
-#[must_use]
-pub fn default_dir() -> PathBuf {
-    build::workspace().join("runs")
-}
-
 /// Runs the verb.
 ///
 /// # Errors
 ///
 /// The directory cannot be read.
-pub fn run(args: &Args) -> Result<u8> {
-    let root = args.runs.clone().unwrap_or_else(default_dir);
+pub fn run(args: &Args) -> Result<Exit> {
+    let root = args.runs.clone().unwrap_or_else(store::default_dir);
     let (runs, wrong) = store::list(&root)?;
     for why in wrong {
-        eprintln!("not a run: {why}");
+        eprintln!(
+            "not a run: {}",
+            crate::untrusted::shown(&format!("{why:#}"))
+        );
     }
     if args.json {
         let mut all = Vec::new();
@@ -56,10 +54,10 @@ pub fn run(args: &Args) -> Result<u8> {
     } else {
         super::print(&(table(&runs) + "\n"))?;
     }
-    Ok(super::exit::GOOD)
+    Ok(Exit::Good)
 }
 
-fn table(runs: &[store::Stored]) -> String {
+fn table(runs: &[store::StoredRun]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
     let cells = runs.iter().any(|run| run.meta.cell.is_some());
@@ -73,7 +71,7 @@ fn table(runs: &[store::Stored]) -> String {
             meta.started.clone(),
             kernel.unwrap_or(&meta.kernel.spec).clone(),
             meta.label.clone(),
-            meta.outcome.clone(),
+            meta.outcome.to_string(),
         ];
         let cell = meta.cell.as_ref().map(|cell| cell.name.clone());
         row.extend(cells.then(|| cell.unwrap_or_default()));

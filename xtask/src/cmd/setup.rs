@@ -1,7 +1,8 @@
 //! `setup`: everything the other verbs need.
 
 use crate::arch::{self, Arch};
-use crate::{ci, tools};
+use crate::exit::Exit;
+use crate::{checks, ci, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 
@@ -31,18 +32,19 @@ pub struct Args {
 /// # Errors
 ///
 /// A command that failed.
-pub fn run(args: &Args) -> Result<u8> {
+pub fn run(args: &Args) -> Result<Exit> {
     if let Some(arch) = args.arch {
         tools::require(&[arch.qemu, tools::DPKG_DEB], true)?;
         tools::require_target(arch.target, true)?;
-        return Ok(super::exit::GOOD);
+        return Ok(Exit::Good);
     }
-    tools::require(&tools::OF_TESTS, true)?;
+    tools::require(&checks::TOOLS, true)?;
     tools::require_browser(true)?;
     for arch in arch::ALL {
         tools::require_target(arch.target, true)?;
     }
     ci::tools::lava(true)?;
     ci::tools::boards(true)?;
-    Ok(super::exit::GOOD)
+    ci::tools::traces(true)?;
+    Ok(Exit::Good)
 }

@@ -7,15 +7,11 @@ use serde_json::Value;
 /// The first difference between two boots, console and records each; `None`
 /// if there is none.
 #[must_use]
-pub fn first_difference(a: &[Vec<u8>], b: &[Vec<u8>]) -> Option<String> {
+pub fn first_difference(a: [&[u8]; 2], b: [&[u8]; 2]) -> Option<String> {
     if a == b {
         return None;
     }
-    let boot = |ports: &[Vec<u8>]| {
-        let ports: Vec<&[u8]> = ports.iter().map(Vec::as_slice).collect();
-        decode_ports(&ports).newest()
-    };
-    let (a, b) = (boot(a), boot(b));
+    let [a, b] = [a, b].map(|ports| decode_ports(&ports).newest());
     records(&a, &b).or_else(|| lines(&a.text, &b.text))
 }
 
@@ -103,28 +99,32 @@ mod tests {
     use crate::testing::{Stream, worker};
     use pidone::record::Record;
 
-    fn ports(stream: &Stream, console: &str) -> Vec<Vec<u8>> {
-        vec![console.into(), stream.once().into()]
+    fn found(a: (&Stream, &str), b: (&Stream, &str)) -> Option<String> {
+        let [a, b] = [a, b].map(|(stream, text)| (text, stream.once()));
+        first_difference(
+            [a.0.as_bytes(), a.1.as_bytes()],
+            [b.0.as_bytes(), b.1.as_bytes()],
+        )
     }
 
     #[test]
     fn the_first_record_that_differs_is_named() {
         let stream = Stream::sample();
         let console = "[    0.000000] Linux version 6.12\nKTAP version 1\n";
-        let one = ports(&stream, console);
-        assert_eq!(first_difference(&one, &one), None);
+        let one = (&stream, console);
+        assert_eq!(found(one, one), None);
         let mut other = stream.clone();
         let mut changed = worker(0, 1);
         if let Record::Worker(worker) = &mut changed {
             worker.cpu_ns += 1;
         }
         other.records[7] = Stream::encode(&changed);
-        let found = first_difference(&one, &ports(&other, console));
+        let differ = found(one, (&other, console));
         let said = "record 7, Worker run=0 group=0 index=1: Worker.cpu_ns is \
                     480000000 and 480000001";
-        assert_eq!(found.as_deref(), Some(said));
+        assert_eq!(differ.as_deref(), Some(said));
         let late = console.replace("0.000000", "0.000001");
-        let found = first_difference(&one, &ports(&stream, &late)).unwrap();
-        assert!(found.starts_with("line 1 of the console"), "{found}");
+        let differ = found(one, (&stream, &late)).unwrap();
+        assert!(differ.starts_with("line 1 of the console"), "{differ}");
     }
 }

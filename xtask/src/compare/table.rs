@@ -1,7 +1,7 @@
 //! A comparison for people.
 
-use crate::compare::splits::Splits;
-use crate::compare::{Comparison, Row, Verdict};
+use crate::compare::{Comparison, Row};
+use crate::evidence::Verdict;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 
@@ -67,11 +67,13 @@ fn write_run(
         true => "over seeds",
         false => "over boots",
     };
-    table.set_header(["", "A", over, "B", over, "B - A", "95 %", "p", "", ""]);
+    table.set_header([
+        "", "A", over, "B", over, "B - A", "interval", "", "p", "", "",
+    ]);
     for row in rows {
         table.add_row(cells(row, comparison.deterministic));
     }
-    for column in table.column_iter_mut().skip(1).take(7) {
+    for column in table.column_iter_mut().skip(1).take(8) {
         column.set_cell_alignment(CellAlignment::Right);
     }
     writeln!(text, "{}", table.trim_fmt())
@@ -82,8 +84,12 @@ fn cells(row: &Row, deterministic: bool) -> Vec<String> {
         let spread = row.spread[at];
         spread.map_or(String::new(), |s| format!("{:.2} %", s * 100.0))
     };
-    let interval = row.interval.map(|[low, high]| {
-        format!("{:+.2} .. {:+.2} %", low * 100.0, high * 100.0)
+    let interval = row.interval.map(|of| {
+        format!("{:+.2} .. {:+.2} %", of.low * 100.0, of.high * 100.0)
+    });
+    let coverage = row.interval.map(|of| match of.coverage {
+        Some(share) => format!("{:.1} %", share * 100.0),
+        None => "seeds".to_owned(),
     });
     let what = match (deterministic, row.more) {
         (true, Some(1)) => "seed",
@@ -92,8 +98,8 @@ fn cells(row: &Row, deterministic: bool) -> Vec<String> {
         (false, _) => "runs",
     };
     let more = match (row.verdict, row.more) {
-        (Verdict::Undecided, Some(more)) => format!("{more} more {what}"),
-        (Verdict::Undecided, None) => format!("no number of {what}"),
+        (Verdict::Unknown, Some(more)) => format!("{more} more {what}"),
+        (Verdict::Unknown, None) => format!("no number of {what}"),
         _ => String::new(),
     };
     vec![
@@ -105,6 +111,7 @@ fn cells(row: &Row, deterministic: bool) -> Vec<String> {
         row.difference
             .map_or(String::new(), |d| format!("{:+.2} %", d * 100.0)),
         interval.unwrap_or_default(),
+        coverage.unwrap_or_default(),
         format!("{:.3}", row.p_corrected),
         row.verdict.to_string(),
         more,
@@ -128,25 +135,6 @@ pub fn value(value: f64, unit: &str) -> String {
         100.0..1000.0 => format!("{value:.1}{unit}"),
         _ => format!("{value:.0}{unit}"),
     }
-}
-
-/// What splitting boots of one kernel found.
-#[must_use]
-pub fn render_splits(splits: &Splits) -> String {
-    let share = |n: usize| n as f64 * 100.0 / splits.splits.max(1) as f64;
-    let [a, b] = splits.sizes;
-    let mut text = format!(
-        "{} splits of {} boots into {a} and {b}: a difference was found in \
-         {} ({:.1} %)\n",
-        splits.splits,
-        a + b,
-        splits.found,
-        share(splits.found)
-    );
-    for ((run, metric), n) in &splits.by_metric {
-        text += &format!("  {run} {metric}: {n} ({:.1} %)\n", share(*n));
-    }
-    text
 }
 
 #[cfg(test)]

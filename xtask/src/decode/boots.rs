@@ -5,14 +5,16 @@
 //! the first frame of another stream, or of any stream after a panic. A
 //! kernel that prints its first line twice (early console) is still one boot.
 
+use super::console;
 use core::ops::Range;
 use pidone::frame::StreamId;
 
 /// What a kernel prints first.
 const BANNER: &str = "Linux version ";
-/// After these a banner means that the machine started again.
-const ENDS: &[&str] = &["KTAP version "];
-/// After these it does nothing more, so that a frame is of another boot, too.
+/// After this, which is ours, a banner means that the machine started again.
+const END: &str = "KTAP version ";
+/// After these of the kernel it does nothing more, so that a frame is of
+/// another boot, too.
 const LAST: &[&str] = &["Kernel panic - not syncing", "reboot: "];
 
 /// One boot's place in a log.
@@ -40,17 +42,15 @@ pub fn divide(text: &[u8], frames: &[(usize, StreamId)]) -> Vec<Span> {
         .iter()
         .map(|&(at, stream)| (at, Event::Frame(stream)))
         .collect();
-    let mut at = 0;
-    for line in text.split_inclusive(|&b| b == b'\n') {
-        let shown = String::from_utf8_lossy(line);
-        if shown.contains(BANNER) {
-            events.push((at, Event::Banner));
-        } else if LAST.iter().any(|last| shown.contains(last)) {
-            events.push((at, Event::Last));
-        } else if ENDS.iter().any(|end| shown.contains(end)) {
-            events.push((at, Event::End));
+    for line in console::lines(text) {
+        let begins = |form: &&str| line.text.starts_with(*form);
+        if line.kernel && begins(&BANNER) {
+            events.push((line.at, Event::Banner));
+        } else if line.kernel && LAST.iter().any(begins) {
+            events.push((line.at, Event::Last));
+        } else if begins(&END) {
+            events.push((line.at, Event::End));
         }
-        at += line.len();
     }
     events.sort_unstable();
 

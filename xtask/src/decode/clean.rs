@@ -34,6 +34,18 @@ impl Cut {
         }
     }
 
+    /// Where the byte at `source` of the source is here, or else the first
+    /// byte behind it.
+    #[must_use]
+    pub fn place(&self, source: usize) -> usize {
+        let after = self.pieces.partition_point(|&(_, at)| at <= source);
+        let Some(&(here, at)) = self.pieces[..after].last() else {
+            return 0;
+        };
+        let next = self.pieces.get(after).map(|&(here, _)| here);
+        (here + (source - at)).min(next.unwrap_or(self.bytes.len()))
+    }
+
     /// Everything of `source` but `holes`, which are in rising order and do
     /// not overlap.
     #[must_use]
@@ -148,6 +160,7 @@ mod tests {
                 let origin = cut.origin(at);
                 prop_assert_eq!(raw[origin], byte);
                 prop_assert!(before < Some(origin));
+                prop_assert_eq!(cut.place(origin), at);
                 before = Some(origin);
                 prop_assert!(!super::noise(byte));
             }

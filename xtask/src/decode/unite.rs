@@ -3,6 +3,7 @@
 //! A frame may come any number of times; two versions of one frame, each
 //! with a valid CRC, contradict each other, and then neither is believed.
 
+use super::older;
 use pidone::frame::{CRC, Frame, StreamId};
 use pidone::record::{MAX_RECORD, Record, SCHEMA};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,8 +38,10 @@ pub type Lost = [u32; 2];
 /// One stream, taken apart.
 #[derive(Debug, Clone, Default)]
 pub struct Records {
-    /// The bytes of all records that decode, by record number.
+    /// The bytes of all records that decode, by record number, as sent.
     pub bytes: BTreeMap<u32, Vec<u8>>,
+    /// Those of an older schema as this one has them.
+    pub upgraded: BTreeMap<u32, Vec<u8>>,
     /// Records that must have been sent and are not in `bytes`.
     pub lost: Vec<Lost>,
     /// Contradictions, one line each.
@@ -73,6 +76,17 @@ impl Frames {
         pieces.whole()
     }
 
+    /// Whether a frame of this stream, record and part has come.
+    #[must_use]
+    pub fn has(&self, [stream, record, part]: [u32; 3]) -> bool {
+        let pieces = self.0.get(&StreamId::new(stream));
+        let pieces = pieces.and_then(|records| records.get(&record));
+        let part = u16::try_from(part).ok();
+        part.is_some_and(|part| {
+            pieces.is_some_and(|pieces| pieces.bytes.contains_key(&part))
+        })
+    }
+
     /// The streams, in no order that matters.
     pub fn streams(&self) -> impl Iterator<Item = StreamId> {
         self.0.keys().copied()
@@ -100,6 +114,8 @@ impl Frames {
         let Some(records) = self.0.get(&stream) else {
             return all;
         };
+        let schema = schema(records);
+        let old = schema == Some(older::OLDER);
         for (&number, pieces) in records {
             for part in &pieces.conflicts {
                 all.errors.push(format!(
@@ -110,8 +126,15 @@ impl Frames {
             let Some(bytes) = pieces.whole() else {
                 continue;
             };
-            match Record::decode(&bytes) {
-                Ok(_) => {
+            let mut read = Record::decode(&bytes).map(drop);
+            if (old || read.is_err())
+                && let Some(upgraded) = older::upgraded(&bytes)
+            {
+                all.upgraded.insert(number, upgraded);
+                read = Ok(());
+            }
+            match read {
+                Ok(()) => {
                     all.bytes.insert(number, bytes);
                 }
                 Err(why) => all.errors.push(format!(
@@ -120,11 +143,13 @@ impl Frames {
                 )),
             }
         }
-        if let Some(schema) = foreign_schema(records) {
+        if let Some(schema) = schema.filter(|&n| n != SCHEMA && !old) {
             all.bytes.clear();
             let why = format!(
                 "stream {stream} has wire schema {schema}, this decoder \
-                 reads schema {SCHEMA}: use the decoder of that release"
+                 reads schemas {} and {SCHEMA}: use the decoder of that \
+                 release",
+                older::OLDER
             );
             all.errors = vec![why.clone()];
             all.foreign = Some(why);
@@ -211,13 +236,12 @@ impl Records {
     }
 }
 
-/// The schema number in `Hello`, if it is not ours. `Hello` is variant 0 and
-/// the schema its first field in every schema, both as LEB128 numbers.
-fn foreign_schema(records: &BTreeMap<u32, Pieces>) -> Option<u32> {
+/// The schema number in `Hello`. `Hello` is variant 0 and the schema its
+/// first field in every schema, both as LEB128 numbers.
+fn schema(records: &BTreeMap<u32, Pieces>) -> Option<u32> {
     let bytes = records.get(&0)?.whole()?;
-    let schema = match postcard::take_from_bytes::<(u32, u32)>(&bytes) {
-        Ok(((0, schema), _)) => schema,
-        _ => return None,
-    };
-    (schema != SCHEMA).then_some(schema)
+    match postcard::take_from_bytes::<(u32, u32)>(&bytes) {
+        Ok(((0, schema), _)) => Some(schema),
+        _ => None,
+    }
 }

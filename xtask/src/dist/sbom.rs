@@ -2,6 +2,7 @@
 //! licences under which they may be passed on.
 
 use anyhow::{Context, Result, bail};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -92,22 +93,30 @@ fn cargo(workspace: &Path, args: &[&str]) -> Result<String> {
     Ok(String::from_utf8(out.stdout)?)
 }
 
+/// What is read of `Cargo.lock`.
+#[derive(Deserialize)]
+struct Lock {
+    package: Vec<Locked>,
+}
+
+/// A package there; those of the workspace have no checksum.
+#[derive(Deserialize)]
+struct Locked {
+    name: String,
+    version: String,
+    checksum: Option<String>,
+}
+
 /// Checksums of `Cargo.lock` by name and version.
 fn checksums(workspace: &Path) -> Result<BTreeMap<(String, String), String>> {
     let path = workspace.join("Cargo.lock");
-    let text = fs::read_to_string(&path)
-        .with_context(|| path.display().to_string())?;
-    let packages = text.split("[[package]]").filter_map(|package| {
-        let field = |name: &str| {
-            let mut lines = package.lines();
-            let rest = lines.find_map(|line| {
-                line.strip_prefix(name)?.strip_prefix(" = \"")
-            })?;
-            Some(rest.trim_end_matches('"').to_owned())
-        };
-        Some(((field("name")?, field("version")?), field("checksum")?))
-    });
-    Ok(packages.collect())
+    let what = || path.display().to_string();
+    let text = fs::read_to_string(&path).with_context(what)?;
+    let lock: Lock = toml::from_str(&text).with_context(what)?;
+    let packages = lock.package.into_iter();
+    Ok(packages
+        .filter_map(|p| Some(((p.name, p.version), p.checksum?)))
+        .collect())
 }
 
 /// A bill of materials in the form of CycloneDX, without anything that

@@ -1,14 +1,18 @@
 //! A line per figure, for spreadsheets and data frames.
 //!
 //! What a kernel does not tell has no line. Text, histogram buckets and lists
-//! are left to the JSON.
+//! are left to the JSON, but for what the kernel warned of before init and for
+//! what went wrong that no run tells: lines of no run, with the value 1.
 
-use crate::model::{Group, Hist, Report, Run};
+use crate::model::{Group, Hist, Outcome, Report, Run};
 use anyhow::Result;
+use csv::{Terminator, Writer, WriterBuilder};
 use serde::Serialize;
 use serde_json::Value;
 
-const HEADER: &str = "run,name,verdict,group,work,worker,figure,value\r\n";
+const HEADER: [&str; 8] = [
+    "run", "name", "verdict", "group", "work", "worker", "figure", "value",
+];
 
 /// The report as CSV (RFC 4180).
 ///
@@ -16,7 +20,9 @@ const HEADER: &str = "run,name,verdict,group,work,worker,figure,value\r\n";
 ///
 /// Those of the serialiser.
 pub fn render(report: &Report) -> Result<String> {
-    Ok(HEADER.to_owned() + &lines(report, String::new())?)
+    let mut csv = Csv::new(&[])?;
+    csv.report(report)?;
+    csv.text()
 }
 
 /// Boots of cells in a matrix: the cell and the number of the boot come before
@@ -26,46 +32,74 @@ pub fn render(report: &Report) -> Result<String> {
 ///
 /// Those of the serialiser.
 pub fn render_all(reports: &[(&str, u64, &Report)]) -> Result<String> {
-    let mut all = format!("cell,boot,{HEADER}");
+    let mut csv = Csv::new(&["cell", "boot"])?;
     for (cell, boot, report) in reports {
-        all += &lines(report, format!("{},{boot},", quoted(cell)))?;
+        csv.before = vec![(*cell).to_owned(), boot.to_string()];
+        csv.report(report)?;
     }
-    Ok(all)
-}
-
-fn lines(report: &Report, before: String) -> Result<String> {
-    let mut csv = Csv {
-        before,
-        text: String::new(),
-    };
-    for (run, number) in report.runs.iter().zip(1..) {
-        let number: usize = number;
-        let place = [&number.to_string(), &run.name, &run.verdict];
-        csv.run(&place.map(String::as_str), run)?;
-    }
-    Ok(csv.text)
+    csv.text()
 }
 
 struct Csv {
     /// What each line begins with.
-    before: String,
-    text: String,
+    before: Vec<String>,
+    lines: Writer<Vec<u8>>,
 }
 
 impl Csv {
+    fn new(before: &[&str]) -> Result<Self> {
+        let mut writer = WriterBuilder::new();
+        let mut lines = writer.terminator(Terminator::CRLF).from_writer(vec![]);
+        lines.write_record(before.iter().chain(&HEADER))?;
+        let before = Vec::new();
+        Ok(Self { before, lines })
+    }
+
+    fn text(self) -> Result<String> {
+        Ok(String::from_utf8(self.lines.into_inner()?)?)
+    }
+
+    fn report(&mut self, report: &Report) -> Result<()> {
+        for warning in &report.boot_warnings {
+            let figure = ["before init: ".to_owned(), warning.clone()];
+            self.boot("boot", report.outcome, figure)?;
+        }
+        for (name, outcome, trouble) in super::trouble(report) {
+            self.boot(&name, outcome, [trouble, String::new()])?;
+        }
+        for (run, number) in report.runs.iter().zip(1_usize..) {
+            let number = number.to_string();
+            let place = [number.as_str(), &run.name, run.verdict.name()];
+            self.run(&place, run)?;
+        }
+        Ok(())
+    }
+
+    /// What is said of the boot, not of a run.
+    fn boot(
+        &mut self,
+        name: &str,
+        outcome: Outcome,
+        figure: [String; 2],
+    ) -> Result<()> {
+        self.line(&["", name, outcome.name()], [""; 3], figure, &1.into())
+    }
+
     fn run(&mut self, place: &[&str; 3], run: &Run) -> Result<()> {
         let of_run = |name: &str| [name.to_owned(), String::new()];
         let none = ["", "", ""];
-        self.line(place, none, of_run("wall_ns"), &run.wall_ns.into());
+        if run.wall_ns > 0 {
+            self.line(place, none, of_run("wall_ns"), &run.wall_ns.into())?;
+        }
         for (name, value) in &run.kernel.counters {
             let figure = of_run(&format!("kernel.{name}"));
-            self.line(place, none, figure, &(*value).into());
+            self.line(place, none, figure, &(*value).into())?;
         }
         for e in &run.expect {
             let held = of_run(&format!("held.{}", e.text));
-            self.line(place, none, held, &e.held.into());
+            self.line(place, none, held, &e.held.into())?;
             let value = e.value.map_or(Value::Null, Value::from);
-            self.line(place, none, of_run(&e.text), &value);
+            self.line(place, none, of_run(&e.text), &value)?;
         }
         for group in &run.groups {
             self.group(place, run, group)?;
@@ -84,7 +118,7 @@ impl Csv {
         self.fields(place, who, "", group)?;
         for (name, value) in &group.metrics {
             let figure = [name.clone(), String::new()];
-            self.line(place, who, figure, &(*value).into());
+            self.line(place, who, figure, &(*value).into())?;
         }
         for (name, hist) in &group.hist {
             self.hist(place, who, name, hist)?;
@@ -94,7 +128,7 @@ impl Csv {
                 for (name, value) in &part.values {
                     let figure = format!("until {} ms.{name}", part.end_ms);
                     let figure = [figure, String::new()];
-                    self.line(place, who, figure, &(*value).into());
+                    self.line(place, who, figure, &(*value).into())?;
                 }
             }
         }
@@ -102,6 +136,9 @@ impl Csv {
             let number = worker.index.to_string();
             let who = [&index, group.work.as_str(), &number];
             self.fields(place, who, "", worker)?;
+            for (name, hist) in &worker.hist {
+                self.hist(place, who, name, hist)?;
+            }
         }
         Ok(())
     }
@@ -120,7 +157,7 @@ impl Csv {
                 _ => field.trim_end_matches("_ns"),
             };
             let figure = [format!("{name}."), field.to_owned()];
-            self.line(place, who, figure, &value);
+            self.line(place, who, figure, &value)?;
         }
         Ok(())
     }
@@ -137,7 +174,7 @@ impl Csv {
         for (field, value) in fields(of)? {
             if !identity.contains(&field.as_str()) {
                 let figure = [prefix.to_owned(), field];
-                self.line(place, who, figure, &value);
+                self.line(place, who, figure, &value)?;
             }
         }
         Ok(())
@@ -149,19 +186,18 @@ impl Csv {
         who: [&str; 3],
         figure: [String; 2],
         value: &Value,
-    ) {
+    ) -> Result<()> {
         let value = match value {
             Value::Number(number) => number.to_string(),
             Value::Bool(truth) => u8::from(*truth).to_string(),
-            _ => return,
+            _ => return Ok(()),
         };
         let figure = figure.concat();
-        let cells = place.iter().chain(&who).copied();
-        let cells = cells.chain([figure.as_str(), &value]);
-        let cells: Vec<String> = cells.map(quoted).collect();
-        self.text += &self.before;
-        self.text += &cells.join(",");
-        self.text += "\r\n";
+        let cells = self.before.iter().map(String::as_str);
+        let cells = cells.chain(place.iter().chain(&who).copied());
+        self.lines
+            .write_record(cells.chain([figure.as_str(), &value]))?;
+        Ok(())
     }
 }
 
@@ -172,16 +208,9 @@ fn fields(of: &impl Serialize) -> Result<Vec<(String, Value)>> {
     }
 }
 
-fn quoted(cell: &str) -> String {
-    match cell.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{quoted, render};
+    use super::{render, render_all};
     use crate::decode::decode;
     use crate::model::Report;
     use crate::testing::Stream;
@@ -212,7 +241,12 @@ mod tests {
 
     #[test]
     fn cells_are_quoted_where_they_must_be() {
-        assert_eq!(quoted("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(quoted("plain"), "plain");
+        let log = Stream::sample().once();
+        let mut report = Report::new(&decode(log.as_bytes()).newest());
+        report.runs[0].name = "a,\"b\"".to_owned();
+        let csv = render_all(&[("new/one", 2, &report)]).unwrap();
+        let line = "new/one,2,1,\"a,\"\"b\"\"\",ok,,,,wall_ns,1000000000\r\n";
+        assert!(csv.contains(line), "{csv}");
+        assert!(csv.starts_with("cell,boot,run,name,"), "{csv}");
     }
 }

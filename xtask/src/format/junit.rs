@@ -4,6 +4,7 @@ use crate::model::{Report, Run};
 use anyhow::Result;
 use core::fmt::Write;
 use core::time::Duration;
+use pidone::record::Verdict;
 use quick_junit::{
     NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite,
 };
@@ -29,7 +30,19 @@ pub fn render_all(reports: &[(String, &Report)]) -> Result<String> {
     for (name, report) in reports {
         all.add_test_suite(suite(name, report));
     }
-    Ok(all.to_string()? + "\n")
+    Ok(of_xml(&all.to_string()?) + "\n")
+}
+
+/// The text without characters that no XML document may have, whatever came
+/// of a console or a program of the user's.
+fn of_xml(text: &str) -> String {
+    let known = |c: char| match c {
+        '\t' | '\n' | '\r' => true,
+        '\u{fffe}' | '\u{ffff}' => false,
+        c => !c.is_control(),
+    };
+    let shown = |c| if known(c) { c } else { '\u{fffd}' };
+    text.chars().map(shown).collect()
 }
 
 fn suite(name: &str, report: &Report) -> TestSuite {
@@ -45,9 +58,12 @@ fn suite(name: &str, report: &Report) -> TestSuite {
         }
         suite.add_property(Property::new("plan", h.plan.join(" ")));
     }
-    suite.add_property(Property::new("outcome", report.outcome.as_str()));
+    suite.add_property(Property::new("outcome", report.outcome.name()));
     if let Some(digest) = &report.digest {
         suite.add_property(Property::new("digest", digest.as_str()));
+    }
+    for warning in &report.boot_warnings {
+        suite.add_property(Property::new("boot_warning", warning.as_str()));
     }
     let mut seen: BTreeMap<&str, u32> = BTreeMap::new();
     for run in &report.runs {
@@ -60,12 +76,10 @@ fn suite(name: &str, report: &Report) -> TestSuite {
         };
         suite.add_test_case(case(run, name));
     }
-    if let Some(trouble) = super::trouble(report) {
+    for (name, outcome, trouble) in super::trouble(report) {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-        status
-            .set_type(report.outcome.as_str())
-            .set_message(trouble);
-        let mut case = TestCase::new("boot", status);
+        status.set_type(outcome.name()).set_message(trouble);
+        let mut case = TestCase::new(name, status);
         case.set_classname("pidone");
         suite.add_test_case(case);
     }
@@ -74,14 +88,14 @@ fn suite(name: &str, report: &Report) -> TestSuite {
 
 fn case(run: &Run, name: String) -> TestCase {
     let why = run.reasons.join("; ");
-    let status = match run.verdict.as_str() {
-        "ok" | "degraded" => TestCaseStatus::success(),
-        "skip" => {
+    let status = match run.verdict {
+        Verdict::Ok | Verdict::Degraded => TestCaseStatus::success(),
+        Verdict::Skip => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(why);
             status
         }
-        _ => {
+        Verdict::Fail => {
             let kind = NonSuccessKind::Failure;
             let mut status = TestCaseStatus::non_success(kind);
             status.set_type("fail").set_message(why);
@@ -108,7 +122,7 @@ fn said(run: &Run) -> String {
 mod tests {
     use super::render;
     use crate::decode::decode;
-    use crate::model::Report;
+    use crate::model::{Outcome, Report};
     use crate::outcome::judge;
     use crate::testing::Stream;
 
@@ -133,9 +147,21 @@ mod tests {
     }
 
     #[test]
+    fn characters_that_xml_does_not_know_are_replaced() {
+        let report = Report {
+            reason: "a\u{fffe}b\u{ffff}c\u{1b}[31md\u{9b}e".into(),
+            ..Report::default()
+        };
+        let xml = render(&report).unwrap();
+        let bad = ['\u{fffe}', '\u{ffff}', '\u{1b}', '\u{9b}'];
+        assert!(!xml.contains(bad), "{xml}");
+        assert!(xml.contains("a\u{fffd}b\u{fffd}c"), "{xml}");
+    }
+
+    #[test]
     fn a_boot_that_never_spoke_is_an_error() {
         let report = Report {
-            outcome: "no_boot".into(),
+            outcome: Outcome::NoBoot,
             reason: "<nothing>".into(),
             ..Report::default()
         };

@@ -3,8 +3,9 @@
 //! Ids follow from the contents, so that the same report is the same tests.
 //! Who has checkouts and builds of one's own there puts their ids in.
 
-use crate::model::{Group, Hist, Report, Run, hex};
+use crate::model::{Group, Hist, Outcome, Report, Run, hex};
 use anyhow::Result;
+use pidone::record::Verdict;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -31,18 +32,21 @@ pub fn render(report: &Report) -> Result<String> {
     let mut tests = Tests {
         boot: format!("{ORIGIN}:{id}"),
         build: format!("{ORIGIN}:{kernel}"),
-        environment: json!({ "misc": { "hello": hello } }),
+        environment: json!({ "misc": {
+            "hello": hello, "boot_warnings": report.boot_warnings,
+        } }),
         all: Vec::new(),
     };
     for run in &report.runs {
         tests.run(run);
     }
-    if let Some(trouble) = super::trouble(report) {
-        let status = match report.outcome.as_str() {
-            "panic" | "hang" => "FAIL",
+    for (name, outcome, trouble) in super::trouble(report) {
+        let status = match outcome {
+            Outcome::Panic | Outcome::Hang => "FAIL",
             _ => "ERROR",
         };
-        tests.add("boot", &json!({ "status": status, "comment": trouble }));
+        let fields = json!({ "status": status, "comment": trouble });
+        tests.add(&word(&name), &fields);
     }
     let report = json!({
         "version": { "major": 5, "minor": 3 },
@@ -87,11 +91,11 @@ impl Tests {
     }
 
     fn run(&mut self, run: &Run) {
-        let status = match run.verdict.as_str() {
-            "ok" | "degraded" => "PASS",
-            "skip" => "SKIP",
-            _ if run.verdict_lost => "ERROR",
-            _ => "FAIL",
+        let status = match run.verdict {
+            Verdict::Ok | Verdict::Degraded => "PASS",
+            Verdict::Skip => "SKIP",
+            Verdict::Fail if run.verdict_lost => "ERROR",
+            Verdict::Fail => "FAIL",
         };
         let path = word(&run.name);
         let fields = json!({
@@ -162,7 +166,7 @@ fn word(name: &str) -> String {
 mod tests {
     use super::render;
     use crate::decode::decode;
-    use crate::model::Report;
+    use crate::model::{Outcome, Report};
     use crate::outcome::judge;
     use crate::testing::Stream;
     use serde_json::Value;
@@ -191,7 +195,7 @@ mod tests {
     #[test]
     fn a_boot_that_never_spoke_is_an_error() {
         let report = Report {
-            outcome: "no_boot".into(),
+            outcome: Outcome::NoBoot,
             ..Report::default()
         };
         let json: Value =

@@ -1,8 +1,10 @@
 //! KTAP again, of what was decoded, as a console without damage would have it.
 
+use super::rate;
 use crate::model::{Report, Run};
 use core::fmt::Write;
 use pidone::kit::text::Human;
+use pidone::record::Verdict;
 
 /// The report as KTAP. A boot that went wrong in a way that no run tells has
 /// one more test, named `boot`, so that no reader takes it for a good one.
@@ -16,19 +18,23 @@ pub fn render(report: &Report) -> String {
 
 fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
     let trouble = super::trouble(report);
-    let tests = report.runs.len() + usize::from(trouble.is_some());
+    let tests = report.runs.len() + trouble.len();
     writeln!(text, "KTAP version 1\n1..{tests}")?;
     if let Some(h) = &report.hello {
         diagnostic(text, &format!("Linux {} {}", h.kernel, h.machine))?;
+    }
+    for warning in &report.boot_warnings {
+        diagnostic(text, &format!("before init: {warning}"))?;
     }
     let mut number = 0;
     for run in &report.runs {
         number += 1;
         write_run(run, number, text)?;
     }
-    if let Some(trouble) = trouble {
+    for (name, _, trouble) in trouble {
+        number += 1;
         diagnostic(text, &trouble)?;
-        writeln!(text, "not ok {} boot", number + 1)?;
+        writeln!(text, "not ok {number} {name}")?;
     }
     if report.lost_records > 0 {
         let lost = format!("records lost: {}", report.lost_records);
@@ -39,10 +45,10 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
 
 fn write_run(run: &Run, number: usize, text: &mut String) -> core::fmt::Result {
     for group in &run.groups {
-        let rate = u128::from(group.iterations) * 1_000_000_000
-            / u128::from(run.wall_ns.max(1));
+        let rate = rate(group.iterations, run.wall_ns);
+        let rate = rate.map_or(String::new(), |rate| format!(", {rate}/s"));
         let line = format!(
-            "{}: {} workers, {} iterations, {rate}/s",
+            "{}: {} workers, {} iterations{rate}",
             group.work, group.worker_count, group.iterations
         );
         diagnostic(text, &line)?;
@@ -66,14 +72,16 @@ fn write_run(run: &Run, number: usize, text: &mut String) -> core::fmt::Result {
         diagnostic(text, &format!("expect {}: {held}", e.text))?;
     }
     for reason in &run.reasons {
-        diagnostic(text, &format!("{}: {reason}", run.verdict))?;
+        diagnostic(text, &format!("{}: {reason}", run.verdict.name()))?;
     }
     let name = description(&run.name);
     let why = run.reasons.first().map_or("", String::as_str);
-    match run.verdict.as_str() {
-        "skip" => writeln!(text, "ok {number} {name} # SKIP {}", one_line(why)),
-        "ok" | "degraded" => writeln!(text, "ok {number} {name}"),
-        _ => writeln!(text, "not ok {number} {name}"),
+    match run.verdict {
+        Verdict::Skip => {
+            writeln!(text, "ok {number} {name} # SKIP {}", one_line(why))
+        }
+        Verdict::Ok | Verdict::Degraded => writeln!(text, "ok {number} {name}"),
+        Verdict::Fail => writeln!(text, "not ok {number} {name}"),
     }
 }
 
@@ -96,12 +104,13 @@ fn description(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::render;
-    use crate::model::{Report, Run};
+    use crate::model::{Outcome, Report, Run};
+    use pidone::record::Verdict;
 
-    fn run(name: &str, verdict: &str, reason: &str) -> Run {
+    fn run(name: &str, verdict: Verdict, reason: &str) -> Run {
         Run {
             name: name.into(),
-            verdict: verdict.into(),
+            verdict,
             reasons: vec![reason.into()],
             ..Run::default()
         }
@@ -111,11 +120,11 @@ mod tests {
     fn results_are_numbered_and_planned() {
         let report = Report {
             runs: vec![
-                run("PipeIo", "degraded", "NOT_CONTENDED"),
-                run("A+#B", "skip", "needs\n2 nodes"),
-                run("SpinWait", "fail", "killed"),
+                run("PipeIo", Verdict::Degraded, "NOT_CONTENDED"),
+                run("A+#B", Verdict::Skip, "needs\n2 nodes"),
+                run("SpinWait", Verdict::Fail, "killed"),
             ],
-            outcome: "fail".into(),
+            outcome: Outcome::Fail,
             ..Report::default()
         };
         assert_eq!(
@@ -130,7 +139,7 @@ mod tests {
     #[test]
     fn no_diagnostic_ends_the_log_for_kunit() {
         let report = Report {
-            outcome: "no_boot".into(),
+            outcome: Outcome::NoBoot,
             reason: "Kernel panic - not syncing: VFS: no root".into(),
             ..Report::default()
         };
@@ -141,7 +150,7 @@ mod tests {
     #[test]
     fn a_boot_that_never_spoke_is_not_ok() {
         let report = Report {
-            outcome: "no_boot".into(),
+            outcome: Outcome::NoBoot,
             reason: "there was no output at all".into(),
             ..Report::default()
         };

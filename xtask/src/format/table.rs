@@ -1,6 +1,6 @@
 //! Results for people.
 
-use crate::model::{Hist, Report, Run, Scheduler, Scx};
+use crate::model::{Group, Hist, Report, Run, Scheduler, Scx, Worker};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 use pidone::kit::text::Human;
@@ -31,6 +31,9 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
             writeln!(text, "note: {note}")?;
         }
     }
+    for warning in &report.boot_warnings {
+        writeln!(text, "before init: {warning}")?;
+    }
     if let Some(scx) = &report.scx {
         write_scheduler("scx", &scx.loaded, text)?;
     }
@@ -43,6 +46,10 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
         write_scheduler("scx at the end", after, text)?;
     }
     writeln!(text, "\n{}: {}", report.outcome, report.reason)?;
+    for boot in &report.boots {
+        let (outcome, reason) = (boot.outcome, &boot.reason);
+        writeln!(text, "  boot {}: {outcome}: {reason}", boot.number)?;
+    }
     match report.lost_records {
         0 => {}
         1 => writeln!(text, "1 record is lost")?,
@@ -80,8 +87,11 @@ fn write_scheduler(
 
 /// A run: heading, figures, conditions, kernel messages.
 pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
-    let wall = Human(run.wall_ns);
-    writeln!(text, "{} {} in {wall}", run.name, run.verdict)?;
+    write!(text, "{} {}", run.name, run.verdict.name())?;
+    match run.wall_ns {
+        0 => writeln!(text)?,
+        wall => writeln!(text, " in {}", Human(wall))?,
+    }
     for reason in &run.reasons {
         writeln!(text, "  {reason}")?;
     }
@@ -91,9 +101,8 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
         "", "count", "rate/s", "p50", "p90", "p99", "p99.9", "max", "",
     ]);
     for group in &run.groups {
-        let rate = |n: u64| {
-            u128::from(n) * 1_000_000_000 / u128::from(run.wall_ns.max(1))
-        };
+        let rate = super::rate(group.iterations, run.wall_ns);
+        let rate = rate.map_or_else(|| "-".to_owned(), |rate| rate.to_string());
         let told = |count: String| match group.counted {
             true => count,
             false => "-".to_owned(),
@@ -101,11 +110,14 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
         table.add_row([
             format!("{} x{}", group.work, group.worker_count),
             told(group.iterations.to_string()),
-            told(rate(group.iterations).to_string()),
+            told(rate),
         ]);
         for (name, hist) in &group.hist {
             if hist.count > 0 {
                 table.add_row(hist_row(name, hist));
+                if hist.rule.is_some() {
+                    table.add_rows(worker_rows(name, hist, group));
+                }
             }
         }
     }
@@ -155,6 +167,13 @@ fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
             writeln!(text, "  scx: {line}")?;
         }
     }
+    if let Some(trace) = &run.trace {
+        write!(text, "  trace: {} lines, {}", trace.lines, trace.file)?;
+        match trace.missing() {
+            missing if missing.is_empty() => writeln!(text)?,
+            missing => writeln!(text, "; {missing}")?,
+        }
+    }
     for message in &run.kernel.messages {
         writeln!(text, "  kernel: {message}")?;
     }
@@ -162,6 +181,40 @@ fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
         0 => Ok(()),
         more => writeln!(text, "  kernel: {more} more lines"),
     }
+}
+
+/// The worker with the slowest wake, and the one with the fewest if they are
+/// less than half of what a worker has on average: who starves.
+fn worker_rows(name: &str, all: &Hist, group: &Group) -> Vec<Vec<String>> {
+    let each = || {
+        let workers = group.workers.iter();
+        workers.filter_map(|worker| Some((worker, worker.hist.get(name)?)))
+    };
+    let row = |what: &str, (worker, hist): (&Worker, &Hist)| {
+        let role = match worker.role.as_str() {
+            "" => String::new(),
+            role => format!(" ({role})"),
+        };
+        let hist = Hist {
+            rule: None,
+            ..hist.clone()
+        };
+        let who = format!("  {what} worker {}{role}", worker.index);
+        hist_row(&who, &hist)
+    };
+    let slowest = each().max_by_key(|(worker, hist)| {
+        (hist.max_ns, core::cmp::Reverse(worker.index))
+    });
+    let fewest = each().min_by_key(|(_, hist)| hist.count);
+    // Those that take no samples have no histogram either, and a console
+    // carries only two.
+    let takers = u64::try_from(each().count().max(2)).unwrap_or(u64::MAX);
+    let starves =
+        |hist: &Hist| hist.count.saturating_mul(2 * takers) < all.count;
+    let slowest = slowest.map(|found| row("slowest:", found));
+    let fewest = fewest.filter(|found| starves(found.1));
+    let fewest = fewest.map(|found| row("fewest:", found));
+    slowest.into_iter().chain(fewest).collect()
 }
 
 fn hist_row(name: &str, hist: &Hist) -> Vec<String> {
@@ -213,8 +266,8 @@ pub fn sparkline(hist: &Hist) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{hist_row, sparkline};
-    use crate::model::Hist;
+    use super::{hist_row, sparkline, worker_rows};
+    use crate::model::{Group, Hist, Worker};
 
     #[test]
     fn a_bar_for_each_power_of_two() {
@@ -225,6 +278,49 @@ mod tests {
             ..Hist::default()
         };
         assert_eq!(sparkline(&hist), "▁█▄");
+    }
+
+    #[test]
+    fn the_worker_that_starves_is_named() {
+        let worker = |index, count, max_ns| Worker {
+            index,
+            role: "waiter".to_owned(),
+            hist: [(
+                "wake".to_owned(),
+                Hist {
+                    unit: "ns".into(),
+                    count,
+                    max_ns,
+                    ..Hist::default()
+                },
+            )]
+            .into(),
+            ..Worker::default()
+        };
+        let mut group = Group {
+            workers: vec![worker(1, 50, 10), worker(2, 45, 90_000)],
+            ..Group::default()
+        };
+        let rows = |group: &Group, count| {
+            let all = Hist {
+                count,
+                ..Hist::default()
+            };
+            worker_rows("wake", &all, group)
+        };
+        let [slowest] = &rows(&group, 95)[..] else {
+            panic!("nobody starves");
+        };
+        assert_eq!(slowest[0], "    slowest: worker 2 (waiter)");
+        assert_eq!(slowest[7], "90.0us");
+        group.workers.push(worker(3, 4, 20));
+        let [_, fewest] = &rows(&group, 99)[..] else {
+            panic!("one starves");
+        };
+        assert_eq!(
+            (&*fewest[0], &*fewest[1]),
+            ("    fewest: worker 3 (waiter)", "4")
+        );
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! Opinions of boots that no machine made.
 
 use super::{As, Asked, Baseline, Call, Condition, Policy, Share, judge, most};
-use crate::compare::Sample;
 use crate::decode::decode;
+use crate::exit::Exit;
+use crate::finished::{FinishedBoot, Meta};
 use crate::metrics::Selector;
-use crate::model::Report;
+use crate::model::{Outcome, Report};
 use crate::testing::Stream;
 use pidone::workloads;
 
@@ -13,19 +14,25 @@ const POLICY: Policy = Policy {
     no_boot: Call::CannotTell,
 };
 
-/// A boot that ended well; PipeIo went round 48,210 times.
-fn boot() -> Sample {
+/// A boot of a deterministic machine that ended well; PipeIo went round 48,210
+/// times.
+fn boot() -> FinishedBoot {
     let log = Stream::sample().once();
     let mut report = Report::new(&decode(log.as_bytes()).newest());
-    report.outcome = "ok".to_owned();
-    Sample {
+    report.outcome = Outcome::Ok;
+    FinishedBoot {
         report,
-        ..Sample::default()
+        meta: Meta {
+            exit_code: Exit::Good,
+            deterministic: Some(1),
+            ..Meta::default()
+        },
+        ..FinishedBoot::default()
     }
 }
 
 /// As much as so many percent of the usual.
-fn faster(percent: u64) -> Sample {
+fn faster(percent: u64) -> FinishedBoot {
     let mut boot = boot();
     let group = &mut boot.report.runs[0].groups[0];
     for worker in &mut group.workers {
@@ -34,10 +41,11 @@ fn faster(percent: u64) -> Sample {
     boot
 }
 
-fn ended(outcome: &str, code: u8) -> Sample {
+fn ended(outcome: Outcome, exit: Exit) -> FinishedBoot {
     let mut boot = boot();
-    outcome.clone_into(&mut boot.report.outcome);
-    Sample { code, ..boot }
+    boot.report.outcome = outcome;
+    boot.meta.exit_code = exit;
+    boot
 }
 
 fn asked(conditions: &[&str]) -> Asked {
@@ -51,25 +59,25 @@ fn asked(conditions: &[&str]) -> Asked {
     }
 }
 
-fn call(asked: &Asked, boots: &[Sample]) -> (Call, String) {
+fn call(asked: &Asked, boots: &[FinishedBoot]) -> (Call, String) {
     judge(asked, boots).unwrap()
 }
 
 #[test]
 fn how_a_boot_ends_decides_before_any_figure() {
     let asked = asked(&[]);
-    for (outcome, code, is) in [
-        ("ok", 0, Call::Good),
-        ("fail", 1, Call::Bad),
-        ("panic", 1, Call::Bad),
-        ("hang", 1, Call::Bad),
-        ("no_boot", 125, Call::CannotTell),
+    for (outcome, exit, is) in [
+        (Outcome::Ok, Exit::Good, Call::Good),
+        (Outcome::Fail, Exit::Bad, Call::Bad),
+        (Outcome::Panic, Exit::Bad, Call::Bad),
+        (Outcome::Hang, Exit::Bad, Call::Bad),
+        (Outcome::NoBoot, Exit::CannotTell, Call::CannotTell),
         // Every run was skipped.
-        ("ok", 125, Call::CannotTell),
+        (Outcome::Ok, Exit::CannotTell, Call::CannotTell),
     ] {
-        let (found, why) = call(&asked, &[ended(outcome, code)]);
-        assert_eq!(found, is, "{outcome} {code}");
-        assert!(why.starts_with(outcome), "{why}");
+        let (found, why) = call(&asked, &[ended(outcome, exit)]);
+        assert_eq!(found, is, "{outcome} {exit:?}");
+        assert!(why.starts_with(outcome.name()), "{why}");
     }
     let other = Asked {
         policy: Policy {
@@ -78,17 +86,26 @@ fn how_a_boot_ends_decides_before_any_figure() {
         },
         ..asked
     };
-    assert_eq!(call(&other, &[ended("panic", 1)]).0, Call::CannotTell);
-    assert_eq!(call(&other, &[ended("no_boot", 125)]).0, Call::Bad);
+    assert_eq!(
+        call(&other, &[ended(Outcome::Panic, Exit::Bad)]).0,
+        Call::CannotTell
+    );
+    assert_eq!(
+        call(&other, &[ended(Outcome::NoBoot, Exit::CannotTell)]).0,
+        Call::Bad
+    );
     // A run that failed is no panic.
-    assert_eq!(call(&other, &[ended("fail", 1)]).0, Call::Bad);
+    assert_eq!(
+        call(&other, &[ended(Outcome::Fail, Exit::Bad)]).0,
+        Call::Bad
+    );
 }
 
 #[test]
 fn one_crash_of_many_is_bad_and_boots_that_are_not_are_outvoted() {
     let asked = asked(&["PipeIo:iterations>48000"]);
-    let crash = ended("panic", 1);
-    let not = ended("no_boot", 125);
+    let crash = ended(Outcome::Panic, Exit::Bad);
+    let not = ended(Outcome::NoBoot, Exit::CannotTell);
     assert_eq!(call(&asked, &[boot(), boot(), crash]).0, Call::Bad);
     let two = [boot(), not.clone(), boot()];
     assert_eq!(call(&asked, &two).0, Call::Good);
@@ -121,40 +138,203 @@ fn conditions_decide_by_most_boots() {
     assert_eq!(found, Call::CannotTell, "{why}");
 }
 
+/// Of a machine on which nothing is exact.
+fn free(mut boot: FinishedBoot) -> FinishedBoot {
+    boot.meta.deterministic = None;
+    boot
+}
+
 #[test]
-fn what_is_worse_than_the_baseline_by_more_is_bad() {
-    let mut asked = asked(&[]);
-    let mut with = |metrics: &[&str], by| {
-        let parse = |text: &&str| Selector::parse(text).unwrap();
-        asked.baseline = Some(Baseline {
-            samples: vec![faster(99), boot(), faster(101)],
+fn conditions_of_other_machines_take_as_many_as_no_coin_gives() {
+    let holds = asked(&["PipeIo:iterations>48000"]);
+    let all = |good: usize, bad: usize| {
+        let mut all = vec![free(boot()); good];
+        all.extend(vec![free(faster(90)); bad]);
+        call(&holds, &all)
+    };
+    let (found, why) = all(0, 1);
+    assert_eq!(found, Call::CannotTell);
+    assert!(why.contains("which are too few to tell"), "{why}");
+    assert_eq!(all(4, 0).0, Call::CannotTell);
+    assert_eq!(all(5, 0).0, Call::Good);
+    assert_eq!(all(0, 5).0, Call::Bad);
+    assert_eq!(all(2, 5).0, Call::CannotTell);
+    assert_eq!(all(1, 9).0, Call::Bad);
+}
+
+/// A question of which the baseline is so many percent of the usual each.
+fn beside(baseline: &[u64], metrics: &[&str], by: f64) -> Asked {
+    let parse = |text: &&str| Selector::parse(text).unwrap();
+    let samples = baseline.iter().map(|&percent| free(faster(percent)));
+    Asked {
+        baseline: Some(Baseline {
+            boots: samples.collect(),
             metrics: metrics.iter().map(parse).collect(),
             by,
-        });
-        asked.clone()
-    };
-    let by_rate = with(&["PipeIo:rate"], 0.05);
-    assert_eq!(call(&by_rate, &[faster(96)]).0, Call::Good);
-    assert_eq!(call(&by_rate, &[faster(150)]).0, Call::Good);
-    let (found, why) = call(&by_rate, &[faster(94)]);
-    assert_eq!(found, Call::Bad);
-    assert!(why.contains("was 48210/s (-6.0"), "{why}");
-    // The median decides.
-    let boots = [faster(50), boot(), boot()];
-    assert_eq!(call(&by_rate, &boots).0, Call::Good);
+        }),
+        ..asked(&[])
+    }
+}
+
+fn frees(percents: &[u64]) -> Vec<FinishedBoot> {
+    let all = percents.iter().map(|&percent| free(faster(percent)));
+    all.collect()
+}
+
+const USUAL: [u64; 5] = [99, 100, 101, 100, 100];
+
+#[test]
+fn what_is_worse_than_the_baseline_by_more_is_bad() {
+    let by_rate = beside(&USUAL, &["PipeIo:rate"], 0.05);
+    assert_eq!(call(&by_rate, &frees(&[98; 5])).0, Call::Good);
+    assert_eq!(call(&by_rate, &frees(&[103; 5])).0, Call::Good);
+    assert_eq!(call(&by_rate, &frees(&[150; 5])).0, Call::Good);
+    // Surely no worse, and better by five or not.
+    assert_eq!(call(&by_rate, &frees(&[105; 5])).0, Call::Good);
+    let (found, why) = call(&by_rate, &frees(&[92; 5]));
+    assert_eq!(found, Call::Bad, "{why}");
+    assert!(why.contains("was 48210/s (-8.0"), "{why}");
+    // One boot of a machine on which nothing is exact is no evidence.
+    let (found, why) = call(&by_rate, &frees(&[50]));
+    assert_eq!(found, Call::CannotTell);
+    assert!(why.contains("more boots would probably tell"), "{why}");
+    let boots = frees(&[50, 100, 100, 99, 60]);
+    assert_eq!(call(&by_rate, &boots).0, Call::CannotTell);
     // Less is better here, and it takes more CPU time for each.
-    let by_cost = with(&["1:cpu/iterations"], 0.05);
-    assert_eq!(call(&by_cost, &[faster(94)]).0, Call::Bad);
-    assert_eq!(call(&by_cost, &[faster(150)]).0, Call::Good);
+    let by_cost = beside(&USUAL, &["1:cpu/iterations"], 0.05);
+    assert_eq!(call(&by_cost, &frees(&[92; 5])).0, Call::Bad);
+    assert_eq!(call(&by_cost, &frees(&[150; 5])).0, Call::Good);
     // Without a name: what is judged by default, of every run.
-    let by_default = with(&[], 0.05);
-    let (found, why) = call(&by_default, &[boot()]);
-    assert_eq!(found, Call::Good);
+    let by_default = beside(&USUAL, &[], 0.05);
+    let (found, why) = call(&by_default, &frees(&[100; 6]));
+    assert_eq!(found, Call::Good, "{why}");
     assert!(why.contains("PipeIo: rate") && why.contains("SpinWait: rate"));
-    assert_eq!(call(&by_default, &[faster(90)]).0, Call::Bad);
-    let error = judge(&with(&["kernel.ctxt"], 0.05), &[boot()]);
-    let error = error.unwrap_err().to_string();
+    assert_eq!(call(&by_default, &frees(&[90; 6])).0, Call::Bad);
+    let neither = beside(&USUAL, &["kernel.ctxt"], 0.05);
+    let error = judge(&neither, &frees(&[100])).unwrap_err().to_string();
     assert!(error.contains("better neither way"), "{error}");
+}
+
+#[test]
+fn crashes_are_compared_with_those_of_the_baseline() {
+    let by_rate = beside(&USUAL, &["PipeIo:rate"], 0.05);
+    let crash = free(ended(Outcome::Panic, Exit::Bad));
+    let mut boots = frees(&USUAL);
+    boots.push(crash.clone());
+    assert_eq!(call(&by_rate, &boots).0, Call::CannotTell);
+    let (found, why) = call(&by_rate, &vec![crash.clone(); 5]);
+    assert_eq!(found, Call::Bad, "{why}");
+    let skip = Asked {
+        policy: Policy {
+            panic: Call::CannotTell,
+            ..POLICY
+        },
+        ..by_rate
+    };
+    assert_eq!(call(&skip, &vec![crash; 5]).0, Call::CannotTell);
+    assert_eq!(call(&skip, &boots).0, Call::Good);
+}
+
+/// `compare`, `judge` and `bisect` say the same of the same boots.
+#[test]
+fn every_verb_gives_the_same_answer_to_the_same_boots() {
+    use crate::bisect::decide::Scale;
+    use crate::bisect::state::Boot;
+    use crate::compare::{self, Side, compare};
+    use crate::evidence::Verdict;
+    use crate::metrics::Better;
+    let scale = Scale {
+        name: "rate".to_owned(),
+        unit: String::new(),
+        better: Better::Higher,
+        margin: 0.03,
+        condition: false,
+    };
+    let rates: [&[u64]; 9] = [
+        &[92; 5],
+        &[96; 5],
+        &[100; 5],
+        &[108; 5],
+        &[50],
+        &[70, 65, 140, 30, 60],
+        &[97, 96, 98, 96, 97, 96, 97, 95],
+        &[101, 104, 103, 99, 106],
+        &[0; 5],
+    ];
+    let mut seen = Vec::new();
+    for (old, new) in rates.iter().flat_map(|a| rates.map(|b| (*a, b))) {
+        for seeded in [false, true] {
+            let boots = |percents: &[u64]| -> Vec<FinishedBoot> {
+                let all = percents.iter().zip(1..);
+                let all = all.map(|(&percent, seed)| {
+                    let mut sample = free(faster(percent));
+                    sample.meta.deterministic = seeded.then_some(seed);
+                    sample.report.digest = None;
+                    sample
+                });
+                all.collect()
+            };
+            let side = |percents: &[u64]| Side {
+                name: String::new(),
+                boots: boots(percents),
+            };
+            let metrics = vec![Selector::parse("PipeIo:rate").unwrap()];
+            let compared = compare(
+                &side(old),
+                &side(new),
+                &compare::Asked {
+                    metrics: metrics.clone(),
+                    all: false,
+                    rest: false,
+                    margin: scale.margin,
+                    look: 1,
+                },
+            );
+            let compared = compared.unwrap();
+            let judged = Asked {
+                baseline: Some(Baseline {
+                    boots: boots(old),
+                    metrics: metrics.clone(),
+                    by: scale.margin,
+                }),
+                ..asked(&[])
+            };
+            let judged = call(&judged, &boots(new)).0;
+            let measured = |percents: &[u64]| -> Vec<Boot> {
+                let of = |sample: FinishedBoot| {
+                    let found = metrics[0].of(&sample.report).unwrap();
+                    Boot {
+                        seed: sample.meta.deterministic,
+                        value: Some(found[0].1.value),
+                        steady: found[0].1.steady,
+                        ..Boot::default()
+                    }
+                };
+                boots(percents).into_iter().map(of).collect()
+            };
+            let apart = scale.apart(&measured(old), &measured(new), 1);
+            let case = format!("{old:?} {new:?} {seeded}");
+            assert_eq!(compared.verdict, apart.verdict, "{case}");
+            assert_eq!(compared.rows[0].interval, apart.interval, "{case}");
+            let of_verdict = match apart.verdict {
+                Verdict::Worse => Call::Bad,
+                verdict if verdict.no_worse() => Call::Good,
+                _ => Call::CannotTell,
+            };
+            assert_eq!(judged, of_verdict, "{case}");
+            assert_eq!(judged.exit(), compared.exit_code, "{case}");
+            seen.push(apart.verdict);
+        }
+    }
+    for verdict in [
+        Verdict::Worse,
+        Verdict::Better,
+        Verdict::Same,
+        Verdict::NoWorse,
+        Verdict::Unknown,
+    ] {
+        assert!(seen.contains(&verdict), "{verdict}");
+    }
 }
 
 #[test]
@@ -176,11 +356,13 @@ fn most_is_more_than_half() {
     let of = |call: Call| (call, call.to_string());
     let (good, bad) = (of(Call::Good), of(Call::Bad));
     let skip = of(Call::CannotTell);
-    let (found, why) = most(&[good.clone(), bad.clone()]);
+    let (found, why) = most(&[good.clone(), bad.clone()], true);
     assert_eq!(found, Call::CannotTell);
-    assert_eq!(why, "1 of 2 boots are good, 1 bad");
-    assert_eq!(most(&[bad.clone(), bad.clone(), skip.clone()]).0, Call::Bad);
-    assert_eq!(most(&[good, skip.clone(), skip]).0, Call::CannotTell);
+    assert!(why.starts_with("1 of 2 boots are good, 1 bad"), "{why}");
+    let all = [bad.clone(), bad.clone(), skip.clone()];
+    assert_eq!(most(&all, true).0, Call::Bad);
+    let all = [good, skip.clone(), skip];
+    assert_eq!(most(&all, true).0, Call::CannotTell);
 }
 
 #[test]

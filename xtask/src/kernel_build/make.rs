@@ -2,6 +2,8 @@
 
 use super::DoesNotBuild;
 use crate::arch::Arch;
+use crate::exit::NoEvidence;
+use crate::interrupt;
 use crate::kconfig::Config;
 use crate::tools::{self, Tool};
 use anyhow::{Context, Result, bail};
@@ -9,8 +11,8 @@ use core::time::Duration;
 use indicatif::ProgressBar;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// What a build needs: programs, and headers by their paths.
 pub(super) const TOOLS: &[Tool] = &[
@@ -50,6 +52,8 @@ const LLVM: &[Tool] = &[tools::CLANG, tools::LLVM, Tool::same("ld.lld", "lld")];
 #[derive(Debug)]
 pub(super) struct Compiler {
     pub(super) program: String,
+    /// Takes debug information off a file.
+    strip: String,
     words: [String; 2],
 }
 
@@ -70,12 +74,20 @@ impl Compiler {
             true => (gnu, prefix, ""),
             false => ("clang".to_owned(), String::new(), "1"),
         };
+        let strip = match llvm.is_empty() {
+            true => format!("{prefix}strip"),
+            false => tools::LLVM.program.to_owned(),
+        };
         if !llvm.is_empty() {
             let what = || format!("to build a kernel for {}", arch.name);
             tools::require(LLVM, setup).with_context(what)?;
         }
         let words = [format!("CROSS_COMPILE={prefix}"), format!("LLVM={llvm}")];
-        Ok(Self { program, words })
+        Ok(Self {
+            program,
+            strip,
+            words,
+        })
     }
 }
 
@@ -143,9 +155,48 @@ impl Make<'_> {
         Ok(())
     }
 
-    /// Builds the image, and modules if there are any.
+    /// Builds the image, and modules if there are any. A build that fails is
+    /// tried again once, which goes on where it failed: the host may have
+    /// been short of memory.
+    ///
+    /// # Errors
+    ///
+    /// [`DoesNotBuild`] if a compiler says so, or else [`NoEvidence`].
     pub(super) fn build(&self) -> Result<()> {
-        let log = self.objects.join("pidone.log");
+        let Some(first) = self.build_once()? else {
+            return Ok(());
+        };
+        eprintln!("note: the build failed ({first}); it is tried again");
+        let Some(status) = self.build_once()? else {
+            return Ok(());
+        };
+        let log = self.log();
+        let said = fs::read(&log).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        let lines: Vec<_> = said.lines().collect();
+        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
+        let place = log.display();
+        Err(match diagnosed(&said) {
+            Ok(()) => DoesNotBuild(format!(
+                "the kernel does not build ({status}); all it said is in \
+                 {place}:\n{tail}"
+            ))
+            .into(),
+            Err(why) => NoEvidence(format!(
+                "the build was cut short ({status}): {why}; all it said is \
+                 in {place}:\n{tail}"
+            ))
+            .into(),
+        })
+    }
+
+    fn log(&self) -> PathBuf {
+        self.objects.join("pidone.log")
+    }
+
+    /// Runs the build; how it failed, if it did.
+    fn build_once(&self) -> Result<Option<ExitStatus>> {
+        interrupt::check()?;
         eprintln!(
             "+ make -C {} O={} ARCH={} {}",
             self.source.display(),
@@ -160,7 +211,7 @@ impl Make<'_> {
         }
         let mut child = make
             .stdout(Stdio::piped())
-            .stderr(fs::File::create(&log)?)
+            .stderr(fs::File::create(self.log())?)
             .spawn()
             .context("make cannot be started")?;
         let bar = ProgressBar::new_spinner();
@@ -186,23 +237,8 @@ impl Make<'_> {
         }
         bar.finish_and_clear();
         let status = child.wait().context("make")?;
-        if status.success() {
-            return Ok(());
-        }
-        // Somebody stopped it: that says nothing of the kernel.
-        if status.code().is_none() {
-            bail!("make was stopped ({status})");
-        }
-        let said = fs::read(&log).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        let lines: Vec<_> = said.lines().collect();
-        let tail = lines[lines.len().saturating_sub(TAIL)..].join("\n");
-        let message = format!(
-            "the kernel does not build ({status}); all it said is in {}:\n\
-             {tail}",
-            log.display()
-        );
-        Err(DoesNotBuild(message).into())
+        interrupt::check()?;
+        Ok((!status.success()).then_some(status))
     }
 
     /// Its version, as `uname -r` will say it.
@@ -231,9 +267,68 @@ impl Make<'_> {
         Ok(())
     }
 
+    /// Copies a file without its debug information, which is most of it;
+    /// symbols and types (BTF) stay.
+    pub(super) fn strip(&self, from: &Path, to: &Path) -> Result<()> {
+        let path = |path: &Path| path.display().to_string();
+        let (from, to) = (path(from), path(to));
+        tools::run(&[&self.compiler.strip, "--strip-debug", "-o", &to, &from])
+    }
+
     fn has_modules(&self) -> Result<bool> {
         let text = fs::read_to_string(self.objects.join(".config"))?;
         Ok(Config::parse(&text).is_y("MODULES"))
+    }
+}
+
+/// What is said of a build that was stopped, or had no room: by make of a
+/// program that a signal ended, by compilers and by linkers.
+const CUT_SHORT: &[&str] = &[
+    "] Killed",
+    "] Terminated",
+    "] Interrupt",
+    "] Error 130",
+    "] Error 137",
+    "] Error 143",
+    "signal terminated program",
+    "terminated with signal",
+    "unable to execute command: ",
+    "internal compiler error",
+    "No space left on device",
+    "Disk quota exceeded",
+    "Cannot allocate memory",
+    "out of memory",
+    "virtual memory exhausted",
+];
+
+/// What compilers, linkers and make say of sources that are wrong.
+const DIAGNOSES: &[&str] = &[
+    ": error:",
+    ": fatal error:",
+    "undefined reference",
+    "undefined symbol",
+    "multiple definition",
+    "ERROR: modpost",
+    "ld: ",
+    "ld.lld: error",
+    "No rule to make target",
+    "syntax error",
+    "objtool: ",
+    "Assembler messages",
+];
+
+/// Whether what a build said is a diagnosis of its sources; why not, if not.
+/// Where it was cut short in one place, what it says of others may come of
+/// that.
+fn diagnosed(said: &str) -> Result<(), String> {
+    let find = |signs: &[&str]| {
+        let is = |line: &&str| signs.iter().any(|sign| line.contains(sign));
+        said.lines().find(is).map(str::trim)
+    };
+    match (find(CUT_SHORT), find(DIAGNOSES)) {
+        (Some(line), _) => Err(line.to_owned()),
+        (None, Some(_)) => Ok(()),
+        (None, None) => Err("no compiler found anything wrong".to_owned()),
     }
 }
 
@@ -248,7 +343,41 @@ fn step(line: &str) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::step;
+    use super::{diagnosed, step};
+
+    #[test]
+    fn only_a_diagnosis_speaks_against_sources() {
+        for said in [
+            "kernel/sched/idle.c:9:2: error: #error\nmake[3]: *** Error 1",
+            "ld: vmlinux.o: undefined reference to `x'",
+            "make[1]: *** No rule to make target 'x.o', needed by 'y'.",
+            "./a.h:1:10: fatal error: b.h: No such file or directory",
+            "x.c:9: error: unterminated #if in an Interrupt handler",
+        ] {
+            assert_eq!(diagnosed(said), Ok(()), "{said}");
+        }
+        for (said, why) in [
+            (
+                "gcc: fatal error: Killed signal terminated program cc1",
+                "cc1",
+            ),
+            (
+                "x.c:1:1: error: y\nas: x.o: No space left on device",
+                "space",
+            ),
+            ("cc1: out of memory allocating 65536 bytes", "out of memory"),
+            (
+                "x.c:1:1: internal compiler error: Segmentation fault",
+                "intern",
+            ),
+            ("make[2]: *** [x.o] Terminated", "Terminated"),
+            ("make: *** [all] Error 1", "no compiler found"),
+            ("", "no compiler found"),
+        ] {
+            let said = diagnosed(said).unwrap_err();
+            assert!(said.contains(why), "{said}");
+        }
+    }
 
     #[test]
     fn steps_are_told_from_other_lines() {

@@ -1,8 +1,9 @@
 //! Source trees: Debian's package, or a directory, and what tells one state
 //! of them from another.
 
-use super::hex;
-use crate::{kernel, tools};
+use crate::debian::apt;
+use crate::model::hex;
+use crate::{cache, tools};
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -51,7 +52,7 @@ impl Source {
 /// Fetches and unpacks Debian's package of sources, without root.
 fn debian(version: &str, setup: bool) -> Result<Source> {
     let package = format!("linux-source-{version}");
-    let cache = kernel::cache_dir()?.join("source");
+    let cache = cache::dir()?.join("source");
     let source = |version_of_package: &str| Source {
         dir: cache.join(format!("{package}_{version_of_package}")),
         name: version.to_owned(),
@@ -82,7 +83,7 @@ fn debian(version: &str, setup: bool) -> Result<Source> {
     }
     fs::create_dir_all(&cache).with_context(|| cache.display().to_string())?;
     let work = tempfile::tempdir_in(&cache)?;
-    let deb = kernel::download(&package, work.path())?;
+    let deb = apt::download(&package, work.path())?;
     let field = Command::new("dpkg-deb")
         .args(["-f".as_ref(), deb.as_os_str(), "Version".as_ref()])
         .output()

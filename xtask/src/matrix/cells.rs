@@ -2,12 +2,13 @@
 
 use super::file::File;
 use super::{Cell, Kind, Wrong};
+use crate::boot::BootRequest;
 use crate::usage::near;
 use std::collections::BTreeMap;
 
 /// An option of `boot` that an entry gives.
 #[derive(Debug, Clone)]
-pub(super) struct Given {
+pub(super) struct OptionValue {
     pub(super) name: &'static str,
     pub(super) line: usize,
     /// It may be given several times.
@@ -24,7 +25,7 @@ pub(super) struct Entry {
     pub(super) boots: Option<u64>,
     /// What only this kind of entry has.
     pub(super) own: BTreeMap<&'static str, Vec<String>>,
-    pub(super) options: Vec<Given>,
+    pub(super) options: Vec<OptionValue>,
 }
 
 impl Entry {
@@ -112,7 +113,7 @@ fn cell(file: &File, of: [&Entry; 3], wrong: &mut Vec<Wrong>) -> Cell {
     let mut boots: Option<(u64, String)> = None;
     // By option, who gave it.
     let mut given: BTreeMap<&str, String> = BTreeMap::new();
-    let mut options: Vec<&Given> = Vec::new();
+    let mut options: Vec<&OptionValue> = Vec::new();
     let mut twice = |line, name: &str, one: &str, other: &str| {
         let what = format!("`{name}` is given by {one} and by {other}");
         wrong.push(Wrong::new(line, what));
@@ -139,21 +140,31 @@ fn cell(file: &File, of: [&Entry; 3], wrong: &mut Vec<Wrong>) -> Cell {
     let defaults = file.defaults.options.iter();
     let defaults = defaults
         .filter(|option| option.repeats || !given.contains_key(option.name));
-    let options: Vec<&Given> = defaults.chain(options).collect();
+    let options: Vec<&OptionValue> = defaults.chain(options).collect();
     let given = options.iter().filter(|option| !option.words.is_empty());
     let places = given.map(|option| (option.name, option.line)).collect();
+    let [kernel, machine, plan] = of;
     let words = options.iter().flat_map(|option| &option.words);
-    let [kernel, _, plan] = of;
+    let own = plan.own.get("plan").into_iter().flatten();
+    let words: Vec<&str> = words
+        .map(String::as_str)
+        .chain(["--"])
+        .chain(own.map(String::as_str))
+        .collect();
+    let mut request =
+        BootRequest::parse("matrix", &words).unwrap_or_else(|error| {
+            wrong.push(Wrong::new(machine.line, format!("{error:#}")));
+            BootRequest::default()
+        });
+    request.kernel = kernel.own("kernel").unwrap_or_default();
     let boots = boots.map(|(number, _)| number).or(file.defaults.boots);
     Cell {
         names: of.map(|entry| entry.name.clone()),
         lines: of.map(|entry| entry.line),
         places,
         boots: boots.unwrap_or(1),
-        kernel: kernel.own("kernel"),
+        request,
         url: kernel.own("url"),
         kbuild: kernel.own("kbuild"),
-        options: words.cloned().collect(),
-        plan: plan.own.get("plan").cloned().unwrap_or_default(),
     }
 }

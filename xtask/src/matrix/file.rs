@@ -1,10 +1,10 @@
 //! The text of a matrix file, read entry by entry. All that is wrong with it
 //! is found at once.
 
-use super::cells::{Entry, Given, Row, cells};
+use super::cells::{Entry, OptionValue, Row, cells};
 use super::{Cell, Kind, Wrong};
-use crate::cmd::boot;
-use crate::usage::{self, OF_ONE_BOOT, near};
+use crate::boot::BootRequest;
+use crate::usage::{self, near};
 use argh::{ArgsInfo, FlagInfo, FlagInfoKind, FromArgs, Optionality};
 use core::ops::Range;
 use toml::Spanned;
@@ -24,6 +24,9 @@ const OWN: [(Kind, &str); 4] = [
     (Kind::Kernel, "kbuild"),
     (Kind::Plan, "plan"),
 ];
+/// Options of a boot that are for the command line, or have a place of their
+/// own.
+const OTHERS: [&str; 4] = ["--kernel", "--logs", "--setup", "--help"];
 const TEXT: &str = "a text between quotes";
 const ROWS: &str = "tables that name kernels, machines and plans, as in \
     `[[exclude]]` with `machine = \"small\"`";
@@ -66,12 +69,10 @@ pub fn parse(text: &str) -> Result<Vec<Cell>, Vec<Wrong>> {
     }
 }
 
-/// The options of `boot` that a file may give. Installing is for the command
-/// line.
+/// The options of `boot` that a file may give.
 fn options() -> impl Iterator<Item = &'static FlagInfo<'static>> + Clone {
-    let not = |name| OF_ONE_BOOT.contains(&name) || name == "--setup";
-    let flags = boot::Args::get_args_info().flags.iter();
-    flags.filter(move |flag| !not(flag.long))
+    let flags = BootRequest::get_args_info().flags.iter();
+    flags.filter(|flag| !OTHERS.contains(&flag.long))
 }
 
 fn bare(flag: &FlagInfo<'static>) -> &'static str {
@@ -297,7 +298,7 @@ impl Reader<'_> {
             return self.wrong(span, what);
         };
         let repeats = flag.optionality == Optionality::Repeating;
-        let mut given = Given {
+        let mut given = OptionValue {
             name: bare(flag),
             line: self.line(span),
             repeats,
@@ -328,7 +329,7 @@ impl Reader<'_> {
 
     fn value(
         &mut self,
-        given: &mut Given,
+        given: &mut OptionValue,
         flag: &FlagInfo<'static>,
         value: &Value<'_>,
     ) {
@@ -340,7 +341,7 @@ impl Reader<'_> {
             return self.no_such(value, given.name, valid);
         };
         let words = [flag.long, &word];
-        if let Err(early) = boot::Args::from_args(&["matrix"], &words) {
+        if let Err(early) = BootRequest::from_args(&["matrix"], &words) {
             let said = early.output.trim_end().replace('\n', " ");
             let said = said.split_once("': ").map_or(&*said, |said| said.1);
             let what = format!("`{} = {word}`: {said}", given.name);

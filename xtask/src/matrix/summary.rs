@@ -1,28 +1,29 @@
 //! What became of the cells of a matrix.
 
 use super::Cell;
-use crate::cmd::exit;
+use crate::exit::Exit;
+use crate::finished::FinishedBoot;
 use crate::format::{Format, csv, junit};
-use crate::model::Report;
-use crate::outcome::folded;
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
-/// A boot that has ended.
+/// A boot of a cell.
 #[derive(Debug, Clone)]
-pub struct Ended {
+pub struct CellBoot {
     /// The number of its cell.
     pub cell: usize,
     /// Which boot of the cell, from 1.
-    pub boot: u64,
-    /// Where it is stored.
-    pub dir: PathBuf,
-    /// What came of it.
-    pub report: Report,
-    /// The exit code it stands for.
-    pub code: u8,
+    pub number: u64,
+    /// The boot.
+    pub boot: FinishedBoot,
+}
+
+impl CellBoot {
+    fn exit(&self) -> Exit {
+        self.boot.meta.exit_code
+    }
 }
 
 /// A matrix that was worked off.
@@ -35,15 +36,15 @@ pub struct Summary {
     /// Its cells.
     pub cells: Vec<Cell>,
     /// What came of them.
-    pub boots: Vec<Ended>,
+    pub boots: Vec<CellBoot>,
 }
 
-/// Codes of boots and the columns that count them.
-const COLUMNS: [(u8, &str); 4] = [
-    (exit::GOOD, "good"),
-    (exit::BAD, "bad"),
-    (exit::CANNOT_TELL, "cannot tell"),
-    (exit::TOOL, "tool failed"),
+/// How boots end, and the columns that count them.
+const COLUMNS: [(Exit, &str); 4] = [
+    (Exit::Good, "good"),
+    (Exit::Bad, "bad"),
+    (Exit::CannotTell, "cannot tell"),
+    (Exit::Tool, "tool failed"),
 ];
 
 /// Refuses formats that have no room for several boots.
@@ -63,22 +64,22 @@ pub fn fits(format: Format) -> Result<()> {
 }
 
 impl Summary {
-    /// One code for all: that of the worst boot.
+    /// One for all: that of the worst boot.
     #[must_use]
-    pub fn code(&self) -> u8 {
-        folded(self.boots.iter().map(|boot| boot.code))
+    pub fn exit(&self) -> Exit {
+        Exit::of_all(self.boots.iter().map(CellBoot::exit))
     }
 
     /// The boots of a cell, in their order.
-    fn of(&self, cell: usize) -> Vec<&Ended> {
+    fn of(&self, cell: usize) -> Vec<&CellBoot> {
         let mine = self.boots.iter().filter(|boot| boot.cell == cell);
-        let mut mine: Vec<&Ended> = mine.collect();
-        mine.sort_by_key(|boot| boot.boot);
+        let mut mine: Vec<&CellBoot> = mine.collect();
+        mine.sort_by_key(|boot| boot.number);
         mine
     }
 
     /// All boots with the names of their cells.
-    fn named(&self) -> Vec<(String, &Ended)> {
+    fn named(&self) -> Vec<(String, &CellBoot)> {
         let all = self.cells.iter().enumerate();
         let all = all.flat_map(|(at, cell)| {
             let boots = self.of(at).into_iter();
@@ -98,13 +99,14 @@ impl Summary {
             Format::Json => serde_json::to_string_pretty(&self.json()?)? + "\n",
             Format::Csv => {
                 let all = named.iter();
-                let all = all.map(|(c, b)| (c.as_str(), b.boot, &b.report));
+                let all =
+                    all.map(|(c, b)| (c.as_str(), b.number, &b.boot.report));
                 csv::render_all(&all.collect::<Vec<_>>())?
             }
             Format::Junit => {
                 let all = named.into_iter();
                 let all = all.map(|(cell, boot)| {
-                    (format!("{cell}, boot {}", boot.boot), &boot.report)
+                    (format!("{cell}, boot {}", boot.number), &boot.boot.report)
                 });
                 junit::render_all(&all.collect::<Vec<_>>())?
             }
@@ -117,16 +119,16 @@ impl Summary {
     pub fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(NOTHING);
-        let mine = |cell: usize, code: u8| {
+        let mine = |cell: usize, exit: Exit| {
             self.of(cell)
                 .iter()
-                .filter(|boot| boot.code == code)
+                .filter(|boot| boot.exit() == exit)
                 .count()
         };
         // A column of nothing but zeros says nothing.
         let shown: Vec<_> = COLUMNS
             .into_iter()
-            .filter(|(code, _)| self.boots.iter().any(|b| b.code == *code))
+            .filter(|(exit, _)| self.boots.iter().any(|b| b.exit() == *exit))
             .collect();
         let heads = ["kernel", "machine", "plan", "boots"].into_iter();
         let heads = heads.chain(shown.iter().map(|(_, name)| *name));
@@ -138,7 +140,7 @@ impl Summary {
                 all if all == cell.boots => all.to_string(),
                 some => format!("{some} of {}", cell.boots),
             });
-            let counts = shown.iter().map(|(code, _)| mine(at, *code));
+            let counts = shown.iter().map(|(exit, _)| mine(at, *exit));
             row.extend(counts.map(|count| count.to_string()));
             row.push(outcome(&boots));
             table.add_row(row);
@@ -152,10 +154,10 @@ impl Summary {
             let mut boots = Vec::new();
             for boot in self.of(at) {
                 boots.push(json!({
-                    "boot": boot.boot,
-                    "directory": boot.dir.display().to_string(),
-                    "exit_code": boot.code,
-                    "report": serde_json::to_value(&boot.report)?,
+                    "boot": boot.number,
+                    "directory": boot.boot.dir.display().to_string(),
+                    "exit_code": boot.exit(),
+                    "report": serde_json::to_value(&boot.boot.report)?,
                 }));
             }
             let [kernel, machine, plan] = &cell.names;
@@ -170,18 +172,19 @@ impl Summary {
             "matrix": self.matrix,
             "file": self.file.display().to_string(),
             "cells": cells,
-            "exit_code": self.code(),
+            "exit_code": self.exit(),
         }))
     }
 }
 
 /// What came of a cell's boots: of the worst of them, if any is not good.
-fn outcome(boots: &[&Ended]) -> String {
-    let code = folded(boots.iter().map(|boot| boot.code));
-    let worst = boots.iter().find(|boot| boot.code == code);
+fn outcome(boots: &[&CellBoot]) -> String {
+    let exit = Exit::of_all(boots.iter().map(|boot| boot.exit()));
+    let worst = boots.iter().find(|boot| boot.exit() == exit);
     match worst {
         Some(boot) => {
-            format!("{}: {}", boot.report.outcome, boot.report.reason)
+            let report = &boot.boot.report;
+            format!("{}: {}", report.outcome, report.reason)
         }
         None => "not booted".to_owned(),
     }

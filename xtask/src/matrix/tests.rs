@@ -59,22 +59,24 @@ fn entries_are_put_together() {
         ]
     );
     let old = &cells[0];
+    let command = |cell: &Cell| cell.request.command().join(" ");
     assert_eq!(
-        old.options.join(" "),
-        "--append quiet --append audit=1 --smp 1 --deterministic 1"
+        command(old),
+        "boot --kernel debian:6.1-cloud --smp 1 --append quiet --append \
+         audit=1 --deterministic 1 -- time=1s work=PipeIo"
     );
-    assert_eq!(old.kernel.as_deref(), Some("debian:6.1-cloud"));
     assert_eq!((old.boots, old.lines), (2, [10, 14, 18]));
-    assert_eq!(old.plan, ["time=1s", "work=PipeIo"]);
+    assert_eq!([old.seed(1), old.seed(2)], [Some(1), Some(2)]);
     let new = &cells[8];
     assert_eq!(
-        new.options.join(" "),
-        "--timeout 60 --append quiet --smp 2 --disk 64M --disk null-co \
-         --nic pair --module null_blk"
+        command(new),
+        "boot --kernel debian:6.12-cloud --disk 64M --disk null-co:64M \
+         --nic pair --append quiet --timeout 60s --module null_blk -- \
+         \"scx=/bin/x -f\" work=PipeIo"
     );
-    assert_eq!(new.boots, 3);
-    assert_eq!(new.plan, ["\"scx=/bin/x -f\"", "work=PipeIo"]);
-    assert_eq!(cells[4].plan, ["time=1s", "work=FutexPingPong"]);
+    assert_eq!((new.boots, new.seed(2)), (3, None));
+    assert_eq!(new.request.plan, ["\"scx=/bin/x -f\"", "work=PipeIo"]);
+    assert_eq!(cells[4].request.plan, ["time=1s", "work=FutexPingPong"]);
 }
 
 #[test]

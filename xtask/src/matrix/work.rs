@@ -7,8 +7,8 @@ use std::panic::{catch_unwind, resume_unwind};
 use std::sync::mpsc::channel;
 use std::thread;
 
-/// What is told of boots while they are carried out.
-pub trait Told<T> {
+/// Watches boots while they are carried out.
+pub trait Observer<T> {
     /// One is about to begin; what it is made in.
     fn begins(&mut self, due: Due) -> T;
     /// This is how many run and wait.
@@ -23,7 +23,7 @@ pub trait Told<T> {
 /// What kept the first such boot from being made.
 pub fn work<T: Send, R: Send>(
     mut schedule: Schedule,
-    told: &mut impl Told<T>,
+    observer: &mut impl Observer<T>,
     boot: impl Fn(Due, T) -> Result<R> + Sync,
     mut ended: impl FnMut(Due, R),
 ) -> Result<()> {
@@ -35,7 +35,7 @@ pub fn work<T: Send, R: Send>(
                 && let Some(due) = schedule.begin()
             {
                 running += 1;
-                let (setting, sender) = (told.begins(due), sender.clone());
+                let (setting, sender) = (observer.begins(due), sender.clone());
                 let boot = &boot;
                 scope.spawn(move || {
                     // Whoever waits for the end would wait for ever.
@@ -43,7 +43,7 @@ pub fn work<T: Send, R: Send>(
                     let _gone = sender.send((due, catch_unwind(of)));
                 });
             }
-            told.counts(running, schedule.waiting());
+            observer.counts(running, schedule.waiting());
             if running == 0 {
                 break;
             }
@@ -67,7 +67,7 @@ pub fn work<T: Send, R: Send>(
 
 #[cfg(test)]
 mod tests {
-    use super::{Told, work};
+    use super::{Observer, work};
     use crate::matrix::schedule::{Due, Schedule, Width};
     use anyhow::bail;
     use std::sync::Barrier;
@@ -78,7 +78,7 @@ mod tests {
         most: usize,
     }
 
-    impl Told<usize> for Log {
+    impl Observer<usize> for Log {
         fn begins(&mut self, due: Due) -> usize {
             self.begun.push(due.cell);
             due.cell * 10

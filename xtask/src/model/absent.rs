@@ -15,6 +15,18 @@ where
     Ok(Option::deserialize(deserializer)?.unwrap_or(0))
 }
 
+/// 0 is `null`.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields on by reference"
+)]
+pub(super) fn zero_is_none<S: Serializer>(
+    n: &u64,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    Some(n).filter(|&&n| n > 0).serialize(serializer)
+}
+
 /// What reports without the field mean.
 pub(super) fn counted() -> bool {
     true

@@ -5,6 +5,7 @@ use super::html::Html;
 use super::number::{ABSENT, count};
 use super::{Page, Source, scheduler};
 use crate::model::Hello;
+use crate::model::Outcome;
 use crate::usage::quoted;
 
 /// What is known of a boot, if it is.
@@ -146,12 +147,20 @@ fn boot(h: &mut Html, page: &Page<'_>, at: usize) {
     page.head(h, at, 1, "row");
     h.classed("td", "kernel", source.kernel());
     h.el("td", &[("class", "why")], |h| {
-        let class = match report.outcome.as_str() {
-            "ok" => "ok",
+        let class = match report.outcome {
+            Outcome::Ok => "ok",
             _ => "fail",
         };
-        h.classed("strong", class, &report.outcome);
+        h.classed("strong", class, report.outcome.name());
         h.text(&format!(" {}", report.reason));
+        for boot in &report.boots {
+            let (outcome, reason) = (boot.outcome, &boot.reason);
+            let text = format!("boot {}: {outcome}: {reason}", boot.number);
+            h.classed("div", "about", &text);
+        }
+        for warning in &report.boot_warnings {
+            h.classed("div", "fail", &format!("before init: {warning}"));
+        }
         for error in &report.errors {
             h.classed("div", "fail", &format!("contradiction: {error}"));
         }
@@ -285,8 +294,8 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
 #[cfg(test)]
 mod tests {
     use super::command;
+    use crate::finished::Meta;
     use crate::report::Source;
-    use crate::store::Meta;
     use crate::usage::quoted;
 
     #[test]

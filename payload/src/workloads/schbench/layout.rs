@@ -1,16 +1,16 @@
 //! Who is who among the tasks of an instance, and what they share is where.
 
 use super::options::{
-    FOOTPRINT, MESSAGES, PIPE, SPLIT, WORKERS, injects, locks,
+    FOOTPRINT, MESSAGES, OPERATIONS, PIPE, SPLIT, WORKERS, injects, locks,
 };
 use crate::ctx::Ctx;
 use crate::kit::cells::{Stamp, Word};
 use crate::kit::cpus::MAX_CPUS;
 use crate::kit::lane_queue::Queue;
 use crate::kit::list::List;
-use crate::kit::matrix::words_of;
 use crate::workload::{Shared, Work};
 use core::sync::atomic::AtomicU64;
+use pidone_compute::matrix::words_of;
 
 /// Cells of a worker's own: the link of the list of those who wait, alone in
 /// its cache line.
@@ -161,6 +161,13 @@ impl Layout {
 fn cells<'r>(c: &Ctx<'r>, first: u32, len: u32) -> &'r [AtomicU64] {
     let first = first as usize;
     &c.instance().cells[first..first + len as usize]
+}
+
+/// Products of a request on a worker's own matrices, and on the shared ones.
+pub(super) fn operations(work: &Work<'_>) -> (u64, u64) {
+    let all = work.count(&OPERATIONS);
+    let private = work.count_or_word(&SPLIT).map_or(all, |p| all * p / 100);
+    (private, all - private)
 }
 
 /// KiB of matrices of a worker's own, and of those that all share.

@@ -63,7 +63,7 @@ pub(super) const SPLIT: Param = Param::count_or(
     "split_percent",
     &"unset",
     (0, 100),
-    "private share of the footprint; the rest is one shared matrix",
+    "private share of footprint and operations; the rest is one shared matrix",
 );
 pub(super) const CALIBRATE: Param = Param::flag(
     10,
@@ -166,7 +166,7 @@ pub(super) fn check_policy(
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::{Layout, Role, kib};
+    use super::super::layout::{Layout, Role, kib, operations};
     use crate::plan::token::Source;
     use crate::plan::{Plan, Sources};
     use crate::workload::{Value, Work};
@@ -227,10 +227,10 @@ mod tests {
     }
 
     #[test]
-    fn a_split_footprint_adds_up() {
+    fn a_split_adds_up() {
         let mut work = Work::new(find("Schbench").unwrap());
-        assert_eq!(kib(&work), (256, 0));
+        assert_eq!((kib(&work), operations(&work)), ((256, 0), (5, 0)));
         work.set("split_percent", Value::Count(25)).unwrap();
-        assert_eq!(kib(&work), (64, 192));
+        assert_eq!((kib(&work), operations(&work)), ((64, 192), (1, 4)));
     }
 }

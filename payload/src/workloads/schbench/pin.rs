@@ -14,14 +14,21 @@ pub(super) fn pin(c: &Ctx<'_>, role: Role, messages: u32) -> Result<(), Stop> {
         "auto" => Some(allowed),
         text => Cpus::parse(text),
     };
+    // One of them means both, unless the other is spelled out.
+    let texts = [c.work().text(&MESSAGE_CPUS), c.work().text(&WORKER_CPUS)];
+    let auto = texts.contains(&"auto");
+    let [of_messages, of_workers] = texts.map(|text| match text {
+        "" if auto => "auto",
+        text => text,
+    });
     let of_message = |i: u32| {
-        let cpus = list(c.work().text(&MESSAGE_CPUS))?;
+        let cpus = list(of_messages)?;
         let nth = i.checked_rem(cpus.len())?;
         let mut one = Cpus::EMPTY;
         one.insert(cpus.iter().nth(nth as usize)?)?;
         Some(one)
     };
-    let cpus = match (role, c.work().text(&WORKER_CPUS)) {
+    let cpus = match (role, of_workers) {
         (Role::Monitor, _) => None,
         (Role::Message(i), _) => of_message(i),
         (Role::Worker(_), "auto") => {

@@ -1,19 +1,17 @@
 //! The loops of schbench's threads.
 
 use super::figures::{QUEUE, REQUEST, RETRIES, WAKE, WAKEUP};
-use super::layout::{Layout, Role, kib};
-use super::options::{
-    CALIBRATE, OPERATIONS, PIPE, SLEEP, STRICT_STAMP, injects, locks,
-};
+use super::layout::{Layout, Role, kib, operations};
+use super::options::{CALIBRATE, PIPE, SLEEP, STRICT_STAMP, injects, locks};
 use super::pin::pin;
 use crate::ctx::Ctx;
 use crate::ctx::lanes::RUNNING;
 use crate::kit::cells::Word;
 use crate::kit::clock::{SECOND, now};
-use crate::kit::matrix::{Matrices, words_of};
 use crate::workload::Stop;
 use core::hint::spin_loop;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use pidone_compute::bytes;
+use pidone_compute::matrix::{Matrices, words_of};
 
 /// How long after the stop a worker's first request may end.
 const PATIENCE_NS: u64 = SECOND;
@@ -32,8 +30,10 @@ pub(super) struct Thread {
     pipe: bool,
     calibrate: bool,
     sleep_ns: u64,
-    operations: u64,
 }
+
+/// The products of a request: of which matrices, and how many.
+type Products<'r> = [(Matrices<'r>, u64); 2];
 
 pub(super) fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
     let work = c.work();
@@ -46,7 +46,6 @@ pub(super) fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
         pipe: work.count(&PIPE) > 0,
         calibrate: work.flag(&CALIBRATE),
         sleep_ns: work.count(&SLEEP) * 1000,
-        operations: work.count(&OPERATIONS),
     };
     let role = it.layout.role(c.lane());
     pin(c, role, it.layout.messages)?;
@@ -80,7 +79,7 @@ impl Thread {
             c.mark_blocked(own);
             self.wake_all(c, i);
             // At the stop the loop ends.
-            let _woken = c.wait_for_post(own);
+            let _woken = c.wait_for_post(own, |_, _| {});
         }
         // Whoever pushed itself without having seen the stop.
         self.wake_all(c, i);
@@ -90,7 +89,7 @@ impl Thread {
         let mut stamp = now();
         for w in self.layout.waiting(c, i).take() {
             if self.pipe {
-                fill(self.layout.page(c, w), 1);
+                bytes::set(self.layout.page(c, w), 1);
                 stamp = now();
             }
             self.post(c, w, stamp);
@@ -118,18 +117,19 @@ impl Thread {
             _ => Some(c.memory(bytes)?),
         };
         let own = region.as_ref().map_or(&[][..], |region| region.words());
-        let matrices = [
-            Matrices::private(own, private),
-            Matrices::shared(self.layout.matrix(c), shared),
+        let (on_private, on_shared) = operations(c.work());
+        let products = [
+            (Matrices::new(self.layout.matrix(c), shared), on_shared),
+            (Matrices::new(own, private), on_private),
         ];
         c.start();
         while !c.stop() {
             self.renew(c);
             let served = match self.injects {
-                true => self.serve(c, w, &matrices),
+                true => self.serve(c, w, &products),
                 false => self
                     .message_and_wait(c, w)
-                    .and_then(|()| self.request(c, &matrices)),
+                    .and_then(|()| self.request(c, &products)),
             };
             if served.is_none() {
                 break;
@@ -141,7 +141,7 @@ impl Thread {
     /// Asks the message thread for the next request. `None` at the stop.
     fn message_and_wait(&self, c: &mut Ctx<'_>, w: u32) -> Option<()> {
         if self.pipe {
-            fill(self.layout.page(c, w), 2);
+            bytes::set(self.layout.page(c, w), 2);
         }
         let (own, i) = (self.layout.worker(c, w), w / self.layout.each);
         c.mark_blocked(own);
@@ -156,7 +156,7 @@ impl Thread {
         &self,
         c: &mut Ctx<'_>,
         w: u32,
-        matrices: &[Matrices<'_>],
+        products: &Products<'_>,
     ) -> Option<()> {
         let (own, queue) = (self.layout.worker(c, w), self.layout.queue(c, w));
         c.mark_blocked(own);
@@ -164,9 +164,9 @@ impl Thread {
             true => self.woken(c, w)?,
             false => own.set(RUNNING),
         }
-        while let Some(stamp) = queue.pop() {
+        for stamp in queue.splice() {
             c.record(&QUEUE, now().saturating_sub(stamp));
-            self.request(c, matrices)?;
+            self.request(c, products)?;
             if c.stop() {
                 return None;
             }
@@ -175,24 +175,23 @@ impl Thread {
     }
 
     fn woken(&self, c: &mut Ctx<'_>, w: u32) -> Option<()> {
-        let wakeup = c.wait_for_post(self.layout.worker(c, w))?;
+        let strict = self.strict.then(|| self.layout.strict(c, w));
+        let waited =
+            c.wait_for_post(self.layout.worker(c, w), |c, sleep| {
+                if let Some(stamp) = strict {
+                    c.record_wake(&WAKE, sleep, stamp.get());
+                }
+            })?;
         let batch = self.layout.batch(c, w).get();
-        c.record(&WAKEUP, wakeup.run_ns.saturating_sub(batch));
-        if self.strict {
-            let stamp = self.layout.strict(c, w).get();
-            c.record_wake(&WAKE, &wakeup, stamp);
-        } else if wakeup.block_ns.is_none() {
+        c.record(&WAKEUP, waited.run_ns.saturating_sub(batch));
+        if !waited.slept {
             c.nowait();
         }
         Some(())
     }
 
     /// Thinks and computes. `None` at the stop.
-    fn request(
-        &self,
-        c: &mut Ctx<'_>,
-        matrices: &[Matrices<'_>],
-    ) -> Option<()> {
+    fn request(&self, c: &mut Ctx<'_>, products: &Products<'_>) -> Option<()> {
         let mut begin = now();
         if !self.pipe {
             if self.sleep_ns > 0 {
@@ -206,7 +205,7 @@ impl Thread {
                 true => Some(self.lock(c)?),
                 false => None,
             };
-            let done = self.compute(c, matrices);
+            let done = self.compute(c, products);
             if let Some(lock) = lock {
                 lock.set(FREE);
             }
@@ -224,45 +223,34 @@ impl Thread {
         loop {
             let cpu = c.cpu();
             let lock = self.layout.lock(c, cpu);
-            let mut held = lock.replace(FREE, HELD);
-            while !held && c.cpu() == cpu {
+            // The lock it began with, wherever it is moved meanwhile.
+            while !lock.replace(FREE, HELD) {
                 if c.give_up(PATIENCE_NS) {
                     return None;
                 }
                 spin_loop();
-                held = lock.replace(FREE, HELD);
             }
-            if held && c.cpu() == cpu {
+            if c.cpu() == cpu {
                 return Some(lock);
             }
-            if held {
-                lock.set(FREE);
-            }
+            lock.set(FREE);
             c.metric(&RETRIES, 1);
         }
     }
 
-    fn compute(
-        &self,
-        c: &mut Ctx<'_>,
-        matrices: &[Matrices<'_>],
-    ) -> Option<()> {
-        for _ in 0..self.operations {
-            for matrix in matrices {
-                for i in 0..matrix.side() {
+    fn compute(&self, c: &mut Ctx<'_>, products: &Products<'_>) -> Option<()> {
+        for (matrices, operations) in products {
+            for _ in 0..*operations {
+                let mut at = 0;
+                while at < matrices.elements() {
                     if c.give_up(PATIENCE_NS) {
                         return None;
                     }
-                    matrix.row(i);
+                    at = matrices.piece(at);
                 }
+                c.checkpoint_at(now());
             }
-            c.checkpoint_at(now());
         }
         Some(())
     }
-}
-
-fn fill(page: &[AtomicU64], byte: u8) {
-    let word = u64::from_ne_bytes([byte; 8]);
-    page.iter().for_each(|cell| cell.store(word, Relaxed));
 }

@@ -4,12 +4,12 @@ use super::options::{
     ARRIVAL_RATE, CACHE_MIB, CONNS, DISPATCHERS, FAST_THREADS, SLOW_THREADS,
 };
 use crate::ctx::Ctx;
-use crate::kit::cache::{self, Shard};
 use crate::kit::cells::{Stamp, Word};
 use crate::kit::cpus::MAX_CPUS;
 use crate::kit::list::List;
 use crate::workload::{Shared, Work};
 use core::sync::atomic::AtomicU64;
+use pidone_compute::cache::{self, Shard};
 
 /// Shards of the cache.
 pub(super) const SHARDS: u32 = 256;

@@ -4,14 +4,14 @@ use super::figures::{COMPRESSED, EVICTED, QUEUE};
 use super::options::SLOW_P99;
 use super::thread::Thread;
 use crate::ctx::Ctx;
-use crate::kit::cache::MAX_WORDS;
 use crate::kit::clock::{SECOND, now};
 use crate::kit::draw::Tail;
-use crate::kit::lz;
 use crate::kit::memory::Region;
 use crate::workload::Stop;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use pidone_compute::cache::MAX_WORDS;
+use pidone_compute::lz;
 use rand_core::Rng;
 use rand_xoshiro::SplitMix64;
 

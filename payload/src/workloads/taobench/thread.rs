@@ -93,26 +93,23 @@ impl Thread {
         }
         let (lane, layout) = (self.lane, &self.layout);
         let (own, stamp) = (layout.word(c, lane), layout.stamp(c, lane));
-        // One that nobody waited for.
-        let _old = stamp.take();
         c.mark_blocked(own);
         if !layout.list(c, lane).is_empty() {
             own.set(RUNNING);
             return;
         }
         // While the instance leaves, wakes may come from anyone.
-        let most = if c.stop() { MILLISECOND } else { u64::MAX };
+        let most = c.stop().then_some(MILLISECOND);
         let block = now();
-        let ran =
-            c.block_on(own, BLOCKED, until.saturating_sub(block).min(most));
-        if own.swap(RUNNING) == RUNNING {
-            match stamp.take() {
-                0 => {}
-                woken if woken >= block => {
-                    c.record(&WAKE, ran.saturating_sub(woken));
-                }
-                _ => c.nowait(),
-            }
+        let due = (until < u64::MAX).then(|| until.saturating_sub(block));
+        let sleep = c.block_on(own, BLOCKED, block, most.or(due));
+        let posted = own.swap(RUNNING) == RUNNING;
+        match sleep {
+            // It was the supervisor.
+            Some(_) if c.stop() => {}
+            Some(sleep) => c.record_wake(&WAKE, &sleep, stamp.get()),
+            None if posted => c.nowait(),
+            None => {}
         }
     }
 
@@ -127,7 +124,7 @@ impl Thread {
         if !lock.replace(FREE, HELD) {
             // Whoever holds it never blocks, so this ends at the stop, too.
             while lock.swap(CONTESTED) != FREE {
-                c.block_on(lock, CONTESTED, u64::MAX);
+                c.block_on(lock, CONTESTED, now(), None);
             }
         }
         let result = f();

@@ -1,17 +1,17 @@
 //! Two kernels, booted in turn.
 
 use super::Args;
-use super::stored::{repeats, sample};
-use crate::cmd::boot::ready::Ready;
-use crate::cmd::{boot, exit};
-use crate::compare::{Asked, Sample, Side};
-use crate::store::{self, Stored};
+use super::stored::repeats;
+use crate::boot::BootRequest;
+use crate::boot::ready::{Ready, Setting};
+use crate::compare::{Asked, Side};
+use crate::finished::FinishedBoot;
 use crate::{kernel, metrics};
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use std::path::Path;
 
 /// Boots of each kernel.
-const RUNS: usize = 5;
+const RUNS: usize = 6;
 /// Seeds of deterministic machines.
 const SEEDS: u64 = 3;
 
@@ -21,88 +21,64 @@ pub(super) fn booted(
     asked: &Asked,
     root: &Path,
     differing: &mut Vec<String>,
-) -> Result<(Side, Side)> {
-    let a = boot_args(args, &args.a, &args.append_a)?;
-    let b = boot_args(args, &args.b, &args.append_b)?;
-    let order = order(args, a.deterministic)?;
-    if a.payload.is_none() {
-        metrics::check(&asked.metrics, &a.plan.join(" "))?;
+) -> Result<[Side; 2]> {
+    let given = [(&args.a, &args.append_a), (&args.b, &args.append_b)];
+    let request = |(kernel, more): (&String, &Vec<String>)| -> Result<_> {
+        let mut request = args.request(kernel).planned("compare")?;
+        request.append.extend(more.iter().cloned());
+        Ok(request)
+    };
+    let [a, b] = given.map(request);
+    let both = [a?, b?];
+    let order = order(args, args.deterministic)?;
+    if args.payload.is_none() {
+        metrics::check(&asked.metrics, &both[0].plan.join(" "))?;
     }
-    let arch = |of: &boot::Args| kernel::arch(&of.kernel, of.arch);
-    let arches = [arch(&a)?.name, arch(&b)?.name];
+    let arch = |of: &BootRequest| kernel::arch(&of.kernel, of.arch);
+    let arches = [arch(&both[0])?.name, arch(&both[1])?.name];
     if arches[0] != arches[1] {
         bail!("kernels for {} do not compare", arches.join(" and for "));
     }
-    let ready = [Ready::new(&a)?, Ready::new(&b)?];
-    let mut of = [a, b];
-    let mut stored: [Vec<Stored>; 2] = [Vec::new(), Vec::new()];
-    let mut sides = [(&args.a, &args.append_a), (&args.b, &args.append_b)].map(
-        |(kernel, append)| Side {
-            name: [core::slice::from_ref(kernel), append].concat().join(" "),
-            samples: Vec::new(),
-        },
-    );
-    let mut boots = 0;
-    let mut boot = |at: usize,
-                    seed: Option<u64>,
-                    what: &str|
-     -> Result<(Stored, Sample)> {
-        boots += 1;
+    let ready = [Ready::new(&both[0])?, Ready::new(&both[1])?];
+    let mut sides = given.map(|(kernel, append)| Side {
+        name: [core::slice::from_ref(kernel), append].concat().join(" "),
+        boots: Vec::new(),
+    });
+    let mut count = 0;
+    let mut boot = |at: usize, seed: Option<u64>, what: &str| {
+        count += 1;
         let letter = ["A", "B"][at];
         let seeded = seed.map_or(String::new(), |s| format!(", seed {s}"));
-        eprintln!("boot {boots}{what}: {letter}{seeded}");
-        of[at].deterministic = seed;
-        let done = ready[at].boot_and_store(&of[at], root)?;
-        if done.code == exit::TOOL {
-            bail!("{letter}: {}: {}", done.report.outcome, done.report.reason);
-        }
-        let meta = store::meta(&done.dir)?;
-        let run = Stored {
-            dir: done.dir,
-            meta,
-        };
-        let sample = sample(&run)?;
-        Ok((run, sample))
+        eprintln!("boot {count}{what}: {letter}{seeded}");
+        let boot = ready[at].boot_and_store(seed, &Setting::alone(), root)?;
+        boot.sound().context(letter)
     };
     let what = format!(" of {}", order.len());
     for &(at, seed) in &order {
-        let (run, sample) = boot(at, seed, &what)?;
-        stored[at].push(run);
-        sides[at].samples.push(sample);
+        sides[at].boots.push(boot(at, seed, &what)?);
     }
     // Unless both sides are the same, each is booted a second time.
     let mut again = Vec::new();
     for (at, side) in sides.iter().enumerate() {
-        let first = &side.samples[0];
-        let all = sides.iter().flat_map(|side| &side.samples);
-        let same = all.filter(|other| other.made_of == first.made_of).count();
-        if first.seed.is_some() && same == 1 {
-            again.push(boot(at, first.seed, ", again")?);
+        let first = &side.boots[0];
+        let all = sides.iter().flat_map(|side| &side.boots);
+        let same = all.filter(|other| other.made_of() == first.made_of());
+        let seed = first.meta.deterministic;
+        if seed.is_some() && same.count() == 1 {
+            again.push(boot(at, seed, ", again")?);
         }
     }
-    let mut all: Vec<(&Path, &Sample)> = Vec::new();
-    for (runs, side) in stored.iter().zip(&sides) {
-        let runs = runs.iter().map(|run| run.dir.as_path());
-        all.extend(runs.zip(&side.samples));
-    }
-    all.extend(
-        again
-            .iter()
-            .map(|(run, sample)| (run.dir.as_path(), sample)),
-    );
-    repeats(&all, differing)?;
-    payloads(&stored, differing);
-    let [a, b] = sides;
-    Ok((a, b))
+    let all = sides.iter().flat_map(|side| &side.boots);
+    let all: Vec<&FinishedBoot> = all.collect();
+    payloads(&all, differing);
+    repeats(all.into_iter().chain(&again), differing);
+    Ok(sides)
 }
 
 /// Warns if the sources of the payload changed while it was booted.
-fn payloads(stored: &[Vec<Stored>; 2], warnings: &mut Vec<String>) {
-    let mut images: Vec<&str> = stored
-        .iter()
-        .flatten()
-        .map(|run| run.meta.initramfs_sha256.as_str())
-        .collect();
+fn payloads(boots: &[&FinishedBoot], warnings: &mut Vec<String>) {
+    let images = boots.iter().map(|boot| &boot.meta.initramfs_sha256);
+    let mut images: Vec<&String> = images.collect();
     images.sort_unstable();
     images.dedup();
     if images.len() > 1 {
@@ -146,11 +122,4 @@ pub(super) fn order(
     let pairs = (first..=last)
         .flat_map(|seed| turn(seed - first).map(move |at| (at, Some(seed))));
     Ok(pairs.collect())
-}
-
-/// The options of one side's boots.
-fn boot_args(args: &Args, kernel: &str, more: &[String]) -> Result<boot::Args> {
-    let mut boot = boot::handed("compare", &args.to_boot, kernel, &args.plan)?;
-    boot.append.extend(more.iter().cloned());
-    Ok(boot)
 }

@@ -1,14 +1,14 @@
 //! Stored runs as sides of a comparison.
 
-use crate::compare::{Sample, exact};
-use crate::model::Report;
-use crate::store::{self, Meta, Stored};
-use anyhow::{Context, Result, bail};
+use crate::compare::exact;
+use crate::finished::FinishedBoot;
+use crate::kernel;
+use crate::store::{self, StoredRun};
+use anyhow::{Result, bail};
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
-pub(crate) fn list(root: &Path) -> Result<Vec<Stored>> {
+pub(crate) fn list(root: &Path) -> Result<Vec<StoredRun>> {
     let (stored, wrong) = store::list(root)?;
     for why in wrong {
         eprintln!("not a run: {why}");
@@ -19,24 +19,22 @@ pub(crate) fn list(root: &Path) -> Result<Vec<Stored>> {
 /// What a side is.
 pub(crate) enum Found {
     Kernel,
-    Stored(Vec<Stored>),
+    Stored(Vec<StoredRun>),
 }
 
-pub(crate) fn find(text: &str, stored: &[Stored]) -> Result<Found> {
-    let kernel = text == "host" || text.contains(':');
-    if kernel || Path::new(text).is_file() {
+pub(crate) fn find(text: &str, stored: &[StoredRun]) -> Result<Found> {
+    let path = Path::new(text);
+    let named = text == "host" || text.contains(':');
+    if named || path.is_file() || kernel::is_tree(path) {
         return Ok(Found::Kernel);
     }
-    let mut found: Vec<Stored> = Vec::new();
+    let mut found: Vec<StoredRun> = Vec::new();
     for part in text.split(',') {
         let path = Path::new(part);
-        let mut these: Vec<Stored> = match path.join(store::META).is_file() {
-            true => vec![Stored {
-                dir: path.to_path_buf(),
-                meta: store::meta(path)?,
-            }],
+        let mut these: Vec<StoredRun> = match path.join(store::META).is_file() {
+            true => vec![StoredRun::at(path)?],
             false => {
-                let is = |run: &&Stored| name(run).starts_with(part);
+                let is = |run: &&StoredRun| run.name().starts_with(part);
                 match stored.iter().any(|run| is(&run)) {
                     true => stored.iter().filter(is).cloned().collect(),
                     false => store::of_matrix(part, stored),
@@ -57,69 +55,28 @@ pub(crate) fn find(text: &str, stored: &[Stored]) -> Result<Found> {
     Ok(Found::Stored(found))
 }
 
-pub(crate) fn name(run: &Stored) -> String {
-    let name = run.dir.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
-}
-
-pub(crate) fn sample(run: &Stored) -> Result<Sample> {
-    let path = run.dir.join(store::REPORT);
-    let what = || path.display().to_string();
-    let json = fs::read(&path).with_context(what)?;
-    let report: Report = serde_json::from_slice(&json).with_context(what)?;
-    Ok(Sample {
-        name: name(run),
-        report,
-        code: run.meta.exit_code,
-        seed: run.meta.deterministic,
-        made_of: made_of(&run.meta),
-        noise: run.meta.noise,
-    })
-}
-
-/// Everything that decides how a deterministic machine runs.
-fn made_of(meta: &Meta) -> String {
-    let place = |word: &&String| {
-        !word.starts_with("file,id=")
-            && **word != meta.kernel.path.display().to_string()
-    };
-    let args = meta.qemu_args.iter().filter(place);
-    let mut words: Vec<&str> = args.map(String::as_str).collect();
-    // The initramfs goes by its hash.
-    if let Some(at) = words.iter().position(|word| *word == "-initrd") {
-        words.remove(at + 1);
-    }
-    let (kernel, initrd) = (&meta.kernel.sha256, &meta.initramfs_sha256);
-    [kernel, initrd, meta.qemu.as_str(), &words.join(" ")].join("\n")
+/// All of these runs.
+pub(crate) fn read(runs: &[StoredRun]) -> Result<Vec<FinishedBoot>> {
+    runs.iter().map(StoredRun::read).collect()
 }
 
 /// Looks for deterministic boots of the same that differ.
-pub(super) fn repeats(
-    all: &[(&Path, &Sample)],
+pub(super) fn repeats<'b>(
+    all: impl Iterator<Item = &'b FinishedBoot>,
     differing: &mut Vec<String>,
-) -> Result<()> {
-    let mut known: BTreeMap<&str, (&Path, &Sample)> = BTreeMap::new();
-    for &(dir, sample) in all.iter().filter(|(_, s)| s.seed.is_some()) {
-        let Some(&(first, of)) = known.get(sample.made_of.as_str()) else {
-            known.insert(&sample.made_of, (dir, sample));
-            continue;
-        };
-        let ports = |dir: &Path| -> Result<Vec<Vec<u8>>> {
-            let logs = [store::CONSOLE, store::RECORDS].into_iter();
-            logs.map(|log| {
-                let path = dir.join(log);
-                fs::read(&path).with_context(|| path.display().to_string())
-            })
-            .collect()
-        };
-        let found = exact::first_difference(&ports(first)?, &ports(dir)?);
+) {
+    let mut known: BTreeMap<String, &FinishedBoot> = BTreeMap::new();
+    for boot in all.filter(|boot| boot.meta.deterministic.is_some()) {
+        let first = *known.entry(boot.made_of()).or_insert(boot);
+        let ports = |boot: &'b FinishedBoot| [&*boot.console, &*boot.records];
+        let found = exact::first_difference(ports(first), ports(boot));
         if let Some(what) = found {
             differing.push(format!(
                 "{} and {} are boots of the same kernel, machine and seed and \
                  differ: {what}",
-                of.name, sample.name
+                first.name(),
+                boot.name()
             ));
         }
     }
-    Ok(())
 }

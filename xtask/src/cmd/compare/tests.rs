@@ -2,9 +2,12 @@
 
 use super::{Args, comparison, run};
 use crate::decode::decode;
+use crate::exit::Exit;
+use crate::finished::Meta;
 use crate::model::Report;
-use crate::store::{self, Meta};
+use crate::store;
 use crate::testing::{Stream, worker};
+use crate::topology::Smp;
 use pidone::record::Record;
 use std::fs;
 use std::path::Path;
@@ -25,6 +28,7 @@ fn store(root: &Path, name: &str, seed: Option<u64>, trips: u64) {
         schema: 1,
         started: name.to_owned(),
         deterministic: seed,
+        exit_code: Exit::Good,
         ..Meta::default()
     };
     "6.12".clone_into(&mut meta.kernel.spec);
@@ -44,6 +48,7 @@ fn args(root: &Path, a: &str, b: &str) -> Args {
         a: a.to_owned(),
         b: b.to_owned(),
         margin: 0.5,
+        look: 1,
         metric: vec!["iterations".to_owned()],
         store: Some(root.to_path_buf()),
         ..Args::default()
@@ -60,9 +65,9 @@ fn stored_runs_by_the_beginnings_of_their_names() {
     }
     let found = comparison(&args(root, "2026-old", "2026-new")).unwrap();
     assert_eq!(found.boots[1].len(), 6);
-    assert_eq!((found.exit_code, found.rows.len()), (1, 1));
+    assert_eq!((found.exit_code.code(), found.rows.len()), (1, 1));
     let better = comparison(&args(root, "2026-new", "2026-old")).unwrap();
-    assert_eq!(better.exit_code, 0);
+    assert_eq!(better.exit_code.code(), 0);
     // Some by name, one by its directory, none twice.
     let dir = root.join("2026-old-2").display().to_string();
     let some = format!("2026-old-0,{dir},2026-old-2,2026-old-1");
@@ -74,7 +79,7 @@ fn stored_runs_by_the_beginnings_of_their_names() {
         json: Some(json.clone()),
         ..args(root, "2026-old", "2026-new")
     };
-    assert_eq!(run(&args).unwrap(), 1);
+    assert_eq!(run(&args).unwrap(), Exit::Bad);
     let json = fs::read_to_string(json).unwrap();
     assert!(json.contains("\"verdict\": \"worse\""));
 }
@@ -88,7 +93,7 @@ fn boots_of_one_seed_that_differ_are_a_defect() {
     store(root, "b2", Some(2), 23_000);
     let found = comparison(&args(root, "a1", "b1")).unwrap();
     assert!(found.identical && found.warnings.is_empty());
-    assert_eq!(found.exit_code, 0);
+    assert_eq!(found.exit_code.code(), 0);
     store(root, "c1", Some(1), 24_001);
     let found = comparison(&args(root, "a1", "c1")).unwrap();
     assert!(!found.identical);
@@ -103,27 +108,6 @@ fn boots_of_one_seed_that_differ_are_a_defect() {
     // Other seeds are other boots.
     let found = comparison(&args(root, "a1", "b2")).unwrap();
     assert_eq!(found.warnings, ["no seed is on both sides"]);
-}
-
-#[test]
-fn splits_are_of_runs_of_one_kernel() {
-    let root = tempfile::tempdir().unwrap();
-    let root = root.path();
-    for n in 0..4 {
-        store(root, &format!("a{n}"), None, 24_000 + n);
-    }
-    let split = |times, b: &str| Args {
-        splits: Some(times),
-        ..args(root, "a", b)
-    };
-    assert_eq!(run(&split(3, "a")).unwrap(), 0);
-    for (args, why) in [
-        (split(0, "a"), "splits nothing"),
-        (split(3, "host"), "is for stored runs"),
-    ] {
-        let error = run(&args).unwrap_err().to_string();
-        assert!(error.contains(why), "{error}");
-    }
 }
 
 #[test]
@@ -168,7 +152,7 @@ fn wrong_use_is_answered() {
         ),
         (
             Args {
-                to_boot: words("--smp 2"),
+                smp: Smp::Flat(3),
                 ..args(root, "a1", "b1")
             },
             "an option of `boot` is for kernels",
@@ -186,6 +170,13 @@ fn wrong_use_is_answered() {
                 ..args(root, "a1", "b1")
             },
             "--margin -1",
+        ),
+        (
+            Args {
+                look: 0,
+                ..args(root, "a1", "b1")
+            },
+            "--look 0: the first one is 1",
         ),
         (args(root, "host", "host"), "a plan follows `--`"),
         (
@@ -205,7 +196,7 @@ fn wrong_use_is_answered() {
         (
             Args {
                 seeds: Some(0),
-                to_boot: words("--deterministic 1"),
+                deterministic: Some(1),
                 ..kernels()
             },
             "--seeds 0: 0 boots",
@@ -213,7 +204,7 @@ fn wrong_use_is_answered() {
         (
             Args {
                 runs: Some(2),
-                to_boot: words("--deterministic 1"),
+                deterministic: Some(1),
                 ..kernels()
             },
             "--runs is not for deterministic boots",
@@ -224,13 +215,6 @@ fn wrong_use_is_answered() {
                 ..kernels()
             },
             "nearest is `wake`",
-        ),
-        (
-            Args {
-                to_boot: words("--smp none"),
-                ..kernels()
-            },
-            "--smp",
         ),
     ] {
         let error = comparison(&args).unwrap_err();

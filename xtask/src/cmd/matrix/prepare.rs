@@ -1,17 +1,16 @@
 //! Cells made ready to boot. All that is wrong is found before the first boot.
 
-use crate::cmd::boot::ready::{Checked, Ready};
-use crate::cmd::boot::{self, plan};
+use crate::boot::plan;
+use crate::boot::ready::{Checked, Ready};
 use crate::matrix::{Cell, Kind, Wrong, listed};
 use crate::{build, kernel};
-use anyhow::{Result, bail};
+use anyhow::{Error, Result, bail};
 use std::collections::BTreeSet;
 
 /// A cell that is ready to boot.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) cell: Cell,
-    args: boot::Args,
     pub(super) ready: Ready,
 }
 
@@ -19,94 +18,56 @@ impl Job {
     /// Cores that its machine keeps busy. One that is deterministic runs all
     /// its CPUs in turn, in one thread.
     pub(super) fn cores(&self) -> usize {
-        match self.args.deterministic {
+        match self.cell.request.deterministic {
             Some(_) => 1,
-            None => self.args.smp.cpus() as usize,
+            None => self.cell.request.smp.cpus() as usize,
         }
-    }
-
-    /// The seed of one of its boots. They would be the same with the same.
-    fn seed(&self, boot: u64) -> Option<u64> {
-        Some(self.args.deterministic? + (boot - 1))
-    }
-
-    /// The options of one of its boots.
-    pub(super) fn args(&self, boot: u64) -> boot::Args {
-        boot::Args {
-            deterministic: self.seed(boot),
-            ..self.args.clone()
-        }
-    }
-
-    /// The command that makes one of its boots by itself, behind the name of
-    /// the program.
-    pub(super) fn command(&self, boot: u64) -> Vec<String> {
-        let words = self.cell.command(self.seed(boot));
-        [vec!["xtask".to_owned()], words].concat()
     }
 }
 
-/// The options of each cell's boots, with plans and machines checked.
+/// Checks plans and machines of cells, without looking for their kernels.
 ///
 /// # Errors
 ///
 /// All that is wrong with them.
-pub(in crate::cmd) fn args(
-    file: &str,
-    cells: &[Cell],
-) -> Result<Vec<boot::Args>> {
-    let (all, wrong) = all_args(cells);
+pub(in crate::cmd) fn check(file: &str, cells: &[Cell]) -> Result<()> {
+    refuse(file, cells.iter().flat_map(wrong).collect())
+}
+
+fn refuse(file: &str, wrong: Vec<Wrong>) -> Result<()> {
     match wrong.is_empty() {
-        true => Ok(all.into_iter().map(|(_, args)| args).collect()),
+        true => Ok(()),
         false => bail!(listed(file, &wrong)),
     }
 }
 
-/// The options of the cells that have valid ones, and what is wrong with the
-/// others.
-fn all_args(cells: &[Cell]) -> (Vec<(&Cell, boot::Args)>, Vec<Wrong>) {
-    let (mut all, mut wrong) = (Vec::new(), Vec::new());
-    for cell in cells {
-        let mut say = |line: usize, error: anyhow::Error| {
-            wrong.push(Wrong::new(line, format!("{error:#}")));
-        };
-        let kernel = cell.kernel.as_deref().unwrap_or_default();
-        let (options, plan) = (&cell.options, &cell.plan);
-        match boot::handed("matrix", options, kernel, plan) {
-            Err(error) => say(cell.line(Kind::Machine), error),
-            Ok(args) => {
-                check(cell, &args, &mut say);
-                all.push((cell, args));
-            }
-        }
-    }
-    (all, wrong)
-}
-
-fn check(
-    cell: &Cell,
-    args: &boot::Args,
-    say: &mut dyn FnMut(usize, anyhow::Error),
-) {
-    if let Err(error) = build::additions(&args.add) {
+/// What is wrong with a cell, its kernel aside.
+fn wrong(cell: &Cell) -> Vec<Wrong> {
+    let mut wrong = Vec::new();
+    let mut say = |line: usize, error: Error| {
+        wrong.push(Wrong::new(line, format!("{error:#}")));
+    };
+    let request = &cell.request;
+    if let Err(error) = build::additions(&request.add) {
         say(cell.place("add"), error);
-    } else if let Err(error) = plan::works(args) {
+    } else if let Err(error) = plan::works(request) {
         say(cell.line(Kind::Plan), error);
     }
-    match kernel::arch(&args.kernel, args.arch) {
+    match kernel::arch(&request.kernel, request.arch) {
         Ok(arch) => {
-            if let Err(error) = args.topology().args(arch) {
+            if let Err(error) = request.topology().args(arch) {
                 say(cell.line(Kind::Machine), error);
             }
         }
         Err(error) => say(cell.place("arch"), error),
     }
-    if let Some(seed) = args.deterministic
+    if let Some(seed) = request.deterministic
         && seed.checked_add(cell.boots).is_none()
     {
         let what = format!("no {} seeds from {seed} on", cell.boots);
-        say(cell.place("deterministic"), anyhow::Error::msg(what));
+        say(cell.place("deterministic"), Error::msg(what));
     }
+    wrong
 }
 
 /// The cells, ready to boot.
@@ -119,46 +80,44 @@ pub(super) fn jobs(
     cells: &[Cell],
     setup: bool,
 ) -> Result<Vec<Job>> {
-    let (all, mut wrong) = all_args(cells);
+    let mut all: Vec<Wrong> = cells.iter().flat_map(wrong).collect();
     let mut kernels = BTreeSet::new();
-    for (cell, args) in &all {
-        let name = cell.names[0].as_str();
-        if !kernels.insert((name, args.arch.map(|arch| arch.name))) {
+    for cell in cells {
+        let (name, request) = (cell.names[0].as_str(), &cell.request);
+        if !kernels.insert((name, request.arch.map(|arch| arch.name))) {
             continue;
         }
-        let found = match &cell.kernel {
-            Some(spec) => kernel::resolve(spec, args.arch, setup).map(|_| ()),
-            None => Err(anyhow::Error::msg(format!(
+        let found = match request.kernel.as_str() {
+            "" => Err(Error::msg(format!(
                 "kernel `{name}` has no `kernel`; what has a `url` or a \
                  `kbuild` alone is for `cargo xtask ci`"
             ))),
+            spec => kernel::resolve(spec, request.arch, setup).map(|_| ()),
         };
         if let Err(error) = found {
             let what = format!("{error:#}");
-            wrong.push(Wrong::new(cell.line(Kind::Kernel), what));
+            all.push(Wrong::new(cell.line(Kind::Kernel), what));
         }
     }
-    if !wrong.is_empty() {
-        bail!(listed(file, &wrong));
-    }
+    refuse(file, core::mem::take(&mut all))?;
     let mut checked = Vec::new();
-    for (cell, mut args) in all {
-        args.setup = setup;
-        match Checked::new(&args) {
-            Ok(ready) => checked.push((cell, args, ready)),
+    for cell in cells {
+        let mut request = cell.request.clone();
+        request.setup = setup;
+        match Checked::new(&request) {
+            Ok(ready) => checked.push((cell, ready)),
             Err(error) => {
                 let line = cell.place("module");
-                wrong.push(Wrong::new(line, format!("{error:#}")));
+                all.push(Wrong::new(line, format!("{error:#}")));
             }
         }
     }
-    if !wrong.is_empty() {
-        bail!(listed(file, &wrong));
-    }
-    let jobs = checked.into_iter().map(|(cell, args, checked)| {
-        let ready = checked.ready(&args)?;
-        let cell = cell.clone();
-        Ok(Job { cell, args, ready })
+    refuse(file, all)?;
+    let jobs = checked.into_iter().map(|(cell, checked)| {
+        Ok(Job {
+            cell: cell.clone(),
+            ready: checked.ready()?,
+        })
     });
     jobs.collect()
 }

@@ -1,17 +1,18 @@
 //! What an interrupted matrix has finished.
 
 use super::prepare::Job;
+use crate::boot::BootRequest;
 use crate::cmd::compare::stored;
-use crate::cmd::exit;
-use crate::matrix::summary::Ended;
-use crate::store::{self, Stored};
+use crate::exit::Exit;
+use crate::matrix::summary::CellBoot;
+use crate::store::{self, StoredRun};
 use anyhow::Result;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The newest matrix of that file and its boots that are still good for it: of
-/// the same kernel and image, by the same command, and not failed for our own
-/// sake.
+/// the same kernel and image, asked for by the same words, and not failed for
+/// our own sake.
 ///
 /// # Errors
 ///
@@ -20,9 +21,9 @@ pub(super) fn found(
     file: &Path,
     jobs: &[Job],
     root: &Path,
-) -> Result<(Option<String>, Vec<Ended>)> {
+) -> Result<(Option<String>, Vec<CellBoot>)> {
     let all = stored::list(root)?;
-    let of = |run: &Stored| run.meta.cell.clone().filter(|c| c.file == file);
+    let of = |run: &StoredRun| run.meta.cell.clone().filter(|c| c.file == file);
     let newest = all.iter().rev().find_map(of);
     let Some(matrix) = newest.map(|cell| cell.matrix) else {
         eprintln!("note: nothing of {} is stored yet", file.display());
@@ -41,7 +42,7 @@ pub(super) fn found(
         else {
             continue;
         };
-        let known = |d: &Ended| (d.cell, d.boot) == (at, cell.boot);
+        let known = |d: &CellBoot| (d.cell, d.number) == (at, cell.boot);
         if done.iter().any(known) {
             continue;
         }
@@ -49,12 +50,10 @@ pub(super) fn found(
             others += 1;
             continue;
         }
-        done.push(Ended {
+        done.push(CellBoot {
             cell: at,
-            boot: cell.boot,
-            dir: run.dir.clone(),
-            report: stored::sample(run)?.report,
-            code: run.meta.exit_code,
+            number: cell.boot,
+            boot: run.read()?,
         });
     }
     let all: u64 = jobs.iter().map(|job| job.cell.boots).sum();
@@ -68,13 +67,21 @@ pub(super) fn found(
 
 /// Whether a stored boot is what its job would be.
 fn same(
-    run: &Stored,
+    run: &StoredRun,
     job: &Job,
     boot: u64,
     sums: &mut BTreeMap<PathBuf, String>,
 ) -> Result<bool> {
     let meta = &run.meta;
-    if meta.command != job.command(boot) || meta.exit_code == exit::TOOL {
+    // Behind the names of the program and of the verb.
+    let words = meta.command.iter().skip(2).map(String::as_str);
+    let asked = BootRequest::parse("boot", &words.collect::<Vec<_>>());
+    let due = BootRequest {
+        deterministic: job.cell.seed(boot),
+        ..job.cell.request.clone()
+    };
+    let other = |asked: BootRequest| asked.measured() != due.measured();
+    if asked.map_or(true, other) || meta.exit_code == Exit::Tool {
         return Ok(false);
     }
     let stored = [&meta.kernel.sha256, &meta.initramfs_sha256];

@@ -47,10 +47,10 @@ impl CustomWork for Pass {
         let (word, own) = (c.word(0), c.pos());
         while !c.stop() {
             c.spin(burst);
-            let Some(wakeup) = c.wait_until(word, |turn| turn == own) else {
+            let (mine, stamp) = (|turn| turn == own, c.stamp(own));
+            if c.wait_stamped(word, mine, &WAKE, stamp).is_none() {
                 break;
-            };
-            c.record_wake(&WAKE, &wakeup, c.stamp(own).get());
+            }
             c.stamp(1 - own).set(now());
             word.set(1 - own);
             c.wake(word, 1);

@@ -1,6 +1,6 @@
 //! Plans of boots, checked before anything is built.
 
-use super::Args;
+use super::BootRequest;
 use crate::build;
 use anyhow::{Result, bail};
 use core::time::Duration;
@@ -30,8 +30,8 @@ pub type Works = Vec<&'static Workload>;
 /// # Errors
 ///
 /// The plan is wrong.
-pub fn works(args: &Args) -> Result<Vec<Works>> {
-    Ok(Planned::new(args)?.works)
+pub fn works(request: &BootRequest) -> Result<Vec<Works>> {
+    Ok(Planned::new(request)?.works)
 }
 
 /// How long the runs of a plan take.
@@ -39,20 +39,20 @@ pub fn works(args: &Args) -> Result<Vec<Works>> {
 /// # Errors
 ///
 /// The plan is wrong.
-pub fn takes(args: &Args) -> Result<Duration> {
-    Ok(Planned::new(args)?.takes)
+pub fn takes(request: &BootRequest) -> Result<Duration> {
+    Ok(Planned::new(request)?.takes)
 }
 
 impl Planned {
-    pub(super) fn new(args: &Args) -> Result<Self> {
-        let words = args.plan.iter().filter(|word| *word != "--");
+    pub(super) fn new(request: &BootRequest) -> Result<Self> {
+        let words = request.plan.iter().filter(|word| *word != "--");
         let mut tokens: Vec<String> = words.cloned().collect();
         let option = tokens.iter().find(|word| word.starts_with("--"));
         if let Some(option) = option {
             bail!("`{option}` is in the plan; options come before it");
         }
-        let mut additions = args.add.clone();
-        let scheduler = args.scheduler.as_deref().map(placed).transpose()?;
+        let mut additions = request.add.clone();
+        let scheduler = request.scheduler.as_deref().map(placed).transpose()?;
         additions.extend(scheduler.as_ref().map(|it| it.0.clone()));
         let mut added = build::additions(&additions)?;
         // A word with spaces stays one.
@@ -67,7 +67,7 @@ impl Planned {
             tokens.insert(0, format!("scx={path}"));
         }
         let plan = tokens.join(" ");
-        let (takes, works) = match &args.payload {
+        let (takes, works) = match &request.payload {
             Some(_) => (FOREIGN, Vec::new()),
             None => check(&plan, &added)?,
         };

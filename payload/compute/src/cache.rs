@@ -260,9 +260,10 @@ impl<'r> Shard<'r> {
 #[cfg(test)]
 mod tests {
     use super::{SIZES, Shard, WEIGHTS, cells, size_of_key};
-    use crate::kit::shm::Arena;
+    use core::sync::atomic::AtomicU64;
     use rand_core::{Rng, SeedableRng};
     use rand_xoshiro::SplitMix64;
+    use std::vec::Vec;
 
     #[test]
     fn sizes_have_their_mean() {
@@ -275,9 +276,9 @@ mod tests {
 
     #[test]
     fn the_oldest_make_room() {
-        let arena = Arena::new(1 << 20).unwrap();
         let ring = 1000;
-        let shard = Shard::new(0, arena.slice(cells(ring)).unwrap(), ring);
+        let memory = zeroes(cells(ring));
+        let shard = Shard::new(0, &memory, ring);
         assert_eq!(shard.insert(7, 398, |i| i), Some(0));
         assert_eq!(shard.insert(8, 398, |i| i), Some(0));
         assert_eq!(shard.insert(7, 398, |i| i), None);
@@ -287,14 +288,17 @@ mod tests {
         assert_eq!(shard.insert(10, 1000, |i| i), None);
     }
 
+    fn zeroes(len: usize) -> Vec<AtomicU64> {
+        (0..len).map(|_| AtomicU64::new(0)).collect()
+    }
+
     /// Looks up uniform keys, inserts what is missing, and returns the share
     /// of hits in permille.
     fn equilibrium(mib: usize, target_pct: u64) -> u64 {
         const SHARDS: u32 = 256;
         let ring = mib * (1 << 20) / 8 / SHARDS as usize;
         let each = cells(ring);
-        let arena = Arena::new(SHARDS as usize * each * 8 + 4096).unwrap();
-        let all = arena.slice(SHARDS as usize * each).unwrap();
+        let all = zeroes(SHARDS as usize * each);
         let mut random = SplitMix64::seed_from_u64(1);
         let (mut hits, mut lookups) = (0, 0);
         for number in (0..SHARDS).step_by(23) {

@@ -1,0 +1,524 @@
+//! A kernel that is ready to boot, and the booting.
+
+use super::BootRequest;
+use super::asked::Asked;
+use super::plan::Planned;
+use crate::arch::{Arch, require_image};
+use crate::decode::decode_ports;
+use crate::exit::{Exit, NoEvidence};
+use crate::finished::{
+    Cell, FinishedBoot, Host, Kernel, Meta, SCHEMA, label, release,
+};
+use crate::live::{Live, Screen};
+use crate::model::{Outcome, hex};
+use crate::noise::Watch;
+use crate::qemu::{Ended, Machine, Vm, kvm_works};
+use crate::store::{self, Pending, sha256};
+use crate::{build, interrupt, kernel, kernel_check, outcome, tools};
+use anyhow::{Context, Result, bail};
+use core::time::Duration;
+use initramfs::newc::Archive;
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Instant, SystemTime};
+use std::{fs, thread};
+use tempfile::TempDir;
+
+/// Everything that boots of one kernel need; what is built is built once.
+#[derive(Debug)]
+pub struct Ready {
+    request: BootRequest,
+    arch: &'static Arch,
+    kernel: PathBuf,
+    unpacked: Option<PathBuf>,
+    initrd: PathBuf,
+    tokens: Vec<String>,
+    limits: Limits,
+    /// Plans in the image, by name.
+    plans: BTreeMap<String, String>,
+    /// Holds what is for these boots alone, logs that nobody keeps included.
+    temporary: TempDir,
+}
+
+/// A boot whose plan and kernel are known to be right, before anything is
+/// built.
+#[derive(Debug)]
+pub struct Checked {
+    request: BootRequest,
+    arch: &'static Arch,
+    kernel: PathBuf,
+    added: Archive,
+    tokens: Vec<String>,
+    limits: Limits,
+}
+
+impl Checked {
+    /// Checks the plan and the machine, and finds the kernel.
+    ///
+    /// # Errors
+    ///
+    /// The plan is wrong, or something that is needed is missing.
+    pub fn new(request: &BootRequest) -> Result<Self> {
+        let Planned {
+            tokens,
+            mut added,
+            takes,
+            ..
+        } = Planned::new(request)?;
+        let setup = request.setup;
+        let arch = kernel::arch(&request.kernel, request.arch)?;
+        request.topology().args(arch)?;
+        let devices = !request.disk.is_empty() || request.nic.is_some();
+        if request.deterministic.is_some() && devices {
+            eprintln!(
+                "note: a machine with a disk or an interface does not repeat \
+                 itself, since QEMU lets these answer when the host does"
+            );
+        }
+        tools::require(&[arch.qemu], setup)?;
+        let kernel = kernel::resolve(&request.kernel, Some(arch), setup)?;
+        require_image(&kernel)?;
+        modules(request, &kernel, &mut added)?;
+        build::require_arch(arch, &added, request.payload.as_deref())?;
+        let machine = machine(request, arch, &tokens);
+        asked(request, &machine, &tokens, &plans(&added))?;
+        Ok(Self {
+            request: request.clone(),
+            arch,
+            kernel,
+            added,
+            tokens,
+            limits: Limits::new(request.timeout, takes),
+        })
+    }
+
+    /// Packs the initramfs.
+    ///
+    /// # Errors
+    ///
+    /// The payload cannot be built, or not be packed.
+    pub fn ready(self) -> Result<Ready> {
+        let temporary = tempfile::tempdir()?;
+        let (added, dir) = (self.added, temporary.path());
+        let plans = plans(&added);
+        let initrd = match &self.request.payload {
+            Some(payload) => build::pack_into(payload, added, dir)?,
+            None => {
+                let setup = self.request.setup;
+                let payload = build::payload(self.arch, setup)?;
+                build::pack_for_boot(&payload, added, dir)?
+            }
+        };
+        let unpacked = kernel::unpacked(&self.kernel, dir)?;
+        Ok(Ready {
+            request: self.request,
+            arch: self.arch,
+            kernel: self.kernel,
+            unpacked,
+            initrd,
+            tokens: self.tokens,
+            limits: self.limits,
+            plans,
+            temporary,
+        })
+    }
+}
+
+/// Where a boot is shown, and the cell of a matrix that it is of.
+#[derive(Debug, Clone)]
+pub struct Setting {
+    /// Where it is shown.
+    pub screen: Screen,
+    /// The cell, if any.
+    pub cell: Option<Cell>,
+}
+
+impl Setting {
+    /// Of a boot that is by itself.
+    #[must_use]
+    pub fn alone() -> Self {
+        Self {
+            screen: Screen::alone(),
+            cell: None,
+        }
+    }
+}
+
+/// How often a boot is made again that says nothing of its kernel.
+const AGAIN: u32 = 2;
+
+impl Ready {
+    /// Checks the plan, finds the kernel and packs the initramfs.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Checked`].
+    pub fn new(request: &BootRequest) -> Result<Self> {
+        Checked::new(request)?.ready()
+    }
+
+    /// The kernel and the initramfs.
+    #[must_use]
+    pub fn images(&self) -> [&Path; 2] {
+        [&self.kernel, &self.initrd]
+    }
+
+    /// The seed that was asked for.
+    #[must_use]
+    pub fn seed(&self) -> Option<u64> {
+        self.request.deterministic
+    }
+
+    /// What was asked for, with another seed.
+    fn seeded(&self, deterministic: Option<u64>) -> BootRequest {
+        BootRequest {
+            deterministic,
+            ..self.request.clone()
+        }
+    }
+
+    /// Boots once, and stores what came of it below `root`.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::boot`], or the run cannot be stored.
+    pub fn boot_and_store(
+        &self,
+        seed: Option<u64>,
+        setting: &Setting,
+        root: &Path,
+    ) -> Result<FinishedBoot> {
+        let pending = Pending::new(root)?;
+        let mut boot = self.boot(seed, setting, Some(pending.dir()))?;
+        pending.store(&mut boot)?;
+        Ok(boot)
+    }
+
+    /// Boots; the logs go to `--logs`, or to `dir`, or are not kept. What
+    /// says nothing of the kernel is done again: QEMU stumbled over it, or
+    /// somebody ended QEMU.
+    ///
+    /// # Errors
+    ///
+    /// The machine cannot be started, its logs cannot be written, or, with
+    /// [`NoEvidence`], it was ended again and again.
+    pub fn boot(
+        &self,
+        seed: Option<u64>,
+        setting: &Setting,
+        dir: Option<&Path>,
+    ) -> Result<FinishedBoot> {
+        let request = self.seeded(seed);
+        for _ in 0..AGAIN {
+            let why = match self.boot_once(&request, setting, dir) {
+                Ok(boot) if self.stumbled(&request, &boot) => {
+                    "an int3 of the kernel's own ended its start, as may \
+                     happen in QEMU without KVM"
+                        .to_owned()
+                }
+                Err(error)
+                    if error.is::<NoEvidence>() && !interrupt::happened() =>
+                {
+                    error.to_string()
+                }
+                other => return other,
+            };
+            let note = format!("note: {why}; it is booted again");
+            setting.screen.say(&note);
+        }
+        self.boot_once(&request, setting, dir)
+    }
+
+    fn boot_once(
+        &self,
+        request: &BootRequest,
+        setting: &Setting,
+        dir: Option<&Path>,
+    ) -> Result<FinishedBoot> {
+        let dir = request.logs.as_deref().or(dir);
+        let dir = dir.unwrap_or_else(|| self.temporary.path()).to_path_buf();
+        fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+        let machine = Machine {
+            kernel: self.kernel.clone(),
+            unpacked: self.unpacked.clone(),
+            initrd: self.initrd.clone(),
+            dir,
+            ..machine(request, self.arch, &self.tokens)
+        };
+        let asked = asked(request, &machine, &self.tokens, &self.plans)?;
+        let (started, begin) = (SystemTime::now(), Instant::now());
+        let mut watch = Watch::start();
+        let (of, cell) = (machine.clone(), setting.cell.clone());
+        let request = request.clone();
+        let vm = machine.start()?;
+        let known = thread::spawn(move || known(&of, &request, cell));
+        let live = Live::new(&machine, &setting.screen);
+        let timed_out = wait(vm, self.limits, live, &mut watch)?;
+        let (took, noise) = (begin.elapsed(), watch.end());
+        let (console, records) = (
+            store::log(&machine.dir, store::CONSOLE)?,
+            store::log(&machine.dir, store::RECORDS)?,
+        );
+        let decoded = decode_ports(&[&console, &records]);
+        let (mut report, exit_code) =
+            outcome::of_all(decoded.boots(), timed_out);
+        let exit_code = asked.hold(&mut report, exit_code);
+        if exit_code != Exit::Good {
+            store::room(&machine.dir)?;
+        }
+        let mut meta = match known.join() {
+            Ok(meta) => meta?,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        let told = report.hello.as_ref().map(|hello| hello.kernel.clone());
+        meta.kernel.release = told.or_else(|| release(&console));
+        Ok(FinishedBoot {
+            meta: Meta {
+                started: store::rfc3339(started),
+                took_ms: u64::try_from(took.as_millis())?,
+                noise,
+                timed_out,
+                outcome: report.outcome,
+                reason: report.reason.clone(),
+                exit_code,
+                ..meta
+            },
+            dir: machine.dir,
+            report,
+            console,
+            records,
+        })
+    }
+
+    /// Whether QEMU is to blame for a kernel that did not boot: a kernel that
+    /// patches its own code while another CPU runs it puts an int3 there for
+    /// a moment, and QEMU without KVM may run that int3 when it is gone. A
+    /// deterministic machine runs one CPU at a time.
+    fn stumbled(&self, request: &BootRequest, boot: &FinishedBoot) -> bool {
+        let silent = boot.report.outcome == Outcome::NoBoot;
+        silent
+            && request.deterministic.is_none()
+            && !kvm_works(self.arch)
+            && String::from_utf8_lossy(&boot.console).contains("int3: 0000")
+    }
+}
+
+/// The machine of a boot, but for its files.
+fn machine(
+    request: &BootRequest,
+    arch: &'static Arch,
+    tokens: &[String],
+) -> Machine {
+    let seed = request.deterministic;
+    let mut append = request.append.clone();
+    append.push(format!("pidone.records=/dev/{}", arch.records));
+    if let Some(seed) = seed {
+        append.push(format!("pidone.seed={seed} pidone.progress=off"));
+    }
+    append.push("--".to_owned());
+    append.extend(tokens.iter().cloned());
+    Machine {
+        arch,
+        topology: request.topology(),
+        disks: request.disk.clone(),
+        nic: request.nic,
+        append,
+        deterministic: seed,
+        ..Machine::default()
+    }
+}
+
+/// What a payload in that machine is to run.
+fn asked(
+    request: &BootRequest,
+    machine: &Machine,
+    tokens: &[String],
+    plans: &BTreeMap<String, String>,
+) -> Result<Asked> {
+    let known = request.payload.is_none();
+    let line = machine.command_line();
+    let packed = |name: &str| plans.get(name).cloned();
+    let asked = Asked::of(&line, tokens, &packed, known)?;
+    Ok(if known { asked } else { asked.of_runs() })
+}
+
+/// The plans in an image.
+fn plans(added: &Archive) -> BTreeMap<String, String> {
+    let plans = added.entries().filter_map(|entry| {
+        let name = entry.path.strip_prefix("plans/")?;
+        let text = build::packed_plan(added, name)?;
+        Some((name.to_owned(), text.to_owned()))
+    });
+    plans.collect()
+}
+
+/// What is known of a boot before it ends: found out while the machine runs,
+/// since hashes take some tenths of a second.
+fn known(
+    machine: &Machine,
+    request: &BootRequest,
+    cell: Option<Cell>,
+) -> Result<Meta> {
+    let qemu = Command::new(machine.arch.qemu.program)
+        .arg("--version")
+        .output();
+    let qemu = qemu.map(|said| said.stdout).unwrap_or_default();
+    let qemu = String::from_utf8_lossy(&qemu).into_owned();
+    let words = request.append.iter().chain(&request.plan);
+    let plan: Vec<String> = words.cloned().collect();
+    let config = kernel_check::of_image(&machine.kernel);
+    Ok(Meta {
+        schema: SCHEMA,
+        command: [vec!["xtask".to_owned()], request.command()].concat(),
+        cell,
+        label: label(&plan),
+        plan,
+        arch: Some(machine.arch.name.to_owned()),
+        qemu: qemu.lines().next().unwrap_or_default().to_owned(),
+        qemu_args: machine.args()?,
+        kernel: Kernel {
+            spec: request.kernel.clone(),
+            path: machine.kernel.clone(),
+            sha256: sha256(&machine.kernel)?,
+            config_sha256: config
+                .map(|config| hex(&Sha256::digest(config.to_string()))),
+            release: None,
+        },
+        initramfs_sha256: sha256(&machine.initrd)?,
+        host: Host::this(),
+        deterministic: machine.deterministic,
+        ..Meta::default()
+    })
+}
+
+/// Packs the modules that were asked for, and drivers of what the machine
+/// has. A kernel without known modules has its drivers built in, or it says
+/// that there is no such device.
+fn modules(
+    request: &BootRequest,
+    kernel: &Path,
+    added: &mut Archive,
+) -> Result<()> {
+    let tree = request
+        .modules
+        .clone()
+        .or_else(|| kernel::modules_of(kernel));
+    let Some(tree) = tree else {
+        if let Some(name) = request.module.first() {
+            bail!(
+                "--module {name}: there are no modules beside {}; say where \
+                 with --modules DIR",
+                kernel.display()
+            );
+        }
+        return Ok(());
+    };
+    let mut names: Vec<&str> =
+        request.module.iter().map(String::as_str).collect();
+    if !request.disk.is_empty() {
+        names.extend(["virtio_pci", "virtio_blk"]);
+    }
+    if request.nic.is_some() {
+        names.extend(["virtio_pci", "virtio_net"]);
+    }
+    match names.is_empty() && request.modules.is_none() {
+        true => Ok(()),
+        false => build::pack_modules(added, &tree, &names),
+    }
+}
+/// When a machine counts as hung. A busy host makes a machine slow, not
+/// silent, so it is its silence that counts, unless told otherwise.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    silence: Duration,
+    all: Duration,
+}
+
+impl Limits {
+    fn new(all: Option<Duration>, planned: Duration) -> Self {
+        match all {
+            Some(all) => Self { silence: all, all },
+            None => {
+                // Guest time runs slower than ours in a deterministic machine.
+                let silence = Duration::from_secs(60) + planned * 4;
+                Self {
+                    silence,
+                    all: silence * 5,
+                }
+            }
+        }
+    }
+}
+
+/// Waits for the end; whether the machine had to be stopped.
+fn wait(
+    mut vm: Vm,
+    limits: Limits,
+    mut live: Live,
+    watch: &mut Watch,
+) -> Result<bool> {
+    let begin = Instant::now();
+    let mut heard = begin;
+    loop {
+        interrupt::check()?;
+        watch.machine(&vm.stat());
+        match vm.ended()? {
+            None => {}
+            Some(Ended::ByItself) => return Ok(false),
+            Some(Ended::Killed(how)) => bail!(NoEvidence(format!(
+                "QEMU was ended: {how}, which says nothing of the kernel"
+            ))),
+            Some(Ended::Failed(why)) => bail!("QEMU failed: {why}"),
+        }
+        if begin.elapsed() > limits.all || heard.elapsed() > limits.silence {
+            return Ok(true);
+        }
+        if live.update() {
+            heard = Instant::now();
+        }
+        // Polling an external process; nothing is synchronised by it.
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::known;
+    use crate::boot::BootRequest;
+    use crate::model::hex;
+    use crate::qemu::Machine;
+    use initramfs::compress::Compression;
+    use sha2::{Digest, Sha256};
+    use std::fs;
+
+    #[test]
+    fn what_a_boot_is_made_of_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let machine = Machine {
+            kernel: dir.path().join("kernel"),
+            initrd: dir.path().join("initrd"),
+            dir: dir.path().to_path_buf(),
+            ..Machine::default()
+        };
+        let config = "# x\nCONFIG_B=y\nCONFIG_A=m\n";
+        let image = Compression::Gzip.compress(config.as_bytes()).unwrap();
+        let image = [b"IKCFG_ST", &image[..]].concat();
+        fs::write(&machine.kernel, &image).unwrap();
+        fs::write(&machine.initrd, "i").unwrap();
+        let words = ["--kernel", "k", "--", "work=PipeIo"];
+        let request = BootRequest::parse("boot", &words).unwrap();
+        let meta = known(&machine, &request, None).unwrap();
+        let sha256 = |bytes: &[u8]| hex(&Sha256::digest(bytes));
+        assert_eq!(meta.kernel.sha256, sha256(&image));
+        let config = sha256(b"CONFIG_A=m\nCONFIG_B=y\n");
+        assert_eq!(meta.kernel.config_sha256, Some(config));
+        assert_eq!(meta.initramfs_sha256, sha256(b"i"));
+        assert!(meta.qemu.contains("version"), "{}", meta.qemu);
+        let again = "xtask boot --kernel k -- work=PipeIo";
+        assert_eq!(meta.command.join(" "), again);
+        assert_eq!((&*meta.label, meta.schema), ("PipeIo", 1));
+        assert!(!meta.host.kernel.is_empty());
+    }
+}

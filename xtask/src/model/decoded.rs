@@ -1,0 +1,673 @@
+//! Reports of decoded boots.
+
+use super::{
+    Expect, Group, Hello, Hist, Interval, Report, Run, Scheduler, Scx, Worker,
+    hex, trace,
+};
+use crate::decode::Boot;
+use crate::decode::ktap::Console;
+use pidone::kit::histogram::{
+    Sparse, Summary, bucket_of, bucket_range, percentile,
+};
+use pidone::plan::token::PREFIX;
+use pidone::record::{self, Counter, Record, Verdict};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Report {
+    /// Everything the records of a boot say; outcome and reason are for the
+    /// caller, who knows how the machine ended.
+    #[must_use]
+    pub fn new(boot: &Boot) -> Self {
+        let mut report = Self {
+            schema: 1,
+            lost_records: boot.lost_records(),
+            errors: boot.errors.clone(),
+            ..Self::default()
+        };
+        let mut digest = Sha256::new();
+        let mut runs: BTreeMap<u16, Run> = BTreeMap::new();
+        for (_, bytes, record) in boot.records() {
+            if record.result_of().is_some() {
+                // A record is far shorter than 4 GiB.
+                let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+                digest.update(len.to_le_bytes());
+                digest.update(bytes);
+            }
+            report.take(&mut runs, &record);
+        }
+        lost_verdicts(boot, &mut runs);
+        let console = boot.console();
+        told_on_console(boot, &console, &mut runs);
+        report.boot_warnings.clone_from(&console.boot_warnings);
+        let any = boot.records().any(|(_, _, r)| r.result_of().is_some());
+        if any && boot.lost.is_empty() && boot.bye().is_some() {
+            report.digest = Some(hex(&digest.finalize()));
+        }
+        let unfinished = boot.unfinished().filter(|(start, _)| {
+            let number = u32::from(start.run) + 1;
+            !console.results.contains_key(&number)
+        });
+        if let Some((start, progress)) = unfinished {
+            let run = runs.entry(start.run).or_default();
+            run.unfinished = true;
+            start.name.clone_into(&mut run.name);
+            run.verdict = Verdict::Fail;
+            let counted = match progress {
+                Some(p) => format!(
+                    "{} iterations after {} ms",
+                    p.iterations, p.elapsed_ms
+                ),
+                None => "nothing counted was sent".to_owned(),
+            };
+            let reason = format!("the machine stopped in this run: {counted}");
+            run.reasons = vec![reason];
+            run.verdict_lost = false;
+        }
+        report.runs = runs.into_values().collect();
+        report.name_traces();
+        report
+    }
+
+    /// Gives each trace a file.
+    fn name_traces(&mut self) {
+        let all = self.runs.iter().filter(|run| run.trace.is_some()).count();
+        for (run, number) in self.runs.iter_mut().zip(1..) {
+            if let Some(trace) = &mut run.trace {
+                trace.file = trace::file_name(number, all);
+            }
+        }
+    }
+
+    /// Leaves out histograms that cannot be, and says so: what was stored is
+    /// as little to be relied on as what comes of a console.
+    #[must_use]
+    pub fn checked(mut self) -> Self {
+        let sane = |name: &str, hist: &Hist| {
+            let summary = Summary {
+                count: hist.count,
+                sum_ns: hist.sum_ns,
+                min_ns: hist.min_ns,
+                max_ns: hist.max_ns,
+            };
+            let lows = hist.buckets.iter();
+            let ranges = lows.map(|&(low, _)| bucket_range(bucket_of(low)));
+            fault(&summary, ranges).map(|why| (name.to_owned(), why))
+        };
+        let mut errors = Vec::new();
+        for (run, number) in self.runs.iter_mut().zip(1..) {
+            for group in &mut run.groups {
+                let workers = group.workers.iter_mut();
+                let hists = workers.map(|worker| &mut worker.hist);
+                for hists in hists.chain([&mut group.hist]) {
+                    hists.retain(|name, hist| match sane(name, hist) {
+                        None => true,
+                        Some((name, why)) => {
+                            let work = &group.work;
+                            errors.push(left_out(&name, work, number, why));
+                            false
+                        }
+                    });
+                }
+            }
+        }
+        self.errors.extend(errors);
+        self
+    }
+
+    fn take(&mut self, runs: &mut BTreeMap<u16, Run>, record: &Record<'_>) {
+        match *record {
+            Record::Hello(h) => self.hello = Some(hello(&h)),
+            Record::Plan(plan) => {
+                if let Some(hello) = &mut self.hello {
+                    let of_runs = |word: &String| {
+                        !(word.starts_with(PREFIX) || word.starts_with("-- "))
+                    };
+                    let (plan, set) =
+                        strings(plan.tokens).into_iter().partition(of_runs);
+                    let plan: Vec<String> = plan;
+                    let set: Vec<String> = set;
+                    hello.plan.extend(plan);
+                    hello.set.extend(set);
+                }
+            }
+            Record::Run(r) => {
+                let run = runs.entry(r.run).or_default();
+                r.name.clone_into(&mut run.name);
+                run.verdict = r.verdict;
+                run.reasons = strings(r.reasons);
+                (run.wall_ns, run.seed) = (r.wall_ns, r.seed);
+                run.kernel.taint = r.taint;
+                run.kernel.dropped_messages = r.dropped_messages;
+            }
+            Record::Group(g) => {
+                let group = group(runs, g.run, g.group);
+                g.work.clone_into(&mut group.work);
+                group.args = strings(g.args);
+                group.worker_count = g.workers;
+                group.iterations = g.iterations;
+                group.work_units = g.work_units;
+                group.nowait = g.nowait;
+                group.stale = g.stale;
+                group.counted = g.counted;
+            }
+            Record::Worker(w) => {
+                group(runs, w.run, w.group).workers.push(worker(&w));
+            }
+            Record::Error(e) => {
+                let workers = &mut group(runs, e.run, e.group).workers;
+                let mine = workers.iter_mut().find(|w| w.index == e.index);
+                if let Some(worker) = mine {
+                    let entry = (e.count, e.errno);
+                    worker.errors.insert(e.op.to_owned(), entry);
+                }
+            }
+            Record::Hist(h) => {
+                let group = group(runs, h.run, h.group);
+                match (hist(&h), h.worker) {
+                    (Ok(hist), None) => {
+                        group.hist.insert(h.name.to_owned(), hist);
+                    }
+                    (Ok(hist), Some(index)) => {
+                        let mut workers = group.workers.iter_mut();
+                        if let Some(worker) = workers.find(|w| w.index == index)
+                        {
+                            worker.hist.insert(h.name.to_owned(), hist);
+                        }
+                    }
+                    (Err(why), _) => self.errors.push(left_out(
+                        h.name,
+                        &group.work,
+                        u32::from(h.run) + 1,
+                        why,
+                    )),
+                }
+            }
+            Record::Metrics(m) => {
+                let metrics = &mut group(runs, m.run, m.group).metrics;
+                metrics.extend(pairs(m.values));
+            }
+            Record::Counters(c) => {
+                let run = runs.entry(c.run).or_default();
+                run.kernel.counters.extend(pairs(c.values));
+            }
+            Record::Message(m) => {
+                let run = runs.entry(m.run).or_default();
+                run.kernel.messages.push(m.text.to_owned());
+            }
+            Record::Expect(e) => {
+                let run = runs.entry(e.run).or_default();
+                run.expect.push(expect(&e));
+            }
+            Record::Interval(i) => interval(runs, &i),
+            Record::Scheduler(s) => match (s.run, &mut self.scx) {
+                (Some(run), _) => {
+                    runs.entry(run).or_default().scx = Some(scheduler(&s));
+                }
+                (None, Some(scx)) => scx.after = Some(scheduler(&s)),
+                (None, scx) => {
+                    let (loaded, after) = (scheduler(&s), None);
+                    *scx = Some(Scx { loaded, after });
+                }
+            },
+            Record::TraceText(t) => {
+                let run = runs.entry(t.run).or_default();
+                run.trace.get_or_insert_default().take(&t);
+            }
+            Record::Trace(t) => {
+                let run = runs.entry(t.run).or_default();
+                run.trace.get_or_insert_default().close(&t);
+            }
+            Record::Start(_) | Record::Progress(_) | Record::Bye(_) => {}
+        }
+    }
+}
+
+/// Gives every run that was carried out and whose `Run` record did not arrive
+/// a verdict that says so: no run may pass for want of a record.
+fn lost_verdicts(boot: &Boot, runs: &mut BTreeMap<u16, Run>) {
+    let judged: BTreeSet<u16> = boot.runs().map(|run| run.run).collect();
+    for (_, _, record) in boot.records() {
+        if let Record::Start(start) = record {
+            let run = runs.entry(start.run).or_default();
+            if run.name.is_empty() {
+                start.name.clone_into(&mut run.name);
+            }
+        }
+    }
+    let counted = boot.bye().map_or(0, |bye| {
+        bye.passed
+            .saturating_add(bye.skipped)
+            .saturating_add(bye.failed)
+    });
+    for number in 0..counted {
+        runs.entry(number).or_default();
+    }
+    for (number, run) in runs {
+        if judged.contains(number) {
+            continue;
+        }
+        if run.name.is_empty() {
+            let works: Vec<&str> =
+                run.groups.iter().map(|g| g.work.as_str()).collect();
+            run.name = match works.iter().all(|work| work.is_empty()) {
+                true => format!("run {}", u32::from(*number) + 1),
+                false => works.join("+"),
+            };
+        }
+        run.verdict = Verdict::Fail;
+        run.reasons = vec!["its verdict is lost".to_owned()];
+        run.verdict_lost = true;
+    }
+}
+
+/// Gives every run whose record did not come the verdict that stands on the
+/// console: by that alone one without records is judged.
+fn told_on_console(
+    boot: &Boot,
+    console: &Console,
+    runs: &mut BTreeMap<u16, Run>,
+) {
+    if boot.foreign.is_some() {
+        return;
+    }
+    let judged: BTreeSet<u16> = boot.runs().map(|run| run.run).collect();
+    for (number, told) in &console.results {
+        let number = number.checked_sub(1).map(u16::try_from);
+        let Some(Ok(number)) = number else {
+            continue;
+        };
+        if judged.contains(&number) {
+            continue;
+        }
+        let run = runs.entry(number).or_default();
+        if boot.stream.is_none() || run.groups.is_empty() {
+            run.name.clone_from(&told.name);
+        }
+        run.verdict = match (told.ok, &told.skip) {
+            (_, Some(_)) => Verdict::Skip,
+            (true, None) => Verdict::Ok,
+            (false, None) => Verdict::Fail,
+        };
+        run.verdict_lost = false;
+        run.reasons = match (&told.skip, boot.stream) {
+            (Some(why), _) => vec![why.clone()],
+            (None, Some(_)) => {
+                vec!["its record is lost; its verdict is the console's".into()]
+            }
+            (None, None) => Vec::new(),
+        };
+    }
+}
+
+/// Adds to the interval that ended then: its pairs come in pieces.
+fn interval(runs: &mut BTreeMap<u16, Run>, i: &record::Interval<'_>) {
+    let all = &mut runs.entry(i.run).or_default().intervals;
+    let same = |old: &Interval| (old.group, old.end_ms);
+    if all.last().map(same) != Some((i.group, i.end_ms)) {
+        all.push(Interval {
+            group: i.group,
+            end_ms: i.end_ms,
+            ..Interval::default()
+        });
+    }
+    if let Some(last) = all.last_mut() {
+        last.values.extend(pairs(i.values));
+    }
+}
+
+fn group(runs: &mut BTreeMap<u16, Run>, run: u16, index: u16) -> &mut Group {
+    let groups = &mut runs.entry(run).or_default().groups;
+    let at = match groups.iter().position(|g| g.group_idx == index) {
+        Some(at) => at,
+        None => {
+            groups.push(Group {
+                group_idx: index,
+                ..Group::default()
+            });
+            groups.len() - 1
+        }
+    };
+    &mut groups[at]
+}
+
+fn scheduler(s: &record::Scheduler<'_>) -> Scheduler {
+    let event = |line: &str| {
+        let (name, count) = line.split_once(' ')?;
+        Some((name.to_owned(), count.parse().ok()?))
+    };
+    let output = String::from_utf8_lossy(s.output);
+    Scheduler {
+        name: s.name.to_owned(),
+        state: s.state.to_owned(),
+        switch_all: s.switch_all,
+        enable_seq: s.enable_seq,
+        nr_rejected: s.nr_rejected,
+        events: s.events.lines().filter_map(event).collect(),
+        output: output.lines().map(str::to_owned).collect(),
+        dropped: s.dropped,
+    }
+}
+
+fn strings(lines: record::Lines<'_>) -> Vec<String> {
+    lines.iter().map(str::to_owned).collect()
+}
+
+fn pairs(pairs: record::Pairs<'_>) -> impl Iterator<Item = (String, u64)> {
+    pairs.iter().map(|(name, value)| (name.to_owned(), value))
+}
+
+fn cpus(bitmap: &[u8]) -> Vec<u32> {
+    let bits = bitmap.iter().zip(0_u32..).flat_map(|(byte, at)| {
+        (0..8)
+            .filter(move |bit| byte >> bit & 1 == 1)
+            .map(move |b| at * 8 + b)
+    });
+    bits.collect()
+}
+
+fn hello(h: &record::Hello<'_>) -> Hello {
+    Hello {
+        pidone: h.pidone.to_owned(),
+        kernel: h.kernel.to_owned(),
+        kernel_build: h.kernel_build.to_owned(),
+        machine: h.machine.to_owned(),
+        cpus: h.cpus,
+        nodes: h.nodes,
+        llcs: h.llcs,
+        cores: h.cores,
+        mem_kib: h.mem_kib,
+        clock: h.clock.to_owned(),
+        clocksource: h.clocksource.to_owned(),
+        clock_ns: h.clock_ns,
+        spin_step_ps: h.spin_step_ps,
+        record_ps: h.record_ps,
+        entered_ns: h.entered_ns,
+        ready_ns: h.ready_ns,
+        absent: strings(h.absent),
+        notes: strings(h.notes),
+        plan: Vec::new(),
+        set: Vec::new(),
+    }
+}
+
+fn left_out(name: &str, work: &str, run: u32, why: &str) -> String {
+    format!("histogram {name} of {work} in run {run} is left out: {why}")
+}
+
+/// Why a histogram of these buckets cannot be.
+fn fault(
+    summary: &Summary,
+    ranges: impl Iterator<Item = (u64, u64)>,
+) -> Option<&'static str> {
+    if summary.min_ns > summary.max_ns {
+        return Some("its lowest value is above its highest");
+    }
+    ranges.into_iter().find_map(|(low, high)| {
+        if low > summary.max_ns {
+            Some("a bucket is above its highest value")
+        } else if high < summary.min_ns {
+            Some("a bucket is below its lowest value")
+        } else {
+            None
+        }
+    })
+}
+
+/// A histogram; or why it cannot be one.
+fn hist(h: &record::Hist<'_>) -> Result<Hist, &'static str> {
+    let summary = Summary {
+        count: h.count,
+        sum_ns: h.sum_ns,
+        min_ns: h.min_ns,
+        max_ns: h.max_ns,
+    };
+    let buckets = || Sparse(h.buckets).buckets();
+    let ranges = buckets().map(|(bucket, _)| bucket_range(bucket));
+    if let Some(fault) = fault(&summary, ranges) {
+        return Err(fault);
+    }
+    let p = |num, den| percentile(buckets(), &summary, num, den);
+    Ok(Hist {
+        rule: h.rule.map(|rule| rule.name().to_owned()),
+        unit: h.unit.to_owned(),
+        count: h.count,
+        sum_ns: h.sum_ns,
+        min_ns: h.min_ns,
+        max_ns: h.max_ns,
+        p20_ns: p(20, 100),
+        p50_ns: p(50, 100),
+        p90_ns: p(90, 100),
+        p99_ns: p(99, 100),
+        p999_ns: p(999, 1000),
+        buckets: buckets().map(|(b, n)| (bucket_range(b).0, n)).collect(),
+    })
+}
+
+fn expect(e: &record::Expect<'_>) -> Expect {
+    // Exact below 2^53, which is 104 days in ns.
+    #[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+    let value = e.milli.map(|milli| milli as f64 / 1000.0);
+    Expect {
+        text: e.text.to_owned(),
+        held: e.held,
+        value,
+    }
+}
+
+fn worker(w: &record::Worker<'_>) -> Worker {
+    let k = &w.kernel;
+    Worker {
+        index: w.index,
+        pos: w.pos,
+        role: w.role.to_owned(),
+        tid: w.tid,
+        tasks: w.tasks,
+        iterations: w.iterations,
+        work_units: w.work_units,
+        counted: w.counted,
+        wall_ns: w.wall_ns,
+        cpu_ns: w.cpu_ns,
+        nowait: w.nowait,
+        stale: w.stale,
+        first_ns: w.first_ns,
+        run_delay_ns: k[Counter::RunDelay],
+        run_count: k[Counter::RunCount],
+        nvcsw: k[Counter::Nvcsw],
+        nivcsw: k[Counter::Nivcsw],
+        migrations: k[Counter::Migrations],
+        nr_wakeups: k[Counter::Wakeups],
+        nr_wakeups_sync: k[Counter::WakeupsSync],
+        nr_wakeups_migrate: k[Counter::WakeupsMigrate],
+        nr_wakeups_remote: k[Counter::WakeupsRemote],
+        minflt: k[Counter::Minflt],
+        majflt: k[Counter::Majflt],
+        migrations_seen: w.migrations_seen,
+        cpus_used: cpus(w.cpus_used),
+        max_gap_ns: w.max_gap_ns,
+        max_gap_cpu: w.max_gap_cpu,
+        max_gap_at_ns: w.max_gap_at_ns,
+        max_cpu_gap_ns: w.max_cpu_gap_ns,
+        policy: w.effective.map(|e| e.policy),
+        rt_priority: w.effective.map(|e| e.rt_priority),
+        nice: w.effective.map(|e| e.nice),
+        cpus_allowed: w.effective.map_or_else(Vec::new, |e| cpus(e.cpus)),
+        mempolicy: w.effective.and_then(|e| e.mempolicy).map(str::to_owned),
+        ext_enabled: w.effective.and_then(|e| e.ext_enabled),
+        timer_slack_ns: w.effective.and_then(|e| e.timer_slack_ns),
+        numa_pages: pairs(w.numa_pages).collect(),
+        errors: BTreeMap::new(),
+        hist: BTreeMap::new(),
+        completed: w.completed,
+        exit: w.exit,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::decode::decode;
+    use crate::model::{Interval, Report, hex};
+    use crate::testing::{Stream, hist, wake_buckets};
+    use pidone::kit::histogram::{Histogram, Sparse};
+    use pidone::kit::shm::Arena;
+    use pidone::record::{self, Pairs, Record, WakeRule};
+    use sha2::{Digest, Sha256};
+
+    #[test]
+    fn conditions_and_intervals_are_carried() {
+        let mut stream = Stream::sample();
+        stream.records.pop();
+        stream.records.push(Stream::encode(&Record::Interval(
+            record::Interval {
+                run: 0,
+                group: 0,
+                end_ms: 500,
+                values: Pairs("requests=12"),
+            },
+        )));
+        stream
+            .records
+            .push(Stream::encode(&Record::Expect(record::Expect {
+                run: 1,
+                text: "rate>1",
+                held: false,
+                milli: None,
+            })));
+        let stream = stream.closed();
+        let report = Report::new(&decode(stream.once().as_bytes()).newest());
+        let [one, two] = &report.runs[..] else {
+            panic!("two runs");
+        };
+        let json = serde_json::to_value(&one.expect).unwrap();
+        let expected = serde_json::json!(
+            [{"text": "wake.p99<500us", "held": true, "value": 120.5}]
+        );
+        assert_eq!(json, expected);
+        assert_eq!(two.expect[0].value, None);
+        let [Interval { end_ms, values, .. }] = &one.intervals[..] else {
+            panic!("one interval");
+        };
+        assert_eq!((*end_ms, values["requests"]), (500, 12));
+    }
+
+    /// From the histogram in shared memory through a record to percentiles.
+    #[test]
+    fn more_samples_than_32_bits_count_keep_their_median() {
+        const SHORT: u64 = (1 << 32) + 10;
+        let arena = Arena::new(3 * size_of::<Histogram>()).unwrap();
+        let [all, unit, copy] = arena.slice::<Histogram>(3).unwrap() else {
+            panic!("three histograms");
+        };
+        // A binary number of samples of 100 ns, by doubling.
+        unit.record(100);
+        for bit in 0..=32 {
+            if SHORT >> bit & 1 == 1 {
+                unit.add_to(all);
+            }
+            copy.clear();
+            unit.add_to(copy);
+            copy.add_to(unit);
+        }
+        all.record(1_000_000_000);
+        let summary = all.summary();
+        assert_eq!(summary.count, SHORT + 1);
+        let mut buckets = [0; 64];
+        let used = Sparse::encode(all.occupied(), &mut buckets).unwrap();
+        let bytes = Stream::encode(&Record::Hist(record::Hist {
+            run: 0,
+            group: 0,
+            name: "call",
+            rule: None,
+            unit: "ns",
+            count: summary.count,
+            sum_ns: summary.sum_ns,
+            min_ns: summary.min_ns,
+            max_ns: summary.max_ns,
+            buckets: &buckets[..used],
+            worker: None,
+        }));
+        let Ok(Record::Hist(decoded)) = Record::decode(&bytes) else {
+            panic!("a histogram");
+        };
+        let hist = super::hist(&decoded).unwrap();
+        assert_eq!((hist.p50_ns, hist.p999_ns), (100, 100));
+        assert_eq!(hist.max_ns, 1_000_000_000);
+        assert_eq!(hist.buckets[0], (100, SHORT));
+        assert_eq!(hist.buckets[1].1, 1);
+    }
+
+    #[test]
+    fn histograms_of_workers_are_theirs_and_not_in_the_digest() {
+        let buckets = wake_buckets();
+        let mut stream = Stream::sample();
+        stream.records.pop();
+        let mut of_worker = hist(0, "wake", Some(WakeRule::Pair), &buckets);
+        if let Record::Hist(hist) = &mut of_worker {
+            hist.worker = Some(1);
+            hist.count = 7;
+        }
+        stream.records.push(Stream::encode(&of_worker));
+        let stream = stream.closed();
+        let report = Report::new(&decode(stream.once().as_bytes()).newest());
+        let group = &report.runs[0].groups[0];
+        assert_eq!(group.hist["wake"].count, 48_200);
+        assert!(group.workers[0].hist.is_empty());
+        assert_eq!(group.workers[1].hist["wake"].count, 7);
+        let other = decode(Stream::sample().once().as_bytes()).newest();
+        assert_eq!(report.digest, Report::new(&other).digest);
+        assert!(report.digest.is_some());
+    }
+
+    #[test]
+    fn a_scheduler_is_told_of_before_in_and_behind_runs() {
+        let scheduler = |run, state: &'static str| {
+            Stream::encode(&Record::Scheduler(record::Scheduler {
+                run,
+                name: "fifo",
+                state,
+                switch_all: Some(true),
+                enable_seq: Some(1),
+                nr_rejected: None,
+                events: "SCX_EV_A 0\nSCX_EV_B 7\n",
+                output: b"one\nt\xffo",
+                dropped: 0,
+            }))
+        };
+        let mut stream = Stream::sample();
+        stream.records.pop();
+        stream.records.insert(2, scheduler(None, "enabled"));
+        stream.records.push(scheduler(Some(1), "enabled"));
+        stream.records.push(scheduler(None, "disabled"));
+        let stream = stream.closed();
+        let report = Report::new(&decode(stream.once().as_bytes()).newest());
+        let scx = report.scx.unwrap();
+        assert_eq!(scx.loaded.state, "enabled");
+        assert_eq!(scx.after.unwrap().state, "disabled");
+        assert!(report.runs[0].scx.is_none());
+        let run = report.runs[1].scx.as_ref().unwrap();
+        assert_eq!((run.events["SCX_EV_A"], run.events["SCX_EV_B"]), (0, 7));
+        assert_eq!(run.output, ["one", "t\u{fffd}o"]);
+        // What is in no run does not enter the digest.
+        let mut other = Stream::sample();
+        other.records.pop();
+        other.records.push(scheduler(Some(1), "enabled"));
+        let other = decode(other.closed().once().as_bytes()).newest();
+        assert_eq!(report.digest, Report::new(&other).digest);
+    }
+
+    #[test]
+    fn the_digest_is_the_same_on_every_host() {
+        let stream = Stream::sample();
+        let mut all = Vec::new();
+        for bytes in &stream.records {
+            let record = Record::decode(bytes).unwrap();
+            if record.result_of().is_some() {
+                let len = u32::try_from(bytes.len()).unwrap();
+                all.extend([&len.to_le_bytes()[..], bytes].concat());
+            }
+        }
+        let digest = hex(&Sha256::digest(all));
+        let report = Report::new(&decode(stream.once().as_bytes()).newest());
+        assert_eq!(report.digest, Some(digest));
+    }
+}
