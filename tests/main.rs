@@ -55,6 +55,7 @@ mod witness;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::model::{Group, Outcome, Report, Run};
+use xtask::topology::Smp;
 
 /// Debian's 6.12 for the other architecture.
 const ARM64: &str = "aarch64 debian:6.12-cloud";
@@ -85,6 +86,18 @@ fn good_on(machine: Args, plan: &str) -> Report {
     all_well(&report);
     assert_eq!(exit, Exit::Good, "{}", report.reason);
     report
+}
+
+/// The same on one CPU with a time that is a function of instructions: for
+/// what is said of how long things take, which is then so on any host.
+#[track_caller]
+fn good_exact(kernel: &str, plan: &str) -> Report {
+    let machine = Args {
+        smp: Smp::Flat(1),
+        deterministic: Some(1),
+        ..machine(kernel)
+    };
+    good_on(machine, plan)
 }
 
 /// No run failed, and no record is lost.

