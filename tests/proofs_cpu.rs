@@ -124,9 +124,11 @@ fn faults(report: &Report) {
     // Of its own it has few: its stack, and pages that are now its own.
     assert!(minflt - touches < 512, "{minflt} for {touches}");
     at_least(counter(report, "PageFaultChurn", "pgfault"), 99, touches);
-    assert_eq!(churn.hist["fault"].count, 16 * churn.iterations);
-    assert_eq!(churn.hist["call"].count, churn.iterations);
-    assert_eq!(churn.work_units, (256 + 64) * churn.iterations);
+    // The stop may come in the middle of an iteration.
+    let whole = |count: u64, each| count / each == churn.iterations;
+    assert!(whole(churn.hist["fault"].count, 16), "{churn:?}");
+    assert!(whole(churn.hist["call"].count, 1), "{churn:?}");
+    assert!(whole(churn.work_units, 256 + 64), "{churn:?}");
 }
 
 fn widths(report: &Report, registers: &Registers) {

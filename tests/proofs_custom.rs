@@ -278,7 +278,12 @@ fn a_payload_has_types_of_its_own() {
     let (report, exit) = run("time=300ms work=Pass custom.u64.0=64 \
          work=Custom custom.name=Pass clone=thread work=probe \
          work=probe custom.bool.0=on work=idle work=PipeIo");
-    assert_eq!((report.outcome, exit), (Outcome::Fail, Exit::Bad));
+    let reason = &report.reason;
+    assert_eq!(
+        (report.outcome, exit),
+        (Outcome::Fail, Exit::Bad),
+        "{reason}"
+    );
     let [bare, named, probe, panic, idle, pipe] = &report.runs[..] else {
         panic!("{} runs", report.runs.len());
     };

@@ -158,7 +158,9 @@ fn phased(run: &Run) {
     let (group, blocks) = (&run.groups[0], count(run, "phase1"));
     assert!(group.iterations > 0 && blocks > 16);
     assert_eq!(blocks % 16, 0);
-    assert_eq!(writes(run), blocks);
+    // The kernel counts one when it is done, which may be behind the window.
+    at_least(writes(run), 95, blocks);
+    at_least(blocks, 95, writes(run));
     // A flush behind each batch, beside those of the writes themselves.
     at_least(counter(run, "disk_flushes"), 1700, blocks / 16);
     at_least(group.workers[0].nvcsw.unwrap(), 300, blocks / 16);

@@ -91,7 +91,8 @@ fn fan_out(report: &Report) {
     let (calls, woken) = (group.metrics["wake_calls"], group.metrics["woken"]);
     // The messenger waits for all of them.
     assert!(woken <= 4 * calls);
-    at_least(woken, 95, 4 * calls);
+    // One that has answered may not sleep yet when the next call comes.
+    at_least(woken, 80, 4 * calls);
     assert_eq!(group.metrics["woken_max"], 4);
     let seen = of_role(group, "receiver", |w| w.iterations);
     // Each generation is a wait and a sleep, unless that began too late.

@@ -13,6 +13,8 @@ use xtask::model::{Hist, Run, Worker};
 pub(super) struct Way {
     pub(super) before: u64,
     pub(super) behind: u64,
+    /// Whether that is so of this machine.
+    pub(super) bounded: bool,
 }
 
 /// What a sample is at least and at most, in µs.
@@ -55,10 +57,12 @@ pub(super) fn faults(case: &Case, run: &Run, way: Way) -> Vec<String> {
     let (mut wrong, mut wakes) = (Vec::new(), 0);
     for worker in group.workers.iter().filter(mine) {
         let mut bounds = trace.bounds(case, worker, way);
-        if case.of == Of::Timers {
+        let metric = |name: &str| group.metrics.get(name).copied();
+        match case.of {
             // A deadline that had passed needs no sleep.
-            let overruns = group.metrics.get("overruns").copied();
-            bounds.more += overruns.unwrap_or(0);
+            Of::Timers => bounds.more += metric("overruns").unwrap_or(0),
+            Of::Frames => bounds.less += metric("discarded").unwrap_or(0),
+            Of::Wakes | Of::Delays => {}
         }
         wakes += bounds.all.len();
         let (alone, none) = (group.workers.len() == 1, Hist::default());
@@ -123,7 +127,8 @@ impl<'t> Trace<'t> {
         };
         let peer = |wake: &Wake| match case.of {
             Of::Timers => wake.interrupt,
-            Of::Wakes | Of::Delays => {
+            Of::Delays | Of::Frames => true,
+            Of::Wakes => {
                 let waker = self.sched.tasks.get(&wake.waker);
                 !wake.interrupt && waker.is_some_and(|task| task.group == 0)
             }
@@ -139,10 +144,12 @@ impl<'t> Trace<'t> {
             let behind = self.behind(wake, way.behind);
             // The end of the window may come before the look at the clock.
             bounds.less += u64::from(behind.is_none());
-            let until = behind.unwrap_or(u64::MAX);
+            let until = behind.filter(|_| way.bounded).unwrap_or(u64::MAX);
             let since = match case.of {
                 Of::Timers => wake.run_us.saturating_sub(low),
                 Of::Delays => wake.waking_us,
+                // The interrupt that brought it, of which nothing is known.
+                Of::Frames => 0,
                 Of::Wakes => self.before(wake, way.before * case.wakees),
             };
             bounds.all.push((low, until.saturating_sub(since)));
@@ -158,7 +165,7 @@ impl<'t> Trace<'t> {
     /// deadline of the sleep that ended.
     fn least(&self, case: &Case, wake: &Wake) -> Option<u64> {
         match case.of {
-            Of::Wakes => Some(wake.latency_us()),
+            Of::Wakes | Of::Frames => Some(wake.latency_us()),
             Of::Delays => Some(wake.run_us.saturating_sub(wake.wakeup_us?)),
             Of::Timers => {
                 let sleeps = self.sleeps.get(&wake.tid)?;
@@ -266,6 +273,10 @@ fn compare(bounds: &Bounds, hist: &Hist, stale: u64) -> Vec<String> {
     wrong
 }
 
+/// So many wakes may be of a call that had not returned at the end: a flush
+/// waits for what was written, and for the disk.
+const LAST_CALL: usize = 3;
+
 /// Compares what all samples are together: a call that slept is one sample,
 /// and in it a task may be woken, find that another was faster, and sleep
 /// again, any number of times.
@@ -276,9 +287,9 @@ fn compare_sums(bounds: &Bounds, hist: &Hist) -> Vec<String> {
         wrong.push(format!("{} samples of {wakes} wakes", hist.count));
     }
     // Those of the last call have no sample if it did not return in time.
-    let mut lows: Vec<u64> = bounds.all.iter().map(|b| b.0).collect();
-    lows.pop();
-    let least = lows.iter().map(|us| us.saturating_sub(1) * 1000).sum();
+    let whole = bounds.all.len().saturating_sub(LAST_CALL);
+    let lows = bounds.all[..whole].iter().map(|b| b.0);
+    let least = lows.map(|us| us.saturating_sub(1) * 1000).sum();
     let highs = bounds.all.iter().map(|b| b.1);
     let most = highs.fold(0_u64, u64::saturating_add);
     let most = most.saturating_add(wakes).saturating_mul(1000);

@@ -16,7 +16,11 @@ pub const LONGEST: usize = 2047;
 
 /// The words of a plan as the payload reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked(Vec<String>);
+pub struct Asked {
+    words: Vec<String>,
+    /// Whether the words of its runs are all that is held.
+    runs_alone: bool,
+}
 
 /// Refuses a command line that a kernel would cut.
 ///
@@ -88,11 +92,12 @@ impl Asked {
             bail!("{error}");
         }
         let words = sources.words();
-        Ok(Self(
-            words
+        Ok(Self {
+            words: words
                 .map(|(before, word)| before.to_owned() + word)
                 .collect(),
-        ))
+            runs_alone: false,
+        })
     }
 
     /// Makes a report of another plan one of none, and returns its exit code.
@@ -110,31 +115,42 @@ impl Asked {
             }
             return exit;
         }
-        let ran: Vec<&String> = hello.plan.iter().chain(&hello.set).collect();
-        if ran.iter().copied().eq(&self.0) {
+        let ran: Vec<&str> = self.held(hello.plan.iter().chain(&hello.set));
+        let asked = self.held(&self.words);
+        if ran == asked {
             return exit;
         }
-        let shown = |words: &mut dyn Iterator<Item = &String>| {
-            words.map(String::as_str).collect::<Vec<_>>().join(" ")
-        };
         report.outcome = Outcome::PlanError;
         report.reason = format!(
             "the plan that ran is not the one that was asked for: `{}`, not \
              `{}`",
-            shown(&mut ran.into_iter()),
-            shown(&mut self.0.iter())
+            ran.join(" "),
+            asked.join(" ")
         );
         Exit::Tool
     }
 
-    /// The words of its runs alone, all that a payload of another release
-    /// may report.
+    /// Holds the words of its runs alone, all that a payload of another
+    /// release may report.
     #[must_use]
     pub fn of_runs(self) -> Self {
-        let of_runs = |word: &String| {
-            !(word.starts_with(PREFIX) || word.starts_with("-- "))
-        };
-        Self(self.0.into_iter().filter(of_runs).collect())
+        Self {
+            runs_alone: true,
+            ..self
+        }
+    }
+
+    /// Those that are compared.
+    fn held<'w>(
+        &self,
+        words: impl IntoIterator<Item = &'w String>,
+    ) -> Vec<&'w str> {
+        let setting =
+            |word: &str| word.starts_with(PREFIX) || word.starts_with("-- ");
+        let words = words.into_iter().map(String::as_str);
+        words
+            .filter(|word| !(self.runs_alone && setting(word)))
+            .collect()
     }
 }
 
@@ -157,7 +173,7 @@ mod tests {
         let asked = asked("quiet pidone.seed=7").unwrap();
         let plan = PLAN.map(str::to_owned).to_vec();
         let all = [&plan[..], &["pidone.seed=7".to_owned()]].concat();
-        assert_eq!(asked.0, all);
+        assert_eq!(asked.words, all);
         let report = |plan: &[String], set: &[String]| Report {
             hello: Some(Hello {
                 plan: plan.to_vec(),
@@ -179,6 +195,14 @@ mod tests {
         assert_eq!(hold(report(&[&plan[..], &plan].concat(), &set)), other);
         let lost = (Exit::CannotTell, Outcome::Fail);
         assert_eq!(hold(report(&[], &[])), lost);
+
+        let asked = asked.of_runs();
+        for set in [&set[..], &[]] {
+            let mut same = report(&plan, set);
+            assert_eq!(asked.hold(&mut same, Exit::Good), Exit::Good);
+            let mut other = report(&plan[..2], set);
+            assert_eq!(asked.hold(&mut other, Exit::Good), Exit::Tool);
+        }
     }
 
     #[test]
