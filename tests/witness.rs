@@ -137,7 +137,7 @@ const CASES: &[Case] = &[
         hist: "wakeup",
         task: 2,
         cpus: 2,
-        ..wakes("Schbench operations=1", "")
+        ..wakes("Schbench operations=1 cache_footprint_kib=4", "")
     },
     wakes("Taobench", ""),
     delays("ForkExit rd_sample=1", ""),
