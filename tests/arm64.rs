@@ -4,7 +4,7 @@ use crate::proofs_cpu::Registers;
 use crate::smoke::smoke;
 use crate::trouble::refused;
 use crate::{ARM64, boots, group, machine, proofs, proofs_cpu};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use xtask::arch::{AARCH64, X86_64};
 use xtask::boot::BootRequest as Args;
 use xtask::kernel;

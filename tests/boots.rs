@@ -1,7 +1,7 @@
 //! Properties of whole boots.
 
 use crate::machine;
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use std::fs;
 use std::process::Command;
 use xtask::boot::{BootRequest as Args, boot};

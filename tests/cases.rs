@@ -23,7 +23,7 @@ use xtask::outcome;
 
 use pidone::plan::token::{Source, split_dashes};
 use pidone::plan::{Plan, Sources};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 
 const KERNEL: &str = "debian:6.12-cloud";
 const FORMATS: [Format; 6] = [

@@ -1,8 +1,8 @@
 //! The fragments, and the kernel that is built from them.
 
 use crate::machine;
-use pidone::probe::Feature;
-use pidone::record;
+use pidone::run::probe::Feature;
+use pidone::wire::record;
 use pidone::workloads::ALL;
 use std::fs;
 use std::path::Path;

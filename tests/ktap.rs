@@ -2,7 +2,7 @@
 
 use crate::machine;
 use crate::proofs_custom::c_program;
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -1,7 +1,7 @@
 //! What is added to an image is there in the machine, and works.
 
 use crate::machine;
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use std::fs;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::checks::NEWEST;

@@ -2,7 +2,7 @@
 //! and for the work types that churn cgroups, their proofs.
 
 use crate::{all_well, at_least, booted, machine};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;

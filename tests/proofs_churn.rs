@@ -2,7 +2,7 @@
 //! kernel counters.
 
 use crate::{at_least, good, good_exact, group};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use xtask::model::{Group, Report, Run, Worker};
 
 const PLAN: &str = "time=300ms \

@@ -2,7 +2,7 @@
 //! affinity intents that follow the machine's topology.
 
 use crate::{at_least, counter, good, good_exact, group, machine};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::model::{Report, Run};
 

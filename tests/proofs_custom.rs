@@ -2,8 +2,8 @@
 //! types in Rust.
 
 use crate::machine;
-use pidone::record;
-use pidone::record::Verdict;
+use pidone::wire::record;
+use pidone::wire::record::Verdict;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use xtask::boot::{BootRequest as Args, boot};

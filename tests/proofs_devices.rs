@@ -1,7 +1,7 @@
 //! Proofs of the types on disks and network interfaces, from kernel counters.
 
 use crate::{all_well, at_least, booted, machine};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use std::process::Command;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;

@@ -1,7 +1,7 @@
 //! Proofs of the types that need several memory nodes, from kernel counters.
 
 use crate::{all_well, at_least, machine};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::model::{Outcome, Report, Run};

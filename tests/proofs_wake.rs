@@ -2,7 +2,7 @@
 //! herds, epoll sets, queues, classes and signals.
 
 use crate::{at_least, booted};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use xtask::model::{Group, Outcome, Report, Run};
 
 const PLAN: &str = "time=500ms \

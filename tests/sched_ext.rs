@@ -1,7 +1,7 @@
 //! Runs under a sched_ext scheduler: of ours, and of a packed program.
 
 use crate::{booted, good, group, machine, run};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;

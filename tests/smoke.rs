@@ -1,7 +1,7 @@
 //! Every work type in one boot, and many starts and stops of each.
 
 use crate::machine;
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use pidone::workloads::ALL;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;

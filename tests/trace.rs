@@ -2,7 +2,7 @@
 
 use crate::boots::plain_boot;
 use crate::{good_on, machine};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::Path;
 use std::process::Command;

@@ -2,8 +2,8 @@
 
 use crate::machine;
 use core::time::Duration;
-use pidone::record;
-use pidone::record::Verdict;
+use pidone::wire::record;
+use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

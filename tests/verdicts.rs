@@ -1,7 +1,7 @@
 //! A verdict says whether a type did what it is for.
 
 use crate::{booted, good};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use pidone::workloads;
 use xtask::model::Run;
 

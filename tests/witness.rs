@@ -15,7 +15,7 @@ mod bounds;
 use self::bounds::{Way, faults};
 use crate::{booted_on, machine};
 use core::time::Duration;
-use pidone::workload::Workload;
+use pidone::row::Workload;
 use pidone::workloads::ALL;
 use xtask::boot::BootRequest as Args;
 use xtask::checks::NEWEST;

@@ -18,8 +18,6 @@ mod packet;
 mod signals;
 mod wait;
 
-use crate::attr::Policy;
-use crate::cgroup::Base;
 use crate::kit::alarm::Alarm;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::clock::{self, MILLISECOND, now};
@@ -29,10 +27,13 @@ use crate::kit::memory::Region;
 use crate::kit::slot::{
     CPU_WORDS, Control, Op, Phase, Reason, Slot, State, add,
 };
+use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
+use crate::row::attr::Policy;
+use crate::row::{Hist, Instance, Metric, Work};
+use crate::run::cgroup::Base;
 use crate::sys;
 use crate::sys::numa::get_mempolicy;
-use crate::workload::{CallExt, Hist, Instance, Metric, Stop, Work};
 use core::hint::{black_box, spin_loop};
 use core::mem::ManuallyDrop;
 use core::ops::Range;

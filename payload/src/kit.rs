@@ -22,6 +22,7 @@ pub mod shm;
 pub mod simd;
 pub mod slot;
 pub mod steer;
+pub mod stop;
 pub mod task;
 pub mod text;
 pub mod wakes;

@@ -8,27 +8,28 @@
 //! and [`Plan::runs`] parses each run again when it is needed.
 
 pub mod error;
+pub mod expect;
 pub mod nearest;
 pub mod settings;
 pub mod token;
 pub mod trace;
 
-use crate::attr::cgroup::Leaf;
-use crate::attr::{Affinity, CloneMode, parse_duration};
-use crate::counters;
-use crate::custom::types::{self, Registered};
-use crate::expect::Expect;
 use crate::kit::cpus::Cpus;
 use crate::kit::text::digits;
 use crate::plan::error::{PlanError, Rule};
+use crate::plan::expect::Expect;
 use crate::plan::settings::{
     BOOT_KEYS, Boot, EXCLUSIVE, EXPECT, GROUP_KEYS, GroupSettings, MAX_WORKERS,
     RUN_KEYS, RunSettings, Workers, bad, flag, taken,
 };
 use crate::plan::token::{PREFIX, Source, Token, Tokens};
 use crate::plan::trace::Trace;
-use crate::workload::{Kind, Param, Value, Work};
+use crate::row::attr::cgroup::Leaf;
+use crate::row::attr::{Affinity, CloneMode, parse_duration};
+use crate::row::{Kind, Param, Value, Work};
+use crate::run::counters;
 use crate::workloads;
+use crate::workloads::custom::types::{self, Registered};
 use core::fmt;
 use core::iter::Peekable;
 use heapless::Vec;

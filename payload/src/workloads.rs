@@ -10,7 +10,7 @@ mod cache_yield;
 mod cgroup_attach_storm;
 mod cgroup_churn;
 mod cross_affinity_churn;
-mod custom;
+pub mod custom;
 mod epoll_storm;
 mod fan_out_compute;
 mod fork_exit;
@@ -46,7 +46,7 @@ mod timer_latency;
 mod wake_chain;
 mod yield_heavy;
 
-use crate::workload::Workload;
+use crate::row::Workload;
 
 /// Every work type, in the order of the catalogue.
 pub static ALL: &[&Workload] = &[
@@ -108,7 +108,7 @@ mod tests {
     use super::ALL;
     use crate::plan::token::Source;
     use crate::plan::{Plan, Sources};
-    use crate::workload::{
+    use crate::row::{
         Kind, LONGEST, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
     };
     use core::time::Duration;

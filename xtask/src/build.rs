@@ -8,7 +8,7 @@ use initramfs::compress::Compression;
 use initramfs::elf;
 use initramfs::modules::{self, Tree};
 use initramfs::newc::Archive;
-use pidone::boot::ORDER_LIMIT;
+use pidone::init::boot::ORDER_LIMIT;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;

@@ -6,8 +6,8 @@
 
 use core::fmt::Write;
 use core::time::Duration;
-use pidone::attr::InGrammar;
-use pidone::workload::{Family, Kind, LONGEST, Need, What, Work, Workload};
+use pidone::row::attr::InGrammar;
+use pidone::row::{Family, Kind, LONGEST, Need, What, Work, Workload};
 use pidone::workloads::ALL;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -18,8 +18,8 @@ pub mod torn;
 pub mod unite;
 
 use core::ops::Range;
-use pidone::frame::{Frame, MAX_LINE, START, StreamId};
-use pidone::record::{Bye, Hello, Progress, Record, Run, Start};
+use pidone::wire::frame::{Frame, MAX_LINE, START, StreamId};
+use pidone::wire::record::{Bye, Hello, Progress, Record, Run, Start};
 use std::collections::BTreeMap;
 
 use self::clean::Cut;

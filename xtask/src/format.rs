@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::model::{BootOutcome, Outcome, Report};
 use anyhow::Result;
 use core::str::FromStr;
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 
 /// A form of a report.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -16,8 +16,8 @@ use crate::model::{Outcome, Report};
 use anyhow::{Result, anyhow, bail};
 use core::fmt;
 use core::str::FromStr;
-use pidone::counters;
-use pidone::expect::Expect;
+use pidone::plan::expect::Expect;
+use pidone::run::counters;
 
 /// What a kernel is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,7 +164,7 @@ impl Condition {
 
 /// The value of a condition's left side.
 fn shown(value: f64, condition: &str) -> String {
-    use pidone::expect::Kind;
+    use pidone::plan::expect::Kind;
     let unit = match Expect::parse(condition).map(|expect| expect.kind()) {
         Ok(Kind::Duration) => "ns",
         Ok(Kind::Rate) => "/s",
@@ -179,7 +179,7 @@ fn shown(value: f64, condition: &str) -> String {
 ///
 /// What there is not, with the nearest name there is.
 pub fn known_metric(selector: &Selector, plan: &[Works]) -> Result<()> {
-    let side = pidone::expect::Side::parse(&selector.name);
+    let side = pidone::plan::expect::Side::parse(&selector.name);
     let side = side.map_err(|e| anyhow!("{e}"))?;
     known(plan, &|works| {
         let row = |n: usize| works.get(n).copied();

@@ -8,7 +8,7 @@ use crate::qemu::Machine;
 use crate::untrusted::shown;
 use core::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use pidone::record::{Progress, Record};
+use pidone::wire::record::{Progress, Record};
 use std::fs::File;
 use std::io::{IsTerminal, Read, stderr};
 use std::path::PathBuf;

@@ -8,13 +8,13 @@
 
 use crate::model::{Group, Hist, Report, Run, Worker};
 use anyhow::{Result, anyhow, bail};
-use pidone::expect::figure::{Figures, Stat, Totals, names};
-use pidone::expect::{Expect, Judged, Kind, Side};
 use pidone::kit::histogram::{Summary, bucket_of};
+use pidone::plan::expect::figure::{Figures, Stat, Totals, names};
+use pidone::plan::expect::{Expect, Judged, Kind, Side};
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, Sources};
-use pidone::record::{self, Counter, Exit, Pairs, TaskCounters};
-use pidone::{collect, counters, workloads};
+use pidone::wire::record::{self, Counter, Exit, Pairs, TaskCounters};
+use pidone::{run::collect, run::counters, workloads};
 
 /// A figure of a run.
 #[derive(Debug, Clone, PartialEq)]

@@ -12,7 +12,7 @@ pub mod trace;
 use crate::exit;
 use crate::model::trace::Trace;
 use core::fmt;
-use pidone::record::{Exit, Verdict};
+use pidone::wire::record::{Exit, Verdict};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use crate::decode::Boot;
 use crate::decode::ktap::Console;
 use crate::exit::Exit;
 use crate::model::{BootOutcome, Outcome, Report, Run};
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 
 /// What became of it, what that rests on, and how the verb ends.
 type Judgement = (Outcome, String, Exit);
@@ -291,7 +291,7 @@ mod tests {
     use crate::exit::Exit;
     use crate::model::{Outcome, Report};
     use crate::testing::{Stream, hello, progress, run, start};
-    use pidone::record::Verdict;
+    use pidone::wire::record::Verdict;
 
     fn judged(log: &str, timed_out: bool) -> (Report, Exit) {
         let boot = decode(log.as_bytes()).newest();

@@ -1,8 +1,8 @@
 //! Streams for tests, made with the payload's own encoder.
 
-use pidone::frame::{CRC, StreamId, frames};
 use pidone::kit::histogram::{Sparse, bucket_of};
-use pidone::record::{
+use pidone::wire::frame::{CRC, StreamId, frames};
+use pidone::wire::record::{
     Bye, CallError, Counter, Counters, Effective, Exit, Expect, Group, Hello,
     Hist, Lines, MAX_RECORD, Message, Metrics, Pairs, Plan, Progress, Record,
     Run, Start, TaskCounters, Verdict, WakeRule, Worker,
@@ -141,7 +141,7 @@ pub(crate) fn bye(records: &[Vec<u8>]) -> Bye {
 
 pub(crate) fn hello() -> Record<'static> {
     Record::Hello(Hello {
-        schema: pidone::record::SCHEMA,
+        schema: pidone::wire::record::SCHEMA,
         pidone: "0.1.0",
         kernel: "6.12.117",
         kernel_build: "#1 SMP PREEMPT_DYNAMIC",

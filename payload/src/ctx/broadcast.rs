@@ -6,8 +6,8 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::record::WakeRule;
-use crate::workload::{Hist, Metric, Param};
+use crate::row::{Hist, Metric, Param};
+use crate::wire::record::WakeRule;
 
 /// From the stamp of a generation to running.
 pub const WAKE: Hist = Hist::wake(

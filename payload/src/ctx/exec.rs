@@ -2,9 +2,9 @@
 
 use super::{Ctx, effective};
 use crate::kit::slot::{Op, State};
+use crate::kit::stop::{Stop, ThinStr};
 use crate::kit::text::{entry, read_file};
 use crate::sys::{self, Disposition};
-use crate::workload::{Stop, ThinStr};
 use core::fmt::{self, Write};
 use core::sync::atomic::{Ordering::SeqCst, fence};
 use heapless::String;
@@ -93,7 +93,7 @@ impl Ctx<'_> {
         let cgroup = read_file("/proc/self/cgroup", &mut buf).unwrap_or("");
         let cgroup = cgroup.lines().find_map(|line| line.strip_prefix("0::"));
         let entries: [(&str, &dyn fmt::Display); 9] = [
-            ("PIDONE_ABI", &crate::custom::page::ABI),
+            ("PIDONE_ABI", &crate::workloads::custom::page::ABI),
             ("PIDONE_GROUP", &given.group),
             ("PIDONE_INDEX", &given.index),
             ("PIDONE_POS", &given.pos),

@@ -3,7 +3,7 @@
 use crate::ctx::{CHECKPOINT_STEPS, Ctx, spin_steps};
 use crate::kit::clock::now;
 use crate::kit::slot::Phase;
-use crate::workload::Metric;
+use crate::row::Metric;
 use core::sync::atomic::Ordering::Relaxed;
 
 impl Ctx<'_> {

@@ -3,7 +3,7 @@
 use super::{CHECKPOINT_STEPS, Ctx};
 use crate::kit::clock::now;
 use crate::kit::memory::Region;
-use crate::workload::Stop;
+use crate::kit::stop::Stop;
 use core::mem::ManuallyDrop;
 use pidone_compute::bytes::Walk;
 

@@ -4,8 +4,9 @@ use super::Ctx;
 use crate::kit::clock::{now, realtime};
 use crate::kit::packet::{Frame, Way, id};
 use crate::kit::slot::Op;
+use crate::kit::stop::Stop;
+use crate::row::{Hist, Metric, Param};
 use crate::sys::packet::{Received, receive};
-use crate::workload::{Hist, Metric, Param, Stop};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 

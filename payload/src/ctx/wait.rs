@@ -13,10 +13,11 @@ use crate::ctx::Ctx;
 use crate::kit::cells::{Ring, Stamp, Word};
 use crate::kit::clock::{now, timespec};
 use crate::kit::slot::{Op, Reason, add};
+use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
 use crate::kit::wakes::Wakes;
+use crate::row::Hist;
 use crate::sys;
-use crate::workload::{CallExt, Hist, Stop};
 use rustix::io::Errno;
 use rustix::thread::futex;
 

@@ -4,12 +4,12 @@
 //! from the disk itself to know whether a plan fits it.
 
 use crate::kit::slot::Op;
+use crate::kit::stop::{CallExt, Stop, Why};
 use crate::kit::text::{digits, path, plain, read_file};
-use crate::probe::Feature;
-use crate::workload::{
-    CallExt, Fit, Instance, Kind, Metric, Need, Param, Place, Shared, Stop,
-    What, Why, Work, doc,
+use crate::row::{
+    Fit, Instance, Kind, Metric, Need, Param, Place, Shared, What, Work, doc,
 };
+use crate::run::probe::Feature;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, major, minor, openat, stat};
 use rustix::io::Errno;
@@ -296,7 +296,7 @@ fn chosen(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::{Disk, chosen};
-    use crate::workload::{Value, Work};
+    use crate::row::{Value, Work};
     use crate::workloads;
 
     fn disk(bytes: u64) -> Disk {

@@ -7,8 +7,8 @@
 //! debugfs. Kernels with `CONFIG_RT_GROUP_SCHED` throttle as well.
 
 use crate::kit::cpus::Cpus;
+use crate::kit::stop::{CallExt, Stop};
 use crate::kit::text::{digits, path, read_file, write_file};
-use crate::workload::{CallExt, Stop};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::mount::{MountFlags, mount};

@@ -4,8 +4,9 @@
 //! worker that crashes or hangs is still reported with all it had counted.
 //! Everything starts as zero, which is "nothing yet".
 
-use crate::record::{COUNTERS, TaskCounters};
-use crate::workload::{MAX_METRICS, ThinStr};
+use crate::kit::stop::ThinStr;
+use crate::row::MAX_METRICS;
+use crate::wire::record::{COUNTERS, TaskCounters};
 use core::sync::atomic::{
     AtomicI32, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -371,7 +372,7 @@ pub struct Slot {
     pub mempolicy: AtomicU32,
     /// Its nodes.
     pub mempolicy_nodes: [AtomicU64; CPU_WORDS],
-    /// How it ended: an encoded [`crate::record::Exit`], plus one.
+    /// How it ended: an encoded [`crate::wire::record::Exit`], plus one.
     pub exit: AtomicU32,
     /// Runs in the sched_ext class: 0 is "not told", 1 no, 2 yes.
     pub ext_enabled: AtomicU32,
@@ -389,7 +390,7 @@ pub struct Slot {
 
 impl Slot {
     /// What the kernel counted meanwhile of the
-    /// [`Counter`](crate::record::Counter) of this number, where both readings
+    /// [`Counter`](crate::wire::record::Counter) of this number, where both readings
     /// are known.
     #[must_use]
     pub fn kernel(&self, counter: usize) -> Option<u64> {

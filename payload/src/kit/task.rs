@@ -1,7 +1,7 @@
 //! What `/proc` says of one task.
 
 use crate::kit::text::{around_last, digits, path, read_file, signed, word};
-use crate::record::{Counter, TaskCounters};
+use crate::wire::record::{Counter, TaskCounters};
 use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::process::getpid;

@@ -1,11 +1,11 @@
 //! What is wrong with a plan, in one line.
 
-use crate::attr::{DURATION_RULE, InGrammar};
-use crate::custom::types::Registered;
-use crate::expect::error::ExpectError;
+use crate::plan::expect::error::ExpectError;
 use crate::plan::nearest;
-use crate::workload::{Kind, LONGEST, Param};
+use crate::row::attr::{DURATION_RULE, InGrammar};
+use crate::row::{Kind, LONGEST, Param};
 use crate::workloads;
+use crate::workloads::custom::types::Registered;
 use core::fmt;
 use core::time::Duration;
 

@@ -1,14 +1,16 @@
 //! What a plan can set: for the boot, for a run, for a group.
 
-use crate::attr::cgroup::{KNOBS, Leaf, is_name};
-use crate::attr::mempolicy::{FLAGS_RULE, MemPolicy};
-use crate::attr::scx::{SCX_RULE, Scx};
-use crate::attr::{Affinity, CloneMode, DURATION_RULE, Policy, parse_duration};
 use crate::kit::cpus::MAX_CPUS;
 use crate::kit::text::{digits, signed};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::token::Token;
 use crate::plan::trace;
+use crate::row::attr::cgroup::{KNOBS, Leaf, is_name};
+use crate::row::attr::mempolicy::{FLAGS_RULE, MemPolicy};
+use crate::row::attr::scx::{SCX_RULE, Scx};
+use crate::row::attr::{
+    Affinity, CloneMode, DURATION_RULE, Policy, parse_duration,
+};
 use core::time::Duration;
 
 /// Seed of a plan that names none.

@@ -1,10 +1,10 @@
 //! Tests of the plan: its grammar, its sources, and what it refuses.
 
 use super::{Plan, Sources, Workers, builtin};
-use crate::attr::scx::Scx;
 use crate::kit::cpus::Cpus;
 use crate::plan::token::Source;
-use crate::workload::Kind;
+use crate::row::Kind;
+use crate::row::attr::scx::Scx;
 use crate::workloads::ALL;
 use core::time::Duration;
 use proptest::prelude::{prop_assert, proptest};

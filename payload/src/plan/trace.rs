@@ -1,13 +1,13 @@
 //! `trace=` and its relatives: which kernel events a run records.
 
-use crate::attr::parse_duration;
-use crate::expect::error::{self, ExpectError, Names};
 use crate::kit::text::digits;
 use crate::plan::Group;
 use crate::plan::error::{PlanError, Rule};
+use crate::plan::expect::error::{self, ExpectError, Names};
 use crate::plan::settings::bad;
 use crate::plan::token::Token;
-use crate::workload::Unit;
+use crate::row::Unit;
+use crate::row::attr::parse_duration;
 
 /// The keys, all of a run.
 pub(super) const KEYS: [&str; 3] = [TRACE, KIB, STOP];

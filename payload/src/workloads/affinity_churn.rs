@@ -4,9 +4,8 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
-use crate::workload::{
-    CallExt, Family, Hist, Need, Param, Stop, What, Workload, doc,
-};
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::{Family, Hist, Need, Param, What, Workload, doc};
 use rand_core::Rng;
 
 pub(super) const WORKLOAD: Workload = Workload {

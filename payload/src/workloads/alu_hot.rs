@@ -9,7 +9,8 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::simd::{self, NAMES, Width};
 use crate::kit::slot::Reason;
-use crate::workload::{Family, Hist, Metric, Param, Stop, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Metric, Param, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "AluHot",

@@ -4,16 +4,16 @@
 //! the wakee's is measured. With `free` the waker goes on at once; one that
 //! always runs before its wakee, on the wakee's CPU, starves it.
 
-use crate::attr::Policy;
 use crate::ctx::Ctx;
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::slot::{Op, Reason};
-use crate::probe::Feature;
-use crate::record::WakeRule;
-use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Shared, Stop, What, Work,
-    Workload, doc,
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::attr::Policy;
+use crate::row::{
+    Family, Hist, Metric, Need, Param, Shared, What, Work, Workload, doc,
 };
+use crate::run::probe::Feature;
+use crate::wire::record::WakeRule;
 use rustix::io::Errno;
 
 pub(super) const WORKLOAD: Workload = Workload {

@@ -3,8 +3,9 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
-use crate::probe::Feature;
-use crate::workload::{Family, Hist, Need, Param, Stop, What, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Need, Param, What, Workload, doc};
+use crate::run::probe::Feature;
 use core::time::Duration;
 
 pub(super) const WORKLOAD: Workload = Workload {

@@ -5,10 +5,9 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::record::WakeRule;
-use crate::workload::{
-    Family, Hist, Need, Param, Shared, Stop, What, Workload, doc,
-};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Need, Param, Shared, What, Workload, doc};
+use crate::wire::record::WakeRule;
 use crate::workloads::cache_pressure::{SIZE, kib};
 use pidone_compute::bytes::Walk;
 

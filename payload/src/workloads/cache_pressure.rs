@@ -5,9 +5,8 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::workload::{
-    Family, Hist, Need, Param, Stop, What, Work, Workload, doc,
-};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Need, Param, What, Work, Workload, doc};
 use pidone_compute::bytes::Walk;
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -80,7 +79,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
 #[cfg(test)]
 mod tests {
     use super::{WORKLOAD, check};
-    use crate::workload::{Value, Work};
+    use crate::row::{Value, Work};
 
     #[test]
     fn a_stride_stays_within_the_working_set() {

@@ -4,7 +4,8 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::workload::{Family, Hist, Need, Stop, What, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Need, What, Workload, doc};
 use crate::workloads::cache_pressure::{ACCESSES, SIZE, STRIDE, check, kib};
 use pidone_compute::bytes::Walk;
 

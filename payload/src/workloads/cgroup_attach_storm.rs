@@ -6,12 +6,13 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
+use crate::kit::stop::Stop;
 use crate::kit::text::around_last;
-use crate::probe::Feature;
-use crate::workload::{
-    Family, Hist, Instance, Metric, Need, Param, Place, Shared, Stop, What,
-    Work, Workload, doc,
+use crate::row::{
+    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
+    Workload, doc,
 };
+use crate::run::probe::Feature;
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::io::Errno;
 

@@ -7,11 +7,12 @@ use crate::ctx::Ctx;
 use crate::ctx::cgroup::name;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
-use crate::probe::Feature;
-use crate::workload::{
-    CallExt, Family, Hist, Instance, Metric, Need, Param, Place, Stop, What,
-    Work, Workload, doc,
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::{
+    Family, Hist, Instance, Metric, Need, Param, Place, What, Work, Workload,
+    doc,
 };
+use crate::run::probe::Feature;
 use heapless::Vec;
 use rustix::fd::OwnedFd;
 

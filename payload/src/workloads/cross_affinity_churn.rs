@@ -8,12 +8,11 @@ use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::memory::Region;
 use crate::kit::slot::Op;
+use crate::kit::stop::{CallExt, Stop};
 use crate::plan::MAX_GROUPS;
 use crate::plan::settings::MAX_WORKERS;
-use crate::probe::Feature;
-use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Workload, doc,
-};
+use crate::row::{Family, Hist, Metric, Need, Param, What, Workload, doc};
+use crate::run::probe::Feature;
 use core::sync::atomic::Ordering::Relaxed;
 
 pub(super) const WORKLOAD: Workload = Workload {

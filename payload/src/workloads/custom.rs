@@ -5,12 +5,19 @@
 //! Rust that the payload's own crate registered takes this row's place
 //! before the run.
 
+pub mod config;
+pub mod page;
+pub mod program;
+pub mod report;
+pub mod types;
+
 use crate::ctx::{Ctx, Program};
-use crate::custom::config::{self, CUSTOM, EXEC, PARAMS, START};
-use crate::custom::program::{self, PAGE, REGION, REPORT};
-use crate::probe::Feature;
-use crate::record::WakeRule;
-use crate::workload::{Family, Hist, Need, Shared, Stop, What, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Need, Shared, What, Workload, doc};
+use crate::run::probe::Feature;
+use crate::wire::record::WakeRule;
+use crate::workloads::custom::config::{CUSTOM, EXEC, PARAMS, START};
+use crate::workloads::custom::program::{PAGE, REGION, REPORT};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: CUSTOM,

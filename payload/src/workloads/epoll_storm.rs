@@ -9,12 +9,13 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::probe::Feature;
-use crate::record::WakeRule;
-use crate::workload::{
-    CallExt, Family, Hist, Instance, Metric, Need, Param, Place, Shared, Stop,
-    What, Work, Workload, doc,
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::{
+    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
+    Workload, doc,
 };
+use crate::run::probe::Feature;
+use crate::wire::record::WakeRule;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 

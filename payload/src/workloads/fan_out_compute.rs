@@ -8,10 +8,11 @@
 use crate::ctx::Ctx;
 use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
 use crate::kit::clock::now;
-use crate::probe::Feature;
-use crate::workload::{
-    Family, Hist, Need, Param, Shared, Stop, What, Work, Workload, doc,
+use crate::kit::stop::Stop;
+use crate::row::{
+    Family, Hist, Need, Param, Shared, What, Work, Workload, doc,
 };
+use crate::run::probe::Feature;
 use pidone_compute::matrix::{Matrices, words_of};
 
 pub(super) const WORKLOAD: Workload = Workload {

@@ -3,9 +3,10 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
-use crate::probe::Feature;
-use crate::record::WakeRule;
-use crate::workload::{Family, Hist, Need, Shared, Stop, What, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Need, Shared, What, Workload, doc};
+use crate::run::probe::Feature;
+use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "ForkExit",

@@ -2,10 +2,9 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
-use crate::probe::Feature;
-use crate::workload::{
-    Family, Need, Param, Shared, Stop, What, Work, Workload, doc,
-};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Need, Param, Shared, What, Work, Workload, doc};
+use crate::run::probe::Feature;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "FutexFanOut",

@@ -5,11 +5,10 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::probe::Feature;
-use crate::record::WakeRule;
-use crate::workload::{
-    Family, Hist, Need, Param, Shared, Stop, What, Workload, doc,
-};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Need, Param, Shared, What, Workload, doc};
+use crate::run::probe::Feature;
+use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "FutexPingPong",

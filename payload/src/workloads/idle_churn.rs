@@ -7,10 +7,9 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
-use crate::probe::Feature;
-use crate::workload::{
-    CallExt, Family, Hist, Need, Param, Stop, What, Work, Workload, doc,
-};
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::{Family, Hist, Need, Param, What, Work, Workload, doc};
+use crate::run::probe::Feature;
 use core::num::NonZeroU64;
 use core::time::Duration;
 use rustix::thread::set_current_timer_slack;
@@ -95,7 +94,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
 #[cfg(test)]
 mod tests {
     use super::{WORKLOAD, check};
-    use crate::workload::{Value, Work};
+    use crate::row::{Value, Work};
     use core::time::Duration;
 
     #[test]

@@ -9,8 +9,9 @@ use crate::ctx::Ctx;
 use crate::ctx::block::Io;
 use crate::kit::block::{DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared};
 use crate::kit::slot::Op;
-use crate::record::WakeRule;
-use crate::workload::{Family, Hist, Param, Stop, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Param, Workload, doc};
+use crate::wire::record::WakeRule;
 use rand_core::Rng;
 use rustix::fs::OFlags;
 

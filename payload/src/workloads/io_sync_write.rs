@@ -6,8 +6,9 @@ use crate::kit::block::{
     BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
 };
 use crate::kit::slot::Op;
-use crate::record::WakeRule;
-use crate::workload::{Family, Hist, Stop, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Workload, doc};
+use crate::wire::record::WakeRule;
 use rustix::fs::OFlags;
 
 pub(super) const WORKLOAD: Workload = Workload {

@@ -7,11 +7,12 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::simd::Chains;
 use crate::kit::slot::Reason;
-use crate::topology::largest_l2_kib;
-use crate::workload::{
-    Family, Hist, Instance, Metric, Need, Param, Place, Shared, Stop, What,
-    Work, Workload, doc,
+use crate::kit::stop::Stop;
+use crate::row::{
+    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
+    Workload, doc,
 };
+use crate::run::topology::largest_l2_kib;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rand_core::Rng;
 
@@ -167,7 +168,7 @@ fn touch(words: &[AtomicU64], random: &mut impl Rng, n: u64) {
 #[cfg(test)]
 mod tests {
     use super::{LINE, WORKLOAD, check, touch};
-    use crate::workload::{Value, Work};
+    use crate::row::{Value, Work};
     use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use rand_core::SeedableRng;
     use rand_xoshiro::SplitMix64;

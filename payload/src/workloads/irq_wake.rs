@@ -11,8 +11,9 @@ use crate::kit::packet::{
     ECHO, FRAME, NEEDS, NIC, create, destroy, sent_ns, shared,
 };
 use crate::kit::slot::Op;
-use crate::record::WakeRule;
-use crate::workload::{Family, Hist, Metric, Param, Stop, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Metric, Param, Workload, doc};
+use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "IrqWake",

@@ -2,7 +2,8 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::workload::{Family, Hist, Need, Stop, What, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Need, What, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "Mixed",

@@ -6,13 +6,13 @@
 use crate::ctx::Ctx;
 use crate::ctx::mutex::CONTESTED;
 use crate::kit::clock::now;
+use crate::kit::stop::Stop;
 use crate::kit::wakes::Wakes;
-use crate::probe::Feature;
-use crate::record::WakeRule;
-use crate::workload::{
-    Family, Hist, How, Metric, Need, Param, Shared, Stop, What, Work, Workload,
-    doc,
+use crate::row::{
+    Family, Hist, How, Metric, Need, Param, Shared, What, Work, Workload, doc,
 };
+use crate::run::probe::Feature;
+use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "MutexContention",

@@ -2,7 +2,7 @@
 
 use crate::kit::packet::{ECHO, FRAME, NEEDS, NIC, create, destroy, shared};
 use crate::kit::slot::Op;
-use crate::workload::{Family, Hist, Metric, Param, Workload, doc};
+use crate::row::{Family, Hist, Metric, Param, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "NetTraffic",

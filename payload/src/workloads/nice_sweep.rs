@@ -3,13 +3,12 @@
 //! Without `CAP_SYS_NICE` nice values are a one-way street: a task may raise
 //! its own and never lower it again, unless `RLIMIT_NICE` says so.
 
-use crate::attr::Policy;
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::{Op, Reason};
-use crate::workload::{
-    CallExt, Family, Hist, Metric, Stop, Work, Workload, doc,
-};
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::attr::Policy;
+use crate::row::{Family, Hist, Metric, Work, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "NiceSweep",

@@ -4,10 +4,9 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
-use crate::topology::nodes_among;
-use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Workload, doc,
-};
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::{Family, Hist, Metric, Need, Param, What, Workload, doc};
+use crate::run::topology::nodes_among;
 use heapless::Vec;
 
 pub(super) const WORKLOAD: Workload = Workload {

@@ -4,12 +4,12 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
-use crate::probe::Feature;
-use crate::topology::memory_nodes;
-use crate::workload::{
-    CallExt, Family, Fit, Hist, Metric, Need, Param, Stop, What, Work,
-    Workload, doc,
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::{
+    Family, Fit, Hist, Metric, Need, Param, What, Work, Workload, doc,
 };
+use crate::run::probe::Feature;
+use crate::run::topology::memory_nodes;
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::io::Errno;
 use rustix::param::page_size;
@@ -151,7 +151,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
 mod tests {
     use super::{Fit, WORKLOAD, fits};
     use crate::kit::cpus::Cpus;
-    use crate::workload::{Value, Work};
+    use crate::row::{Value, Work};
 
     #[test]
     fn targets_are_nodes_that_can_be_had() {

@@ -8,8 +8,9 @@ use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::memory::{Region, SMALLEST_PAGE};
 use crate::kit::slot::Op;
-use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Work, Workload, doc,
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::{
+    Family, Hist, Metric, Need, Param, What, Work, Workload, doc,
 };
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rand_core::Rng;
@@ -165,7 +166,7 @@ fn size(n: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{WORKLOAD, check, draw};
-    use crate::workload::{Value, Work};
+    use crate::row::{Value, Work};
     use core::sync::atomic::AtomicU64;
     use rand_core::SeedableRng;
     use rand_xoshiro::SplitMix64;

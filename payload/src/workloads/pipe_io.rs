@@ -6,8 +6,9 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::record::WakeRule;
-use crate::workload::{Family, Hist, Param, Shared, Stop, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Param, Shared, Workload, doc};
+use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "PipeIo",

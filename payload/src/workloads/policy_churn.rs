@@ -3,15 +3,14 @@
 //! Without `CAP_SYS_NICE` two are left: real-time ones are refused, and the
 //! kernel lets nobody without a right to nice 0 leave `SCHED_IDLE` again.
 
-use crate::attr::Policy;
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::slot::{Op, Reason};
-use crate::probe::{Feature, sched_ext_enabled};
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::attr::Policy;
+use crate::row::{Family, Hist, Metric, Need, Param, What, Workload, doc};
+use crate::run::probe::{Feature, sched_ext_enabled};
 use crate::sys::SchedAttr;
-use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Workload, doc,
-};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "PolicyChurn",

@@ -1,12 +1,13 @@
 //! Short real-time bursts preempt fair tasks, about a thousand times a
 //! second.
 
-use crate::attr::{Affinity, Policy};
 use crate::ctx::Ctx;
 use crate::kit::clock::{next_deadline, now};
 use crate::kit::slot::Op;
-use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Work, Workload, doc,
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::attr::{Affinity, Policy};
+use crate::row::{
+    Family, Hist, Metric, Need, Param, What, Work, Workload, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {

@@ -5,17 +5,17 @@
 //! high task waits for the mediums; with it the low task is boosted over
 //! them.
 
-use crate::attr::{Affinity, Policy};
 use crate::ctx::Ctx;
 use crate::ctx::mutex::CONTESTED;
 use crate::kit::clock::{next_deadline, now};
 use crate::kit::slot::Op;
+use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
-use crate::probe::Feature;
-use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Shared, Stop, What, Work,
-    Workload, doc,
+use crate::row::attr::{Affinity, Policy};
+use crate::row::{
+    Family, Hist, Metric, Need, Param, Shared, What, Work, Workload, doc,
 };
+use crate::run::probe::Feature;
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "PriorityInversion",

@@ -7,13 +7,14 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::{SECOND, now};
 use crate::kit::queue::Queue;
+use crate::kit::stop::Stop;
 use crate::kit::wakes::Wakes;
-use crate::probe::Feature;
-use crate::record::WakeRule;
-use crate::workload::{
-    Family, Hist, Instance, Metric, Need, Param, Place, Shared, Stop, What,
-    Work, Workload, doc,
+use crate::row::{
+    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
+    Workload, doc,
 };
+use crate::run::probe::Feature;
+use crate::wire::record::WakeRule;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 pub(super) const WORKLOAD: Workload = Workload {

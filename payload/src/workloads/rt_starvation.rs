@@ -3,14 +3,15 @@
 //! The headline is the longest gap of a fair task. Kernel threads of the
 //! CPU starve as well: keep runs under 20 s and off CPU 0.
 
-use crate::attr::{Affinity, Policy};
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
 use crate::kit::rt_guard::{self, Guard};
 use crate::kit::slot::{Op, Reason};
-use crate::workload::{
-    CallExt, Family, Hist, Instance, Metric, Need, Param, Place, Shared, Stop,
-    What, Work, Workload, doc,
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::attr::{Affinity, Policy};
+use crate::row::{
+    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
+    Workload, doc,
 };
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::process::getpid;

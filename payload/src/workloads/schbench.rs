@@ -12,8 +12,8 @@ mod rate;
 mod threads;
 
 use crate::kit::clock::SECOND;
-use crate::probe::Feature;
-use crate::workload::{Family, Need, What, Work, Workload, doc};
+use crate::row::{Family, Need, What, Work, Workload, doc};
+use crate::run::probe::Feature;
 use figures::{
     AVERAGE, BYTES, GOAL, INJECTED, MESSAGE_DELAY, QUEUE, RATE, REQUEST,
     RETRIES, SKIPPED, TRANSFERS, WAKE, WAKEUP, WORKER_DELAY, WORKER_NVCSW,

@@ -7,10 +7,11 @@ use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::phases::{Does, MAX_PHASES, Phase, are_phases, phases};
 use crate::kit::simd::{Width, chains};
 use crate::kit::slot::Reason;
-use crate::probe::Feature;
-use crate::workload::{
-    Family, Hist, Metric, Need, Param, Stop, What, Work, Workload, doc,
+use crate::kit::stop::Stop;
+use crate::row::{
+    Family, Hist, Metric, Need, Param, What, Work, Workload, doc,
 };
+use crate::run::probe::Feature;
 use heapless::Vec;
 use rustix::fs::OFlags;
 

@@ -7,9 +7,8 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::slot::Op;
-use crate::workload::{
-    Family, Hist, Metric, Param, Shared, Stop, Workload, doc,
-};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Metric, Param, Shared, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "SignalStorm",

@@ -4,10 +4,11 @@
 //! need not be siblings of the host. With `smt_sibling_pair:shared` both
 //! may even run on one CPU.
 
-use crate::attr::Affinity;
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::workload::{Family, Hist, Need, Stop, What, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::attr::Affinity;
+use crate::row::{Family, Hist, Need, What, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "SmtSiblingSpin",

@@ -4,7 +4,8 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::workload::{Family, Hist, Stop, Workload, doc};
+use crate::kit::stop::Stop;
+use crate::row::{Family, Hist, Workload, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     name: "SpinWait",

@@ -13,8 +13,8 @@ mod slow;
 mod thread;
 
 use crate::kit::clock::SECOND;
-use crate::probe::Feature;
-use crate::workload::{Family, Need, What, Workload, doc};
+use crate::row::{Family, Need, What, Workload, doc};
+use crate::run::probe::Feature;
 use figures::{
     COMPRESSED, DROPPED, EVICTED, FAST, FAST_QPS, HIT_RATE, HIT_RATIO, LOOKUPS,
     MISSES, PER_FAST_CPU, QUEUE, SERVE, SERVICE, SLOW, SLOW_QPS, STEADY,

@@ -7,10 +7,11 @@
 use crate::ctx::Ctx;
 use crate::ctx::broadcast::{CALLS, METRICS, WAKE, WAKE_CALL};
 use crate::kit::clock::{MILLISECOND, now};
-use crate::probe::Feature;
-use crate::workload::{
-    Family, Hist, Need, Param, Shared, Stop, What, Work, Workload, doc,
+use crate::kit::stop::Stop;
+use crate::row::{
+    Family, Hist, Need, Param, Shared, What, Work, Workload, doc,
 };
+use crate::run::probe::Feature;
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Release},

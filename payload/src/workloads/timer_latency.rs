@@ -6,10 +6,9 @@
 use crate::ctx::Ctx;
 use crate::kit::clock::{next_deadline, now};
 use crate::kit::slot::Op;
-use crate::probe::Feature;
-use crate::workload::{
-    CallExt, Family, Hist, Metric, Need, Param, Stop, What, Workload, doc,
-};
+use crate::kit::stop::{CallExt, Stop};
+use crate::row::{Family, Hist, Metric, Need, Param, What, Workload, doc};
+use crate::run::probe::Feature;
 use core::num::NonZeroU64;
 use rustix::thread::set_current_timer_slack;
 

@@ -7,11 +7,12 @@
 
 use crate::ctx::{Ctx, Token};
 use crate::kit::clock::now;
-use crate::probe::Feature;
-use crate::record::WakeRule;
-use crate::workload::{
-    Family, Hist, Metric, Need, Param, Shared, Stop, What, Work, Workload, doc,
+use crate::kit::stop::Stop;
+use crate::row::{
+    Family, Hist, Metric, Need, Param, Shared, What, Work, Workload, doc,
 };
+use crate::run::probe::Feature;
+use crate::wire::record::WakeRule;
 use core::time::Duration;
 
 pub(super) const WORKLOAD: Workload = Workload {

@@ -6,10 +6,10 @@ use anyhow::{Result, bail};
 use core::time::Duration;
 use initramfs::add::Addition;
 use initramfs::newc::Archive;
-use pidone::attr::scx::Scx;
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, Sources, builtin};
-use pidone::workload::Workload;
+use pidone::row::Workload;
+use pidone::row::attr::scx::Scx;
 use std::path::Path;
 
 /// A plan that was checked, and what is packed for it.

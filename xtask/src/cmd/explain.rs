@@ -6,7 +6,7 @@ use anyhow::{Error, Result, anyhow};
 use argh::{ArgsInfo, FromArgs};
 use core::fmt::Write;
 use pidone::plan::nearest;
-use pidone::workload::Workload;
+use pidone::row::Workload;
 use pidone::workloads::{ALL, find};
 
 /// Explain a work type: kernel path, parameters with ranges and defaults,

@@ -4,7 +4,7 @@ use crate::catalogue::need;
 use crate::exit::Exit;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
-use pidone::workload::{Family, Workload};
+use pidone::row::{Family, Workload};
 use pidone::workloads::ALL;
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! Where two boots that should be the same begin to differ.
 
 use crate::decode::{Boot, decode_ports};
-use pidone::record::Record;
+use pidone::wire::record::Record;
 use serde_json::Value;
 
 /// The first difference between two boots, console and records each; `None`
@@ -97,7 +97,7 @@ fn lines(a: &str, b: &str) -> Option<String> {
 mod tests {
     use super::first_difference;
     use crate::testing::{Stream, worker};
-    use pidone::record::Record;
+    use pidone::wire::record::Record;
 
     fn found(a: (&Stream, &str), b: (&Stream, &str)) -> Option<String> {
         let [a, b] = [a, b].map(|(stream, text)| (text, stream.once()));

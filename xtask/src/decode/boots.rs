@@ -7,7 +7,7 @@
 
 use super::console;
 use core::ops::Range;
-use pidone::frame::StreamId;
+use pidone::wire::frame::StreamId;
 
 /// What a kernel prints first.
 const BANNER: &str = "Linux version ";
@@ -94,7 +94,7 @@ pub fn divide(text: &[u8], frames: &[(usize, StreamId)]) -> Vec<Span> {
 #[cfg(test)]
 mod tests {
     use super::{Span, divide};
-    use pidone::frame::StreamId;
+    use pidone::wire::frame::StreamId;
 
     fn streams(text: &str) -> Vec<Option<StreamId>> {
         let frames: Vec<_> = text

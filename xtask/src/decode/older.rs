@@ -4,7 +4,7 @@
 //! a field that an older payload knows nothing of is absent, 0 or empty: one
 //! byte, which is 0 for all of these.
 
-use pidone::record::Record;
+use pidone::wire::record::Record;
 
 /// The older schema that is read.
 pub const OLDER: u32 = 1;
@@ -48,7 +48,7 @@ pub fn upgraded(sent: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::upgraded;
     use crate::testing::{Stream, group, worker};
-    use pidone::record::Record;
+    use pidone::wire::record::Record;
 
     #[test]
     fn what_joined_since_is_absent() {
@@ -67,7 +67,7 @@ mod tests {
         };
         let mut effective = new.effective.unwrap();
         effective.timer_slack_ns = None;
-        let new = pidone::record::Worker {
+        let new = pidone::wire::record::Worker {
             effective: Some(effective),
             ..new
         };

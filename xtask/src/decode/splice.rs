@@ -8,7 +8,7 @@
 use super::clean::Cut;
 use super::collector::regex;
 use core::ops::Range;
-use pidone::frame::START;
+use pidone::wire::frame::START;
 use regex::bytes::Regex;
 use std::sync::LazyLock;
 

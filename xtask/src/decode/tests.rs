@@ -2,8 +2,8 @@
 
 use super::{Boot, Decoder, decode, decode_ports};
 use crate::testing::{Stream, bye, hello, progress};
-use pidone::frame::{CRC, START, StreamId, frames};
-use pidone::record::Record;
+use pidone::wire::frame::{CRC, START, StreamId, frames};
+use pidone::wire::record::Record;
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 use std::collections::BTreeSet;
 

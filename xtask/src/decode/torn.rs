@@ -7,7 +7,7 @@
 //! tells which was right.
 
 use super::splice::find;
-use pidone::frame::{Frame, MAX_LINE, START};
+use pidone::wire::frame::{Frame, MAX_LINE, START};
 use std::collections::BTreeSet;
 
 /// So many kernel lines in a row may have been put into a frame.
@@ -167,7 +167,7 @@ fn parsed(pieces: &[&[u8]]) -> Option<Frame> {
 #[cfg(test)]
 mod tests {
     use super::mend;
-    use pidone::frame::{Frame, StreamId, frames};
+    use pidone::wire::frame::{Frame, StreamId, frames};
 
     fn frame() -> Frame {
         let bytes: Vec<u8> = (0..57).collect();

@@ -4,8 +4,8 @@
 //! with a valid CRC, contradict each other, and then neither is believed.
 
 use super::older;
-use pidone::frame::{CRC, Frame, StreamId};
-use pidone::record::{MAX_RECORD, Record, SCHEMA};
+use pidone::wire::frame::{CRC, Frame, StreamId};
+use pidone::wire::record::{MAX_RECORD, Record, SCHEMA};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// All frames of all streams.
@@ -163,7 +163,7 @@ impl Frames {
 
 impl Records {
     /// The closing record, its number first.
-    fn bye(&self) -> Option<(u32, pidone::record::Bye)> {
+    fn bye(&self) -> Option<(u32, pidone::wire::record::Bye)> {
         self.bytes.iter().find_map(|(&number, bytes)| {
             match Record::decode(bytes) {
                 Ok(Record::Bye(bye)) => Some((number, bye)),

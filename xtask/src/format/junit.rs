@@ -4,7 +4,7 @@ use crate::model::{Report, Run};
 use anyhow::Result;
 use core::fmt::Write;
 use core::time::Duration;
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use quick_junit::{
     NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite,
 };

@@ -5,7 +5,7 @@
 
 use crate::model::{Group, Hist, Outcome, Report, Run, hex};
 use anyhow::Result;
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

@@ -4,7 +4,7 @@ use super::rate;
 use crate::model::{Report, Run};
 use core::fmt::Write;
 use pidone::kit::text::Human;
-use pidone::record::Verdict;
+use pidone::wire::record::Verdict;
 
 /// The report as KTAP. A boot that went wrong in a way that no run tells has
 /// one more test, named `boot`, so that no reader takes it for a good one.
@@ -105,7 +105,7 @@ fn description(name: &str) -> String {
 mod tests {
     use super::render;
     use crate::model::{Outcome, Report, Run};
-    use pidone::record::Verdict;
+    use pidone::wire::record::Verdict;
 
     fn run(name: &str, verdict: Verdict, reason: &str) -> Run {
         Run {

@@ -10,7 +10,7 @@ use pidone::kit::histogram::{
     Sparse, Summary, bucket_of, bucket_range, percentile,
 };
 use pidone::plan::token::PREFIX;
-use pidone::record::{self, Counter, Record, Verdict};
+use pidone::wire::record::{self, Counter, Record, Verdict};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -510,7 +510,7 @@ mod tests {
     use crate::testing::{Stream, hist, wake_buckets};
     use pidone::kit::histogram::{Histogram, Sparse};
     use pidone::kit::shm::Arena;
-    use pidone::record::{self, Pairs, Record, WakeRule};
+    use pidone::wire::record::{self, Pairs, Record, WakeRule};
     use sha2::{Digest, Sha256};
 
     #[test]

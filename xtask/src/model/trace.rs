@@ -1,7 +1,7 @@
 //! What a run recorded of the kernel's events, as text.
 
 use core::fmt::Write;
-use pidone::record;
+use pidone::wire::record;
 use serde::{Deserialize, Serialize};
 
 /// The trace of a run. Its text goes to a file of its own.
@@ -111,7 +111,7 @@ pub fn file_name(run: usize, traces: usize) -> String {
 mod tests {
     use super::{Trace, file_name};
     use pidone::kit::shm::cells;
-    use pidone::record::{self, TraceText};
+    use pidone::wire::record::{self, TraceText};
     use pidone_compute::lz;
 
     fn take(trace: &mut Trace, block: u32, text: &str) {

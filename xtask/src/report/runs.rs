@@ -10,8 +10,8 @@ use super::{Page, Section, scheduler, trace};
 use crate::model::{Expect, Group, Hist, Kernel, Run};
 pub(super) use figures::{Figures, folded, open};
 use group::Shown;
-use pidone::expect::Kind;
-use pidone::record::Verdict;
+use pidone::plan::expect::Kind;
+use pidone::wire::record::Verdict;
 use pidone::workloads;
 use std::collections::BTreeSet;
 
@@ -282,7 +282,7 @@ fn value(expect: &Expect) -> String {
     let Some(value) = expect.value else {
         return ABSENT.to_owned();
     };
-    let kind = pidone::expect::Expect::parse(&expect.text);
+    let kind = pidone::plan::expect::Expect::parse(&expect.text);
     match kind.map(|condition| condition.kind()) {
         Ok(Kind::Duration) => time(value),
         Ok(Kind::Rate) => format!("{value} /s"),

@@ -2,9 +2,9 @@
 
 use super::layout::Layout;
 use super::options::PIPE;
-use crate::figures::{Totals, scale};
-use crate::record::{Counter, WakeRule};
-use crate::workload::{Hist, Metric, Shown, Unit};
+use crate::row::{Hist, Metric, Shown, Unit};
+use crate::run::figures::{Totals, scale};
+use crate::wire::record::{Counter, WakeRule};
 use core::ops::Range;
 
 const SHOWN: Shown = Shown::Schbench;

@@ -1,9 +1,9 @@
 //! The options of schbench, and which of them exclude each other.
 
-use crate::attr::Policy;
 use crate::kit::cpus::Cpus;
 use crate::kit::text::plain;
-use crate::workload::{Param, Work};
+use crate::row::attr::Policy;
+use crate::row::{Param, Work};
 
 pub(super) const MESSAGES: Param = Param::count(
     0,
@@ -169,7 +169,7 @@ mod tests {
     use super::super::layout::{Layout, Role, kib, operations};
     use crate::plan::token::Source;
     use crate::plan::{Plan, Sources};
-    use crate::workload::{Value, Work};
+    use crate::row::{Value, Work};
     use crate::workloads::find;
     use std::format;
     use std::string::{String, ToString};

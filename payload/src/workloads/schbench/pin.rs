@@ -4,7 +4,7 @@ use super::layout::Role;
 use super::options::{MESSAGE_CPUS, WORKER_CPUS};
 use crate::ctx::Ctx;
 use crate::kit::cpus::Cpus;
-use crate::workload::{CallExt, Stop};
+use crate::kit::stop::{CallExt, Stop};
 
 /// Puts message threads on one CPU of theirs each, and workers on all of
 /// theirs.

@@ -4,9 +4,9 @@ use super::figures::{GOAL, INJECTED, RATE, SKIPPED};
 use super::options::{AUTO_RPS, PACING, PACING_EVEN, RPS, WARMUP, ZERO};
 use super::threads::Thread;
 use crate::ctx::Ctx;
-use crate::figures::scale;
 use crate::kit::clock::{SECOND, now};
 use crate::kit::steer::{CpuTime, steer};
+use crate::run::figures::scale;
 
 /// Requests a worker may be given while it works through those before, until
 /// it is passed over.

@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::ctx::lanes::RUNNING;
 use crate::kit::cells::Word;
 use crate::kit::clock::{SECOND, now};
-use crate::workload::Stop;
+use crate::kit::stop::Stop;
 use core::hint::spin_loop;
 use pidone_compute::bytes;
 use pidone_compute::matrix::{Matrices, words_of};

@@ -7,7 +7,7 @@ use super::thread::Thread;
 use crate::ctx::Ctx;
 use crate::kit::clock::{SECOND, now};
 use crate::kit::draw::exponential;
-use crate::workload::Metric;
+use crate::row::Metric;
 use core::sync::atomic::Ordering::Relaxed;
 use rand_core::Rng;
 use rand_xoshiro::SplitMix64;

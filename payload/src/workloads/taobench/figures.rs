@@ -1,10 +1,10 @@
 //! What taobench reports.
 
 use super::layout::Layout;
-use crate::figures::{Totals, scale};
 use crate::kit::clock::SECOND;
-use crate::record::WakeRule;
-use crate::workload::{Hist, Metric};
+use crate::row::{Hist, Metric};
+use crate::run::figures::{Totals, scale};
+use crate::wire::record::WakeRule;
 
 pub(super) const WAKE: Hist = Hist::wake(
     0,

@@ -7,7 +7,7 @@ use crate::ctx::Ctx;
 use crate::kit::cells::{Stamp, Word};
 use crate::kit::cpus::MAX_CPUS;
 use crate::kit::list::List;
-use crate::workload::{Shared, Work};
+use crate::row::{Shared, Work};
 use core::sync::atomic::AtomicU64;
 use pidone_compute::cache::{self, Shard};
 

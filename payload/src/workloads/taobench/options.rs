@@ -1,7 +1,7 @@
 //! The options of taobench, and its two profiles.
 
-use crate::attr::parse_duration;
-use crate::workload::{Param, Work};
+use crate::row::attr::parse_duration;
+use crate::row::{Param, Work};
 use core::time::Duration;
 
 pub(super) const PROFILE: Param = Param::choice(
@@ -141,7 +141,7 @@ pub(super) fn check(work: &Work<'_>) -> Result<(), &'static str> {
 mod tests {
     use super::super::layout::{Layout, Role};
     use super::{check, compresses, poll_ns, sleep_ns, wait_of};
-    use crate::workload::{Value, Work};
+    use crate::row::{Value, Work};
     use crate::workloads::find;
 
     fn work(set: &[(&str, Value<'static>)]) -> Work<'static> {

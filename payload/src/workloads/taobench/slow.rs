@@ -7,7 +7,7 @@ use crate::ctx::Ctx;
 use crate::kit::clock::{SECOND, now};
 use crate::kit::draw::Tail;
 use crate::kit::memory::Region;
-use crate::workload::Stop;
+use crate::kit::stop::Stop;
 use core::mem::ManuallyDrop;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use pidone_compute::cache::MAX_WORDS;

@@ -7,7 +7,7 @@ use crate::ctx::Ctx;
 use crate::ctx::lanes::{BLOCKED, RUNNING};
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::cpus::Cpus;
-use crate::workload::{CallExt, Stop};
+use crate::kit::stop::{CallExt, Stop};
 
 const FREE: u32 = 0;
 const HELD: u32 = 1;

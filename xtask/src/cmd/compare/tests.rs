@@ -8,7 +8,7 @@ use crate::model::Report;
 use crate::store;
 use crate::testing::{Stream, worker};
 use crate::topology::Smp;
-use pidone::record::Record;
+use pidone::wire::record::Record;
 use std::fs;
 use std::path::Path;
 

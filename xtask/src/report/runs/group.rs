@@ -9,8 +9,8 @@ use crate::report::number::{
 };
 use crate::report::plot::{self, Line};
 use crate::report::{Page, Section};
-use pidone::record::Exit;
-use pidone::workload::Workload;
+use pidone::row::Workload;
+use pidone::wire::record::Exit;
 use std::collections::BTreeSet;
 
 /// One group of a run in all boots.

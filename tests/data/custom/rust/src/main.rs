@@ -5,11 +5,12 @@
 #![no_main]
 
 use pidone::ctx::Ctx;
-use pidone::custom::config::CustomCfg;
-use pidone::custom::types::{CustomWork, Setup};
+use pidone::workloads::custom::config::CustomCfg;
+use pidone::workloads::custom::types::{CustomWork, Setup};
 use pidone::kit::clock::now;
-use pidone::record::WakeRule;
-use pidone::workload::{Hist, Metric, Shared, Stop};
+use pidone::wire::record::WakeRule;
+use pidone::kit::stop::{Stop};
+use pidone::row::{Hist, Metric, Shared};
 
 /// Two workers pass a futex word back and forth.
 struct Pass;

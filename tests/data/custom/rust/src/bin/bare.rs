@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 
-pidone::start!(main, pidone::start::panicked_bare);
+pidone::start!(main, pidone::init::start::panicked_bare);
 
 unsafe fn main(stack: *const usize) -> ! {
     outer(stack.addr())

@@ -3,7 +3,7 @@
 #![no_std]
 #![no_main]
 
-use pidone::custom::page::{Ring, inherited, report};
+use pidone::workloads::custom::page::{Ring, inherited, report};
 use pidone::kit::clock::now;
 use pidone::sys::{Disposition, SIGTERM, exit_group, set_signal};
 use rustix::thread::sched_yield;

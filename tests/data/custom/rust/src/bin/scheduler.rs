@@ -5,9 +5,9 @@
 #![no_main]
 
 use core::ffi::{CStr, c_char};
-use pidone::attr::scx::BuiltIn;
+use pidone::row::attr::scx::BuiltIn;
 use pidone::kit::text::{path, read_file};
-use pidone::sched_ext::builtin::load;
+use pidone::run::sched_ext::builtin::load;
 use pidone::sys::{
     Disposition, SIGINT, SIGTERM, block_signals, exit_group, set_signal,
     stdout, wait_signal,

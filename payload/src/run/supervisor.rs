@@ -1,0 +1,733 @@
+//! One run: probe, create, start, watch, stop, reap, report.
+//!
+//! The supervisor never runs workload code and never blocks without a
+//! time-out. Workers are processes of their own; whatever they do, the
+//! supervisor ends the run and reports what they had counted.
+
+use crate::ctx::wake_all;
+use crate::kit::block;
+use crate::kit::clock::{self, MILLISECOND, SECOND, now};
+use crate::kit::cpus::Cpus;
+use crate::kit::packet;
+use crate::kit::shm::Arena;
+use crate::kit::slot::{Control, Phase, Slot, State};
+use crate::kit::stop::{CallExt, Stop, Why};
+use crate::kit::task;
+use crate::kit::text::Cut;
+use crate::plan::{MAX_GROUPS, Run};
+use crate::row::attr::mempolicy::MemPolicy;
+use crate::row::attr::{Affinity, Policy};
+use crate::row::{Moment, What};
+use crate::run::affinity::{self, Within};
+use crate::run::cgroup::{Base, Leaves};
+use crate::run::collect;
+use crate::run::counters::{self, Snapshot};
+use crate::run::figures::Intervals;
+use crate::run::inherit::Inheritance;
+use crate::run::kmsg::Kmsg;
+use crate::run::machine::{may_use_net, meminfo};
+use crate::run::output::Output;
+use crate::run::probe::{Feature, sched_ext_enabled};
+use crate::run::sched_ext::Scheduler;
+use crate::run::topology::{Topology, count_nodes, memory_nodes};
+use crate::run::trace::Recording;
+use crate::run::worker::{self, Crew, Team};
+use crate::sys::{self, Ended};
+use crate::wire::record::{Exit, Progress, Record, Start, Verdict};
+use core::fmt::{self, Write};
+use core::sync::atomic::Ordering::{Relaxed, Release};
+use heapless::{String, Vec};
+use rustix::io::Errno;
+use rustix::process::{Pid, Signal, kill_process_group, setpgid};
+use rustix::thread::futex;
+
+/// How long set-up may take.
+const READY_NS: u64 = 30 * SECOND;
+/// How often the stop signal is repeated.
+const STOP_AGAIN_NS: u64 = 20 * MILLISECOND;
+/// How often workers that are other programs are looked at.
+const LOOK_NS: u64 = 50 * MILLISECOND;
+/// How long a killed process may take to die.
+const DIE_NS: u64 = 3 * SECOND;
+/// What each task adds to both times: a thousand of them take turns in closing
+/// their books.
+const EACH_NS: u64 = 10 * MILLISECOND;
+
+/// What the supervisor knows of the machine.
+#[derive(Debug)]
+pub struct Machine {
+    /// CPUs that tasks run on unless they are told otherwise.
+    pub cpus: Cpus,
+    /// CPUs that tasks may be told to run on: those above, and of a machine
+    /// that is all ours the isolated ones too.
+    pub online: Cpus,
+    /// What they share.
+    pub topology: Topology,
+    /// Features this kernel has.
+    pub features: Vec<Feature, 48>,
+    /// Memory nodes.
+    pub nodes: Cpus,
+    /// Where cgroups can be made.
+    pub cgroups: Option<Base>,
+    /// We may raise priorities.
+    pub sys_nice: bool,
+    /// The kernel's log, where it may be read.
+    pub kmsg: Option<Kmsg>,
+    /// Runs as PID 1, with the machine to itself.
+    pub pid1: bool,
+    /// Send signs of life.
+    pub progress: bool,
+    /// The sched_ext scheduler of all runs.
+    pub scheduler: Option<Scheduler>,
+    /// What workers are given in place of what they would inherit.
+    pub inheritance: Inheritance,
+}
+
+/// Why a run is not simply OK, and how bad that is.
+#[derive(Debug)]
+pub struct Findings {
+    /// The worst so far.
+    pub verdict: Verdict,
+    /// One reason a line.
+    pub reasons: String<1024>,
+}
+
+impl Findings {
+    /// Adds a reason; the same one is kept once.
+    pub fn add(&mut self, verdict: Verdict, reason: fmt::Arguments<'_>) {
+        self.verdict = self.verdict.max(verdict);
+        let mut text: String<256> = String::new();
+        let _cut = Cut(&mut text).write_fmt(reason);
+        if self.reasons.lines().any(|line| line == text) {
+            return;
+        }
+        let _cut = writeln!(Cut(&mut self.reasons), "{text}");
+    }
+}
+
+/// What a run gave, for the caller's counts.
+#[derive(Debug)]
+pub struct Result {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// A signal asked the whole plan to end.
+    pub interrupted: bool,
+}
+
+/// Executes one run and reports it.
+pub fn run(
+    machine: &Machine,
+    run: &Run<'_>,
+    number: u16,
+    out: &mut Output<'_>,
+) -> Result {
+    let mut findings = Findings {
+        verdict: Verdict::Ok,
+        reasons: String::new(),
+    };
+    if let Some(scheduler) = &machine.scheduler {
+        scheduler.before(&mut findings);
+    }
+    let mut counts: Vec<u32, MAX_GROUPS> = Vec::new();
+    for group in &run.groups {
+        // Sizes were checked before the first run.
+        let usable = run.usable(group, &machine.cpus, &machine.online);
+        let workers = group.workers(usable.len()).unwrap_or(0);
+        let _room = counts.push(workers);
+        let within = Within::new(machine, usable);
+        let mems = run.mems(group, &memory_nodes());
+        needs(machine, group, workers, &within, &mems, &mut findings);
+        attributes(machine, group, &mut findings);
+    }
+    if findings.verdict >= Verdict::Skip {
+        collect::skipped(run, number, &findings, out);
+        return Result {
+            verdict: findings.verdict,
+            interrupted: false,
+        };
+    }
+    let time = run.settings.warmup + run.settings.time;
+    out.record(&Record::Start(Start {
+        run: number,
+        name: &collect::name(run),
+        planned_ms: u64::try_from(time.as_millis()).unwrap_or(u64::MAX),
+        workers: counts.iter().sum(),
+    }));
+    out.flush();
+    out.drain();
+    let bytes: usize = run
+        .groups
+        .iter()
+        .zip(&counts)
+        .map(|(group, &workers)| {
+            Crew::bytes(group, workers, machine.cpus.len())
+        })
+        .sum();
+    let outcome = match Arena::new(bytes + 64 * 1024) {
+        Ok(arena) => {
+            execute(machine, run, number, &counts, &arena, &mut findings, out)
+        }
+        Err(errno) => Err(errno).call(&"mmap"),
+    };
+    match outcome {
+        Ok(interrupted) => Result {
+            verdict: findings.verdict,
+            interrupted,
+        },
+        Err(stop) => {
+            let text = stop.text();
+            match stop.why() {
+                Why::Skip => {
+                    findings.add(Verdict::Skip, format_args!("{text}"));
+                }
+                Why::Fail => {
+                    findings.add(Verdict::Fail, format_args!("{text}"));
+                }
+                Why::Broken(errno) => findings.add(
+                    Verdict::Fail,
+                    format_args!("FAIL({text}, {})", errno.raw_os_error()),
+                ),
+            }
+            collect::skipped(run, number, &findings, out);
+            Result {
+                verdict: findings.verdict,
+                interrupted: false,
+            }
+        }
+    }
+}
+
+fn needs(
+    machine: &Machine,
+    group: &crate::plan::Group<'_>,
+    workers: u32,
+    within: &Within,
+    mems: &Cpus,
+    findings: &mut Findings,
+) {
+    let intent = group.intent();
+    let of_all = Feature::OF_ALL_RUNS;
+    if !machine.features.contains(&of_all) {
+        let reason = format_args!("NO_CONFIG:{}", of_all.config());
+        findings.add(Verdict::Skip, reason);
+    }
+    match intent {
+        Affinity::SmtSiblingPair { .. } if !within.has_smt() => {
+            findings.add(Verdict::Skip, format_args!("NO_SMT"));
+        }
+        Affinity::LlcAligned if !within.has_caches() => {
+            let reason = format_args!("NO_CACHE_TOPOLOGY");
+            findings.add(Verdict::Degraded, reason);
+        }
+        _ => {}
+    }
+    let pool = affinity::pool(&intent, within, workers, &group.work);
+    let cpus = pool.len();
+    let needs = group.work.row().needs.iter();
+    for need in needs.filter(|need| (need.when)(&group.work)) {
+        let verdict = match need.required {
+            true => Verdict::Skip,
+            false => Verdict::Degraded,
+        };
+        let missing = match need.what {
+            What::Feature(f) if !f.present_now(&machine.features) => {
+                findings.add(verdict, format_args!("NO_CONFIG:{}", f.config()));
+                continue;
+            }
+            What::Cgroup2 => {
+                cgroup2(machine, None, verdict, findings);
+                continue;
+            }
+            What::Controller(controller) => {
+                cgroup2(machine, Some(controller), verdict, findings);
+                continue;
+            }
+            What::Cpus(n) if cpus < n => "TOO_FEW_CPUS",
+            What::WorkersPerCpu(n) if workers < n * cpus => "NOT_CONTENDED",
+            What::Rivals(among) if among(&group.work, workers) < cpus => {
+                "NOT_CONTENDED"
+            }
+            What::SysNice if !machine.sys_nice => "NO_CAP",
+            What::SchedExt if !sched_ext_enabled() => "NO_SCHED_EXT",
+            What::CpuNodes(n) if count_nodes(&pool) < n => "NO_NUMA",
+            What::MemoryNodes(n) if mems.len() < n => "NO_NUMA",
+            What::BlockDevice if !block::is_there(&group.work) => {
+                "NO_BLOCK_DEVICE"
+            }
+            What::Nic if !packet::is_there(&group.work) => "NO_NIC",
+            What::NetAdmin if !may_use_net() => "NO_CAP",
+            What::Smt if !within.has_smt() => "NO_SMT",
+            What::Memory(each)
+                if meminfo("MemAvailable:").is_some_and(|kib| {
+                    u64::from(workers) * each(&group.work, cpus) > kib
+                }) =>
+            {
+                "LOW_MEMORY"
+            }
+            _ => continue,
+        };
+        findings.add(verdict, format_args!("{missing}"));
+    }
+}
+
+/// What the attributes of a group need of kernel and machine.
+fn attributes(
+    machine: &Machine,
+    group: &crate::plan::Group<'_>,
+    findings: &mut Findings,
+) {
+    let settings = &group.settings;
+    let leaf = &settings.cgroup;
+    if leaf.name.is_some() {
+        // Without it a move never reaches the scheduler, which matters to
+        // all types but those that say for themselves what they need.
+        let cpu = (!group.work.row().in_cgroup).then_some("cpu");
+        cgroup2(machine, cpu, Verdict::Skip, findings);
+        for (knob, _) in leaf.set() {
+            let controller = Some(knob.controller);
+            cgroup2(machine, controller, Verdict::Skip, findings);
+        }
+    }
+    let (ext, asks) = (Feature::SchedExt, settings.policy == Some(Policy::Ext));
+    if asks && !machine.features.contains(&ext) {
+        let config = ext.config();
+        findings.add(Verdict::Skip, format_args!("NO_CONFIG:{config}"));
+    } else if asks
+        && settings.require_ext != Some(false)
+        && !sched_ext_enabled()
+    {
+        findings.add(Verdict::Skip, format_args!("NO_SCHED_EXT"));
+    }
+    let numa = Feature::Numa;
+    let memory = settings.mempolicy != MemPolicy::DEFAULT;
+    if memory && !machine.features.contains(&numa) {
+        let config = numa.config();
+        findings.add(Verdict::Skip, format_args!("NO_CONFIG:{config}"));
+    }
+}
+
+/// Adds what is missing of the cgroup2 hierarchy and a controller in it.
+fn cgroup2(
+    machine: &Machine,
+    controller: Option<&str>,
+    verdict: Verdict,
+    findings: &mut Findings,
+) {
+    match (&machine.cgroups, controller) {
+        (None, _) => findings.add(verdict, format_args!("NO_CGROUP2")),
+        (Some(base), Some(name)) if !base.has(name) => {
+            findings.add(verdict, format_args!("NO_CONTROLLER:{name}"));
+        }
+        _ => {}
+    }
+}
+
+struct Watch<'r> {
+    crews: &'r [Crew<'r>],
+    control: &'r Control,
+    scheduler: Option<&'r Scheduler>,
+    recording: Option<&'r Recording>,
+    /// Whether a sample had ended the recording, once it is over.
+    stopped: bool,
+    /// Processes not yet reaped: workers, and hosts of those that are
+    /// threads.
+    alive: u32,
+    interrupted: bool,
+    /// The set-up took too long.
+    late: bool,
+}
+
+fn execute(
+    machine: &Machine,
+    run: &Run<'_>,
+    number: u16,
+    counts: &[u32],
+    arena: &Arena,
+    findings: &mut Findings,
+    out: &mut Output<'_>,
+) -> core::result::Result<bool, Stop> {
+    let control: &Control = arena.one().call(&"mmap")?;
+    // Before the groups, to be removed behind the last of them.
+    let leaves = Leaves::make(machine.cgroups.as_ref(), run)?;
+    let mut crews: Vec<Crew<'_>, MAX_GROUPS> = Vec::new();
+    for ((group, &workers), number) in run.groups.iter().zip(counts).zip(0..) {
+        let usable = run.usable(group, &machine.cpus, &machine.online);
+        let within = Within::new(machine, usable);
+        let crew = Crew::new(arena, group, number, workers, within, &leaves)?;
+        let _room = crews.push(crew);
+    }
+    // Before the workers, which inherit what stops it.
+    let recording = Recording::new(&run.trace, machine.pid1, findings);
+    if let Some(limit) = &run.trace.stop {
+        for (crew, number) in crews.iter().zip(0..) {
+            if let Some(hist) = limit.place(number, crew.group) {
+                crew.set_limit(hist, limit.over_ns);
+            }
+        }
+    }
+    let team = Team {
+        settings: &run.settings,
+        control,
+        crews: &crews,
+        sched_ext: machine.features.contains(&Feature::SchedExt),
+        inheritance: machine.inheritance,
+        alarm: recording.as_ref().and_then(Recording::alarm),
+    };
+    if let Some(kmsg) = &machine.kmsg {
+        kmsg.skip();
+    }
+    let taint = counters::taint();
+    let mut watch = Watch {
+        crews: &crews,
+        control,
+        scheduler: machine.scheduler.as_ref(),
+        recording: recording.as_ref(),
+        stopped: false,
+        alive: 0,
+        interrupted: false,
+        late: false,
+    };
+    let started = watch.start(&team);
+    let ready = started.is_ok() && watch.ready();
+    let before = Snapshot::read();
+    let (begin, end) = match ready {
+        true => watch.measure(run, number, machine, out),
+        false => (0, 0),
+    };
+    watch.set_phase(Phase::Stop);
+    if let Some(recording) = watch.recording {
+        // Behind the stop, so that no sample is without its events.
+        watch.stopped = !recording.is_on();
+        recording.end(number);
+    }
+    watch.stop(run);
+    // Behind the last iteration, which may end after the deadline.
+    let after = Snapshot::read();
+    watch.tear_down();
+    if let Some(scheduler) = &machine.scheduler {
+        scheduler.after(findings);
+        scheduler.report(Some(number), out);
+    }
+    if let Err(errno) = started {
+        let errno = errno.raw_os_error();
+        findings.add(Verdict::Fail, format_args!("FAIL(clone, {errno})"));
+    }
+    if watch.late {
+        let seconds = READY_NS / SECOND;
+        findings.add(
+            Verdict::Fail,
+            format_args!("set-up took more than {seconds} s"),
+        );
+    }
+    if watch.interrupted {
+        findings.add(Verdict::Fail, format_args!("interrupted"));
+    }
+    let measured = collect::Measured {
+        run,
+        number,
+        crews: &crews,
+        ready,
+        begin,
+        end,
+        counters: &after.since(&before),
+        taint: counters::taint() & !taint,
+        kmsg: machine.kmsg.as_ref(),
+    };
+    let recorded = recording.as_ref().filter(|_| ready);
+    let kept = recorded.map(|it| it.kept(watch.stopped, findings));
+    collect::finished(&measured, findings, out);
+    if let Some((recording, kept)) = recorded.zip(kept) {
+        recording.send(number, &crews, kept, out);
+    }
+    Ok(watch.interrupted)
+}
+
+impl<'r> Watch<'r> {
+    fn slots(&self) -> impl Iterator<Item = &'r Slot> + use<'r> {
+        self.crews.iter().flat_map(|crew| crew.slots)
+    }
+
+    /// Time for every task to have its turn.
+    fn turns(&self) -> u64 {
+        self.slots().map(|_| EACH_NS).sum()
+    }
+
+    fn start(&mut self, team: &Team<'r>) -> core::result::Result<(), Errno> {
+        for (crew, at) in team.crews.iter().zip(0..) {
+            let host = team.host(crew);
+            let mut before = team.crews.iter().take(at);
+            if host.is_none() {
+                for index in 0..crew.workers {
+                    let Some(child) = crew.fork()? else {
+                        worker::process(team, crew, index)
+                    };
+                    self.born(child, crew.tasks_of(index).iter());
+                }
+            } else if before.all(|other| team.host(other) != host) {
+                let Some(child) = crew.fork()? else {
+                    worker::host(team, crew)
+                };
+                let threads = team.threads_of(crew);
+                self.born(child, threads.flat_map(|crew| crew.slots));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of a process whose tasks report in these slots.
+    fn born(&mut self, child: Pid, slots: impl Iterator<Item = &'r Slot>) {
+        let pid = child.as_raw_nonzero().get().unsigned_abs();
+        slots.for_each(|slot| slot.pid.store(pid, Relaxed));
+        self.alive += 1;
+        // The child does the same; whoever is first closes the race, and
+        // the other is told EACCES or ESRCH.
+        let _raced = setpgid(Some(child), Some(child));
+    }
+
+    /// Waits until every worker has finished its set-up; whether all
+    /// succeeded.
+    fn ready(&mut self) -> bool {
+        let deadline = now() + READY_NS;
+        let all = u32::try_from(self.slots().count()).unwrap_or(u32::MAX);
+        loop {
+            let ready = self.control.ready.load(Relaxed);
+            if ready + self.tend(Moment::SetUp) >= all {
+                break;
+            }
+            self.reap();
+            if self.alive == 0 || self.interrupted {
+                return false;
+            }
+            if now() > deadline {
+                self.late = true;
+                return false;
+            }
+            // A worker that dies in its set-up wakes nobody.
+            let timeout = clock::timespec(10 * MILLISECOND);
+            let shared = futex::Flags::empty();
+            let word = &self.control.ready;
+            let _again = futex::wait(word, shared, ready, Some(&timeout));
+        }
+        self.slots().all(|slot| match slot.state() {
+            State::Running => true,
+            State::Replaced => slot.exit.load(Relaxed) == 0,
+            _ => false,
+        })
+    }
+
+    fn tend(&self, moment: Moment) -> u32 {
+        self.crews
+            .iter()
+            .map(|crew| crew.tend(moment, |_| true))
+            .sum()
+    }
+
+    fn set_phase(&self, phase: Phase) {
+        self.control.phase_ns.store(now(), Relaxed);
+        self.control.phase.store(phase.number(), Release);
+        wake_all(&self.control.phase);
+    }
+
+    /// Runs warm-up and measurement; returns when the measured window began
+    /// and ended, in ns.
+    fn measure(
+        &mut self,
+        run: &Run<'_>,
+        number: u16,
+        machine: &Machine,
+        out: &mut Output<'_>,
+    ) -> (u64, u64) {
+        let nanos = |d: core::time::Duration| {
+            u64::try_from(d.as_nanos()).unwrap_or(u64::MAX)
+        };
+        let warmup = nanos(run.settings.warmup);
+        let started = now();
+        if warmup > 0 {
+            self.set_phase(Phase::WarmUp);
+            self.tend(Moment::WarmUp);
+            let end = started + warmup;
+            self.until(end, started, None, number, machine, out);
+        }
+        if let Some(recording) = self.recording {
+            recording.begin(number, &collect::name(run));
+        }
+        let begin = now();
+        self.set_phase(Phase::Measure);
+        self.tend(Moment::Measure);
+        let mut parts = Intervals::new(self.crews, begin);
+        let deadline = begin.saturating_add(nanos(run.settings.time));
+        let parts = Some(&mut parts);
+        self.until(deadline, started, parts, number, machine, out);
+        (begin, now())
+    }
+
+    fn until(
+        &mut self,
+        deadline: u64,
+        started: u64,
+        mut parts: Option<&mut Intervals>,
+        number: u16,
+        machine: &Machine,
+        out: &mut Output<'_>,
+    ) {
+        let mut tick = started + SECOND;
+        let tended = self.crews.iter().any(Crew::is_tended);
+        while self.alive > 0 && !self.interrupted {
+            let time = now();
+            let mut part = deadline;
+            if let Some(parts) = &mut parts {
+                parts.report(time.min(deadline), number, self.crews, out);
+                part = parts.next();
+            }
+            if time >= deadline {
+                return;
+            }
+            if machine.progress && time >= tick {
+                tick += SECOND;
+                self.progress(time - started, number, out);
+            }
+            let next = if machine.progress { tick } else { deadline };
+            let look = if tended { time + LOOK_NS } else { deadline };
+            let next = deadline.min(next).min(part).min(look);
+            self.wait(next.saturating_sub(now()));
+        }
+    }
+
+    fn progress(&self, elapsed: u64, number: u16, out: &mut Output<'_>) {
+        let sum = |f: fn(&Slot) -> u64| self.slots().map(f).sum();
+        out.record(&Record::Progress(Progress {
+            run: number,
+            elapsed_ms: elapsed / MILLISECOND,
+            iterations: sum(|slot| slot.iterations.load(Relaxed)),
+            work_units: sum(|slot| slot.work_units.load(Relaxed)),
+            running: self.alive,
+        }));
+        out.flush();
+    }
+
+    /// Sleeps until a child ends, a signal comes, or the time is over.
+    fn wait(&mut self, timeout_ns: u64) {
+        let signals = [sys::SIGCHLD, sys::SIGINT, sys::SIGTERM];
+        match sys::wait_signal(&signals, timeout_ns) {
+            Some(sys::SIGINT | sys::SIGTERM) => self.interrupted = true,
+            _ => self.reap(),
+        }
+    }
+
+    fn reap(&mut self) {
+        while let Some(ended) = sys::peek_ended() {
+            let pid = ended.pid.as_raw_nonzero().get().unsigned_abs();
+            let mut mine = false;
+            if let Some(scheduler) = self.scheduler {
+                scheduler.saw_end(&ended);
+            }
+            for slot in self.slots().filter(|s| s.pid.load(Relaxed) == pid) {
+                mine = true;
+                close_books(slot);
+                if slot.exit.load(Relaxed) == 0 {
+                    slot.exit.store(encode_exit(exit_of(&ended)), Relaxed);
+                }
+            }
+            for crew in self.crews {
+                crew.tend(Moment::Ended, |s| s.pid.load(Relaxed) == pid);
+            }
+            if mine {
+                // The zombie still holds the group's id.
+                let _none = kill_process_group(ended.pid, Signal::KILL);
+            }
+            if sys::reap(ended.pid, true).is_ok() && mine {
+                self.alive = self.alive.saturating_sub(1);
+            }
+        }
+    }
+
+    /// Asks the workers to leave, again and again, for as long as `grace`.
+    fn stop(&mut self, run: &Run<'_>) {
+        let grace = run.settings.grace.as_nanos();
+        let grace = u64::try_from(grace).unwrap_or(u64::MAX);
+        let deadline = now().saturating_add(grace).saturating_add(self.turns());
+        self.tend(Moment::Stop);
+        while self.alive > 0 && now() < deadline {
+            self.crews.iter().for_each(Crew::wake_all);
+            for slot in self.slots() {
+                let pid = i32::try_from(slot.pid.load(Relaxed)).unwrap_or(0);
+                let unfinished =
+                    matches!(slot.state(), State::Setup | State::Running)
+                        && slot.exit.load(Relaxed) == 0;
+                if let (true, Some(pid)) = (unfinished, Pid::from_raw(pid)) {
+                    sys::send_stop(pid, slot.tid.load(Relaxed));
+                }
+            }
+            let left = deadline.saturating_sub(now());
+            self.wait(left.min(STOP_AGAIN_NS));
+        }
+    }
+
+    /// Kills what is left, and reaps it.
+    fn tear_down(&mut self) {
+        for slot in self.slots() {
+            let pid = i32::try_from(slot.pid.load(Relaxed)).unwrap_or(0);
+            if slot.exit.load(Relaxed) != 0 {
+                continue;
+            }
+            close_books(slot);
+            if !matches!(slot.state(), State::Failed | State::Skipped) {
+                slot.exit.store(encode_exit(Exit::Timeout), Relaxed);
+            }
+            if let Some(pid) = Pid::from_raw(pid) {
+                // Already gone is as good.
+                let _gone = kill_process_group(pid, Signal::KILL);
+            }
+        }
+        let deadline = now() + DIE_NS + self.turns();
+        while self.alive > 0 && now() < deadline {
+            self.wait(STOP_AGAIN_NS);
+        }
+        if self.alive > 0 {
+            for slot in self.slots() {
+                if slot.exit.load(Relaxed) == encode_exit(Exit::Timeout) {
+                    slot.exit.store(encode_exit(Exit::Stuck), Relaxed);
+                }
+            }
+        }
+    }
+}
+
+/// Takes from `/proc` what a worker did not live to report.
+fn close_books(slot: &Slot) {
+    if slot.state() == State::Done || slot.end_ns.load(Relaxed) != 0 {
+        return;
+    }
+    let (pid, tid) = (slot.pid.load(Relaxed), slot.tid.load(Relaxed));
+    if tid != 0 && slot.begin_ns.load(Relaxed) != 0 {
+        slot.kernel_end.store(&task::read(pid, tid));
+        slot.end_ns.store(now(), Relaxed);
+    }
+}
+
+fn exit_of(ended: &Ended) -> Exit {
+    match ended.signal {
+        0 => Exit::Code(ended.code),
+        signal => Exit::Signal(signal),
+    }
+}
+
+fn encode_exit(exit: Exit) -> u32 {
+    match exit {
+        Exit::Code(code) => 1 + u32::from(code),
+        Exit::Signal(signal) => 1001 + u32::from(signal),
+        Exit::Timeout => 2001,
+        Exit::Stuck => 2002,
+    }
+}
+
+/// How a worker ended, as [`Slot::exit`] holds it.
+#[must_use]
+pub fn decode_exit(number: u32) -> Exit {
+    match number {
+        2002 => Exit::Stuck,
+        0 | 2001 => Exit::Timeout,
+        n @ 1001..=2000 => Exit::Signal(u8::try_from(n - 1001).unwrap_or(0)),
+        n => Exit::Code(u8::try_from(n - 1).unwrap_or(u8::MAX)),
+    }
+}

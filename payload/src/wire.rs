@@ -1,0 +1,4 @@
+//! What the machine and the host say to each other.
+
+pub mod frame;
+pub mod record;
