@@ -1,9 +1,9 @@
 //! The fragments, and the kernel that is built from them.
 
 use crate::machine;
-use pidone::run::probe::Feature;
+use pidone::row::Feature;
 use pidone::wire::record;
-use pidone::workloads::ALL;
+use pidone::workloads::rows;
 use std::fs;
 use std::path::Path;
 use xtask::boot::{BootRequest as Args, boot};
@@ -23,7 +23,7 @@ fn build(fragments: &[&Path]) -> anyhow::Result<Built> {
 #[test]
 fn every_need_is_covered_by_a_fragment() {
     let helps = Helps::read().unwrap();
-    let needed = ALL.iter().flat_map(|row| row.needs);
+    let needed = rows().flat_map(|row| row.needs);
     let needed = needed.filter_map(|need| option(&need.what));
     let mut count = 0;
     for symbol in needed.chain(Feature::ALL.iter().map(|f| f.config())) {
@@ -59,7 +59,8 @@ fn the_kernel_of_all_fragments_boots_and_lacks_nothing() {
     assert_eq!(place, image);
     let beside = fs::read_to_string(built.image.with_file_name("config"));
     assert_eq!(config, Config::parse(&beside.unwrap()));
-    let findings = kernel_check::check(&config, ALL, &Helps::read().unwrap());
+    let findings =
+        kernel_check::check(&config, rows(), &Helps::read().unwrap());
     for finding in &findings {
         assert_eq!(finding.verdict, Verdict::Runs, "{finding:?}");
     }

@@ -2,7 +2,7 @@
 //! types in Rust.
 
 use crate::machine;
-use pidone::wire::record;
+use pidone::kit::exit;
 use pidone::wire::record::Verdict;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -122,7 +122,7 @@ fn programs_keep_the_contract() {
     let worker = &group.workers[0];
     assert_eq!(
         (worker.exit, worker.completed),
-        (record::Exit::Timeout, false)
+        (exit::Exit::Timeout, false)
     );
     // It slept all the time, which its last sign of life shows.
     assert!(worker.max_gap_ns > 200_000_000, "{}", worker.max_gap_ns);
@@ -130,7 +130,7 @@ fn programs_keep_the_contract() {
     assert_eq!(crash.reasons, ["Custom worker 0 was killed by signal 11"]);
     let group = only(crash);
     assert_eq!((group.iterations, group.work_units), (11, 13));
-    assert_eq!(group.workers[0].exit, record::Exit::Signal(11));
+    assert_eq!(group.workers[0].exit, exit::Exit::Signal(11));
 
     for missing in [nowhere, folder, nobody] {
         assert_eq!(missing.verdict, Verdict::Skip);
@@ -190,7 +190,7 @@ fn told(run: &Run) {
     assert_eq!(metric("at_start.region"), 4);
     for worker in &group.workers {
         assert!(worker.completed);
-        assert_eq!(worker.exit, record::Exit::Code(0));
+        assert_eq!(worker.exit, exit::Exit::Code(0));
         assert_eq!((worker.policy, worker.nice), (Some(3), Some(5)));
         assert_eq!(worker.cpus_allowed, [1]);
         assert_eq!(worker.cpus_used, [1]);
@@ -213,7 +213,7 @@ fn in_rust(run: &Run) {
     let group = only(run);
     assert!(group.iterations > 100, "{}", group.iterations);
     assert_eq!(group.metrics["rust"], 1);
-    assert_eq!(group.workers[0].exit, record::Exit::Code(0));
+    assert_eq!(group.workers[0].exit, exit::Exit::Code(0));
     assert!(group.hist["cost"].count > 0);
     assert_eq!(group.hist["wake"].count, 0);
     let yields = run.kernel.counters["yld_count"];
@@ -227,7 +227,7 @@ fn untold(run: &Run) {
     let worker = &group.workers[0];
     assert_eq!(
         (worker.exit, worker.completed),
-        (record::Exit::Signal(15), true)
+        (exit::Exit::Signal(15), true)
     );
     let json = serde_json::to_value(group).unwrap();
     for absent in ["iterations", "work_units"] {

@@ -2,7 +2,7 @@
 
 use crate::machine;
 use pidone::wire::record::Verdict;
-use pidone::workloads::ALL;
+use pidone::workloads::rows;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::model::{Report, Run};
@@ -33,7 +33,7 @@ pub(crate) fn smoke(args: Args) -> Report {
         .collect();
     assert_eq!(exit, Exit::Good, "{}: {failed:?}", report.reason);
     assert_eq!(report.lost_records, 0);
-    for row in ALL {
+    for row in rows() {
         let run = report.runs.iter().find(|run| run.name == row.name);
         honest(run.unwrap_or_else(|| panic!("no {}", row.name)));
     }
@@ -101,7 +101,7 @@ fn every_type_on_6_1_with_two_cpus() {
 #[test]
 fn starting_and_stopping_again_and_again() {
     let mut plan = String::from("time=20ms repeat=20");
-    for row in ALL {
+    for row in rows() {
         plan += &format!(" work={} {}", row.name, row.example);
     }
     let (report, exit) = boot(&Args {
@@ -120,7 +120,7 @@ fn starting_and_stopping_again_and_again() {
         .collect();
     assert!(troubled.is_empty(), "{troubled:?}");
     assert!(matches!(exit, Exit::Good | Exit::Bad), "{}", report.reason);
-    assert_eq!(report.runs.len(), 20 * ALL.len());
+    assert_eq!(report.runs.len(), 20 * rows().count());
     let left = report.runs.iter().flat_map(|run| &run.groups);
     for worker in left.flat_map(|group| &group.workers) {
         assert!(worker.completed, "{worker:?}");

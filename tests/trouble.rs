@@ -2,7 +2,7 @@
 
 use crate::machine;
 use core::time::Duration;
-use pidone::wire::record;
+use pidone::kit::exit;
 use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::Path;
@@ -216,7 +216,7 @@ fn a_worker_that_never_stops_is_killed_and_keeps_what_it_counted() {
     };
     assert_eq!(
         (killed.completed, killed.exit),
-        (false, record::Exit::Timeout)
+        (false, exit::Exit::Timeout)
     );
     assert!(killed.iterations > 0 && killed.cpu_ns > 0);
     assert!(whole.completed);

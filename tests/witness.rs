@@ -15,8 +15,8 @@ mod bounds;
 use self::bounds::{Way, faults};
 use crate::{booted_on, machine};
 use core::time::Duration;
-use pidone::row::Workload;
-use pidone::workloads::ALL;
+use pidone::row::Row;
+use pidone::workloads::rows;
 use xtask::boot::BootRequest as Args;
 use xtask::checks::NEWEST;
 use xtask::topology::Smp;
@@ -263,20 +263,20 @@ fn prove(machine: Args, way: Way) {
 /// that says.
 #[test]
 fn every_type_with_such_a_histogram_is_asked() {
-    let such = |work: &&&Workload| {
+    let such = |work: &&Row| {
         let names = work.hists.iter().map(|hist| hist.name);
         names
             .clone()
             .any(|name| ["wake", "timer", "wakeup"].contains(&name))
     };
-    let asked = |work: &&&Workload| {
+    let asked = |work: &&Row| {
         let begins = |case: &Case| {
             case.plan.split(' ').next() == Some(work.name)
                 && work.hists.iter().any(|hist| hist.name == case.hist)
         };
         CASES.iter().any(begins)
     };
-    let missing = ALL.iter().filter(such).filter(|work| !asked(work));
+    let missing = rows().filter(such).filter(|work| !asked(work));
     let missing: Vec<_> = missing.map(|work| work.name).collect();
     assert_eq!(missing, ["Custom"]);
 }

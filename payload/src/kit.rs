@@ -1,11 +1,14 @@
 //! What workloads share.
 
 pub mod alarm;
-pub mod block;
 pub mod cells;
+pub mod cgroup;
 pub mod clock;
+pub mod counters;
 pub mod cpus;
 pub mod draw;
+pub mod duration;
+pub mod exit;
 pub mod files;
 pub mod handled;
 pub mod histogram;
@@ -13,11 +16,11 @@ pub mod lane_queue;
 pub mod list;
 pub mod memory;
 pub mod named;
-pub mod packet;
 pub mod phases;
 pub mod pipes;
 pub mod queue;
 pub mod rt_guard;
+pub mod sched_ext;
 pub mod shm;
 pub mod simd;
 pub mod slot;
@@ -25,4 +28,5 @@ pub mod steer;
 pub mod stop;
 pub mod task;
 pub mod text;
+pub mod topology;
 pub mod wakes;

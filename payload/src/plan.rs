@@ -14,28 +14,29 @@ pub mod settings;
 pub mod token;
 pub mod trace;
 
+use crate::ctx::workload::Workload;
+use crate::kit::counters;
 use crate::kit::cpus::Cpus;
+use crate::kit::duration::parse_duration;
 use crate::kit::text::digits;
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::expect::Expect;
 use crate::plan::settings::{
-    BOOT_KEYS, Boot, EXCLUSIVE, EXPECT, GROUP_KEYS, GroupSettings, MAX_WORKERS,
-    RUN_KEYS, RunSettings, Workers, bad, flag, taken,
+    BOOT_KEYS, Boot, EXCLUSIVE, EXPECT, GROUP_KEYS, GroupSettings, RUN_KEYS,
+    RunSettings, Workers, bad, flag, taken,
 };
 use crate::plan::token::{PREFIX, Source, Token, Tokens};
 use crate::plan::trace::Trace;
+use crate::row::MAX_GROUPS;
+use crate::row::MAX_WORKERS;
 use crate::row::attr::cgroup::Leaf;
-use crate::row::attr::{Affinity, CloneMode, parse_duration};
-use crate::row::{Kind, Param, Value, Work};
-use crate::run::counters;
+use crate::row::attr::{Affinity, CloneMode};
+use crate::row::{Kind, Param, Row, Value, Work};
 use crate::workloads;
 use crate::workloads::custom::types::{self, Registered};
 use core::fmt;
 use core::iter::Peekable;
 use heapless::Vec;
-
-/// Most groups in one run.
-pub const MAX_GROUPS: usize = 8;
 /// Most conditions that one run has.
 pub const MAX_CONDITIONS: usize = 64;
 /// Most `expect=` words that hold for one run.
@@ -46,7 +47,9 @@ const STARTS: &[&str] = &["work", "with"];
 /// One group of a run.
 #[derive(Debug, Clone, Copy)]
 pub struct Group<'t> {
-    /// Work type and parameters.
+    /// Its work type.
+    pub workload: &'static Workload,
+    /// The type's parameters.
     pub work: Work<'t>,
     /// Everything else.
     pub settings: GroupSettings<'t>,
@@ -55,10 +58,22 @@ pub struct Group<'t> {
 }
 
 impl<'t> Group<'t> {
+    /// What its work type declares.
+    #[must_use]
+    pub fn row(&self) -> &'static Row {
+        self.workload.row
+    }
+
+    /// Workers per instance, if the type is grouped.
+    #[must_use]
+    pub fn group_size(&self) -> Option<u32> {
+        self.row().group_size(&self.work)
+    }
+
     /// Where its workers run: what the plan says, or else the work type.
     #[must_use]
     pub fn intent(&self) -> Affinity {
-        let typical = || (self.work.row().affinity)(&self.work);
+        let typical = || (self.row().affinity)(&self.work);
         self.settings.affinity.unwrap_or_else(typical)
     }
 
@@ -68,9 +83,12 @@ impl<'t> Group<'t> {
     ///
     /// The group-size rule, or too many workers.
     pub fn workers(&self, cpus: u32) -> Result<u32, PlanError<'t>> {
-        let size = self.work.group_size().unwrap_or(1);
+        let size = self.group_size().unwrap_or(1);
         let workers = match self.settings.workers {
-            Workers::Default => (self.work.row().workers)(&self.work, cpus),
+            Workers::Default => match self.row().workers {
+                Some(typical) => typical(&self.work, cpus),
+                None => size,
+            },
             Workers::Count(n) => n,
             Workers::PerCpu(n) => n.saturating_mul(cpus),
             Workers::Percent(share) => {
@@ -85,7 +103,7 @@ impl<'t> Group<'t> {
         }
         if !workers.is_multiple_of(size) {
             let rule = Rule::GroupSize {
-                work: self.work.row().name,
+                work: self.row().name,
                 size,
                 next: workers.next_multiple_of(size),
             };
@@ -139,7 +157,7 @@ impl<'t> Run<'t> {
 
     /// Checks that the run has all the figures its conditions name.
     fn check_expects(&self) -> Result<(), PlanError<'t>> {
-        let row = |at: usize| Some(self.groups.get(at)?.work.row());
+        let row = |at: usize| Some(self.groups.get(at)?.row());
         let mut left = MAX_CONDITIONS;
         for token in &self.expects {
             for expect in Expect::list(token) {
@@ -199,7 +217,7 @@ impl<'t> Run<'t> {
         let mut threads_in = None;
         for group in &self.groups {
             let refuse = |rule| Err(bad(group.token, rule));
-            let row = group.work.row();
+            let row = group.row();
             let host = group.host(clone);
             if row.fork_only && host.is_some() {
                 return refuse(Rule::Is(match group.settings.pcomm {
@@ -234,7 +252,7 @@ impl fmt::Display for Run<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, group) in self.groups.iter().enumerate() {
             let plus = if i > 0 { "+" } else { "" };
-            write!(f, "{plus}{}", group.work.row().name)?;
+            write!(f, "{plus}{}", group.row().name)?;
         }
         Ok(())
     }
@@ -325,7 +343,7 @@ pub fn builtin(name: &str, text: &mut dyn fmt::Write) -> Option<()> {
         _ => return None,
     };
     write!(text, "time={time}").ok()?;
-    for row in workloads::ALL {
+    for row in workloads::rows() {
         let measures = ["wake", "timer"];
         if !latency || row.hists.iter().any(|h| measures.contains(&h.name)) {
             write!(text, " work={} {}", row.name, row.example).ok()?;
@@ -522,11 +540,12 @@ impl<'t> Runs<'t> {
     fn start(&self, token: Token<'t>) -> Result<Group<'t>, PlanError<'t>> {
         let name =
             token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
-        let row = workloads::find(name)
+        let workload = workloads::find(name)
             .or_else(|| self.works.find(name))
             .ok_or_else(|| bad(token.text, Rule::Work(name, self.works)))?;
         Ok(Group {
-            work: Work::new(row),
+            workload,
+            work: workload.row.work(),
             settings: self.group,
             token: token.text,
         })
@@ -557,12 +576,13 @@ fn push<'t>(
 ) -> Result<(), PlanError<'t>> {
     let named = types::named(&group.work);
     if let Some(name) = named.filter(|_| !works.0.is_empty()) {
-        let row = works
+        let workload = works
             .find(name)
             .ok_or_else(|| bad(name, Rule::Work(name, works)))?;
-        (group.work.row().check)(&group.work)
+        (group.row().check)(&group.work)
             .map_err(|rule| bad(group.token, Rule::Is(rule)))?;
-        group.work = types::registered(&group.work, row);
+        group.work = types::registered(&group.work, workload.row);
+        group.workload = workload;
     }
     let token = group.token;
     check(&group).map_err(|rule| bad(token, Rule::Is(rule)))?;
@@ -578,7 +598,7 @@ fn push<'t>(
 /// Refuses what is fine by itself but not together.
 fn check(group: &Group<'_>) -> Result<(), &'static str> {
     let (work, settings) = (&group.work, &group.settings);
-    let row = work.row();
+    let row = group.row();
     (row.check)(work).and_then(|()| match settings.policy {
         Some(policy) => (row.check_policy)(work, policy),
         None => Ok(()),
@@ -601,7 +621,7 @@ fn take_param<'t>(
     if taken(token, group.settings.take(token.key, text))? {
         return Ok(());
     }
-    let row = group.work.row();
+    let row = group.row();
     let Some(param) = row.params.iter().find(|p| p.name == token.key) else {
         let rule = if BOOT_KEYS.contains(&token.key) {
             Rule::Is("a boot key stands before the first work=")
@@ -634,9 +654,7 @@ fn value_of<'t>(kind: &Kind, text: &'t str) -> Option<Value<'t>> {
 
 fn unknown_default<'t>(token: Token<'t>) -> PlanError<'t> {
     let owns = |p: &Param| p.name == token.key;
-    let owner = workloads::ALL
-        .iter()
-        .find(|row| row.params.iter().any(owns));
+    let owner = workloads::rows().find(|row| row.params.iter().any(owns));
     let sets = &[STARTS, BOOT_KEYS, RUN_KEYS, GROUP_KEYS];
     let rule = match (token.key, owner) {
         ("with", _) => Rule::Is("with= adds a group to a run: work= first"),

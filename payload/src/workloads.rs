@@ -46,7 +46,8 @@ mod timer_latency;
 mod wake_chain;
 mod yield_heavy;
 
-use crate::row::Workload;
+use crate::ctx::workload::Workload;
+use crate::row::Row;
 
 /// Every work type, in the order of the catalogue.
 pub static ALL: &[&Workload] = &[
@@ -97,20 +98,32 @@ pub static ALL: &[&Workload] = &[
     &custom::WORKLOAD,
 ];
 
+/// The row of each of them.
+pub fn rows() -> impl Iterator<Item = &'static Row> + Clone {
+    ALL.iter().map(|workload| workload.row)
+}
+
+/// The row of the work type of that exact name.
+#[must_use]
+pub fn row(name: &str) -> Option<&'static Row> {
+    rows().find(|row| row.name == name)
+}
+
 /// The work type of that exact name.
 #[must_use]
 pub fn find(name: &str) -> Option<&'static Workload> {
-    ALL.iter().copied().find(|row| row.name == name)
+    ALL.iter()
+        .copied()
+        .find(|workload| workload.row.name == name)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ALL;
+    use super::{ALL, rows};
+    use crate::kit::slot::MAX_METRICS;
     use crate::plan::token::Source;
     use crate::plan::{Plan, Sources};
-    use crate::row::{
-        Kind, LONGEST, MAX_HISTS, MAX_METRICS, MAX_PARAMS, Value, Work,
-    };
+    use crate::row::{Kind, LONGEST, MAX_HISTS, MAX_PARAMS, Value};
     use core::time::Duration;
     use std::collections::BTreeSet;
     use std::string::String;
@@ -129,7 +142,7 @@ mod tests {
     #[test]
     fn names_are_unique_and_stand_in_their_file() {
         let mut seen = BTreeSet::new();
-        for row in ALL {
+        for row in rows() {
             assert!(seen.insert(row.name), "{} twice", row.name);
             let first = row.name.chars().next().unwrap();
             assert!(first.is_ascii_uppercase(), "{}", row.name);
@@ -152,9 +165,8 @@ mod tests {
             let name = entry.unwrap().file_name().into_string().unwrap();
             let stem = name.strip_suffix(".rs");
             // A folder holds the parts of the file of its name.
-            let listed = ALL
-                .iter()
-                .any(|row| snake_case(row.name) == stem.unwrap_or(&name));
+            let listed =
+                rows().any(|row| snake_case(row.name) == stem.unwrap_or(&name));
             assert!(listed, "{name} is not in ALL");
             files += usize::from(stem.is_some());
         }
@@ -168,7 +180,7 @@ mod tests {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("src/workloads");
         let mut counted = 0;
-        for row in ALL {
+        for row in rows() {
             let file = std::format!("{}.rs", snake_case(row.name));
             let text = std::fs::read_to_string(folder.join(file)).unwrap();
             for part in text.split("failed(Op::").skip(1) {
@@ -184,7 +196,7 @@ mod tests {
 
     #[test]
     fn rows_are_complete_and_in_order() {
-        for row in ALL {
+        for row in rows() {
             let name = row.name;
             assert!(row.summary.text().len() <= 60, "{name}: long summary");
             assert!(!row.summary.text().ends_with('.'), "{name}: full stop");
@@ -217,8 +229,8 @@ mod tests {
 
     #[test]
     fn defaults_are_valid() {
-        for row in ALL {
-            let mut work = Work::new(row);
+        for row in rows() {
+            let mut work = row.work();
             for param in row.params {
                 let value = param.kind.default();
                 // What has no default is in the example.
@@ -232,13 +244,13 @@ mod tests {
             }
             let runs = (row.check)(&work).is_ok();
             assert!(runs || !row.example.is_empty(), "{}", row.name);
-            assert_ne!(work.group_size(), Some(0), "{}", row.name);
+            assert_ne!(row.group_size(&work), Some(0), "{}", row.name);
         }
     }
 
     #[test]
     fn examples_are_runnable() {
-        for row in ALL {
+        for row in rows() {
             let text = std::format!("work={} {}", row.name, row.example);
             let sources = Sources {
                 args: Source::args(&text),
@@ -251,7 +263,7 @@ mod tests {
 
     #[test]
     fn values_outside_the_range_are_refused() {
-        for row in ALL {
+        for row in rows() {
             for param in row.params {
                 let bad = match param.kind {
                     Kind::Count { max, .. } => Value::Count(max + 1),
@@ -264,10 +276,10 @@ mod tests {
                     Kind::Choice { names, .. } => Value::Choice(names.len()),
                     Kind::Flag { .. } | Kind::Text { .. } => Value::Count(1),
                 };
-                let refused = Work::new(row).set(param.name, bad).is_err();
+                let refused = row.work().set(param.name, bad).is_err();
                 assert!(refused, "{}.{}", row.name, param.name);
             }
-            let unknown = Work::new(row).set("bogus", Value::Flag(true));
+            let unknown = row.work().set("bogus", Value::Flag(true));
             assert!(unknown.is_err(), "{}", row.name);
         }
     }

@@ -6,9 +6,10 @@
 
 use core::fmt::Write;
 use core::time::Duration;
-use pidone::row::attr::InGrammar;
-use pidone::row::{Family, Kind, LONGEST, Need, What, Work, Workload};
-use pidone::workloads::ALL;
+use pidone::kit::duration::InGrammar;
+use pidone::row::Row;
+use pidone::row::{Family, Kind, LONGEST, Need, What};
+use pidone::workloads::rows;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A default and its range: `1024 [0..1000000000]`.
@@ -60,22 +61,22 @@ pub fn need(what: &What) -> String {
 
 /// A need with what happens without it.
 #[must_use]
-pub fn need_line(need_: &Need, row: &'static Workload) -> String {
+pub fn need_line(need_: &Need, row: &'static Row) -> String {
     let without = match (need_.required, need_.what) {
         (_, What::Fits(_)) => "the plan is refused",
         (true, _) => "skips",
         (false, _) => "is degraded",
     };
-    let always = (need_.when)(&Work::new(row));
+    let always = (need_.when)(&row.work());
     let when = if always { "" } else { " with some parameters" };
     format!("{}{when}, or {without}", need(&need_.what))
 }
 
 /// How many workers make an instance.
 #[must_use]
-pub fn group(row: &'static Workload) -> String {
-    let work = Work::new(row);
-    let Some(size) = work.group_size() else {
+pub fn group(row: &'static Row) -> String {
+    let work = row.work();
+    let Some(size) = row.group_size(&work) else {
         return "any number".to_owned();
     };
     let roles: Vec<_> = (0..size).map(|pos| (row.role)(&work, pos)).collect();
@@ -107,8 +108,7 @@ pub fn page() -> String {
          them.\n",
     );
     for &family in Family::ALL {
-        let rows: Vec<_> =
-            ALL.iter().filter(|row| row.family == family).collect();
+        let rows: Vec<_> = rows().filter(|row| row.family == family).collect();
         if rows.is_empty() {
             continue;
         }
@@ -121,7 +121,7 @@ pub fn page() -> String {
     text
 }
 
-fn section(row: &'static Workload, text: &mut String) -> core::fmt::Result {
+fn section(row: &'static Row, text: &mut String) -> core::fmt::Result {
     write!(
         text,
         "\n### {}\n\n{}.\n\n",
@@ -187,7 +187,7 @@ fn cell(text: &str) -> String {
 #[must_use]
 pub fn paths_page() -> String {
     let mut types: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for row in ALL {
+    for row in rows() {
         for name in functions(row.path.text()) {
             types.entry(name).or_default().insert(row.name);
         }

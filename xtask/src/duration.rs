@@ -1,8 +1,8 @@
 //! Durations on the command line.
 
 use core::time::Duration;
+use pidone::kit::duration::{DURATION_RULE, parse_duration};
 use pidone::kit::text::digits;
-use pidone::row::attr::{DURATION_RULE, parse_duration};
 
 /// A duration as a plan has it, `90s` or `2m`, or a number of seconds; not
 /// nothing.

@@ -16,8 +16,8 @@ use crate::model::{Outcome, Report};
 use anyhow::{Result, anyhow, bail};
 use core::fmt;
 use core::str::FromStr;
+use pidone::kit::counters;
 use pidone::plan::expect::Expect;
-use pidone::run::counters;
 
 /// What a kernel is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -164,7 +164,7 @@ impl Condition {
 
 /// The value of a condition's left side.
 fn shown(value: f64, condition: &str) -> String {
-    use pidone::plan::expect::Kind;
+    use pidone::plan::expect::kind::Kind;
     let unit = match Expect::parse(condition).map(|expect| expect.kind()) {
         Ok(Kind::Duration) => "ns",
         Ok(Kind::Rate) => "/s",

@@ -10,8 +10,9 @@ use crate::kernel_build::{ABOUT, DEFAULT, folder, image};
 use crate::{arch, kconfig, kernel};
 use anyhow::{Context, Result, bail};
 use initramfs::compress::Compression;
-use pidone::row::{What, Work, Workload};
-use pidone::run::probe::Feature;
+use pidone::row::Feature;
+use pidone::row::Row;
+use pidone::row::What;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -85,11 +86,11 @@ pub fn boot(config: &Config, helps: &Helps) -> Vec<String> {
 #[must_use]
 pub fn check(
     config: &Config,
-    rows: &[&'static Workload],
+    rows: impl IntoIterator<Item = &'static Row>,
     helps: &Helps,
 ) -> Vec<Finding> {
     let unbootable = !boot(config, helps).is_empty();
-    rows.iter()
+    rows.into_iter()
         .map(|row| {
             let mut finding = of_row(row, config, helps);
             if unbootable {
@@ -100,7 +101,7 @@ pub fn check(
         .collect()
 }
 
-fn of_row(row: &'static Workload, config: &Config, helps: &Helps) -> Finding {
+fn of_row(row: &'static Row, config: &Config, helps: &Helps) -> Finding {
     let mut finding = Finding {
         name: row.name,
         verdict: Verdict::Runs,
@@ -122,7 +123,7 @@ fn of_row(row: &'static Workload, config: &Config, helps: &Helps) -> Finding {
             "m" => (Verdict::Module, format!("{symbol} is a module")),
             _ => continue,
         };
-        if (need.when)(&Work::new(row)) {
+        if (need.when)(&row.work()) {
             finding.verdict = finding.verdict.max(verdict);
         } else {
             reason = format!("with some parameters: {reason}");
@@ -162,7 +163,7 @@ fn state<'c>(symbol: &str, config: &'c Config) -> &'c str {
 /// Needs of the rows that no configuration can tell.
 #[must_use]
 pub fn of_the_machine(
-    rows: &[&'static Workload],
+    rows: impl IntoIterator<Item = &'static Row>,
 ) -> BTreeMap<String, Vec<&'static str>> {
     let mut needs: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for row in rows {
@@ -322,7 +323,7 @@ mod tests {
     use crate::kconfig::Config;
     use crate::kernel_build::ABOUT;
     use initramfs::compress::Compression;
-    use pidone::workloads::ALL;
+    use pidone::workloads::rows;
     use std::fs;
 
     const BOOTS: &str = "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\n\
@@ -361,7 +362,7 @@ mod tests {
     fn verdict(text: &str, work: &str) -> (Verdict, String) {
         let helps = Helps::read().unwrap();
         let config = Config::parse(text);
-        let findings = check(&config, ALL, &helps);
+        let findings = check(&config, rows(), &helps);
         let found = findings.iter().find(|f| f.name == work).unwrap();
         (found.verdict, found.reasons.join("\n"))
     }

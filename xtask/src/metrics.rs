@@ -8,13 +8,17 @@
 
 use crate::model::{Group, Hist, Report, Run, Worker};
 use anyhow::{Result, anyhow, bail};
+use pidone::kit::exit::Exit;
 use pidone::kit::histogram::{Summary, bucket_of};
-use pidone::plan::expect::figure::{Figures, Stat, Totals, names};
-use pidone::plan::expect::{Expect, Judged, Kind, Side};
+use pidone::kit::task::{Counter, TaskCounters};
+use pidone::plan::expect::figure::{Figures, Stat};
+use pidone::plan::expect::kind::Kind;
+use pidone::plan::expect::totals::{Totals, names};
+use pidone::plan::expect::{Expect, Judged, Side};
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, Sources};
-use pidone::wire::record::{self, Counter, Exit, Pairs, TaskCounters};
-use pidone::{run::collect, run::counters, workloads};
+use pidone::wire::record::{self, Pairs};
+use pidone::{kit::counters, run::collect, workloads};
 
 /// A figure of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -386,7 +390,7 @@ impl Selector {
     /// another release can have is not known.
     fn check(&self, run: &Run) -> Result<()> {
         let groups = &run.groups;
-        let row = |n: usize| workloads::find(&groups.get(n)?.work);
+        let row = |n: usize| workloads::row(&groups.get(n)?.work);
         let known = (0..groups.len()).all(|n| row(n).is_some());
         if groups.is_empty() || !known {
             return Ok(());
@@ -421,7 +425,7 @@ pub fn check(metrics: &[Selector], plan: &str) -> Result<()> {
         groups: run
             .groups
             .iter()
-            .map(|group| group.work.row().name)
+            .map(|group| group.row().name)
             .zip(0..)
             .map(group)
             .collect(),

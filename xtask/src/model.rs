@@ -12,7 +12,8 @@ pub mod trace;
 use crate::exit;
 use crate::model::trace::Trace;
 use core::fmt;
-use pidone::wire::record::{Exit, Verdict};
+use pidone::kit::exit::Exit;
+use pidone::wire::record::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

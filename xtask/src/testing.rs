@@ -1,11 +1,13 @@
 //! Streams for tests, made with the payload's own encoder.
 
+use pidone::kit::exit::Exit;
 use pidone::kit::histogram::{Sparse, bucket_of};
+use pidone::kit::task::{Counter, TaskCounters};
 use pidone::wire::frame::{CRC, StreamId, frames};
 use pidone::wire::record::{
-    Bye, CallError, Counter, Counters, Effective, Exit, Expect, Group, Hello,
-    Hist, Lines, MAX_RECORD, Message, Metrics, Pairs, Plan, Progress, Record,
-    Run, Start, TaskCounters, Verdict, WakeRule, Worker,
+    Bye, CallError, Counters, Effective, Expect, Group, Hello, Hist, Lines,
+    MAX_RECORD, Message, Metrics, Pairs, Plan, Progress, Record, Run, Start,
+    Verdict, WakeRule, Worker,
 };
 use std::collections::BTreeMap;
 

@@ -2,7 +2,7 @@
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 use pidone::plan::nearest;
-use pidone::workloads::find;
+use pidone::workloads;
 
 /// An option whose value may be left out.
 struct Implied {
@@ -195,7 +195,7 @@ pub fn stray(words: &[String]) -> Option<String> {
     let from = plan.or_else(|| boots.then_some(0))?;
     let work = words[from..].windows(2).find_map(|two| {
         let value = plan.is_none() && two[0].starts_with("--");
-        find(&two[1]).filter(|_| !value)
+        workloads::row(&two[1]).filter(|_| !value)
     })?;
     let work = work.name;
     Some(format!(

@@ -1,7 +1,7 @@
 //! Reads and writes of a disk, or of a file in its place.
 
 use super::Ctx;
-use crate::kit::block::{Disk, ENDS, FORCE, METRICS, SIGNATURE, name, open};
+use crate::ctx::disk::{Disk, ENDS, FORCE, METRICS, SIGNATURE, name, open};
 use crate::kit::clock::now;
 use crate::kit::memory::Region;
 use crate::kit::slot::{Op, Reason};

@@ -1,12 +1,12 @@
 //! Cgroups and their members, as loops move and count them.
 
 use super::Ctx;
+use crate::kit::cgroup::{self, own};
 use crate::kit::clock::{now, sleep_until};
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::text::{Cut, around_last, path, read_file};
-use crate::run::cgroup::{self, own};
 use crate::run::inherit::die_with;
 use crate::sys::{self, Disposition};
 use core::fmt::Write;

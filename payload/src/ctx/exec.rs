@@ -11,6 +11,9 @@ use heapless::String;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::{Errno, fcntl_dupfd_cloexec};
 
+/// Version of the contract.
+pub const ABI: u32 = 1;
+
 /// Most bytes of a command, and of an environment.
 const TEXTS: usize = 4096;
 
@@ -93,7 +96,7 @@ impl Ctx<'_> {
         let cgroup = read_file("/proc/self/cgroup", &mut buf).unwrap_or("");
         let cgroup = cgroup.lines().find_map(|line| line.strip_prefix("0::"));
         let entries: [(&str, &dyn fmt::Display); 9] = [
-            ("PIDONE_ABI", &crate::workloads::custom::page::ABI),
+            ("PIDONE_ABI", &ABI),
             ("PIDONE_GROUP", &given.group),
             ("PIDONE_INDEX", &given.index),
             ("PIDONE_POS", &given.pos),

@@ -1,8 +1,8 @@
 //! Sending frames and receiving what comes back.
 
 use super::Ctx;
+use crate::ctx::nic::{Frame, Way, id};
 use crate::kit::clock::{now, realtime};
-use crate::kit::packet::{Frame, Way, id};
 use crate::kit::slot::Op;
 use crate::kit::stop::Stop;
 use crate::row::{Hist, Metric, Param};

@@ -1,23 +1,25 @@
 //! The order of a boot: from the first instruction to the verdict.
 
+use crate::ctx::workload::Workload;
 use crate::init::boot;
+use crate::kit::counters;
 use crate::kit::shm;
 use crate::kit::text::{Cut, around_last, path, read_file};
+use crate::kit::topology::{cpus_of_node, memory_nodes};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::End;
 use crate::plan::token::{Source, split_dashes};
 use crate::plan::{self, Plan, Sources};
+use crate::row::Feature;
 use crate::row::attr::Affinity;
 use crate::row::attr::scx::Scx;
-use crate::row::{Fit, What, Workload};
-use crate::run::counters;
+use crate::row::{Fit, What};
 use crate::run::descriptors::reserve;
+use crate::run::machine::Machine;
 use crate::run::machine::{self, Shape};
 use crate::run::output::{CONSOLES, Output, Sink};
-use crate::run::probe::Feature;
 use crate::run::sched_ext::Scheduler;
-use crate::run::supervisor::{self, Machine};
-use crate::run::topology::{cpus_of_node, memory_nodes};
+use crate::run::supervisor::{self};
 use crate::sys;
 use crate::wire::frame::{CRC, StreamId};
 use crate::wire::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
@@ -348,7 +350,7 @@ fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
             let workers = group.workers(usable.len())?;
             let mems = run.mems(group, &allowed);
             let fit = Fit { workers, mems };
-            for need in group.work.row().needs {
+            for need in group.row().needs {
                 if let What::Fits(fits) = need.what
                     && let Err(rule) = fits(&group.work, &fit)
                 {

@@ -7,9 +7,9 @@
 
 #![expect(unsafe_code, reason = "start-up happens below Rust's guarantees")]
 
+use crate::ctx::workload::Workload;
 use crate::kit::text::Cut;
 use crate::plan::settings::End;
-use crate::row::Workload;
 use crate::{init::app, init::boot, run::worker, sys};
 use core::arch::asm;
 use core::ffi::{CStr, c_char};
@@ -33,8 +33,8 @@ macro_rules! init {
         $crate::init!(@ $crate::init::start::panicked_bare;);
     };
     (@ $panicked:path; $($work:expr),*) => {
-        static WORKS: &[&$crate::row::Workload] =
-            &[$(&$crate::workloads::custom::types::row(&$work)),*];
+        static WORKS: &[&$crate::ctx::workload::Workload] =
+            &[$(&$crate::workloads::custom::types::workload(&$work)),*];
 
         unsafe fn pidone_enter(stack: *const usize) -> ! {
             // SAFETY: it is the initial stack, as `start!` gives it.

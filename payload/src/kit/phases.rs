@@ -1,7 +1,7 @@
 //! Phases of a compound work type: `spin:5ms,alu_hot:scalar/1ms`.
 
+use crate::kit::duration::parse_duration;
 use crate::kit::simd::NAMES;
-use crate::row::attr::parse_duration;
 
 /// Most phases of one sequence.
 pub const MAX_PHASES: usize = 32;

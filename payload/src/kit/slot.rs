@@ -5,13 +5,14 @@
 //! Everything starts as zero, which is "nothing yet".
 
 use crate::kit::stop::ThinStr;
-use crate::row::MAX_METRICS;
-use crate::wire::record::{COUNTERS, TaskCounters};
+use crate::kit::task::{COUNTERS, TaskCounters};
 use core::sync::atomic::{
     AtomicI32, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 
+/// Most metrics one work type has.
+pub const MAX_METRICS: usize = 16;
 /// NUMA nodes that are told apart.
 pub const MAX_NODES: usize = 16;
 /// Words of a CPU bitmap.
@@ -372,7 +373,7 @@ pub struct Slot {
     pub mempolicy: AtomicU32,
     /// Its nodes.
     pub mempolicy_nodes: [AtomicU64; CPU_WORDS],
-    /// How it ended: an encoded [`crate::wire::record::Exit`], plus one.
+    /// How it ended: an encoded [`crate::kit::exit::Exit`], plus one.
     pub exit: AtomicU32,
     /// Runs in the sched_ext class: 0 is "not told", 1 no, 2 yes.
     pub ext_enabled: AtomicU32,
@@ -390,7 +391,7 @@ pub struct Slot {
 
 impl Slot {
     /// What the kernel counted meanwhile of the
-    /// [`Counter`](crate::wire::record::Counter) of this number, where both readings
+    /// [`Counter`](crate::kit::task::Counter) of this number, where both readings
     /// are known.
     #[must_use]
     pub fn kernel(&self, counter: usize) -> Option<u64> {

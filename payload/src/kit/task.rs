@@ -1,11 +1,73 @@
 //! What `/proc` says of one task.
 
 use crate::kit::text::{around_last, digits, path, read_file, signed, word};
-use crate::wire::record::{Counter, TaskCounters};
 use core::ops::Range;
+use core::ops::{Index, IndexMut};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::process::getpid;
 use rustix::thread::gettid;
+use serde::{Deserialize, Serialize};
+
+/// What the kernel counted of one task, as deltas over the measured window;
+/// absent where the kernel does not tell. On the wire they are in the order
+/// of [`Counter`].
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
+)]
+pub struct TaskCounters(pub [Option<u64>; COUNTERS]);
+
+/// One of [`TaskCounters`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counter {
+    /// Time runnable but not running, `schedstat` field 2, in ns.
+    RunDelay,
+    /// Times scheduled in, `schedstat` field 3.
+    RunCount,
+    /// Voluntary context switches.
+    Nvcsw,
+    /// Involuntary context switches.
+    Nivcsw,
+    /// `se.nr_migrations`.
+    Migrations,
+    /// `nr_wakeups`.
+    Wakeups,
+    /// `nr_wakeups_sync`.
+    WakeupsSync,
+    /// `nr_wakeups_migrate`.
+    WakeupsMigrate,
+    /// `nr_wakeups_remote`.
+    WakeupsRemote,
+    /// Minor faults.
+    Minflt,
+    /// Major faults.
+    Majflt,
+}
+
+/// How many there are.
+pub const COUNTERS: usize = Counter::Majflt as usize + 1;
+
+impl TaskCounters {
+    /// The same with this one as given.
+    #[must_use]
+    pub fn with(mut self, counter: Counter, n: Option<u64>) -> Self {
+        self[counter] = n;
+        self
+    }
+}
+
+impl Index<Counter> for TaskCounters {
+    type Output = Option<u64>;
+
+    fn index(&self, counter: Counter) -> &Option<u64> {
+        &self.0[counter as usize]
+    }
+}
+
+impl IndexMut<Counter> for TaskCounters {
+    fn index_mut(&mut self, counter: Counter) -> &mut Option<u64> {
+        &mut self.0[counter as usize]
+    }
+}
 
 /// Counters of the calling thread.
 #[must_use]

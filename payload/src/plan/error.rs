@@ -1,8 +1,8 @@
 //! What is wrong with a plan, in one line.
 
+use crate::kit::duration::{DURATION_RULE, InGrammar};
 use crate::plan::expect::error::ExpectError;
 use crate::plan::nearest;
-use crate::row::attr::{DURATION_RULE, InGrammar};
 use crate::row::{Kind, LONGEST, Param};
 use crate::workloads;
 use crate::workloads::custom::types::Registered;
@@ -75,7 +75,7 @@ impl fmt::Display for PlanError<'_> {
             Rule::Work(name, works) => {
                 write!(f, "no work type `{name}`")?;
                 nearest::write(f, name, &|take| {
-                    let rows = workloads::ALL.iter().chain(works.0);
+                    let rows = workloads::rows().chain(works.rows());
                     rows.for_each(|row| take(row.name));
                 })
             }

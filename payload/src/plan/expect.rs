@@ -11,18 +11,18 @@
 
 pub mod error;
 pub mod figure;
+pub mod kind;
+pub mod totals;
 
+use crate::kit::duration::DURATION_RULE;
 use crate::plan::expect::error::{
-    COMPARES, ExpectError, FIGURE_FIRST, NUMBER, Rule, TERMS, ZERO, is,
+    COMPARES, ExpectError, FIGURE_FIRST, NUMBER, PERCENT, Rule, TERMS, ZERO, is,
 };
 use crate::plan::expect::figure::{Figure, Figures};
-use crate::row::Workload;
+use crate::plan::expect::kind::{Kind, MAX_TERMS, decimal, split_dot};
+use crate::row::Row;
 use core::cmp::Ordering;
 use core::str::Split;
-
-/// Most figures and numbers on one side of a condition; `TERMS` says it in
-/// words.
-pub const MAX_TERMS: usize = 4;
 
 const NS_PER_S: u64 = 1_000_000_000;
 const TWO_64: f64 = 18_446_744_073_709_551_616.0;
@@ -102,7 +102,7 @@ impl<'t> Expect<'t> {
     /// compare.
     pub fn check(
         &self,
-        row: &dyn Fn(usize) -> Option<&'static Workload>,
+        row: &dyn Fn(usize) -> Option<&'static Row>,
         counter: fn(usize) -> Option<&'static str>,
     ) -> Result<(), ExpectError<'t>> {
         for side in [&self.left, &self.right] {
@@ -113,7 +113,17 @@ impl<'t> Expect<'t> {
             }
         }
         if !self.compares() {
-            let (part, rule) = (self.text, Rule::Kinds(self.left, self.right));
+            let (left, right) = (&self.left, &self.right);
+            let rule = Rule::Kinds {
+                left: (left.text, left.kind_name()),
+                right: (right.text, right.kind_name()),
+                hint: match right.constant {
+                    _ if right.percentage() => Some(PERCENT),
+                    true if left.kind == Kind::Duration => Some(DURATION_RULE),
+                    _ => None,
+                },
+            };
+            let part = self.text;
             return Err(ExpectError { part, rule });
         }
         Ok(())
@@ -166,39 +176,6 @@ pub struct Judged {
     /// Its left side times 1000, rounded down, in ns, per second or plain;
     /// `None` if a figure is absent or a divisor is 0, which never holds.
     pub milli: Option<u64>,
-}
-
-/// What a figure, a number or a side is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A count or a ratio.
-    Number,
-    /// A time in ns.
-    Duration,
-    /// So many per second.
-    Rate,
-    /// A product that is none of these.
-    Other,
-}
-
-impl Kind {
-    /// Its exponent of time.
-    fn exponent(self) -> i32 {
-        match self {
-            Self::Number | Self::Other => 0,
-            Self::Duration => 1,
-            Self::Rate => -1,
-        }
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Number => "a number",
-            Self::Duration => "a duration",
-            Self::Rate => "a rate per second",
-            Self::Other => "no number, duration or rate",
-        }
-    }
 }
 
 /// One side of a condition.
@@ -275,7 +252,7 @@ impl<'t> Side<'t> {
     /// number, duration or rate.
     pub fn check(
         &self,
-        row: &dyn Fn(usize) -> Option<&'static Workload>,
+        row: &dyn Fn(usize) -> Option<&'static Row>,
         counter: fn(usize) -> Option<&'static str>,
     ) -> Result<(), ExpectError<'t>> {
         // It compares with itself.
@@ -418,36 +395,6 @@ fn constant<'t>(text: &str) -> Option<Term<'t>> {
 
 fn in_number(byte: u8) -> bool {
     byte.is_ascii_digit() || byte == b'.'
-}
-
-/// The number with these digits before and behind its point, as a fraction
-/// over at most 10^9.
-fn decimal(whole: &str, decimals: &str) -> Option<(u64, u64)> {
-    if whole.is_empty() || decimals.len() > 9 {
-        return None;
-    }
-    let (mut number, mut over) = (0_u64, 1);
-    for (text, scale) in [(whole, 1), (decimals, 10)] {
-        for digit in text.bytes() {
-            let digit = digit.wrapping_sub(b'0');
-            if digit > 9 {
-                return None;
-            }
-            number = number.checked_mul(10)?.checked_add(digit.into())?;
-            over *= scale;
-        }
-    }
-    Some((number, over))
-}
-
-/// Splits at the first dot.
-#[inline(never)]
-fn split_dot(text: &str) -> (&str, Option<&str>) {
-    let end = text.bytes().position(|b| b == b'.');
-    match end.and_then(|end| text.split_at_checked(end)) {
-        Some((before, behind)) => (before, behind.get(1..)),
-        None => (text, None),
-    }
 }
 
 /// Limbs of a [`Product`]: every term of both sides gives at most one factor

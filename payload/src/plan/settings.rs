@@ -1,22 +1,20 @@
 //! What a plan can set: for the boot, for a run, for a group.
 
 use crate::kit::cpus::MAX_CPUS;
+use crate::kit::duration::{DURATION_RULE, parse_duration};
 use crate::kit::text::{digits, signed};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::token::Token;
 use crate::plan::trace;
+use crate::row::MAX_WORKERS;
 use crate::row::attr::cgroup::{KNOBS, Leaf, is_name};
 use crate::row::attr::mempolicy::{FLAGS_RULE, MemPolicy};
 use crate::row::attr::scx::{SCX_RULE, Scx};
-use crate::row::attr::{
-    Affinity, CloneMode, DURATION_RULE, Policy, parse_duration,
-};
+use crate::row::attr::{Affinity, CloneMode, Policy};
 use core::time::Duration;
 
 /// Seed of a plan that names none.
 pub const DEFAULT_SEED: u64 = 1;
-/// Most workers in one group.
-pub const MAX_WORKERS: u32 = 4096;
 pub(super) const BOOT_KEYS: &[&str] = &[
     "plan",
     "console",

@@ -5,7 +5,7 @@ use crate::kit::cpus::Cpus;
 use crate::plan::token::Source;
 use crate::row::Kind;
 use crate::row::attr::scx::Scx;
-use crate::workloads::ALL;
+use crate::workloads::rows;
 use core::time::Duration;
 use proptest::prelude::{prop_assert, proptest};
 use std::string::{String, ToString};
@@ -39,7 +39,7 @@ fn the_example_of_the_grammar() {
     assert_eq!(runs[0].groups[1].settings.workers, Workers::Count(4));
     assert_eq!(runs[1].settings.time, Duration::from_secs(1));
     let burst = &runs[1].groups[0].work;
-    assert_eq!(burst.count(&burst.row().params[0]), 7);
+    assert_eq!(burst.count(&burst.params()[0]), 7);
 }
 
 #[test]
@@ -219,7 +219,7 @@ fn attributes_of_tasks_keep_their_rules() {
 
 #[test]
 fn what_acts_on_a_process_or_a_cgroup_is_refused_elsewhere() {
-    for row in ALL.iter().filter(|row| row.fork_only) {
+    for row in rows().filter(|row| row.fork_only) {
         let name = row.name;
         for threads in ["clone=thread", "pcomm=x"] {
             let given = row.example.replace("cgroup=smoke", "");
@@ -228,7 +228,7 @@ fn what_acts_on_a_process_or_a_cgroup_is_refused_elsewhere() {
             assert!(message.contains("whole process"), "{message}");
         }
     }
-    for row in ALL.iter().filter(|row| row.in_cgroup) {
+    for row in rows().filter(|row| row.in_cgroup) {
         for root in ["", "cgroup=root"] {
             let message = error(&format!("work={} {root}", row.name));
             assert!(message.contains("cgroup=NAME"), "{message}");
@@ -273,7 +273,7 @@ fn groups_of_one_cgroup_share_its_cpus() {
 
 #[test]
 fn every_parameter_refuses_what_is_outside_its_range() {
-    for row in ALL {
+    for row in rows() {
         for param in row.params {
             let name = param.name;
             let bad = match param.kind {

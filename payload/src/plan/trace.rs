@@ -1,5 +1,6 @@
 //! `trace=` and its relatives: which kernel events a run records.
 
+use crate::kit::duration::parse_duration;
 use crate::kit::text::digits;
 use crate::plan::Group;
 use crate::plan::error::{PlanError, Rule};
@@ -7,7 +8,6 @@ use crate::plan::expect::error::{self, ExpectError, Names};
 use crate::plan::settings::bad;
 use crate::plan::token::Token;
 use crate::row::Unit;
-use crate::row::attr::parse_duration;
 
 /// The keys, all of a run.
 pub(super) const KEYS: [&str; 3] = [TRACE, KIB, STOP];
@@ -131,9 +131,9 @@ impl<'t> Trace<'t> {
                 continue;
             };
             found = true;
-            let row = group.work.row();
+            let row = group.row();
             let refused = |rule| Err(bad(token, Rule::Is(rule)));
-            if row.tend.is_some() {
+            if group.workload.tend.is_some() {
                 return refused(PROGRAM_RULE);
             }
             if row.hists[hist].unit != Unit::Ns {
@@ -141,7 +141,7 @@ impl<'t> Trace<'t> {
             }
         }
         if !found {
-            let held = Names::Hists(first.work.row()).hold(limit.hist);
+            let held = Names::Hists(first.row()).hold(limit.hist);
             held.map_err(|error| bad(token, Rule::Expect(error)))?;
         }
         Ok(())
@@ -173,7 +173,7 @@ impl<'t> Limit<'t> {
     #[must_use]
     pub fn place(&self, number: usize, group: &Group<'_>) -> Option<usize> {
         let mine = self.group.is_none_or(|only| only == number);
-        let mut hists = group.work.row().hists.iter();
+        let mut hists = group.row().hists.iter();
         hists.position(|hist| mine && hist.name == self.hist)
     }
 }

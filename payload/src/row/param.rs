@@ -1,8 +1,11 @@
 //! Parameters of work types, and their values in a plan.
 
 use crate::kit::stop::ThinStr;
-use crate::row::{Doc, MAX_PARAMS, Workload, doc, place};
+use crate::row::doc::{Doc, doc};
 use core::time::Duration;
+
+/// Most parameters one work type has.
+pub const MAX_PARAMS: usize = 40;
 
 /// A parameter: its place, name, kind and meaning.
 #[derive(Debug, Clone, Copy)]
@@ -244,6 +247,13 @@ impl<'t> Value<'t> {
 /// The longest value of a [`Kind::Duration`].
 pub const LONGEST: Duration = Duration::from_secs(3600);
 
+/// A place in a row's list, in the size a table has for it.
+#[expect(clippy::cast_possible_truncation, reason = "asserted")]
+pub(super) const fn place(index: usize) -> u8 {
+    assert!(index < 256, "a row's lists are short");
+    index as u8
+}
+
 /// A bound in the size a table has for it.
 #[expect(clippy::cast_possible_truncation, reason = "asserted")]
 const fn narrow(n: u64) -> u32 {
@@ -260,7 +270,8 @@ const fn nanos(duration: Duration) -> u64 {
 /// A work type with a value for each of its parameters.
 #[derive(Debug, Clone, Copy)]
 pub struct Work<'t> {
-    row: &'static Workload,
+    name: &'static str,
+    params: &'static [Param],
     stored: [Stored<'t>; MAX_PARAMS],
 }
 
@@ -276,25 +287,35 @@ struct Stored<'t> {
 const WORD: u64 = u64::MAX;
 
 impl<'t> Work<'t> {
-    /// The instance with default parameters.
+    /// The type of this name with default values of its parameters.
     #[must_use]
-    pub fn new(row: &'static Workload) -> Self {
+    pub fn new(name: &'static str, params: &'static [Param]) -> Self {
         let mut stored = [Value::Count(0).stored(); MAX_PARAMS];
-        for (stored, param) in stored.iter_mut().zip(row.params) {
+        for (stored, param) in stored.iter_mut().zip(params) {
             *stored = param.kind.default().stored();
         }
-        Self { row, stored }
+        Self {
+            name,
+            params,
+            stored,
+        }
     }
 
-    /// The same values for a row with the same parameters.
-    pub(crate) fn with_row(&self, row: &'static Workload) -> Self {
-        Self { row, ..*self }
+    /// The same values for a type with the same parameters.
+    pub(crate) fn renamed(&self, name: &'static str) -> Self {
+        Self { name, ..*self }
     }
 
-    /// Its row.
+    /// Name of the work type.
     #[must_use]
-    pub fn row(&self) -> &'static Workload {
-        self.row
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Its parameters.
+    #[must_use]
+    pub fn params(&self) -> &'static [Param] {
+        self.params
     }
 
     /// Sets one parameter by name.
@@ -309,7 +330,6 @@ impl<'t> Work<'t> {
         value: Value<'t>,
     ) -> Result<(), BadValue> {
         let param = self
-            .row
             .params
             .iter()
             .find(|param| param.name == name)
@@ -335,12 +355,6 @@ impl<'t> Work<'t> {
         }
         self.stored[param.at()] = value.stored();
         Ok(())
-    }
-
-    /// Workers per instance, if the type is grouped.
-    #[must_use]
-    pub fn group_size(&self) -> Option<u32> {
-        (self.row.group)(self)
     }
 
     /// The value of one of the row's parameters.

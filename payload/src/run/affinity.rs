@@ -1,10 +1,9 @@
 //! Affinity intents, resolved within a machine and a cpuset.
 
 use crate::kit::cpus::{Cpus, MAX_CPUS};
-use crate::row::Work;
+use crate::kit::topology::{Topology, cpus_of_node};
 use crate::row::attr::Affinity;
-use crate::run::supervisor::Machine;
-use crate::run::topology::{Topology, cpus_of_node};
+use crate::run::machine::Machine;
 use rand_core::Rng;
 use rand_core::SeedableRng;
 use rand_xoshiro::SplitMix64;
@@ -85,9 +84,8 @@ pub fn pool(
     intent: &Affinity,
     within: &Within,
     workers: u32,
-    work: &Work<'_>,
+    size: u32,
 ) -> Cpus {
-    let size = work.group_size().unwrap_or(1);
     // One seat is as good as another, but for those that are not pinned
     // alike.
     let seats = match intent {
@@ -157,10 +155,8 @@ pub fn affinity(
 mod tests {
     use super::{Seat, Within, affinity, pool};
     use crate::kit::cpus::Cpus;
-    use crate::row::Work;
+    use crate::kit::topology::Topology;
     use crate::row::attr::Affinity;
-    use crate::run::topology::Topology;
-    use crate::workloads;
 
     fn set(list: &str) -> Cpus {
         Cpus::parse(list).unwrap()
@@ -213,8 +209,7 @@ mod tests {
             assert_eq!(shared, ["0-1", "0-1", "2-3", "2-3", "0-1"].map(set));
         }
         let intent = Affinity::SmtSiblingPair { shared: false };
-        let work = Work::new(workloads::find("SpinWait").unwrap());
-        assert_eq!(pool(&intent, &within, 2, &work), set("0-1"));
-        assert_eq!(pool(&intent, &within, 3, &work), set("0-2"));
+        assert_eq!(pool(&intent, &within, 2, 1), set("0-1"));
+        assert_eq!(pool(&intent, &within, 3, 1), set("0-2"));
     }
 }

@@ -1,29 +1,32 @@
 //! From slots to records, verdict and KTAP.
 
-use crate::kit::cpus::Cpus;
+use crate::kit::counters::BAD_TAINT;
+use crate::kit::duration::InGrammar;
+use crate::kit::exit::Exit;
+use crate::kit::exit::decode_exit;
 use crate::kit::histogram::{Histogram, Sparse, Summary, percentile};
 use crate::kit::named::{self, MAX_NAME};
 use crate::kit::shm::Arena;
-use crate::kit::slot::{CPU_WORDS, Op, Slot, State};
+use crate::kit::slot::{Op, Slot, State};
 use crate::kit::text::{Cut, Human, pair};
 use crate::plan::Run;
+use crate::row::attr::Affinity;
 use crate::row::attr::mempolicy::MemPolicy;
-use crate::row::attr::{Affinity, InGrammar};
 use crate::row::{Hist, Kind, Unit, Value};
-use crate::run::counters::{BAD_TAINT, pieces};
 use crate::run::figures::{self, PIECE, Percent, hists_of, total};
+use crate::run::findings::Findings;
 use crate::run::judge::{Found, judge_expects};
 use crate::run::kmsg::{Kmsg, Next, is_incident};
+use crate::run::measured::{Measured, load, sum, with_worker};
 use crate::run::output::Output;
-use crate::run::supervisor::{Findings, decode_exit};
 use crate::run::worker::Crew;
+use crate::wire::record::pieces;
 use crate::wire::record::{
-    self, CallError, Effective, Exit, Lines, MAX_RECORD, Metrics, Record,
-    TaskCounters, Verdict,
+    self, CallError, Lines, MAX_RECORD, Metrics, Record, Verdict,
 };
 use core::cmp::Reverse;
 use core::fmt::{self, Arguments, Write};
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::sync::atomic::Ordering::Relaxed;
 use heapless::string::StringView;
 use heapless::{String, Vec};
 
@@ -36,29 +39,6 @@ const MESSAGES: u32 = 64;
 const HIST: usize = MAX_RECORD - 512;
 /// Roles of one type, at most.
 const ROLES: usize = 8;
-
-/// A run that was carried out.
-#[derive(Debug)]
-pub struct Measured<'r> {
-    /// Its plan.
-    pub run: &'r Run<'r>,
-    /// Its number.
-    pub number: u16,
-    /// Its groups.
-    pub crews: &'r [Crew<'r>],
-    /// Every worker got through its set-up, so that it was measured.
-    pub ready: bool,
-    /// Start of the measured window, in ns.
-    pub begin: u64,
-    /// Its end, in ns.
-    pub end: u64,
-    /// Kernel counter deltas, `name=delta` a line.
-    pub counters: &'r str,
-    /// Taint bits that appeared.
-    pub taint: u64,
-    /// The kernel's log, standing where the run began.
-    pub kmsg: Option<&'r Kmsg>,
-}
 
 impl Measured<'_> {
     /// Whether so many of a group's tasks had left their loop before the
@@ -144,8 +124,7 @@ pub fn finished(
     let judgements = judge_expects(measured, findings);
     let name = name(measured.run);
     let crews = measured.crews;
-    let hists: usize =
-        crews.iter().map(|c| c.group.work.row().hists.len()).sum();
+    let hists: usize = crews.iter().map(|c| c.group.row().hists.len()).sum();
     let workers = crews.iter().map(|crew| crew.workers).sum();
     out.record(&Record::Run(record::Run {
         run: measured.number,
@@ -223,7 +202,7 @@ fn result_line(
 }
 
 fn judge(crew: &Crew<'_>, measured: &Measured<'_>, findings: &mut Findings) {
-    let work = crew.group.work.row().name;
+    let work = crew.group.row().name;
     let ready = measured.ready;
     for index in 0..crew.workers {
         for slot in crew.tasks_of(index) {
@@ -254,7 +233,7 @@ fn judge(crew: &Crew<'_>, measured: &Measured<'_>, findings: &mut Findings) {
 /// Whatever else a type counted: if none of the calls that it is for worked,
 /// it did not do what it is for.
 fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
-    let row = crew.group.work.row();
+    let row = crew.group.row();
     for &op in row.calls {
         let (mut tries, mut failed, mut errno) = (0, 0, 0);
         for slot in crew.slots {
@@ -277,10 +256,6 @@ fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
             ),
         );
     }
-}
-
-fn load(cell: &AtomicU64) -> u64 {
-    cell.load(Relaxed)
 }
 
 fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
@@ -328,17 +303,8 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
     }
 }
 
-fn sum(slots: &[Slot], of: impl Fn(&Slot) -> &AtomicU64) -> u64 {
-    slots.iter().map(|slot| of(slot).load(Relaxed)).sum()
-}
-
-fn max(slots: &[Slot], of: impl Fn(&Slot) -> &AtomicU64) -> u64 {
-    let values = slots.iter().map(|slot| of(slot).load(Relaxed));
-    values.max().unwrap_or(0)
-}
-
 fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
-    let row = crew.group.work.row();
+    let row = crew.group.row();
     let mut args: String<1024> = String::new();
     arguments(measured.run, crew, &mut args);
     out.record(&Record::Group(record::Group {
@@ -346,7 +312,7 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
         group: crew.number,
         work: row.name,
         args: Lines(args.trim_ascii_end()),
-        size: crew.group.work.group_size().unwrap_or(0),
+        size: crew.group.group_size().unwrap_or(0),
         workers: crew.workers,
         iteration: row.iteration,
         unit: row.unit,
@@ -361,7 +327,7 @@ fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
 /// Every parameter and attribute as resolved, `key=value` a line.
 fn arguments(run: &Run<'_>, crew: &Crew<'_>, text: &mut StringView) {
     let work = &crew.group.work;
-    for param in work.row().params {
+    for param in work.params() {
         let (key, value) = (param.name, work.value(param));
         match (value, param.kind) {
             (Value::Count(n), _) => pair(text, key, &n),
@@ -417,110 +383,6 @@ fn attributes(run: &Run<'_>, crew: &Crew<'_>, text: &mut StringView) {
     }
 }
 
-/// The CPUs that any of the tasks was seen on.
-fn bitmap_of_all<'b>(
-    tasks: &[Slot],
-    buf: &'b mut [u8; CPU_WORDS * 8],
-) -> &'b [u8] {
-    let all: [AtomicU64; CPU_WORDS] = core::array::from_fn(|word| {
-        let words = tasks.iter().filter_map(|slot| slot.cpus_used.get(word));
-        words.fold(0, |all, w| all | w.load(Relaxed)).into()
-    });
-    bitmap(&all, buf)
-}
-
-/// Little-endian bytes of a CPU bitmap without trailing zero bytes.
-fn bitmap<'b>(
-    words: &[AtomicU64; CPU_WORDS],
-    buf: &'b mut [u8; CPU_WORDS * 8],
-) -> &'b [u8] {
-    for (bytes, word) in buf.chunks_exact_mut(8).zip(words) {
-        bytes.copy_from_slice(&word.load(Relaxed).to_le_bytes());
-    }
-    let used = buf.iter().rposition(|&b| b != 0).map_or(0, |at| at + 1);
-    &buf[..used]
-}
-
-/// Hands over the report of one worker.
-pub fn with_worker(
-    measured: &Measured<'_>,
-    crew: &Crew<'_>,
-    index: u32,
-    take: &mut dyn FnMut(&record::Worker<'_>),
-) {
-    let tasks = crew.tasks_of(index);
-    let Some(own) = tasks.first() else {
-        return;
-    };
-    // Gaps are the longest of any task, with where and when it ended.
-    let gap = tasks.iter().max_by_key(|slot| load(&slot.max_gap_ns));
-    let gap = gap.unwrap_or(own);
-    let gap_at = load(&gap.max_gap_at_ns).saturating_sub(measured.begin);
-    let cpu = |slot: &Slot| {
-        load(&slot.cpu_end_ns).saturating_sub(load(&slot.cpu_begin_ns))
-    };
-    let (mut used, mut allowed) = ([0; CPU_WORDS * 8], [0; CPU_WORDS * 8]);
-    let mut pages: String<256> = String::new();
-    for (node, pages_there) in own.numa_pages.iter().map(load).enumerate() {
-        if pages_there > 0 {
-            let _fits = writeln!(Cut(&mut pages), "{node}={pages_there}");
-        }
-    }
-    let mut memory: String<256> = String::new();
-    let mempolicy = own.mempolicy.load(Relaxed).checked_sub(1);
-    let mempolicy = mempolicy.and_then(|number| {
-        let nodes = Cpus::from_words(own.mempolicy_nodes.each_ref().map(load));
-        MemPolicy::from_number(number, nodes)
-    });
-    if let Some(policy) = mempolicy {
-        let _cut = write!(Cut(&mut memory), "{policy}");
-    }
-    let policy = own.policy.load(Relaxed).checked_sub(1);
-    let effective = policy.map(|policy| Effective {
-        policy: u8::try_from(policy).unwrap_or(u8::MAX),
-        rt_priority: u8::try_from(own.rt_priority.load(Relaxed))
-            .unwrap_or(u8::MAX),
-        nice: i8::try_from(own.nice.load(Relaxed)).unwrap_or(0),
-        cpus: bitmap(&own.allowed, &mut allowed),
-        mempolicy: mempolicy.is_some().then_some(memory.as_str()),
-        ext_enabled: match own.ext_enabled.load(Relaxed) {
-            0 => None,
-            told => Some(told == 2),
-        },
-        timer_slack_ns: load(&own.timer_slack).checked_sub(1),
-    });
-    let pos = index % crew.size;
-    let begin = load(&own.begin_ns);
-    take(&record::Worker {
-        run: measured.number,
-        group: crew.number,
-        index,
-        pos,
-        role: (crew.group.work.row().role)(&crew.group.work, pos),
-        tid: own.tid.load(Relaxed),
-        tasks: crew.lanes,
-        iterations: sum(tasks, |slot| &slot.iterations),
-        work_units: sum(tasks, |slot| &slot.work_units),
-        wall_ns: max(tasks, |slot| &slot.end_ns).saturating_sub(begin),
-        cpu_ns: tasks.iter().map(cpu).sum(),
-        nowait: sum(tasks, |slot| &slot.nowait),
-        first_ns: load(&own.first_ns),
-        kernel: kernel(tasks),
-        migrations_seen: sum(tasks, |slot| &slot.migrations_seen),
-        cpus_used: bitmap_of_all(tasks, &mut used),
-        max_gap_ns: load(&gap.max_gap_ns),
-        max_gap_cpu: gap.max_gap_cpu.load(Relaxed),
-        max_gap_at_ns: gap_at,
-        max_cpu_gap_ns: max(tasks, |slot| &slot.max_cpu_gap_ns),
-        effective,
-        numa_pages: record::Pairs(pages.trim_ascii_end()),
-        completed: tasks.iter().all(|slot| slot.state() == State::Done),
-        exit: decode_exit(own.exit.load(Relaxed)),
-        counted: tasks.iter().all(Slot::counted),
-        stale: sum(tasks, |slot| &slot.stale),
-    });
-}
-
 fn worker(
     measured: &Measured<'_>,
     crew: &Crew<'_>,
@@ -551,18 +413,9 @@ fn worker(
     }
 }
 
-/// The sum over the tasks of a worker of what the kernel counted.
-fn kernel(tasks: &[Slot]) -> TaskCounters {
-    let mut sums = TaskCounters::default();
-    for (counter, sum) in sums.0.iter_mut().enumerate() {
-        *sum = tasks.iter().map(|task| task.kernel(counter)).sum();
-    }
-    sums
-}
-
 /// Histograms and metrics of a group, and its headline on the console.
 fn figures(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {
-    let row = crew.group.work.row();
+    let row = crew.group.row();
     let wall_ms = (measured.end - measured.begin) / 1_000_000;
     let iterations = sum(crew.slots, |slot| &slot.iterations);
     let rate = iterations * 1000 / wall_ms.max(1);
@@ -664,7 +517,7 @@ fn by_worker(
             (count + s.count, s.max_ns.max(max))
         })
     };
-    let row = crew.group.work.row();
+    let row = crew.group.row();
     let role = |worker| (row.role)(&crew.group.work, worker % crew.size);
     let mut roles: Vec<&str, ROLES> = Vec::new();
     for worker in (0..crew.workers).filter(|&worker| of(worker).0 > 0) {

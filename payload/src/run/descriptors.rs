@@ -7,7 +7,7 @@
 use crate::kit::text::{read_file, word};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::{Plan, Run};
-use crate::run::supervisor::Machine;
+use crate::run::machine::Machine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What is open beside what workers share: console, ports, logs, cgroups, a
@@ -45,9 +45,9 @@ fn of_run<'t>(
     for group in &run.groups {
         let usable = run.usable(group, &machine.cpus, &machine.online).len();
         let workers = group.workers(usable)?;
-        let row = group.work.row();
+        let row = group.row();
         let shared = (row.shared)(&group.work, usable);
-        let size = group.work.group_size().unwrap_or(1).max(1);
+        let size = group.group_size().unwrap_or(1).max(1);
         let files = workers / size * shared.files;
         let ends = if shared.pipes { 2 * workers } else { 0 };
         // The tasks of one worker are threads, and so are workers with a

@@ -1,133 +1,25 @@
 //! Figures of a group: its metrics over a whole run, and all it counted in a
 //! part of one.
 
-use crate::kit::clock::{MILLISECOND, SECOND};
+use crate::kit::clock::MILLISECOND;
 use crate::kit::histogram::{Histogram, percentile};
 use crate::kit::shm::Arena;
+use crate::kit::slot::MAX_METRICS;
 use crate::kit::slot::Slot;
 use crate::kit::text::Cut;
-use crate::plan::MAX_GROUPS;
-use crate::row::{How, MAX_HISTS, MAX_METRICS, Metric, Work};
-use crate::run::counters::pieces;
+use crate::row::MAX_GROUPS;
+use crate::row::{How, Metric, Totals};
 use crate::run::output::Output;
 use crate::run::worker::Crew;
-use crate::wire::record::{Counter, Interval, Record};
+use crate::run::worker::MARKS;
+use crate::wire::record::pieces;
+use crate::wire::record::{Interval, Record};
 use core::fmt::Write;
-use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use heapless::String;
 
 /// Bytes of pairs in one record: three frames.
 pub const PIECE: usize = 150;
-/// What is remembered of a group from one interval to the next: its
-/// iterations, its work units, its metrics and the samples of its histograms.
-pub const MARKS: usize = 2 + MAX_METRICS + MAX_HISTS;
-
-/// What a group counted, for figures that are made of it.
-#[derive(Debug)]
-pub struct Totals<'r> {
-    /// The work type and its parameters.
-    pub work: &'r Work<'r>,
-    /// Iterations.
-    pub iterations: u64,
-    /// Length of the part of the run, in ns; absent for a whole run, where
-    /// every task has a window of its own.
-    part_ns: Option<u64>,
-    sums: [u64; MAX_METRICS],
-    slots: &'r [Slot],
-    lanes: u32,
-}
-
-impl<'r> Totals<'r> {
-    /// The sum of one of the type's figures.
-    #[must_use]
-    pub fn sum(&self, metric: &Metric) -> u64 {
-        self.sums[metric.at()]
-    }
-
-    /// One of the type's figures per second of wall time.
-    #[must_use]
-    pub fn per_second(&self, metric: &Metric) -> u64 {
-        self.rate(self.sum(metric), |slot| &slot.metrics[metric.at()])
-    }
-
-    /// Iterations per second of wall time.
-    #[must_use]
-    pub fn iterations_per_second(&self) -> u64 {
-        self.rate(self.iterations, |slot| &slot.iterations)
-    }
-
-    fn rate(&self, sum: u64, of: impl Fn(&Slot) -> &AtomicU64) -> u64 {
-        if let Some(part_ns) = self.part_ns {
-            return scale(sum, SECOND, part_ns);
-        }
-        // Tasks forget their warm-up each at its own next iteration.
-        let rates = self.slots.iter().map(|slot| {
-            let begin = slot.begin_ns.load(Relaxed);
-            let wall = slot.end_ns.load(Relaxed).saturating_sub(begin);
-            scale(of(slot).load(Relaxed), SECOND, wall)
-        });
-        rates.sum()
-    }
-
-    /// Tasks per worker.
-    #[must_use]
-    pub fn lanes(&self) -> u32 {
-        self.lanes
-    }
-
-    /// Workers.
-    #[must_use]
-    pub fn workers(&self) -> u32 {
-        u32::try_from(self.slots.len()).unwrap_or(0) / self.lanes.max(1)
-    }
-
-    /// Slots of these tasks of every worker; none while the run goes on.
-    fn tasks(&self, of: Range<u32>) -> impl Iterator<Item = &'r Slot> {
-        let over = if self.part_ns.is_none() {
-            self.slots
-        } else {
-            &[]
-        };
-        let lanes = (0..self.lanes).cycle();
-        let mine = over.iter().zip(lanes);
-        mine.filter_map(move |(s, lane)| of.contains(&lane).then_some(s))
-    }
-
-    /// What the kernel counted of these tasks of every worker; absent while
-    /// the run goes on.
-    pub fn kernel(
-        &self,
-        of: Range<u32>,
-        counter: Counter,
-    ) -> Option<impl Iterator<Item = Option<u64>> + '_> {
-        let tasks = self.tasks(of);
-        let done = self.part_ns.is_none();
-        done.then(|| tasks.map(move |task| task.kernel(counter as usize)))
-    }
-
-    /// CPU time of these tasks of every worker, in ns.
-    #[must_use]
-    pub fn cpu_ns(&self, of: Range<u32>) -> Option<u64> {
-        let used = |slot: &Slot| {
-            let begin = slot.cpu_begin_ns.load(Relaxed);
-            slot.cpu_end_ns.load(Relaxed).saturating_sub(begin)
-        };
-        let sum = self.tasks(of).map(used).sum();
-        (sum > 0).then_some(sum)
-    }
-}
-
-/// `n * by / of` without overflow on the way; 0 of nothing.
-#[must_use]
-pub fn scale(n: u64, by: u64, of: u64) -> u64 {
-    match of {
-        0 => 0,
-        _ => u64::try_from(u128::from(n) * u128::from(by) / u128::from(of))
-            .unwrap_or(u64::MAX),
-    }
-}
-
 fn sum(slots: &[Slot], of: impl Fn(&Slot) -> &AtomicU64) -> u64 {
     slots.iter().map(|slot| of(slot).load(Relaxed)).sum()
 }
@@ -135,7 +27,7 @@ fn sum(slots: &[Slot], of: impl Fn(&Slot) -> &AtomicU64) -> u64 {
 /// Every metric of a group over the whole run.
 pub fn metrics(crew: &Crew<'_>, mut each: impl FnMut(&'static str, u64)) {
     let totals = whole(crew);
-    for metric in crew.group.work.row().metrics {
+    for metric in crew.group.row().metrics {
         if let Some(value) = value(metric, crew, &totals) {
             each(metric.name, value);
         }
@@ -219,14 +111,13 @@ impl Intervals {
 }
 
 fn length(crew: &Crew<'_>) -> u64 {
-    let work = &crew.group.work;
-    (work.row().interval_ns)(work)
+    (crew.group.row().interval_ns)(&crew.group.work)
 }
 
 /// Remembers what has been counted so far, and gives `each` the place of
 /// every counter and what `since` makes of the old and the new value.
 fn mark(crew: &Crew<'_>, since: fn(u64, u64) -> u64) -> [u64; MARKS] {
-    let row = crew.group.work.row();
+    let row = crew.group.row();
     let mut parts = [0; MARKS];
     for (at, (part, mark)) in parts.iter_mut().zip(crew.marks).enumerate() {
         let now = match at {
@@ -253,7 +144,7 @@ fn interval(
     (end_ns, length_ns): (u64, u64),
     out: &mut Output<'_>,
 ) {
-    let row = crew.group.work.row();
+    let row = crew.group.row();
     // Counters that were zeroed on the way start from zero.
     let parts = mark(crew, |old, now| now.checked_sub(old).unwrap_or(now));
     let mut totals = whole(crew);
@@ -304,7 +195,7 @@ fn interval(
 pub fn total(crew: &Crew<'_>, index: usize, into: &Histogram) {
     into.clear();
     let mine = crew.hists.iter().skip(index);
-    let row = crew.group.work.row();
+    let row = crew.group.row();
     mine.step_by(row.hists.len()).for_each(|h| h.add_to(into));
 }
 
@@ -314,7 +205,7 @@ pub fn hists_of<'r>(
     index: usize,
     worker: u32,
 ) -> impl Iterator<Item = &'r Histogram> {
-    let (each, lanes) = (crew.group.work.row().hists.len(), crew.lanes);
+    let (each, lanes) = (crew.group.row().hists.len(), crew.lanes);
     let first = (worker * lanes) as usize * each + index;
     let mine = crew.hists.iter().skip(first).step_by(each.max(1));
     mine.take(lanes as usize)
@@ -336,18 +227,12 @@ impl core::fmt::Display for Percent {
 
 #[cfg(test)]
 mod tests {
-    use super::{Percent, scale};
+    use super::Percent;
     use std::string::ToString;
 
     #[test]
     fn percentiles_have_their_usual_names() {
         assert_eq!(Percent(200).to_string(), "p20");
         assert_eq!(Percent(999).to_string(), "p99.9");
-    }
-
-    #[test]
-    fn scaling_does_not_overflow() {
-        assert_eq!(scale(u64::MAX, 1000, 1000), u64::MAX);
-        assert_eq!(scale(7, 1000, 0), 0);
     }
 }

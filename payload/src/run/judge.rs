@@ -3,12 +3,15 @@
 use crate::kit::histogram::Histogram;
 use crate::kit::shm::Arena;
 use crate::kit::text::Human;
-use crate::plan::expect::figure::{Figures, Stat, Totals};
-use crate::plan::expect::{self, Judged};
-use crate::plan::{MAX_CONDITIONS, MAX_GROUPS};
-use crate::run::collect::{Measured, with_worker};
+use crate::plan::MAX_CONDITIONS;
+use crate::plan::expect::Judged;
+use crate::plan::expect::figure::{Figures, Stat};
+use crate::plan::expect::kind::Kind;
+use crate::plan::expect::totals::Totals;
+use crate::row::MAX_GROUPS;
 use crate::run::figures::{metrics, total};
-use crate::run::supervisor::Findings;
+use crate::run::findings::Findings;
+use crate::run::measured::{Measured, with_worker};
 use crate::wire::record::{self, Verdict};
 use core::fmt;
 use heapless::Vec;
@@ -22,12 +25,12 @@ struct RunFigures<'r> {
 
 impl Figures for RunFigures<'_> {
     fn work(&self, group: usize) -> Option<&str> {
-        Some(self.measured.crews.get(group)?.group.work.row().name)
+        Some(self.measured.crews.get(group)?.group.row().name)
     }
 
     fn hist(&self, group: usize, name: &str, stat: Stat) -> Option<u64> {
         let crew = self.measured.crews.get(group)?;
-        let mut hists = crew.group.work.row().hists.iter();
+        let mut hists = crew.group.row().hists.iter();
         let hist = hists.find(|hist| hist.name == name)?;
         total(crew, hist.at(), self.scratch);
         stat.of(&self.scratch.summary(), self.scratch.occupied())
@@ -100,7 +103,7 @@ pub fn judge_expects(
 
 /// What a condition found, for people.
 #[derive(Debug)]
-pub struct Found(pub expect::Kind, pub Option<u64>);
+pub struct Found(pub Kind, pub Option<u64>);
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -108,8 +111,8 @@ impl fmt::Display for Found {
             return f.write_str("the run has no such figure");
         };
         match self.0 {
-            expect::Kind::Duration => write!(f, "{}", Human(milli / 1000)),
-            expect::Kind::Rate => write!(f, "{}/s", milli / 1000),
+            Kind::Duration => write!(f, "{}", Human(milli / 1000)),
+            Kind::Rate => write!(f, "{}/s", milli / 1000),
             _ if milli.is_multiple_of(1000) => write!(f, "{}", milli / 1000),
             _ => write!(f, "{}.{:03}", milli / 1000, milli % 1000),
         }

@@ -1,20 +1,52 @@
 //! The shape of the machine, for the `Hello` record.
 
 use crate::ctx::spin_steps;
+use crate::kit::cgroup::Base;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::Histogram;
 use crate::kit::shm::Arena;
 use crate::kit::text::{read_file, word};
-use crate::run::cgroup::Base;
+use crate::kit::topology::{Topology, online_nodes};
+use crate::row::Feature;
 use crate::run::inherit::Inheritance;
-use crate::run::supervisor::Machine;
-use crate::run::topology::{Topology, online_nodes};
-use crate::{run::kmsg::Kmsg, run::probe::Feature};
+use crate::run::kmsg::Kmsg;
+use crate::run::probe;
+use crate::run::sched_ext::Scheduler;
 use core::hint::black_box;
 use heapless::{String, Vec};
 use rustix::process::getpid;
 use rustix::thread::{CapabilitySet, capabilities, sched_getaffinity};
+
+/// What the supervisor knows of the machine.
+#[derive(Debug)]
+pub struct Machine {
+    /// CPUs that tasks run on unless they are told otherwise.
+    pub cpus: Cpus,
+    /// CPUs that tasks may be told to run on: those above, and of a machine
+    /// that is all ours the isolated ones too.
+    pub online: Cpus,
+    /// What they share.
+    pub topology: Topology,
+    /// Features this kernel has.
+    pub features: Vec<Feature, 48>,
+    /// Memory nodes.
+    pub nodes: Cpus,
+    /// Where cgroups can be made.
+    pub cgroups: Option<Base>,
+    /// We may raise priorities.
+    pub sys_nice: bool,
+    /// The kernel's log, where it may be read.
+    pub kmsg: Option<Kmsg>,
+    /// Runs as PID 1, with the machine to itself.
+    pub pid1: bool,
+    /// Send signs of life.
+    pub progress: bool,
+    /// The sched_ext scheduler of all runs.
+    pub scheduler: Option<Scheduler>,
+    /// What workers are given in place of what they would inherit.
+    pub inheritance: Inheritance,
+}
 
 /// What sysfs and a few trials say.
 #[derive(Debug)]
@@ -135,7 +167,7 @@ fn online(cpus: &Cpus) -> Cpus {
 pub fn probe(pid1: bool, progress: bool) -> Machine {
     let mut features = Vec::new();
     for &feature in Feature::ALL {
-        if feature.present() {
+        if probe::present(feature) {
             // There is room for more features than there are.
             let _room = features.push(feature);
         }

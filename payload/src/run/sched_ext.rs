@@ -9,13 +9,14 @@ pub mod btf;
 pub mod builtin;
 
 use crate::kit::clock::{MILLISECOND, SECOND, now};
+use crate::kit::sched_ext::sched_ext_enabled;
 use crate::kit::text::{digits, path, read_file};
+use crate::row::Feature;
 use crate::row::attr::scx::{MAX_COMMAND, Scx};
+use crate::run::findings::Findings;
 use crate::run::inherit::die_with;
 use crate::run::kmsg::{Next, Reader};
 use crate::run::output::Output;
-use crate::run::probe::{Feature, sched_ext_enabled};
-use crate::run::supervisor::Findings;
 use crate::sys::{self, Ended};
 use crate::wire::record::{self, Record, Verdict};
 use core::cell::Cell;

@@ -4,37 +4,41 @@
 //! time-out. Workers are processes of their own; whatever they do, the
 //! supervisor ends the run and reports what they had counted.
 
+use crate::ctx::disk;
+use crate::ctx::nic;
 use crate::ctx::wake_all;
-use crate::kit::block;
+use crate::ctx::workload::Moment;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
+use crate::kit::counters::{self, Snapshot};
 use crate::kit::cpus::Cpus;
-use crate::kit::packet;
+use crate::kit::exit::{Exit, encode_exit, exit_of};
+use crate::kit::sched_ext::sched_ext_enabled;
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Control, Phase, Slot, State};
 use crate::kit::stop::{CallExt, Stop, Why};
 use crate::kit::task;
-use crate::kit::text::Cut;
-use crate::plan::{MAX_GROUPS, Run};
+use crate::kit::topology::{count_nodes, memory_nodes};
+use crate::plan::Run;
+use crate::row::Feature;
+use crate::row::MAX_GROUPS;
+use crate::row::What;
 use crate::row::attr::mempolicy::MemPolicy;
 use crate::row::attr::{Affinity, Policy};
-use crate::row::{Moment, What};
 use crate::run::affinity::{self, Within};
-use crate::run::cgroup::{Base, Leaves};
 use crate::run::collect;
-use crate::run::counters::{self, Snapshot};
 use crate::run::figures::Intervals;
-use crate::run::inherit::Inheritance;
-use crate::run::kmsg::Kmsg;
+use crate::run::findings::Findings;
+use crate::run::leaves::Leaves;
+use crate::run::machine::Machine;
 use crate::run::machine::{may_use_net, meminfo};
+use crate::run::measured::Measured;
 use crate::run::output::Output;
-use crate::run::probe::{Feature, sched_ext_enabled};
+use crate::run::probe::present_now;
 use crate::run::sched_ext::Scheduler;
-use crate::run::topology::{Topology, count_nodes, memory_nodes};
 use crate::run::trace::Recording;
 use crate::run::worker::{self, Crew, Team};
-use crate::sys::{self, Ended};
-use crate::wire::record::{Exit, Progress, Record, Start, Verdict};
-use core::fmt::{self, Write};
+use crate::sys::{self};
+use crate::wire::record::{Progress, Record, Start, Verdict};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use heapless::{String, Vec};
 use rustix::io::Errno;
@@ -52,58 +56,6 @@ const DIE_NS: u64 = 3 * SECOND;
 /// What each task adds to both times: a thousand of them take turns in closing
 /// their books.
 const EACH_NS: u64 = 10 * MILLISECOND;
-
-/// What the supervisor knows of the machine.
-#[derive(Debug)]
-pub struct Machine {
-    /// CPUs that tasks run on unless they are told otherwise.
-    pub cpus: Cpus,
-    /// CPUs that tasks may be told to run on: those above, and of a machine
-    /// that is all ours the isolated ones too.
-    pub online: Cpus,
-    /// What they share.
-    pub topology: Topology,
-    /// Features this kernel has.
-    pub features: Vec<Feature, 48>,
-    /// Memory nodes.
-    pub nodes: Cpus,
-    /// Where cgroups can be made.
-    pub cgroups: Option<Base>,
-    /// We may raise priorities.
-    pub sys_nice: bool,
-    /// The kernel's log, where it may be read.
-    pub kmsg: Option<Kmsg>,
-    /// Runs as PID 1, with the machine to itself.
-    pub pid1: bool,
-    /// Send signs of life.
-    pub progress: bool,
-    /// The sched_ext scheduler of all runs.
-    pub scheduler: Option<Scheduler>,
-    /// What workers are given in place of what they would inherit.
-    pub inheritance: Inheritance,
-}
-
-/// Why a run is not simply OK, and how bad that is.
-#[derive(Debug)]
-pub struct Findings {
-    /// The worst so far.
-    pub verdict: Verdict,
-    /// One reason a line.
-    pub reasons: String<1024>,
-}
-
-impl Findings {
-    /// Adds a reason; the same one is kept once.
-    pub fn add(&mut self, verdict: Verdict, reason: fmt::Arguments<'_>) {
-        self.verdict = self.verdict.max(verdict);
-        let mut text: String<256> = String::new();
-        let _cut = Cut(&mut text).write_fmt(reason);
-        if self.reasons.lines().any(|line| line == text) {
-            return;
-        }
-        let _cut = writeln!(Cut(&mut self.reasons), "{text}");
-    }
-}
 
 /// What a run gave, for the caller's counts.
 #[derive(Debug)]
@@ -221,16 +173,21 @@ fn needs(
         }
         _ => {}
     }
-    let pool = affinity::pool(&intent, within, workers, &group.work);
+    let pool = affinity::pool(
+        &intent,
+        within,
+        workers,
+        group.group_size().unwrap_or(1),
+    );
     let cpus = pool.len();
-    let needs = group.work.row().needs.iter();
+    let needs = group.row().needs.iter();
     for need in needs.filter(|need| (need.when)(&group.work)) {
         let verdict = match need.required {
             true => Verdict::Skip,
             false => Verdict::Degraded,
         };
         let missing = match need.what {
-            What::Feature(f) if !f.present_now(&machine.features) => {
+            What::Feature(f) if !present_now(f, &machine.features) => {
                 findings.add(verdict, format_args!("NO_CONFIG:{}", f.config()));
                 continue;
             }
@@ -251,10 +208,10 @@ fn needs(
             What::SchedExt if !sched_ext_enabled() => "NO_SCHED_EXT",
             What::CpuNodes(n) if count_nodes(&pool) < n => "NO_NUMA",
             What::MemoryNodes(n) if mems.len() < n => "NO_NUMA",
-            What::BlockDevice if !block::is_there(&group.work) => {
+            What::BlockDevice if !disk::is_there(&group.work) => {
                 "NO_BLOCK_DEVICE"
             }
-            What::Nic if !packet::is_there(&group.work) => "NO_NIC",
+            What::Nic if !nic::is_there(&group.work) => "NO_NIC",
             What::NetAdmin if !may_use_net() => "NO_CAP",
             What::Smt if !within.has_smt() => "NO_SMT",
             What::Memory(each)
@@ -281,7 +238,7 @@ fn attributes(
     if leaf.name.is_some() {
         // Without it a move never reaches the scheduler, which matters to
         // all types but those that say for themselves what they need.
-        let cpu = (!group.work.row().in_cgroup).then_some("cpu");
+        let cpu = (!group.row().in_cgroup).then_some("cpu");
         cgroup2(machine, cpu, Verdict::Skip, findings);
         for (knob, _) in leaf.set() {
             let controller = Some(knob.controller);
@@ -422,7 +379,7 @@ fn execute(
     if watch.interrupted {
         findings.add(Verdict::Fail, format_args!("interrupted"));
     }
-    let measured = collect::Measured {
+    let measured = Measured {
         run,
         number,
         crews: &crews,
@@ -702,32 +659,5 @@ fn close_books(slot: &Slot) {
     if tid != 0 && slot.begin_ns.load(Relaxed) != 0 {
         slot.kernel_end.store(&task::read(pid, tid));
         slot.end_ns.store(now(), Relaxed);
-    }
-}
-
-fn exit_of(ended: &Ended) -> Exit {
-    match ended.signal {
-        0 => Exit::Code(ended.code),
-        signal => Exit::Signal(signal),
-    }
-}
-
-fn encode_exit(exit: Exit) -> u32 {
-    match exit {
-        Exit::Code(code) => 1 + u32::from(code),
-        Exit::Signal(signal) => 1001 + u32::from(signal),
-        Exit::Timeout => 2001,
-        Exit::Stuck => 2002,
-    }
-}
-
-/// How a worker ended, as [`Slot::exit`] holds it.
-#[must_use]
-pub fn decode_exit(number: u32) -> Exit {
-    match number {
-        2002 => Exit::Stuck,
-        0 | 2001 => Exit::Timeout,
-        n @ 1001..=2000 => Exit::Signal(u8::try_from(n - 1001).unwrap_or(0)),
-        n => Exit::Code(u8::try_from(n - 1).unwrap_or(u8::MAX)),
     }
 }

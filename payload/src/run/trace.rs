@@ -12,8 +12,8 @@ use crate::kit::text::{
 };
 use crate::plan::nearest;
 use crate::plan::trace::Trace;
+use crate::run::findings::Findings;
 use crate::run::output::Output;
-use crate::run::supervisor::Findings;
 use crate::run::worker::Crew;
 use crate::wire::record::{self, Record, TraceText, Verdict};
 use core::fmt::{self, Write};
@@ -405,7 +405,7 @@ impl Text<'_, '_> {
 
     /// Names the tasks of a group.
     fn tasks(&mut self, crew: &Crew<'_>) {
-        let (number, work) = (crew.number, crew.group.work.row().name);
+        let (number, work) = (crew.number, crew.group.row().name);
         for index in 0..crew.workers {
             for (slot, lane) in crew.tasks_of(index).iter().zip(0_u32..) {
                 let tid = slot.tid.load(Relaxed);

@@ -5,9 +5,12 @@
 
 #![expect(unsafe_code, reason = "a thread gets its team as an address")]
 
+use crate::ctx::instance::{Instance, Place};
+use crate::ctx::workload::Moment;
 use crate::ctx::{Ctx, Given, arrive, wake_all};
 use crate::kit::alarm::Alarm;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
+use crate::kit::cgroup::Base;
 use crate::kit::clock;
 use crate::kit::cpus::Cpus;
 use crate::kit::files::Files;
@@ -15,17 +18,18 @@ use crate::kit::histogram::Histogram;
 use crate::kit::named::Named;
 use crate::kit::pipes::Pipes;
 use crate::kit::shm::Arena;
+use crate::kit::slot::MAX_METRICS;
 use crate::kit::slot::{Control, Op, Slot, State};
 use crate::kit::stop::{CallExt, Stop, Why};
 use crate::plan::settings::RunSettings;
 use crate::plan::{Group, Host};
+use crate::row::MAX_HISTS;
+use crate::row::Shared;
 use crate::row::attr::Affinity;
 use crate::row::attr::mempolicy::Mode;
-use crate::row::{Instance, Moment, Place, Shared};
 use crate::run::affinity::{Seat, Within, affinity, pool};
-use crate::run::cgroup::{Base, Leaves};
-use crate::run::figures::MARKS;
 use crate::run::inherit::{Inheritance, Step};
+use crate::run::leaves::Leaves;
 use crate::sys;
 use crate::sys::numa::set_mempolicy;
 use core::ffi::CStr;
@@ -39,6 +43,9 @@ use rustix::io::Errno;
 use rustix::process::{Pid, getpid, setpgid, setpriority_process};
 use rustix::thread::{futex, gettid, sched_setaffinity, set_name};
 
+/// What is remembered of a group from one interval to the next: its
+/// iterations, its work units, its metrics and the samples of its histograms.
+pub const MARKS: usize = 2 + MAX_METRICS + MAX_HISTS;
 /// Stack of a worker thread.
 const STACK: usize = 256 * 1024;
 
@@ -90,7 +97,7 @@ impl<'r> Crew<'r> {
     #[must_use]
     pub fn bytes(group: &Group<'_>, workers: u32, cpus: u32) -> usize {
         let work = &group.work;
-        let row = work.row();
+        let row = group.row();
         let shared = (row.shared)(work, cpus);
         let lines = shared.words
             + shared.stamps
@@ -122,10 +129,10 @@ impl<'r> Crew<'r> {
     ) -> Result<Self, Stop> {
         let mmap = Op::Mmap.name();
         let work = &group.work;
-        let row = work.row();
+        let row = group.row();
         let intent = group.intent();
-        let cpus = pool(&intent, &within, workers, work);
-        let size = work.group_size().unwrap_or(1);
+        let size = group.group_size().unwrap_or(1);
+        let cpus = pool(&intent, &within, workers, size);
         let lanes = (row.tasks)(work, cpus.len()).max(1);
         let shared = (row.shared)(work, cpus.len());
         let n = |each: u32| (workers / size) as usize * each as usize;
@@ -162,7 +169,10 @@ impl<'r> Crew<'r> {
             marks: arena.slice(MARKS).call(mmap)?,
         };
         for number in 0..workers / size {
-            (row.create)(&crew.instance(number), &crew.place(number))?;
+            (group.workload.create)(
+                &crew.instance(number),
+                &crew.place(number),
+            )?;
         }
         Ok(crew)
     }
@@ -188,7 +198,7 @@ impl<'r> Crew<'r> {
 
     /// What the workers of one instance share.
     fn instance(&self, number: u32) -> Instance<'r> {
-        let hists = self.group.work.row().hists.len();
+        let hists = self.group.row().hists.len();
         // A row has a few dozen at most.
         let hists = u32::try_from(hists).unwrap_or(0);
         let of = |each: u32| {
@@ -222,14 +232,14 @@ impl<'r> Crew<'r> {
     /// Whether the type wants to be told of moments.
     #[must_use]
     pub fn is_tended(&self) -> bool {
-        self.group.work.row().tend.is_some()
+        self.group.workload.tend.is_some()
     }
 
     /// Tells the type of a moment, for the instances that one of whose slots
     /// is of interest. Returns how many of them say that a worker which
     /// cannot say so itself is ready.
     pub fn tend(&self, moment: Moment, of: impl Fn(&Slot) -> bool) -> u32 {
-        let Some(tend) = self.group.work.row().tend else {
+        let Some(tend) = self.group.workload.tend else {
             return 0;
         };
         let instances = (0..self.workers / self.size).map(|number| {
@@ -248,7 +258,7 @@ impl<'r> Crew<'r> {
 
     /// Sets the limit of one of its histograms, in all tasks.
     pub fn set_limit(&self, hist: usize, ns: u64) {
-        let each = self.group.work.row().hists.len().max(1);
+        let each = self.group.row().hists.len().max(1);
         let mine = self.hists.iter().skip(hist).step_by(each);
         mine.for_each(|hist| hist.set_limit(ns));
     }
@@ -274,7 +284,7 @@ impl<'r> Crew<'r> {
         (index, lane): (u32, u32),
     ) -> Given<'r> {
         let settings = team.settings;
-        let row = self.group.work.row();
+        let row = self.group.row();
         let task = (index * self.lanes + lane) as usize;
         let hists = row.hists.len();
         let pipes = self.pipes.as_ref();
@@ -317,7 +327,7 @@ impl Drop for Crew<'_> {
     fn drop(&mut self) {
         for number in 0..self.workers / self.size {
             let (instance, place) = (self.instance(number), self.place(number));
-            (self.group.work.row().destroy)(&instance, &place);
+            (self.group.workload.destroy)(&instance, &place);
         }
         self.files.close_all();
     }
@@ -519,7 +529,7 @@ fn live(it: &Thread<'_>) -> u8 {
     }
     let place = (it.index, it.lane);
     let mut ctx = Ctx::new(crew.given(team, place));
-    let outcome = (crew.group.work.row().run)(&mut ctx);
+    let outcome = (crew.group.workload.run)(&mut ctx);
     match ctx.started() {
         true => ctx.finish(),
         false => arrive(team.control),

@@ -9,8 +9,9 @@
 //! Changing a field, an order or a variant changes the bytes: raise [`SCHEMA`]
 //! and the golden bytes at the end of this file together.
 
+use crate::kit::exit::Exit;
+use crate::kit::task::TaskCounters;
 use crate::kit::text::{around_last, digits};
-use core::ops::{Index, IndexMut};
 use serde::{Deserialize, Serialize};
 
 /// Version of this schema, sent in every [`Hello`].
@@ -154,6 +155,22 @@ impl<'a> Pairs<'a> {
             Some((name, digits(value)?))
         })
     }
+}
+
+/// Cuts a long list of pairs into pieces of whole lines, each of at most
+/// `most` bytes.
+pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = Pairs<'_>> {
+    let mut rest = text;
+    core::iter::from_fn(move || {
+        let mut end = rest.len();
+        while end > most {
+            let shorter = rest.as_bytes().get(..end - 1)?;
+            end = shorter.iter().rposition(|&b| b == b'\n')? + 1;
+        }
+        let (piece, tail) = rest.split_at_checked(end)?;
+        rest = tail;
+        (!piece.is_empty()).then_some(Pairs(piece.trim_ascii_end()))
+    })
 }
 
 /// The payload, the kernel and the machine.
@@ -343,83 +360,6 @@ pub struct Group<'a> {
     /// Wakes that have no sample, because their stamp was gone, summed over
     /// the workers.
     pub stale: u64,
-}
-
-/// How a worker ended.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
-pub enum Exit {
-    /// Left by itself with this code.
-    Code(u8),
-    /// Killed by this signal.
-    Signal(u8),
-    /// Did not stop within `grace` and was killed.
-    Timeout,
-    /// Could not even be killed (uninterruptible sleep).
-    #[default]
-    Stuck,
-}
-
-/// What the kernel counted of one task, as deltas over the measured window;
-/// absent where the kernel does not tell. On the wire they are in the order
-/// of [`Counter`].
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize,
-)]
-pub struct TaskCounters(pub [Option<u64>; COUNTERS]);
-
-/// One of [`TaskCounters`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Counter {
-    /// Time runnable but not running, `schedstat` field 2, in ns.
-    RunDelay,
-    /// Times scheduled in, `schedstat` field 3.
-    RunCount,
-    /// Voluntary context switches.
-    Nvcsw,
-    /// Involuntary context switches.
-    Nivcsw,
-    /// `se.nr_migrations`.
-    Migrations,
-    /// `nr_wakeups`.
-    Wakeups,
-    /// `nr_wakeups_sync`.
-    WakeupsSync,
-    /// `nr_wakeups_migrate`.
-    WakeupsMigrate,
-    /// `nr_wakeups_remote`.
-    WakeupsRemote,
-    /// Minor faults.
-    Minflt,
-    /// Major faults.
-    Majflt,
-}
-
-/// How many there are.
-pub const COUNTERS: usize = Counter::Majflt as usize + 1;
-
-impl TaskCounters {
-    /// The same with this one as given.
-    #[must_use]
-    pub fn with(mut self, counter: Counter, n: Option<u64>) -> Self {
-        self[counter] = n;
-        self
-    }
-}
-
-impl Index<Counter> for TaskCounters {
-    type Output = Option<u64>;
-
-    fn index(&self, counter: Counter) -> &Option<u64> {
-        &self.0[counter as usize]
-    }
-}
-
-impl IndexMut<Counter> for TaskCounters {
-    fn index_mut(&mut self, counter: Counter) -> &mut Option<u64> {
-        &mut self.0[counter as usize]
-    }
 }
 
 /// Scheduling attributes as read back from the kernel.
@@ -723,10 +663,11 @@ pub struct Bye {
 #[cfg(test)]
 mod tests {
     use super::{
-        Bye, Counter, Effective, Exit, Group, Hist, Lines, Pairs, Progress,
-        Record, Run, Scheduler, Start, TaskCounters, Trace, TraceText, Verdict,
-        WakeRule, Worker,
+        Bye, Effective, Group, Hist, Lines, Pairs, Progress, Record, Run,
+        Scheduler, Start, Trace, TraceText, Verdict, WakeRule, Worker,
     };
+    use crate::kit::exit::Exit;
+    use crate::kit::task::{Counter, TaskCounters};
 
     /// Schema 2. If this fails, raise `SCHEMA` and write the new bytes here.
     #[test]

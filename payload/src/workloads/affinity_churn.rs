@@ -1,26 +1,30 @@
 //! Self-inflicted migrations: a task pins itself to one CPU after another.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::{Family, Hist, Need, Param, What, Workload, doc};
+use crate::row::{Family, Hist, Need, Param, Row, What, doc};
 use rand_core::Rng;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "AffinityChurn",
-    file: doc(file!()),
-    family: Family::LifeCycle,
-    summary: doc("pins itself to another CPU again and again"),
-    path: doc("sched_setaffinity -> __set_cpus_allowed_ptr \
-           -> affine_move_task -> migration_cpu_stop"),
-    params: &[SPIN],
-    iteration: "sched_setaffinity",
-    hists: &[CALL],
-    needs: &[Need::required(What::Cpus(2))],
-    calls: &[Op::SchedSetaffinity],
-    proof: doc("se.nr_migrations >= 0.95 x iterations"),
+    row: &Row {
+        name: "AffinityChurn",
+        file: doc(file!()),
+        family: Family::LifeCycle,
+        summary: doc("pins itself to another CPU again and again"),
+        path: doc("sched_setaffinity -> __set_cpus_allowed_ptr \
+               -> affine_move_task -> migration_cpu_stop"),
+        params: &[SPIN],
+        iteration: "sched_setaffinity",
+        hists: &[CALL],
+        needs: &[Need::required(What::Cpus(2))],
+        calls: &[Op::SchedSetaffinity],
+        proof: doc("se.nr_migrations >= 0.95 x iterations"),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

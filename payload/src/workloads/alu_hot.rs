@@ -6,25 +6,29 @@
 //! use of tiles traps, to allocate their state.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::simd::{self, NAMES, Width};
 use crate::kit::slot::Reason;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Metric, Param, Workload, doc};
+use crate::row::{Family, Hist, Metric, Param, Row, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "AluHot",
-    file: doc(file!()),
-    family: Family::Cpu,
-    summary: doc("multiply-adds in registers of a chosen width"),
-    path: doc("user space; vector state saved and restored at switches"),
-    params: &[WIDTH],
-    iteration: "1024 steps",
-    unit: "step of all chains",
-    hists: &[COST],
-    metrics: &[REQUESTED, RESOLVED, MULTIPLIES],
-    proof: doc("multiplies/s rise with the width; AVX512_elapsed_ms of \
-            /proc/PID/arch_status >= 0 for vec512"),
+    row: &Row {
+        name: "AluHot",
+        file: doc(file!()),
+        family: Family::Cpu,
+        summary: doc("multiply-adds in registers of a chosen width"),
+        path: doc("user space; vector state saved and restored at switches"),
+        params: &[WIDTH],
+        iteration: "1024 steps",
+        unit: "step of all chains",
+        hists: &[COST],
+        metrics: &[REQUESTED, RESOLVED, MULTIPLIES],
+        proof: doc("multiplies/s rise with the width; AVX512_elapsed_ms of \
+                /proc/PID/arch_status >= 0 for vec512"),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

@@ -5,40 +5,44 @@
 //! always runs before its wakee, on the wakee's CPU, starves it.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::slot::{Op, Reason};
 use crate::kit::stop::{CallExt, Stop};
+use crate::row::Feature;
 use crate::row::attr::Policy;
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Shared, What, Work, Workload, doc,
+    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
-use crate::run::probe::Feature;
 use crate::wire::record::WakeRule;
 use rustix::io::Errno;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "AsymmetricWaker",
-    file: doc(file!()),
-    family: Family::Wake,
-    summary: doc("waker and wakee in different scheduling classes"),
-    path: doc("try_to_wake_up across classes; wakeup_preempt"),
-    params: &[WAKER_CLASS, WAKEE_CLASS, BURST, HANDOFF],
-    group: |_| Some(2),
-    role: |_, pos| if pos == WAKER { "waker" } else { "wakee" },
-    iteration: "turn",
-    hists: &[WAKE],
-    metrics: &[MISSED],
-    needs: &[
-        Need::required(What::Feature(Feature::Futex)),
-        Need::required(What::SysNice)
-            .when(|work| has(work, RT) || has(work, DEADLINE)),
-        Need::required(What::SchedExt).when(|work| has(work, EXT)),
-    ],
-    proof: doc("policies as read back; nr_wakeups = iterations (turn)"),
-    shared: |_, _| Shared {
-        words: 2,
-        stamps: 1,
-        ..Shared::NONE
+    row: &Row {
+        name: "AsymmetricWaker",
+        file: doc(file!()),
+        family: Family::Wake,
+        summary: doc("waker and wakee in different scheduling classes"),
+        path: doc("try_to_wake_up across classes; wakeup_preempt"),
+        params: &[WAKER_CLASS, WAKEE_CLASS, BURST, HANDOFF],
+        group: |_| Some(2),
+        role: |_, pos| if pos == WAKER { "waker" } else { "wakee" },
+        iteration: "turn",
+        hists: &[WAKE],
+        metrics: &[MISSED],
+        needs: &[
+            Need::required(What::Feature(Feature::Futex)),
+            Need::required(What::SysNice)
+                .when(|work| has(work, RT) || has(work, DEADLINE)),
+            Need::required(What::SchedExt).when(|work| has(work, EXT)),
+        ],
+        proof: doc("policies as read back; nr_wakeups = iterations (turn)"),
+        shared: |_, _| Shared {
+            words: 2,
+            stamps: 1,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

@@ -1,25 +1,31 @@
 //! CPU bursts with idle gaps that others can borrow.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Need, Param, What, Workload, doc};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Need, Param, Row, What, doc};
 use core::time::Duration;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "Bursty",
-    file: doc(file!()),
-    family: Family::BurstSleep,
-    summary: doc("CPU bursts with idle gaps"),
-    path: doc("clock_nanosleep -> schedule; hrtimer_wakeup -> try_to_wake_up"),
-    params: &[BURST, SLEEP],
-    iteration: "burst and sleep",
-    hists: &[TIMER],
-    needs: &[Need::required(What::Feature(Feature::PosixTimers))],
-    calls: &[Op::ClockNanosleep],
-    proof: doc("nvcsw = iterations; cpu/wall = burst/(burst+sleep)"),
+    row: &Row {
+        name: "Bursty",
+        file: doc(file!()),
+        family: Family::BurstSleep,
+        summary: doc("CPU bursts with idle gaps"),
+        path: doc(
+            "clock_nanosleep -> schedule; hrtimer_wakeup -> try_to_wake_up",
+        ),
+        params: &[BURST, SLEEP],
+        iteration: "burst and sleep",
+        hists: &[TIMER],
+        needs: &[Need::required(What::Feature(Feature::PosixTimers))],
+        calls: &[Op::ClockNanosleep],
+        proof: doc("nvcsw = iterations; cpu/wall = burst/(burst+sleep)"),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

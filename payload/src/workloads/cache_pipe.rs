@@ -4,31 +4,35 @@
 //! wake on another CPU pays for the refill, which `cost` shows.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Need, Param, Shared, What, Workload, doc};
+use crate::row::{Family, Hist, Need, Param, Row, Shared, What, doc};
 use crate::wire::record::WakeRule;
 use crate::workloads::cache_pressure::{SIZE, kib};
 use pidone_compute::bytes::Walk;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "CachePipe",
-    file: doc(file!()),
-    family: Family::Wake,
-    summary: doc("two cache-hot tasks exchange bytes through pipes"),
-    path: doc("pipe_write -> wake_up_interruptible_sync_poll \
-           -> try_to_wake_up(WF_SYNC)"),
-    params: &[SIZE, BURST],
-    group: |_| Some(2),
-    iteration: "exchange",
-    unit: "access",
-    hists: &[WAKE, COST],
-    needs: &[Need::required(What::Memory(|work, _| kib(work)))],
-    proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
-            iterations"),
-    shared: |_, _| Shared {
-        pipes: true,
-        ..Shared::NONE
+    row: &Row {
+        name: "CachePipe",
+        file: doc(file!()),
+        family: Family::Wake,
+        summary: doc("two cache-hot tasks exchange bytes through pipes"),
+        path: doc("pipe_write -> wake_up_interruptible_sync_poll \
+               -> try_to_wake_up(WF_SYNC)"),
+        params: &[SIZE, BURST],
+        group: |_| Some(2),
+        iteration: "exchange",
+        unit: "access",
+        hists: &[WAKE, COST],
+        needs: &[Need::required(What::Memory(|work, _| kib(work)))],
+        proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
+                iterations"),
+        shared: |_, _| Shared {
+            pipes: true,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

@@ -4,27 +4,31 @@
 //! any other CPU load.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Need, Param, What, Work, Workload, doc};
+use crate::row::{Family, Hist, Need, Param, Row, What, Work, doc};
 use pidone_compute::bytes::Walk;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "CachePressure",
-    file: doc(file!()),
-    family: Family::Cache,
-    summary: doc("walks a working set of the size of a cache"),
-    path: doc("user space; cache misses"),
-    params: &[SIZE, STRIDE],
-    iteration: "1024 accesses",
-    unit: "access",
-    hists: &[COST],
-    needs: &[Need::required(What::Memory(|work, _| kib(work)))],
-    proof: doc(
-        "accesses/s fall as the size passes each cache level; the region \
-            in numa_pages",
-    ),
-    check,
+    row: &Row {
+        name: "CachePressure",
+        file: doc(file!()),
+        family: Family::Cache,
+        summary: doc("walks a working set of the size of a cache"),
+        path: doc("user space; cache misses"),
+        params: &[SIZE, STRIDE],
+        iteration: "1024 accesses",
+        unit: "access",
+        hists: &[COST],
+        needs: &[Need::required(What::Memory(|work, _| kib(work)))],
+        proof: doc(
+            "accesses/s fall as the size passes each cache level; the region \
+                in numa_pages",
+        ),
+        check,
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };
@@ -79,11 +83,11 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
 #[cfg(test)]
 mod tests {
     use super::{WORKLOAD, check};
-    use crate::row::{Value, Work};
+    use crate::row::Value;
 
     #[test]
     fn a_stride_stays_within_the_working_set() {
-        let mut work = Work::new(&WORKLOAD);
+        let mut work = WORKLOAD.row.work();
         work.set("size_kib", Value::Count(1)).unwrap();
         for (stride, good) in [(1024, true), (1025, false)] {
             work.set("stride", Value::Count(stride)).unwrap();

@@ -3,31 +3,35 @@
 //! What a walk costs after a migration is what refilling the cache costs.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Need, What, Workload, doc};
+use crate::row::{Family, Hist, Need, Row, What, doc};
 use crate::workloads::cache_pressure::{ACCESSES, SIZE, STRIDE, check, kib};
 use pidone_compute::bytes::Walk;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "CacheYield",
-    file: doc(file!()),
-    family: Family::Cache,
-    summary: doc("walks a working set, then yields"),
-    path: doc("do_sched_yield -> class yield_task -> schedule"),
-    params: &[SIZE, STRIDE],
-    // Somebody to yield to.
-    workers: |_, cpus| 2 * cpus,
-    iteration: "1024 accesses and a yield",
-    unit: "access",
-    hists: &[CALL, COST],
-    needs: &[
-        Need::required(What::Memory(|work, _| kib(work))),
-        Need::wanted(What::WorkersPerCpu(2)),
-    ],
-    proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations; \
-            se.nr_migrations"),
-    check,
+    row: &Row {
+        name: "CacheYield",
+        file: doc(file!()),
+        family: Family::Cache,
+        summary: doc("walks a working set, then yields"),
+        path: doc("do_sched_yield -> class yield_task -> schedule"),
+        params: &[SIZE, STRIDE],
+        // Somebody to yield to.
+        workers: Some(|_, cpus| 2 * cpus),
+        iteration: "1024 accesses and a yield",
+        unit: "access",
+        hists: &[CALL, COST],
+        needs: &[
+            Need::required(What::Memory(|work, _| kib(work))),
+            Need::wanted(What::WorkersPerCpu(2)),
+        ],
+        proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations; \
+                se.nr_migrations"),
+        check,
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

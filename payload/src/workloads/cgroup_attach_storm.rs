@@ -4,47 +4,51 @@
 //! work, not an error.
 
 use crate::ctx::Ctx;
+use crate::ctx::instance::{Instance, Place};
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::kit::stop::Stop;
 use crate::kit::text::around_last;
+use crate::row::Feature;
 use crate::row::{
-    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
-    Workload, doc,
+    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
-use crate::run::probe::Feature;
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::io::Errno;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "CgroupAttachStorm",
-    file: doc(file!()),
-    family: Family::LifeCycle,
-    summary: doc("exiting children are moved to another cgroup"),
-    path: doc("cgroup_attach_task over the thread group, against do_exit"),
-    params: &[DEST, REAP, DELAY],
-    iteration: "fork",
-    unit: "completed attempt to move",
-    hists: &[CALL, BLOCK],
-    metrics: &[ACCEPTED, RACED, MOVED],
-    needs: &[
-        Need::required(What::Feature(Feature::Cgroups)),
-        Need::required(What::Cgroup2),
-        Need::wanted(What::Controller(&"cpu")),
-    ],
-    calls: &[Op::Clone, Op::CgroupAttach],
-    proof: doc(
-        "accepted + raced = work_units, both above 0 under sig_ign; \
-            moved = accepted with children that live on; \
-            processes of /proc/stat grows by at least iterations",
-    ),
-    shared: |_, _| Shared {
-        cells: 1,
-        ..Shared::NONE
+    row: &Row {
+        name: "CgroupAttachStorm",
+        file: doc(file!()),
+        family: Family::LifeCycle,
+        summary: doc("exiting children are moved to another cgroup"),
+        path: doc("cgroup_attach_task over the thread group, against do_exit"),
+        params: &[DEST, REAP, DELAY],
+        iteration: "fork",
+        unit: "completed attempt to move",
+        hists: &[CALL, BLOCK],
+        metrics: &[ACCEPTED, RACED, MOVED],
+        needs: &[
+            Need::required(What::Feature(Feature::Cgroups)),
+            Need::required(What::Cgroup2),
+            Need::wanted(What::Controller(&"cpu")),
+        ],
+        calls: &[Op::Clone, Op::CgroupAttach],
+        proof: doc(
+            "accepted + raced = work_units, both above 0 under sig_ign; \
+                moved = accepted with children that live on; \
+                processes of /proc/stat grows by at least iterations",
+        ),
+        shared: |_, _| Shared {
+            cells: 1,
+            ..Shared::NONE
+        },
+        fork_only: true,
+        in_cgroup: true,
+        example: &"cgroup=smoke",
+        ..Row::BASE
     },
-    fork_only: true,
-    in_cgroup: true,
-    example: &"cgroup=smoke",
     create,
     destroy,
     run,

@@ -5,36 +5,40 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::cgroup::name;
+use crate::ctx::instance::{Instance, Place};
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::{
-    Family, Hist, Instance, Metric, Need, Param, Place, What, Work, Workload,
-    doc,
-};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Metric, Need, Param, Row, What, Work, doc};
 use heapless::Vec;
 use rustix::fd::OwnedFd;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "CgroupChurn",
-    file: doc(file!()),
-    family: Family::LifeCycle,
-    summary: doc("a process moves from cgroup to cgroup"),
-    path: doc(
-        "cgroup_procs_write -> cgroup_attach_task -> cpu_cgroup_attach \
-           -> sched_move_task (scx_cgroup_move_task)",
-    ),
-    params: &[GROUPS, CYCLE],
-    iteration: "move",
-    hists: &[CALL],
-    metrics: &[CONFIRMED, OVERRUNS],
-    needs: &[
-        Need::required(What::Feature(Feature::CgroupSched)),
-        Need::required(What::Controller(&"cpu")),
-    ],
-    proof: doc("/proc/PID/cgroup names the new cgroup, on every eighth move"),
-    fork_only: true,
+    row: &Row {
+        name: "CgroupChurn",
+        file: doc(file!()),
+        family: Family::LifeCycle,
+        summary: doc("a process moves from cgroup to cgroup"),
+        path: doc(
+            "cgroup_procs_write -> cgroup_attach_task -> cpu_cgroup_attach \
+               -> sched_move_task (scx_cgroup_move_task)",
+        ),
+        params: &[GROUPS, CYCLE],
+        iteration: "move",
+        hists: &[CALL],
+        metrics: &[CONFIRMED, OVERRUNS],
+        needs: &[
+            Need::required(What::Feature(Feature::CgroupSched)),
+            Need::required(What::Controller(&"cpu")),
+        ],
+        proof: doc(
+            "/proc/PID/cgroup names the new cgroup, on every eighth move",
+        ),
+        fork_only: true,
+        ..Row::BASE
+    },
     create,
     destroy,
     run,

@@ -4,43 +4,47 @@
 //! they belong to.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::memory::Region;
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::plan::MAX_GROUPS;
-use crate::plan::settings::MAX_WORKERS;
-use crate::row::{Family, Hist, Metric, Need, Param, What, Workload, doc};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::MAX_GROUPS;
+use crate::row::MAX_WORKERS;
+use crate::row::{Family, Hist, Metric, Need, Param, Row, What, doc};
 use core::sync::atomic::Ordering::Relaxed;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "CrossAffinityChurn",
-    file: doc(file!()),
-    family: Family::LifeCycle,
-    summary: doc("workers rewrite the CPU masks of their siblings"),
-    path: doc(
-        "sched_setaffinity of another task -> __set_cpus_allowed_ptr \
-           -> affine_move_task; ops.set_cpumask",
-    ),
-    params: &[SPIN],
-    iteration: "round over all siblings",
-    unit: "accepted sched_setaffinity",
-    hists: &[CALL],
-    metrics: &[NARROW, WIDE],
-    needs: &[
-        Need::required(What::Feature(Feature::Cgroups)),
-        Need::required(What::Cgroup2),
-        Need::required(What::Cpus(2)),
-    ],
-    calls: &[Op::SchedSetaffinity],
-    proof: doc(
-        "narrow and wide masks of siblings are both read back; their \
-            nr_migrations",
-    ),
-    in_cgroup: true,
-    example: &"cgroup=smoke workers=2",
+    row: &Row {
+        name: "CrossAffinityChurn",
+        file: doc(file!()),
+        family: Family::LifeCycle,
+        summary: doc("workers rewrite the CPU masks of their siblings"),
+        path: doc(
+            "sched_setaffinity of another task -> __set_cpus_allowed_ptr \
+               -> affine_move_task; ops.set_cpumask",
+        ),
+        params: &[SPIN],
+        iteration: "round over all siblings",
+        unit: "accepted sched_setaffinity",
+        hists: &[CALL],
+        metrics: &[NARROW, WIDE],
+        needs: &[
+            Need::required(What::Feature(Feature::Cgroups)),
+            Need::required(What::Cgroup2),
+            Need::required(What::Cpus(2)),
+        ],
+        calls: &[Op::SchedSetaffinity],
+        proof: doc(
+            "narrow and wide masks of siblings are both read back; their \
+                nr_migrations",
+        ),
+        in_cgroup: true,
+        example: &"cgroup=smoke workers=2",
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

@@ -11,38 +11,44 @@ pub mod program;
 pub mod report;
 pub mod types;
 
+use crate::ctx::workload::Workload;
 use crate::ctx::{Ctx, Program};
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Need, Shared, What, Workload, doc};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Need, Row, Shared, What, doc};
 use crate::wire::record::WakeRule;
 use crate::workloads::custom::config::{CUSTOM, EXEC, PARAMS, START};
 use crate::workloads::custom::program::{PAGE, REGION, REPORT};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: CUSTOM,
-    file: doc(file!()),
-    family: Family::Compound,
-    summary: doc("a program or a Rust function of one's own"),
-    path: doc("whatever the program calls"),
-    params: PARAMS,
-    group: |_| Some(1),
-    iteration: "what the program counts as one",
-    unit: "what the program counts as one",
-    hists: &[WAKE, COST],
-    metrics: &[program::LOST],
-    needs: &[Need::required(What::Feature(Feature::MemfdCreate))],
-    proof: doc("nvcsw, nivcsw and CPU time of /proc without the program's \
-                help; what it reports beside what was counted"),
-    shared: |_, _| Shared {
-        cells: program::CELLS,
-        files: program::FILES,
-        named: 64,
-        ..Shared::NONE
+    row: &Row {
+        name: CUSTOM,
+        file: doc(file!()),
+        family: Family::Compound,
+        summary: doc("a program or a Rust function of one's own"),
+        path: doc("whatever the program calls"),
+        params: PARAMS,
+        group: |_| Some(1),
+        iteration: "what the program counts as one",
+        unit: "what the program counts as one",
+        hists: &[WAKE, COST],
+        metrics: &[program::LOST],
+        needs: &[Need::required(What::Feature(Feature::MemfdCreate))],
+        proof: doc(
+            "nvcsw, nivcsw and CPU time of /proc without the program's \
+                    help; what it reports beside what was counted",
+        ),
+        shared: |_, _| Shared {
+            cells: program::CELLS,
+            files: program::FILES,
+            named: 64,
+            ..Shared::NONE
+        },
+        check: config::check,
+        example: &"custom.exec=/bin/custom",
+        fork_only: true,
+        ..Row::BASE
     },
-    check: config::check,
-    example: &"custom.exec=/bin/custom",
-    fork_only: true,
     create: program::create,
     tend: Some(program::tend),
     run,

@@ -8,43 +8,49 @@
 //! its own count of time spent waiting for a CPU knows all wakes.
 
 use crate::ctx::Ctx;
+use crate::ctx::instance::{Instance, Place};
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::{CallExt, Stop};
+use crate::row::Feature;
 use crate::row::{
-    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
-    Workload, doc,
+    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
-use crate::run::probe::Feature;
 use crate::wire::record::WakeRule;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
 use rustix::event::{EventfdFlags, eventfd};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "EpollStorm",
-    file: doc(file!()),
-    family: Family::Wake,
-    summary: doc("producers wake consumers through one epoll set"),
-    path: doc(
-        "eventfd_write -> ep_poll_callback -> wake_up(&ep->wq) -> one \
-           ep_autoremove_wake_function; not sync",
-    ),
-    params: &[PRODUCERS, CONSUMERS, BURST, GAP, EDGE],
-    group: |work| u32::try_from(producers(work) + work.count(&CONSUMERS)).ok(),
-    role: |work, pos| match u64::from(pos) < producers(work) {
-        true => "producer",
-        false => "consumer",
-    },
-    iteration: "burst of a producer, read of a consumer",
-    unit: "event",
-    hists: &[WAKE],
-    metrics: &[PRODUCED, CONSUMED, RESIDUE, SPURIOUS],
-    needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
-    proof: doc("produced = consumed + residue; with edge the consumers' \
-            nr_wakeups <= produced, however many they are"),
-    shared: |_, _| Shared {
-        words: 1,
-        files: 2,
-        ..Shared::NONE
+    row: &Row {
+        name: "EpollStorm",
+        file: doc(file!()),
+        family: Family::Wake,
+        summary: doc("producers wake consumers through one epoll set"),
+        path: doc(
+            "eventfd_write -> ep_poll_callback -> wake_up(&ep->wq) -> one \
+               ep_autoremove_wake_function; not sync",
+        ),
+        params: &[PRODUCERS, CONSUMERS, BURST, GAP, EDGE],
+        group: |work| {
+            u32::try_from(producers(work) + work.count(&CONSUMERS)).ok()
+        },
+        role: |work, pos| match u64::from(pos) < producers(work) {
+            true => "producer",
+            false => "consumer",
+        },
+        iteration: "burst of a producer, read of a consumer",
+        unit: "event",
+        hists: &[WAKE],
+        metrics: &[PRODUCED, CONSUMED, RESIDUE, SPURIOUS],
+        needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
+        proof: doc("produced = consumed + residue; with edge the consumers' \
+                nr_wakeups <= produced, however many they are"),
+        shared: |_, _| Shared {
+            words: 1,
+            files: 2,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     create,
     run,

@@ -7,36 +7,38 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::{
-    Family, Hist, Need, Param, Shared, What, Work, Workload, doc,
-};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Need, Param, Row, Shared, What, Work, doc};
 use pidone_compute::matrix::{Matrices, words_of};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "FanOutCompute",
-    file: doc(file!()),
-    family: Family::Wake,
-    summary: doc("woken receivers sleep and multiply matrices"),
-    path: doc("futex_wake over the hash bucket -> wake_up_q, serial"),
-    params: &[FAN_OUT, FOOTPRINT, OPERATIONS, SLEEP, PACE],
-    group: |work| Some(fan_out(work) + 1),
-    role: |_, pos| if pos == 0 { "messenger" } else { "receiver" },
-    iteration: "generation seen or sent",
-    unit: "product of a receiver, spin step of the messenger",
-    hists: &[WAKE, WAKE_CALL, COST],
-    metrics: METRICS,
-    needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: doc(
-        "woken_max = fan_out; woken / wake_calls = fan_out where a pass \
-            is below 1 ms; nvcsw of the receivers = wakes + sleeps",
-    ),
-    shared: |_, _| Shared {
-        words: 2,
-        rings: 1,
-        ..Shared::NONE
+    row: &Row {
+        name: "FanOutCompute",
+        file: doc(file!()),
+        family: Family::Wake,
+        summary: doc("woken receivers sleep and multiply matrices"),
+        path: doc("futex_wake over the hash bucket -> wake_up_q, serial"),
+        params: &[FAN_OUT, FOOTPRINT, OPERATIONS, SLEEP, PACE],
+        group: |work| Some(fan_out(work) + 1),
+        role: |_, pos| if pos == 0 { "messenger" } else { "receiver" },
+        iteration: "generation seen or sent",
+        unit: "product of a receiver, spin step of the messenger",
+        hists: &[WAKE, WAKE_CALL, COST],
+        metrics: METRICS,
+        needs: &[Need::required(What::Feature(Feature::Futex))],
+        proof: doc(
+            "woken_max = fan_out; woken / wake_calls = fan_out where a pass \
+                is below 1 ms; nvcsw of the receivers = wakes + sleeps",
+        ),
+        shared: |_, _| Shared {
+            words: 2,
+            rings: 1,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

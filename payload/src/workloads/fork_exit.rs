@@ -1,32 +1,36 @@
 //! Task creation and destruction.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Need, Shared, What, Workload, doc};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Need, Row, Shared, What, doc};
 use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "ForkExit",
-    file: doc(file!()),
-    family: Family::LifeCycle,
-    summary: doc("forks a child that exits, and reaps it"),
-    path: doc("copy_process -> wake_up_new_task; do_group_exit; \
-           wait_task_zombie"),
-    iteration: "fork attempted",
-    unit: "child reaped",
-    hists: &[NEWTASK, BLOCK, WAKE],
-    needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
-    calls: &[Op::Clone, Op::Wait4],
-    proof: doc("processes of /proc/stat grows by at least work_units"),
-    group: |_| Some(1),
-    shared: |_, _| Shared {
-        stamps: 1,
-        ..Shared::NONE
+    row: &Row {
+        name: "ForkExit",
+        file: doc(file!()),
+        family: Family::LifeCycle,
+        summary: doc("forks a child that exits, and reaps it"),
+        path: doc("copy_process -> wake_up_new_task; do_group_exit; \
+               wait_task_zombie"),
+        iteration: "fork attempted",
+        unit: "child reaped",
+        hists: &[NEWTASK, BLOCK, WAKE],
+        needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
+        calls: &[Op::Clone, Op::Wait4],
+        proof: doc("processes of /proc/stat grows by at least work_units"),
+        group: |_| Some(1),
+        shared: |_, _| Shared {
+            stamps: 1,
+            ..Shared::NONE
+        },
+        fork_only: true,
+        ..Row::BASE
     },
-    fork_only: true,
     run,
     ..Workload::BASE
 };

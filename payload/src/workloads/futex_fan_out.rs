@@ -2,28 +2,32 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
+use crate::ctx::workload::Workload;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Need, Param, Shared, What, Work, Workload, doc};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Need, Param, Row, Shared, What, Work, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "FutexFanOut",
-    file: doc(file!()),
-    family: Family::Wake,
-    summary: doc("one messenger wakes many receivers"),
-    path: doc("futex_wake over the hash bucket -> wake_up_q, serial"),
-    params: &[FAN_OUT, SPIN, PACE],
-    group: |work| Some(fan_out(work) + 1),
-    role: |_, pos| if pos == 0 { "messenger" } else { "receiver" },
-    iteration: "generation seen or sent",
-    hists: &[WAKE, WAKE_CALL],
-    metrics: METRICS,
-    needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: doc("woken / calls = fan_out; nvcsw of the receivers"),
-    shared: |_, _| Shared {
-        words: 2,
-        rings: 1,
-        ..Shared::NONE
+    row: &Row {
+        name: "FutexFanOut",
+        file: doc(file!()),
+        family: Family::Wake,
+        summary: doc("one messenger wakes many receivers"),
+        path: doc("futex_wake over the hash bucket -> wake_up_q, serial"),
+        params: &[FAN_OUT, SPIN, PACE],
+        group: |work| Some(fan_out(work) + 1),
+        role: |_, pos| if pos == 0 { "messenger" } else { "receiver" },
+        iteration: "generation seen or sent",
+        hists: &[WAKE, WAKE_CALL],
+        metrics: METRICS,
+        needs: &[Need::required(What::Feature(Feature::Futex))],
+        proof: doc("woken / calls = fan_out; nvcsw of the receivers"),
+        shared: |_, _| Shared {
+            words: 2,
+            rings: 1,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

@@ -4,31 +4,37 @@
 //! what excludes lost wakes.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Need, Param, Shared, What, Workload, doc};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Need, Param, Row, Shared, What, doc};
 use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "FutexPingPong",
-    file: doc(file!()),
-    family: Family::Wake,
-    summary: doc("two tasks pass a futex word back and forth"),
-    path: doc("futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue"),
-    params: &[SPIN],
-    group: |_| Some(2),
-    iteration: "turn",
-    hists: &[WAKE, WAKE_CALL],
-    needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: doc(
-        "nr_wakeups_sync = 0; nvcsw = iterations; partners' iterations \
-            differ by at most 1",
-    ),
-    shared: |_, _| Shared {
-        words: 1,
-        stamps: 2,
-        ..Shared::NONE
+    row: &Row {
+        name: "FutexPingPong",
+        file: doc(file!()),
+        family: Family::Wake,
+        summary: doc("two tasks pass a futex word back and forth"),
+        path: doc(
+            "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue",
+        ),
+        params: &[SPIN],
+        group: |_| Some(2),
+        iteration: "turn",
+        hists: &[WAKE, WAKE_CALL],
+        needs: &[Need::required(What::Feature(Feature::Futex))],
+        proof: doc(
+            "nr_wakeups_sync = 0; nvcsw = iterations; partners' iterations \
+                differ by at most 1",
+        ),
+        shared: |_, _| Shared {
+            words: 1,
+            stamps: 2,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

@@ -5,32 +5,36 @@
 //! from the halt and whatever the host did meanwhile.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::{Family, Hist, Need, Param, What, Work, Workload, doc};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Need, Param, Row, What, Work, doc};
 use core::num::NonZeroU64;
 use core::time::Duration;
 use rustix::thread::set_current_timer_slack;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "IdleChurn",
-    file: doc(file!()),
-    family: Family::BurstSleep,
-    summary: doc("short bursts and short sleeps: idle entry and exit"),
-    path: doc("clock_nanosleep -> schedule -> pick_task_idle, tick stop, \
-           cpuidle; hrtimer_wakeup -> try_to_wake_up"),
-    params: &[BURST, SLEEP, PRECISE],
-    iteration: "burst and sleep",
-    hists: &[TIMER],
-    needs: &[Need::required(What::Feature(Feature::PosixTimers))],
-    calls: &[Op::ClockNanosleep],
-    proof: doc(
-        "nvcsw = iterations; sched_goidle of /proc/schedstat grows by \
-            as much",
-    ),
-    check,
+    row: &Row {
+        name: "IdleChurn",
+        file: doc(file!()),
+        family: Family::BurstSleep,
+        summary: doc("short bursts and short sleeps: idle entry and exit"),
+        path: doc("clock_nanosleep -> schedule -> pick_task_idle, tick stop, \
+               cpuidle; hrtimer_wakeup -> try_to_wake_up"),
+        params: &[BURST, SLEEP, PRECISE],
+        iteration: "burst and sleep",
+        hists: &[TIMER],
+        needs: &[Need::required(What::Feature(Feature::PosixTimers))],
+        calls: &[Op::ClockNanosleep],
+        proof: doc(
+            "nvcsw = iterations; sched_goidle of /proc/schedstat grows by \
+                as much",
+        ),
+        check,
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };
@@ -94,7 +98,7 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
 #[cfg(test)]
 mod tests {
     use super::{WORKLOAD, check};
-    use crate::row::{Value, Work};
+    use crate::row::Value;
     use core::time::Duration;
 
     #[test]
@@ -103,7 +107,7 @@ mod tests {
             ("burst_duration", "never runs"),
             ("sleep_duration", "use SpinWait or YieldHeavy"),
         ] {
-            let mut work = Work::new(&WORKLOAD);
+            let mut work = WORKLOAD.row.work();
             work.set(key, Value::Duration(Duration::ZERO)).unwrap();
             let rule = check(&work).unwrap_err();
             assert!(rule.contains(key) && rule.contains(advice), "{rule}");

@@ -7,33 +7,37 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::block::Io;
-use crate::kit::block::{DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared};
+use crate::ctx::disk::{DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared};
+use crate::ctx::workload::Workload;
 use crate::kit::slot::Op;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Param, Workload, doc};
+use crate::row::{Family, Hist, Param, Row, doc};
 use crate::wire::record::WakeRule;
 use rand_core::Rng;
 use rustix::fs::OFlags;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "IoConvoy",
-    file: doc(file!()),
-    family: Family::Block,
-    summary: doc("writers and readers stuck behind flushes"),
-    path: doc("buffered: file_write_and_wait_range over the whole device \
-           -> folio_wait_writeback; direct: blkdev_direct_IO, \
-           blkdev_issue_flush"),
-    params: &[DEV, FORCE, FALLBACK, MODE, SYNC, BURST],
-    iteration: "burst of writes, a read, and perhaps a flush",
-    unit: "block moved",
-    hists: &[WRITE, READ, FLUSH, WAKE],
-    metrics: METRICS,
-    needs: NEEDS,
-    calls: &[Op::Pwrite, Op::Pread, Op::Fdatasync],
-    proof: doc("reads of /proc/diskstats >= iterations, flushes >= \
-            iterations / sync_every; buffered: nr_dirtied and nr_written \
-            of /proc/vmstat"),
-    shared,
+    row: &Row {
+        name: "IoConvoy",
+        file: doc(file!()),
+        family: Family::Block,
+        summary: doc("writers and readers stuck behind flushes"),
+        path: doc("buffered: file_write_and_wait_range over the whole device \
+               -> folio_wait_writeback; direct: blkdev_direct_IO, \
+               blkdev_issue_flush"),
+        params: &[DEV, FORCE, FALLBACK, MODE, SYNC, BURST],
+        iteration: "burst of writes, a read, and perhaps a flush",
+        unit: "block moved",
+        hists: &[WRITE, READ, FLUSH, WAKE],
+        metrics: METRICS,
+        needs: NEEDS,
+        calls: &[Op::Pwrite, Op::Pread, Op::Fdatasync],
+        proof: doc("reads of /proc/diskstats >= iterations, flushes >= \
+                iterations / sync_every; buffered: nr_dirtied and nr_written \
+                of /proc/vmstat"),
+        shared,
+        ..Row::BASE
+    },
     create,
     run,
     ..Workload::BASE

@@ -2,35 +2,39 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::block::Io;
-use crate::kit::block::{
+use crate::ctx::disk::{
     BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
 };
+use crate::ctx::workload::Workload;
 use crate::kit::slot::Op;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Workload, doc};
+use crate::row::{Family, Hist, Row, doc};
 use crate::wire::record::WakeRule;
 use rand_core::Rng;
 use rustix::fs::OFlags;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "IoRandRead",
-    file: doc(file!()),
-    family: Family::Block,
-    summary: doc("reads random blocks past the page cache"),
-    path: doc("blkdev_direct_IO -> submit_bio_wait -> blk_wait_io; \
-           completion interrupt -> try_to_wake_up"),
-    params: &[DEV, FORCE, FALLBACK, BLOCK],
-    iteration: "full block read",
-    unit: "full block read",
-    hists: &[IO, WAKE],
-    metrics: METRICS,
-    needs: NEEDS,
-    calls: &[Op::Pread],
-    proof: doc(
-        "reads of /proc/diskstats = iterations; nvcsw = iterations, \
-            unless completion is faster; the disk's interrupts",
-    ),
-    shared,
+    row: &Row {
+        name: "IoRandRead",
+        file: doc(file!()),
+        family: Family::Block,
+        summary: doc("reads random blocks past the page cache"),
+        path: doc("blkdev_direct_IO -> submit_bio_wait -> blk_wait_io; \
+               completion interrupt -> try_to_wake_up"),
+        params: &[DEV, FORCE, FALLBACK, BLOCK],
+        iteration: "full block read",
+        unit: "full block read",
+        hists: &[IO, WAKE],
+        metrics: METRICS,
+        needs: NEEDS,
+        calls: &[Op::Pread],
+        proof: doc(
+            "reads of /proc/diskstats = iterations; nvcsw = iterations, \
+                unless completion is faster; the disk's interrupts",
+        ),
+        shared,
+        ..Row::BASE
+    },
     create,
     run,
     ..Workload::BASE

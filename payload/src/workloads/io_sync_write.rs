@@ -2,32 +2,36 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::block::Io;
-use crate::kit::block::{
+use crate::ctx::disk::{
     BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
 };
+use crate::ctx::workload::Workload;
 use crate::kit::slot::Op;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Workload, doc};
+use crate::row::{Family, Hist, Row, doc};
 use crate::wire::record::WakeRule;
 use rustix::fs::OFlags;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "IoSyncWrite",
-    file: doc(file!()),
-    family: Family::Block,
-    summary: doc("synchronous writes, and a flush behind 16 of them"),
-    path: doc("pwrite on O_SYNC -> generic_write_sync -> blkdev_fsync \
-           -> blkdev_issue_flush; io_schedule"),
-    params: &[DEV, FORCE, FALLBACK, BLOCK],
-    iteration: "16 blocks and a flush",
-    unit: "full block written",
-    hists: &[IO, FLUSH, WAKE],
-    metrics: METRICS,
-    needs: NEEDS,
-    calls: &[Op::Pwrite, Op::Fdatasync],
-    proof: doc("writes of /proc/diskstats >= 16 x iterations, flushes \
-            >= iterations; nvcsw >= iterations"),
-    shared,
+    row: &Row {
+        name: "IoSyncWrite",
+        file: doc(file!()),
+        family: Family::Block,
+        summary: doc("synchronous writes, and a flush behind 16 of them"),
+        path: doc("pwrite on O_SYNC -> generic_write_sync -> blkdev_fsync \
+               -> blkdev_issue_flush; io_schedule"),
+        params: &[DEV, FORCE, FALLBACK, BLOCK],
+        iteration: "16 blocks and a flush",
+        unit: "full block written",
+        hists: &[IO, FLUSH, WAKE],
+        metrics: METRICS,
+        needs: NEEDS,
+        calls: &[Op::Pwrite, Op::Fdatasync],
+        proof: doc("writes of /proc/diskstats >= 16 x iterations, flushes \
+                >= iterations; nvcsw >= iterations"),
+        shared,
+        ..Row::BASE
+    },
     create,
     run,
     ..Workload::BASE

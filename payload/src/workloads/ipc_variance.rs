@@ -4,36 +4,40 @@
 //! then changes it. The stop is seen between two pieces of a phase.
 
 use crate::ctx::Ctx;
+use crate::ctx::instance::{Instance, Place};
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::simd::Chains;
 use crate::kit::slot::Reason;
 use crate::kit::stop::Stop;
+use crate::kit::topology::largest_l2_kib;
 use crate::row::{
-    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
-    Workload, doc,
+    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
-use crate::run::topology::largest_l2_kib;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rand_core::Rng;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "IpcVariance",
-    file: doc(file!()),
-    family: Family::Cpu,
-    summary: doc("alternates high and low instructions per cycle"),
-    path: doc("user space; cache misses"),
-    params: &[HOT, COLD, PERIOD, KIB],
-    iteration: "period_iters hot and cold phases",
-    unit: "step or touch",
-    hists: &[COST, COST_HOT, COST_COLD],
-    needs: &[Need::required(What::Memory(|work, _| kib(work)))],
-    proof: doc("cost_cold per touch far above cost_hot per step"),
-    metrics: &[RESOLVED],
-    shared: |_, _| Shared {
-        cells: 1,
-        ..Shared::NONE
+    row: &Row {
+        name: "IpcVariance",
+        file: doc(file!()),
+        family: Family::Cpu,
+        summary: doc("alternates high and low instructions per cycle"),
+        path: doc("user space; cache misses"),
+        params: &[HOT, COLD, PERIOD, KIB],
+        iteration: "period_iters hot and cold phases",
+        unit: "step or touch",
+        hists: &[COST, COST_HOT, COST_COLD],
+        needs: &[Need::required(What::Memory(|work, _| kib(work)))],
+        proof: doc("cost_cold per touch far above cost_hot per step"),
+        metrics: &[RESOLVED],
+        shared: |_, _| Shared {
+            cells: 1,
+            ..Shared::NONE
+        },
+        check,
+        ..Row::BASE
     },
-    check,
     create,
     run,
     ..Workload::BASE
@@ -168,7 +172,7 @@ fn touch(words: &[AtomicU64], random: &mut impl Rng, n: u64) {
 #[cfg(test)]
 mod tests {
     use super::{LINE, WORKLOAD, check, touch};
-    use crate::row::{Value, Work};
+    use crate::row::Value;
     use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
     use rand_core::SeedableRng;
     use rand_xoshiro::SplitMix64;
@@ -195,7 +199,7 @@ mod tests {
             ("cold_iters", "the cold phase"),
             ("period_iters", "both phases"),
         ] {
-            let mut work = Work::new(&WORKLOAD);
+            let mut work = WORKLOAD.row.work();
             work.set(key, Value::Count(0)).unwrap();
             let rule = check(&work).unwrap_err();
             assert!(rule.contains(key) && rule.contains(phase), "{rule}");

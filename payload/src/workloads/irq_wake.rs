@@ -6,39 +6,43 @@
 //! socket declines those, and one that comes nevertheless fails the run.
 
 use crate::ctx::Ctx;
-use crate::kit::clock::{MILLISECOND, now, realtime};
-use crate::kit::packet::{
+use crate::ctx::nic::{
     ECHO, FRAME, NEEDS, NIC, create, destroy, sent_ns, shared,
 };
+use crate::ctx::workload::Workload;
+use crate::kit::clock::{MILLISECOND, now, realtime};
 use crate::kit::slot::Op;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Metric, Param, Workload, doc};
+use crate::row::{Family, Hist, Metric, Param, Row, doc};
 use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "IrqWake",
-    file: doc(file!()),
-    family: Family::Timer,
-    summary: doc("a task woken from the softirq that receives its frame"),
-    path: doc("virtnet_poll -> packet_rcv -> sock_def_readable \
-           -> wake_up_interruptible_sync_poll; \
-           __skb_wait_for_more_packets"),
-    params: &[INTERVAL, FRAME, NIC, ECHO],
-    group: |_| Some(2),
-    role: |_, pos| match pos {
-        0 => "sender",
-        _ => "receiver",
+    row: &Row {
+        name: "IrqWake",
+        file: doc(file!()),
+        family: Family::Timer,
+        summary: doc("a task woken from the softirq that receives its frame"),
+        path: doc("virtnet_poll -> packet_rcv -> sock_def_readable \
+               -> wake_up_interruptible_sync_poll; \
+               __skb_wait_for_more_packets"),
+        params: &[INTERVAL, FRAME, NIC, ECHO],
+        group: |_| Some(2),
+        role: |_, pos| match pos {
+            0 => "sender",
+            _ => "receiver",
+        },
+        iteration: "frame sent or received",
+        unit: "frame sent or received",
+        hists: &[WAKE, E2E, BLOCK],
+        metrics: &[DISCARDED, OVERRUNS],
+        needs: NEEDS,
+        calls: &[Op::Sendto, Op::Recvmsg],
+        proof: doc("NET_RX of /proc/softirqs and packets received, of \
+                /proc/net/dev, >= frames; wake count + nowait + discarded = \
+                frames received"),
+        shared,
+        ..Row::BASE
     },
-    iteration: "frame sent or received",
-    unit: "frame sent or received",
-    hists: &[WAKE, E2E, BLOCK],
-    metrics: &[DISCARDED, OVERRUNS],
-    needs: NEEDS,
-    calls: &[Op::Sendto, Op::Recvmsg],
-    proof: doc("NET_RX of /proc/softirqs and packets received, of \
-            /proc/net/dev, >= frames; wake count + nowait + discarded = \
-            frames received"),
-    shared,
     create,
     destroy,
     run,

@@ -5,33 +5,37 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::mutex::CONTESTED;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
 use crate::kit::wakes::Wakes;
+use crate::row::Feature;
 use crate::row::{
-    Family, Hist, How, Metric, Need, Param, Shared, What, Work, Workload, doc,
+    Family, Hist, How, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
-use crate::run::probe::Feature;
 use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "MutexContention",
-    file: doc(file!()),
-    family: Family::Lock,
-    summary: doc("many tasks take turns at one futex mutex"),
-    path: doc("futex_wait_queue / futex_wake"),
-    params: &[CONTENDERS, HOLD_ITERS, WORK_ITERS],
-    group: |work| Some(contenders(work)),
-    iteration: "acquisition",
-    hists: &[LOCK, HOLD, WAKE],
-    metrics: &[GUARDED, ACQUIRED, CONTENDED, WAITS],
-    needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: doc("guarded = acquired; contended > 0; waits = nvcsw"),
-    shared: |work, _| Shared {
-        words: 1,
-        cells: Wakes::cells(contenders(work)),
-        gauges: 2,
-        ..Shared::NONE
+    row: &Row {
+        name: "MutexContention",
+        file: doc(file!()),
+        family: Family::Lock,
+        summary: doc("many tasks take turns at one futex mutex"),
+        path: doc("futex_wait_queue / futex_wake"),
+        params: &[CONTENDERS, HOLD_ITERS, WORK_ITERS],
+        group: |work| Some(contenders(work)),
+        iteration: "acquisition",
+        hists: &[LOCK, HOLD, WAKE],
+        metrics: &[GUARDED, ACQUIRED, CONTENDED, WAITS],
+        needs: &[Need::required(What::Feature(Feature::Futex))],
+        proof: doc("guarded = acquired; contended > 0; waits = nvcsw"),
+        shared: |work, _| Shared {
+            words: 1,
+            cells: Wakes::cells(contenders(work)),
+            gauges: 2,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

@@ -4,25 +4,29 @@
 //! its own and never lower it again, unless `RLIMIT_NICE` says so.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::slot::{Op, Reason};
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::attr::Policy;
-use crate::row::{Family, Hist, Metric, Work, Workload, doc};
+use crate::row::{Family, Hist, Metric, Row, Work, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "NiceSweep",
-    file: doc(file!()),
-    family: Family::LifeCycle,
-    summary: doc("walks through all nice values"),
-    path: doc("set_user_nice -> reweight_task_fair / reweight_task_scx"),
-    iteration: "change of nice",
-    hists: &[CALL],
-    metrics: &[READ_BACK],
-    calls: &[Op::Setpriority],
-    proof: doc("nice_values = 40; yld_count of /proc/schedstat >= 0.95 x \
-            iterations"),
-    check_policy,
+    row: &Row {
+        name: "NiceSweep",
+        file: doc(file!()),
+        family: Family::LifeCycle,
+        summary: doc("walks through all nice values"),
+        path: doc("set_user_nice -> reweight_task_fair / reweight_task_scx"),
+        iteration: "change of nice",
+        hists: &[CALL],
+        metrics: &[READ_BACK],
+        calls: &[Op::Setpriority],
+        proof: doc("nice_values = 40; yld_count of /proc/schedstat >= 0.95 x \
+                iterations"),
+        check_policy,
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

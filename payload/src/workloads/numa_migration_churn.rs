@@ -1,29 +1,33 @@
 //! The task moves from node to node; what it has allocated stays behind.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::{Family, Hist, Metric, Need, Param, What, Workload, doc};
-use crate::run::topology::nodes_among;
+use crate::kit::topology::nodes_among;
+use crate::row::{Family, Hist, Metric, Need, Param, Row, What, doc};
 use heapless::Vec;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "NumaMigrationChurn",
-    file: doc(file!()),
-    family: Family::LifeCycle,
-    summary: doc("pins itself to the CPUs of one node after another"),
-    path: doc("sched_setaffinity -> __set_cpus_allowed_ptr \
-           -> affine_move_task -> migration_cpu_stop; select_task_rq, \
-           WF_MIGRATED when it sleeps"),
-    params: &[PERIOD],
-    iteration: "rotation to the next node",
-    hists: &[CALL, TIMER],
-    metrics: &[NODES, CHANGES, OVERRUNS],
-    needs: &[Need::required(What::CpuNodes(2))],
-    calls: &[Op::SchedSetaffinity],
-    proof: doc("se.nr_migrations >= iterations; node_changes = iterations"),
+    row: &Row {
+        name: "NumaMigrationChurn",
+        file: doc(file!()),
+        family: Family::LifeCycle,
+        summary: doc("pins itself to the CPUs of one node after another"),
+        path: doc("sched_setaffinity -> __set_cpus_allowed_ptr \
+               -> affine_move_task -> migration_cpu_stop; select_task_rq, \
+               WF_MIGRATED when it sleeps"),
+        params: &[PERIOD],
+        iteration: "rotation to the next node",
+        hists: &[CALL, TIMER],
+        metrics: &[NODES, CHANGES, OVERRUNS],
+        needs: &[Need::required(What::CpuNodes(2))],
+        calls: &[Op::SchedSetaffinity],
+        proof: doc("se.nr_migrations >= iterations; node_changes = iterations"),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

@@ -1,41 +1,45 @@
 //! The memory moves from node to node, and the task stays.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
+use crate::kit::topology::memory_nodes;
+use crate::row::Feature;
 use crate::row::{
-    Family, Fit, Hist, Metric, Need, Param, What, Work, Workload, doc,
+    Family, Fit, Hist, Metric, Need, Param, Row, What, Work, doc,
 };
-use crate::run::probe::Feature;
-use crate::run::topology::memory_nodes;
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::io::Errno;
 use rustix::param::page_size;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "NumaWorkingSetSweep",
-    file: doc(file!()),
-    family: Family::Memory,
-    summary: doc("moves its memory from node to node and touches it"),
-    path: doc("do_mbind -> migrate_pages"),
-    params: &[REGION, PERIOD, TARGETS],
-    iteration: "sweep: mbind to a node, and a touch of every page",
-    unit: "page touched",
-    hists: &[CALL, COST, TIMER],
-    metrics: &[PAGE, ON, OFF, OVERRUNS],
-    needs: &[
-        Need::required(What::Fits(fits)),
-        Need::required(What::Feature(Feature::Numa)),
-        Need::required(What::Config(doc("CONFIG_MIGRATION"))),
-        // One target that is named is a baseline.
-        Need::required(What::MemoryNodes(2))
-            .when(|work| targets(work).is_none_or(|nodes| nodes.len() > 1)),
-        Need::required(What::Memory(|work, _| work.count(&REGION))),
-    ],
-    proof: doc("pgmigrate_success of /proc/vmstat >= pages x \
-            (iterations - 1); off_target = 0"),
+    row: &Row {
+        name: "NumaWorkingSetSweep",
+        file: doc(file!()),
+        family: Family::Memory,
+        summary: doc("moves its memory from node to node and touches it"),
+        path: doc("do_mbind -> migrate_pages"),
+        params: &[REGION, PERIOD, TARGETS],
+        iteration: "sweep: mbind to a node, and a touch of every page",
+        unit: "page touched",
+        hists: &[CALL, COST, TIMER],
+        metrics: &[PAGE, ON, OFF, OVERRUNS],
+        needs: &[
+            Need::required(What::Fits(fits)),
+            Need::required(What::Feature(Feature::Numa)),
+            Need::required(What::Config(doc("CONFIG_MIGRATION"))),
+            // One target that is named is a baseline.
+            Need::required(What::MemoryNodes(2))
+                .when(|work| targets(work).is_none_or(|nodes| nodes.len() > 1)),
+            Need::required(What::Memory(|work, _| work.count(&REGION))),
+        ],
+        proof: doc("pgmigrate_success of /proc/vmstat >= pages x \
+                (iterations - 1); off_target = 0"),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };
@@ -151,11 +155,11 @@ fn run(c: &mut Ctx<'_>) -> Result<(), Stop> {
 mod tests {
     use super::{Fit, WORKLOAD, fits};
     use crate::kit::cpus::Cpus;
-    use crate::row::{Value, Work};
+    use crate::row::Value;
 
     #[test]
     fn targets_are_nodes_that_can_be_had() {
-        let mut work = Work::new(&WORKLOAD);
+        let mut work = WORKLOAD.row.work();
         let fit = Fit {
             workers: 1,
             mems: Cpus::parse("0-1").unwrap(),

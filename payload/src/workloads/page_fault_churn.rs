@@ -5,33 +5,35 @@
 //! would map many pages.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::memory::{Region, SMALLEST_PAGE};
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::{
-    Family, Hist, Metric, Need, Param, What, Work, Workload, doc,
-};
+use crate::row::{Family, Hist, Metric, Need, Param, Row, What, Work, doc};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rand_core::Rng;
 use rustix::mm::Advice;
 use rustix::param::page_size;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "PageFaultChurn",
-    file: doc(file!()),
-    family: Family::Memory,
-    summary: doc("faults in anonymous pages and gives them back"),
-    path: doc("do_anonymous_page; madvise_dontneed_single_vma, TLB flush"),
-    params: &[REGION, TOUCHES, SPIN],
-    iteration: "cycle of touches and MADV_DONTNEED",
-    unit: "touch or spin step",
-    hists: &[FAULT, CALL],
-    metrics: &[PAGE, RESOLVED],
-    needs: &[Need::required(What::Memory(|work, _| kib(work)))],
-    proof: doc("minflt = iterations x touches within 1 %; pgfault of \
-            /proc/vmstat"),
-    check,
+    row: &Row {
+        name: "PageFaultChurn",
+        file: doc(file!()),
+        family: Family::Memory,
+        summary: doc("faults in anonymous pages and gives them back"),
+        path: doc("do_anonymous_page; madvise_dontneed_single_vma, TLB flush"),
+        params: &[REGION, TOUCHES, SPIN],
+        iteration: "cycle of touches and MADV_DONTNEED",
+        unit: "touch or spin step",
+        hists: &[FAULT, CALL],
+        metrics: &[PAGE, RESOLVED],
+        needs: &[Need::required(What::Memory(|work, _| kib(work)))],
+        proof: doc("minflt = iterations x touches within 1 %; pgfault of \
+                /proc/vmstat"),
+        check,
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };
@@ -166,7 +168,7 @@ fn size(n: u64) -> usize {
 #[cfg(test)]
 mod tests {
     use super::{WORKLOAD, check, draw};
-    use crate::row::{Value, Work};
+    use crate::row::Value;
     use core::sync::atomic::AtomicU64;
     use rand_core::SeedableRng;
     use rand_xoshiro::SplitMix64;
@@ -175,7 +177,7 @@ mod tests {
 
     #[test]
     fn touches_are_no_more_than_the_pages() {
-        let mut work = Work::new(&WORKLOAD);
+        let mut work = WORKLOAD.row.work();
         work.set("region_kib", Value::Count(64)).unwrap();
         for (touches, good) in [(16, true), (17, false)] {
             let value = Value::Count(touches);

@@ -5,27 +5,31 @@
 //! soon, which is what wake placement does with it.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Param, Shared, Workload, doc};
+use crate::row::{Family, Hist, Param, Row, Shared, doc};
 use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "PipeIo",
-    file: doc(file!()),
-    family: Family::Wake,
-    summary: doc("two tasks exchange bytes through pipes"),
-    path: doc("pipe_write -> wake_up_interruptible_sync_poll \
-           -> try_to_wake_up(WF_SYNC)"),
-    params: &[BURST],
-    group: |_| Some(2),
-    iteration: "exchange",
-    hists: &[WAKE, WAKE_CALL, BLOCK],
-    proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
-            iterations"),
-    shared: |_, _| Shared {
-        pipes: true,
-        ..Shared::NONE
+    row: &Row {
+        name: "PipeIo",
+        file: doc(file!()),
+        family: Family::Wake,
+        summary: doc("two tasks exchange bytes through pipes"),
+        path: doc("pipe_write -> wake_up_interruptible_sync_poll \
+               -> try_to_wake_up(WF_SYNC)"),
+        params: &[BURST],
+        group: |_| Some(2),
+        iteration: "exchange",
+        hists: &[WAKE, WAKE_CALL, BLOCK],
+        proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
+                iterations"),
+        shared: |_, _| Shared {
+            pipes: true,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

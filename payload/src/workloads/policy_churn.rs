@@ -4,33 +4,38 @@
 //! kernel lets nobody without a right to nice 0 leave `SCHED_IDLE` again.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
+use crate::kit::sched_ext::sched_ext_enabled;
 use crate::kit::slot::{Op, Reason};
 use crate::kit::stop::{CallExt, Stop};
+use crate::row::Feature;
 use crate::row::attr::Policy;
-use crate::row::{Family, Hist, Metric, Need, Param, What, Workload, doc};
-use crate::run::probe::{Feature, sched_ext_enabled};
+use crate::row::{Family, Hist, Metric, Need, Param, Row, What, doc};
 use crate::sys::SchedAttr;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "PolicyChurn",
-    file: doc(file!()),
-    family: Family::LifeCycle,
-    summary: doc("goes through the scheduling policies"),
-    path: doc("__sched_setscheduler -> dequeue_task, check_class_changed \
-           -> switched_from, switched_to"),
-    params: &[SPIN, EXT],
-    iteration: "change of policy",
-    hists: &[CALL],
-    metrics: &[NORMAL, BATCH, IDLE, FIFO, RR, TO_EXT, READ_BACK],
-    needs: &[
-        Need::wanted(What::SysNice),
-        Need::required(What::Feature(Feature::SchedExt))
-            .when(|work| work.flag(&EXT)),
-    ],
-    calls: &[Op::SchedSetattr],
-    proof: doc("changes to each policy differ by at most 1 a worker; \
-            policies_read_back = all"),
+    row: &Row {
+        name: "PolicyChurn",
+        file: doc(file!()),
+        family: Family::LifeCycle,
+        summary: doc("goes through the scheduling policies"),
+        path: doc("__sched_setscheduler -> dequeue_task, check_class_changed \
+               -> switched_from, switched_to"),
+        params: &[SPIN, EXT],
+        iteration: "change of policy",
+        hists: &[CALL],
+        metrics: &[NORMAL, BATCH, IDLE, FIFO, RR, TO_EXT, READ_BACK],
+        needs: &[
+            Need::wanted(What::SysNice),
+            Need::required(What::Feature(Feature::SchedExt))
+                .when(|work| work.flag(&EXT)),
+        ],
+        calls: &[Op::SchedSetattr],
+        proof: doc("changes to each policy differ by at most 1 a worker; \
+                policies_read_back = all"),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

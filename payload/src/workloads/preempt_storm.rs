@@ -2,36 +2,38 @@
 //! second.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::{next_deadline, now};
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::attr::{Affinity, Policy};
-use crate::row::{
-    Family, Hist, Metric, Need, Param, What, Work, Workload, doc,
-};
+use crate::row::{Family, Hist, Metric, Need, Param, Row, What, Work, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "PreemptStorm",
-    file: doc(file!()),
-    family: Family::Signal,
-    summary: doc("short real-time bursts preempt fair tasks"),
-    path: doc("hrtimer_wakeup -> wakeup_preempt -> resched_curr"),
-    params: &[FAIR, BURST, SLEEP, PRIORITY],
-    group: |work| Some(fair(work) + 1),
-    role: |_, pos| if pos == 0 { "rt" } else { "fair" },
-    affinity: |_| Affinity::SingleCpu,
-    iteration: "burst",
-    hists: &[TIMER, COST],
-    metrics: &[BURSTS, OVERRUNS],
-    needs: &[
-        Need::required(What::SysNice),
-        // The real-time task would wake on an idle CPU.
-        Need::wanted(What::Rivals(|work, workers| {
-            workers / (fair(work) + 1) * fair(work)
-        })),
-    ],
-    calls: &[Op::ClockNanosleep],
-    proof: doc("sum of the fair tasks' nivcsw >= 0.9 x rt_bursts"),
+    row: &Row {
+        name: "PreemptStorm",
+        file: doc(file!()),
+        family: Family::Signal,
+        summary: doc("short real-time bursts preempt fair tasks"),
+        path: doc("hrtimer_wakeup -> wakeup_preempt -> resched_curr"),
+        params: &[FAIR, BURST, SLEEP, PRIORITY],
+        group: |work| Some(fair(work) + 1),
+        role: |_, pos| if pos == 0 { "rt" } else { "fair" },
+        affinity: |_| Affinity::SingleCpu,
+        iteration: "burst",
+        hists: &[TIMER, COST],
+        metrics: &[BURSTS, OVERRUNS],
+        needs: &[
+            Need::required(What::SysNice),
+            // The real-time task would wake on an idle CPU.
+            Need::wanted(What::Rivals(|work, workers| {
+                workers / (fair(work) + 1) * fair(work)
+            })),
+        ],
+        calls: &[Op::ClockNanosleep],
+        proof: doc("sum of the fair tasks' nivcsw >= 0.9 x rt_bursts"),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

@@ -7,62 +7,66 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::mutex::CONTESTED;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::{next_deadline, now};
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
+use crate::row::Feature;
 use crate::row::attr::{Affinity, Policy};
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Shared, What, Work, Workload, doc,
+    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
-use crate::run::probe::Feature;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "PriorityInversion",
-    file: doc(file!()),
-    family: Family::Lock,
-    summary: doc("a high task waits for a lock that a low one holds"),
-    path: doc("futex_lock_pi -> rt_mutex_adjust_prio_chain \
-           -> rt_mutex_setprio; plain: futex_wait_queue / futex_wake"),
-    params: &[
-        HIGH,
-        MEDIUM,
-        LOW,
-        HOLD,
-        WORK,
-        MODE,
-        BURST,
-        PERIOD,
-        HIGH_PRIO,
-        MEDIUM_PRIO,
-        LOW_PRIO,
-    ],
-    group: |work| Some(count(work, &HIGH) + mediums(work) + count(work, &LOW)),
-    role: |work, pos| match role(work, pos) {
-        Role::High => "high",
-        Role::Medium => "medium",
-        Role::Low => "low",
+    row: &Row {
+        name: "PriorityInversion",
+        file: doc(file!()),
+        family: Family::Lock,
+        summary: doc("a high task waits for a lock that a low one holds"),
+        path: doc("futex_lock_pi -> rt_mutex_adjust_prio_chain \
+               -> rt_mutex_setprio; plain: futex_wait_queue / futex_wake"),
+        params: &[
+            HIGH,
+            MEDIUM,
+            LOW,
+            HOLD,
+            WORK,
+            MODE,
+            BURST,
+            PERIOD,
+            HIGH_PRIO,
+            MEDIUM_PRIO,
+            LOW_PRIO,
+        ],
+        group: |work| Some(size(work)),
+        role: |work, pos| match role(work, pos) {
+            Role::High => "high",
+            Role::Medium => "medium",
+            Role::Low => "low",
+        },
+        affinity: |_| Affinity::SingleCpu,
+        iteration: "round",
+        hists: &[LOCK, HELD, TIMER],
+        metrics: &[CONTENDED, RUNNING_PRIO, OVERRUNS],
+        needs: &[
+            Need::required(What::SysNice),
+            Need::required(What::Feature(Feature::Futex)),
+            Need::required(What::Feature(Feature::FutexPi)).when(inherits),
+            // Otherwise the low task just goes on running on another CPU.
+            Need::wanted(What::Rivals(|work, workers| {
+                workers / size(work) * mediums(work)
+            })),
+        ],
+        proof: doc("lock p50 >= medium_burst in plain, about hold in pi; \
+                low_running_priority = high_priority in pi"),
+        shared: |_, _| Shared {
+            words: 3,
+            ..Shared::NONE
+        },
+        check,
+        ..Row::BASE
     },
-    affinity: |_| Affinity::SingleCpu,
-    iteration: "round",
-    hists: &[LOCK, HELD, TIMER],
-    metrics: &[CONTENDED, RUNNING_PRIO, OVERRUNS],
-    needs: &[
-        Need::required(What::SysNice),
-        Need::required(What::Feature(Feature::Futex)),
-        Need::required(What::Feature(Feature::FutexPi)).when(inherits),
-        // Otherwise the low task just goes on running on another CPU.
-        Need::wanted(What::Rivals(|work, workers| {
-            workers / work.group_size().unwrap_or(1) * mediums(work)
-        })),
-    ],
-    proof: doc("lock p50 >= medium_burst in plain, about hold in pi; \
-            low_running_priority = high_priority in pi"),
-    shared: |_, _| Shared {
-        words: 3,
-        ..Shared::NONE
-    },
-    check,
     run,
     ..Workload::BASE
 };
@@ -144,6 +148,10 @@ enum Role {
 
 fn count(work: &Work<'_>, param: &Param) -> u32 {
     u32::try_from(work.count(param)).unwrap_or(u32::MAX)
+}
+
+fn size(work: &Work<'_>) -> u32 {
+    count(work, &HIGH) + mediums(work) + count(work, &LOW)
 }
 
 fn mediums(work: &Work<'_>) -> u32 {

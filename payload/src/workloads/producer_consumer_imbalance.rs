@@ -5,48 +5,52 @@
 //! it tests the queue: an event in between makes its wait return at once.
 
 use crate::ctx::Ctx;
+use crate::ctx::instance::{Instance, Place};
+use crate::ctx::workload::Workload;
 use crate::kit::clock::{SECOND, now};
 use crate::kit::queue::Queue;
 use crate::kit::stop::Stop;
 use crate::kit::wakes::Wakes;
+use crate::row::Feature;
 use crate::row::{
-    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
-    Workload, doc,
+    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
-use crate::run::probe::Feature;
 use crate::wire::record::WakeRule;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "ProducerConsumerImbalance",
-    file: doc(file!()),
-    family: Family::Lock,
-    summary: doc("a bounded queue between unequal sides"),
-    path: doc(
-        "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue; in \
-           both directions",
-    ),
-    params: &[PRODUCERS, CONSUMERS, RATE, CONSUME, CAPACITY],
-    group: |work| u32::try_from(producers(work) + work.count(&CONSUMERS)).ok(),
-    role: |work, pos| match u64::from(pos) < producers(work) {
-        true => "producer",
-        false => "consumer",
-    },
-    iteration: "item pushed or popped",
-    unit: "item pushed or popped",
-    hists: &[QUEUE, WAKE],
-    metrics: &[
-        PUSHED, POPPED, DEPTH, DEPTH_MAX, DEPTH_NS, DEPTH_MEAN, FULL_NS,
-    ],
-    needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: doc(
-        "pushed = popped + depth; depth_max = queue_depth_target where \
-            demand exceeds service",
-    ),
-    shared: |work, _| Shared {
-        words: 3,
-        cells: FIXED_CELLS + 2 * wakes(work) + Queue::cells(capacity(work)),
-        ..Shared::NONE
+    row: &Row {
+        name: "ProducerConsumerImbalance",
+        file: doc(file!()),
+        family: Family::Lock,
+        summary: doc("a bounded queue between unequal sides"),
+        path: doc(
+            "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue; in \
+               both directions",
+        ),
+        params: &[PRODUCERS, CONSUMERS, RATE, CONSUME, CAPACITY],
+        group: workers,
+        role: |work, pos| match u64::from(pos) < producers(work) {
+            true => "producer",
+            false => "consumer",
+        },
+        iteration: "item pushed or popped",
+        unit: "item pushed or popped",
+        hists: &[QUEUE, WAKE],
+        metrics: &[
+            PUSHED, POPPED, DEPTH, DEPTH_MAX, DEPTH_NS, DEPTH_MEAN, FULL_NS,
+        ],
+        needs: &[Need::required(What::Feature(Feature::Futex))],
+        proof: doc(
+            "pushed = popped + depth; depth_max = queue_depth_target where \
+                demand exceeds service",
+        ),
+        shared: |work, _| Shared {
+            words: 3,
+            cells: FIXED_CELLS + 2 * wakes(work) + Queue::cells(capacity(work)),
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     create,
     run,
@@ -114,6 +118,10 @@ const FULL_SINCE: u32 = 0;
 /// Cells before those of wakes, behind which the queue has the rest.
 const FIXED_CELLS: u32 = 1;
 
+fn workers(work: &Work<'_>) -> Option<u32> {
+    u32::try_from(producers(work) + work.count(&CONSUMERS)).ok()
+}
+
 fn producers(work: &Work<'_>) -> u64 {
     work.count(&PRODUCERS)
 }
@@ -124,7 +132,7 @@ fn capacity(work: &Work<'_>) -> u32 {
 
 /// Cells of those who wait for one event.
 fn wakes(work: &Work<'_>) -> u32 {
-    Wakes::cells(work.group_size().unwrap_or(0))
+    Wakes::cells(workers(work).unwrap_or(0))
 }
 
 fn wakes_of<'r>(c: &Ctx<'r>, event: u32) -> Wakes<'r> {

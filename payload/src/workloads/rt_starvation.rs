@@ -4,45 +4,49 @@
 //! CPU starve as well: keep runs under 20 s and off CPU 0.
 
 use crate::ctx::Ctx;
+use crate::ctx::instance::{Instance, Place};
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::rt_guard::{self, Guard};
 use crate::kit::slot::{Op, Reason};
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::attr::{Affinity, Policy};
 use crate::row::{
-    Family, Hist, Instance, Metric, Need, Param, Place, Shared, What, Work,
-    Workload, doc,
+    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::process::getpid;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "RtStarvation",
-    file: doc(file!()),
-    family: Family::Signal,
-    summary: doc("real-time hogs starve fair tasks"),
-    path: doc("pick_next_task in class order; dl_server_timer, or \
-           sched_rt_period_timer before 6.12"),
-    params: &[RT, FAIR, PRIORITY, BURST, LIMIT],
-    group: |work| Some(hogs(work) + fair(work)),
-    role: |work, pos| if pos < hogs(work) { "rt" } else { "fair" },
-    affinity: |_| Affinity::SingleCpu,
-    iteration: "burst",
-    hists: &[COST],
-    metrics: &[GUARD, RUNTIME, PERIOD],
-    needs: &[
-        Need::required(What::SysNice),
-        // Fair tasks find a CPU of their own.
-        Need::wanted(What::Rivals(|work, workers| {
-            workers / (hogs(work) + fair(work)) * hogs(work)
-        })),
-    ],
-    proof: doc("fair CPU share = 1 - runtime/period of a throttle, \
-            runtime/period of a server, 0 with no guard"),
-    shared: |work, cpus| Shared {
-        words: 1,
-        cells: SAVED + if lifts(work) { 1 + cpus } else { 0 },
-        ..Shared::NONE
+    row: &Row {
+        name: "RtStarvation",
+        file: doc(file!()),
+        family: Family::Signal,
+        summary: doc("real-time hogs starve fair tasks"),
+        path: doc("pick_next_task in class order; dl_server_timer, or \
+               sched_rt_period_timer before 6.12"),
+        params: &[RT, FAIR, PRIORITY, BURST, LIMIT],
+        group: |work| Some(hogs(work) + fair(work)),
+        role: |work, pos| if pos < hogs(work) { "rt" } else { "fair" },
+        affinity: |_| Affinity::SingleCpu,
+        iteration: "burst",
+        hists: &[COST],
+        metrics: &[GUARD, RUNTIME, PERIOD],
+        needs: &[
+            Need::required(What::SysNice),
+            // Fair tasks find a CPU of their own.
+            Need::wanted(What::Rivals(|work, workers| {
+                workers / (hogs(work) + fair(work)) * hogs(work)
+            })),
+        ],
+        proof: doc("fair CPU share = 1 - runtime/period of a throttle, \
+                runtime/period of a server, 0 with no guard"),
+        shared: |work, cpus| Shared {
+            words: 1,
+            cells: SAVED + if lifts(work) { 1 + cpus } else { 0 },
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     create,
     destroy,

@@ -11,9 +11,10 @@ mod pin;
 mod rate;
 mod threads;
 
+use crate::ctx::workload::Workload;
 use crate::kit::clock::SECOND;
-use crate::row::{Family, Need, What, Work, Workload, doc};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Need, Row, What, Work, doc};
 use figures::{
     AVERAGE, BYTES, GOAL, INJECTED, MESSAGE_DELAY, QUEUE, RATE, REQUEST,
     RETRIES, SKIPPED, TRANSFERS, WAKE, WAKEUP, WORKER_DELAY, WORKER_NVCSW,
@@ -26,60 +27,65 @@ use options::{
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "Schbench",
-    file: doc(file!()),
-    family: Family::Compound,
-    summary: doc("message threads wake computing workers, as schbench"),
-    path: doc("private futex handshake, try_to_wake_up, hrtimer sleep, \
-           per-CPU spin locks"),
-    params: &[
-        MESSAGES,
-        WORKERS,
-        FOOTPRINT,
-        OPERATIONS,
-        SLEEP,
-        SKIP_LOCKING,
-        RPS,
-        AUTO_RPS,
-        PIPE,
-        SPLIT,
-        CALIBRATE,
-        MESSAGE_CPUS,
-        WORKER_CPUS,
-        WARMUP,
-        INTERVAL,
-        ZERO,
-        LABEL,
-        PACING,
-        STRICT_STAMP,
-    ],
-    tasks: |work, cpus| Layout::new(work, cpus).tasks(),
-    iteration: "request",
-    unit: "request",
-    hists: &[WAKEUP, REQUEST, RATE, QUEUE, WAKE],
-    metrics: &[
-        AVERAGE,
-        GOAL,
-        INJECTED,
-        SKIPPED,
-        RETRIES,
-        WORKER_NVCSW,
-        MESSAGE_DELAY,
-        WORKER_DELAY,
-        TRANSFERS,
-        BYTES,
-    ],
-    needs: &[
-        Need::required(What::Feature(Feature::Futex)),
-        Need::required(What::Feature(Feature::PosixTimers)),
-        Need::required(What::Memory(footprint)),
-    ],
-    proof: doc("worker_nvcsw + nowait = 2 * requests with sleep_usec > 0; \
-            the sum of loops = average_rps"),
-    shared: |work, cpus| Layout::new(work, cpus).shared(),
-    check: options::check,
-    check_policy: options::check_policy,
-    interval_ns: |work| work.count(&INTERVAL) * SECOND,
+    row: &Row {
+        name: "Schbench",
+        file: doc(file!()),
+        family: Family::Compound,
+        summary: doc("message threads wake computing workers, as schbench"),
+        path: doc("private futex handshake, try_to_wake_up, hrtimer sleep, \
+               per-CPU spin locks"),
+        params: &[
+            MESSAGES,
+            WORKERS,
+            FOOTPRINT,
+            OPERATIONS,
+            SLEEP,
+            SKIP_LOCKING,
+            RPS,
+            AUTO_RPS,
+            PIPE,
+            SPLIT,
+            CALIBRATE,
+            MESSAGE_CPUS,
+            WORKER_CPUS,
+            WARMUP,
+            INTERVAL,
+            ZERO,
+            LABEL,
+            PACING,
+            STRICT_STAMP,
+        ],
+        tasks: |work, cpus| Layout::new(work, cpus).tasks(),
+        iteration: "request",
+        unit: "request",
+        hists: &[WAKEUP, REQUEST, RATE, QUEUE, WAKE],
+        metrics: &[
+            AVERAGE,
+            GOAL,
+            INJECTED,
+            SKIPPED,
+            RETRIES,
+            WORKER_NVCSW,
+            MESSAGE_DELAY,
+            WORKER_DELAY,
+            TRANSFERS,
+            BYTES,
+        ],
+        needs: &[
+            Need::required(What::Feature(Feature::Futex)),
+            Need::required(What::Feature(Feature::PosixTimers)),
+            Need::required(What::Memory(footprint)),
+        ],
+        proof: doc(
+            "worker_nvcsw + nowait = 2 * requests with sleep_usec > 0; \
+                the sum of loops = average_rps",
+        ),
+        shared: |work, cpus| Layout::new(work, cpus).shared(),
+        check: options::check,
+        check_policy: options::check_policy,
+        interval_ns: |work| work.count(&INTERVAL) * SECOND,
+        ..Row::BASE
+    },
     run: threads::run,
     ..Workload::BASE
 };

@@ -2,50 +2,52 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::block::{Io, Target};
-use crate::kit::block::{self, DEV, Disk, FORCE};
+use crate::ctx::disk::{self, DEV, Disk, FORCE};
+use crate::ctx::workload::Workload;
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::phases::{Does, MAX_PHASES, Phase, are_phases, phases};
 use crate::kit::simd::{Width, chains};
 use crate::kit::slot::Reason;
 use crate::kit::stop::Stop;
-use crate::row::{
-    Family, Hist, Metric, Need, Param, What, Work, Workload, doc,
-};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Metric, Need, Param, Row, What, Work, doc};
 use heapless::Vec;
 use rustix::fs::OFlags;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "Sequence",
-    file: doc(file!()),
-    family: Family::Compound,
-    summary: doc("goes through phases of different nature"),
-    path: doc("that of each phase: tick -> update_curr; clock_nanosleep; \
-           do_sched_yield; shmem_file_write_iter, or that of IoSyncWrite"),
-    params: &[DEV, FORCE, PHASES, BACKING],
-    iteration: "pass through all phases",
-    unit: "spin or multiply-add step, sleep, yield, written block",
-    hists: &HISTS,
-    metrics: &[SPIN_NS, SLEEP_NS, YIELD_NS, IO_NS, ALU_NS, ALU_WIDTH],
-    needs: &[
-        Need::required(What::Feature(Feature::PosixTimers)),
-        Need::required(What::Fits(|work, fit| match on_device(work) {
-            true => block::fits(work, fit),
-            false => Ok(()),
-        })),
-        Need::required(What::BlockDevice).when(on_device),
-    ],
-    proof: doc(
-        "times of the phases are as their durations; nvcsw >= sleeps; \
-            yld_count >= yields; on a disk as IoSyncWrite",
-    ),
-    check,
+    row: &Row {
+        name: "Sequence",
+        file: doc(file!()),
+        family: Family::Compound,
+        summary: doc("goes through phases of different nature"),
+        path: doc("that of each phase: tick -> update_curr; clock_nanosleep; \
+               do_sched_yield; shmem_file_write_iter, or that of IoSyncWrite"),
+        params: &[DEV, FORCE, PHASES, BACKING],
+        iteration: "pass through all phases",
+        unit: "spin or multiply-add step, sleep, yield, written block",
+        hists: &HISTS,
+        metrics: &[SPIN_NS, SLEEP_NS, YIELD_NS, IO_NS, ALU_NS, ALU_WIDTH],
+        needs: &[
+            Need::required(What::Feature(Feature::PosixTimers)),
+            Need::required(What::Fits(|work, fit| match on_device(work) {
+                true => disk::fits(work, fit),
+                false => Ok(()),
+            })),
+            Need::required(What::BlockDevice).when(on_device),
+        ],
+        proof: doc(
+            "times of the phases are as their durations; nvcsw >= sleeps; \
+                yld_count >= yields; on a disk as IoSyncWrite",
+        ),
+        check,
+        example: &"phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
+                  alu_hot:scalar/1ms",
+        ..Row::BASE
+    },
     create: |instance, place| match on_device(place.work) {
-        true => block::create(instance, place),
+        true => disk::create(instance, place),
         false => Ok(()),
     },
-    example: &"phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
-              alu_hot:scalar/1ms",
     run,
     ..Workload::BASE
 };

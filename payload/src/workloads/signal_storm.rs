@@ -5,32 +5,36 @@
 //! queued twice, so fewer are handled than sent.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::slot::Op;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Metric, Param, Shared, Workload, doc};
+use crate::row::{Family, Hist, Metric, Param, Row, Shared, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "SignalStorm",
-    file: doc(file!()),
-    family: Family::Signal,
-    summary: doc("two tasks send each other bursts of signals"),
-    path: doc(
-        "do_send_specific -> complete_signal -> signal_wake_up_state -> \
-           kick_process (running) or try_to_wake_up (sleeping)",
-    ),
-    params: &[SIGNALS, WORK, TARGET],
-    group: |_| Some(2),
-    iteration: "burst",
-    unit: "signal sent",
-    hists: &[SIG],
-    metrics: &[SENT, HANDLED],
-    calls: &[Op::Tgkill],
-    proof: doc("0 < handled <= sent; rescheduling interrupts (running); \
-            nr_wakeups (sleeping)"),
-    shared: |_, _| Shared {
-        stamps: 2,
-        ..Shared::NONE
+    row: &Row {
+        name: "SignalStorm",
+        file: doc(file!()),
+        family: Family::Signal,
+        summary: doc("two tasks send each other bursts of signals"),
+        path: doc(
+            "do_send_specific -> complete_signal -> signal_wake_up_state -> \
+               kick_process (running) or try_to_wake_up (sleeping)",
+        ),
+        params: &[SIGNALS, WORK, TARGET],
+        group: |_| Some(2),
+        iteration: "burst",
+        unit: "signal sent",
+        hists: &[SIG],
+        metrics: &[SENT, HANDLED],
+        calls: &[Op::Tgkill],
+        proof: doc("0 < handled <= sent; rescheduling interrupts (running); \
+                nr_wakeups (sleeping)"),
+        shared: |_, _| Shared {
+            stamps: 2,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

@@ -5,26 +5,32 @@
 //! may even run on one CPU.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
 use crate::row::attr::Affinity;
-use crate::row::{Family, Hist, Need, What, Workload, doc};
+use crate::row::{Family, Hist, Need, Row, What, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "SmtSiblingSpin",
-    file: doc(file!()),
-    family: Family::Cpu,
-    summary: doc("two spinners on the threads of one core"),
-    path: doc(
-        "tick -> update_curr -> resched_curr; select_idle_smt and core \
-           scheduling place them",
-    ),
-    group: |_| Some(2),
-    affinity: |_| Affinity::SmtSiblingPair { shared: false },
-    iteration: "burst of 1024 spin steps",
-    hists: &[COST],
-    needs: &[Need::required(What::Smt)],
-    proof: doc("cpus_used are the two siblings; cost p50 above a solo run's"),
+    row: &Row {
+        name: "SmtSiblingSpin",
+        file: doc(file!()),
+        family: Family::Cpu,
+        summary: doc("two spinners on the threads of one core"),
+        path: doc(
+            "tick -> update_curr -> resched_curr; select_idle_smt and core \
+               scheduling place them",
+        ),
+        group: |_| Some(2),
+        affinity: |_| Affinity::SmtSiblingPair { shared: false },
+        iteration: "burst of 1024 spin steps",
+        hists: &[COST],
+        needs: &[Need::required(What::Smt)],
+        proof: doc(
+            "cpus_used are the two siblings; cost p50 above a solo run's",
+        ),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

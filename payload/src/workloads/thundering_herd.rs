@@ -6,37 +6,41 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::broadcast::{CALLS, METRICS, WAKE, WAKE_CALL};
+use crate::ctx::workload::Workload;
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::stop::Stop;
-use crate::row::{
-    Family, Hist, Need, Param, Shared, What, Work, Workload, doc,
-};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Need, Param, Row, Shared, What, Work, doc};
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Release},
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "ThunderingHerd",
-    file: doc(file!()),
-    family: Family::Wake,
-    summary: doc("one call wakes a whole herd"),
-    path: doc("one futex_wake(INT_MAX) -> long wake_up_q"),
-    params: &[WAITERS, BATCHES, INTER_BATCH],
-    group: |work| Some(waiters(work) + 1),
-    role: |_, pos| if pos == 0 { "waker" } else { "waiter" },
-    iteration: "batch",
-    unit: "wake of a waiter, spin step of the waker",
-    hists: &[WAKE, WAKE_CALL, SPREAD],
-    metrics: METRICS,
-    needs: &[Need::required(What::Feature(Feature::Futex))],
-    proof: doc("woken / wake_calls = waiters; nvcsw of the waiters = woken"),
-    shared: |_, _| Shared {
-        words: 2,
-        rings: 1,
-        cells: BATCHES_KEPT * BATCH_CELLS,
-        ..Shared::NONE
+    row: &Row {
+        name: "ThunderingHerd",
+        file: doc(file!()),
+        family: Family::Wake,
+        summary: doc("one call wakes a whole herd"),
+        path: doc("one futex_wake(INT_MAX) -> long wake_up_q"),
+        params: &[WAITERS, BATCHES, INTER_BATCH],
+        group: |work| Some(waiters(work) + 1),
+        role: |_, pos| if pos == 0 { "waker" } else { "waiter" },
+        iteration: "batch",
+        unit: "wake of a waiter, spin step of the waker",
+        hists: &[WAKE, WAKE_CALL, SPREAD],
+        metrics: METRICS,
+        needs: &[Need::required(What::Feature(Feature::Futex))],
+        proof: doc(
+            "woken / wake_calls = waiters; nvcsw of the waiters = woken",
+        ),
+        shared: |_, _| Shared {
+            words: 2,
+            rings: 1,
+            cells: BATCHES_KEPT * BATCH_CELLS,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

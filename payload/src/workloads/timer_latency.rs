@@ -4,32 +4,36 @@
 //! a stall is one sample, as long as the stall.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::{next_deadline, now};
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::{Family, Hist, Metric, Need, Param, What, Workload, doc};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Family, Hist, Metric, Need, Param, Row, What, doc};
 use core::num::NonZeroU64;
 use rustix::thread::set_current_timer_slack;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "TimerLatency",
-    file: doc(file!()),
-    family: Family::Timer,
-    summary: doc("wake latency at absolute deadlines, as cyclictest"),
-    path: doc("clock_nanosleep(TIMER_ABSTIME) -> hrtimer_nanosleep; \
-           hrtimer_wakeup -> try_to_wake_up"),
-    params: &[INTERVAL, SLACK],
-    iteration: "expiry",
-    unit: "expiry",
-    hists: &[TIMER],
-    metrics: &[OVERRUNS],
-    needs: &[
-        Need::required(What::Feature(Feature::PosixTimers)),
-        Need::wanted(What::Feature(Feature::HighResTimers)),
-    ],
-    calls: &[Op::ClockNanosleep],
-    proof: doc("nvcsw and the local timer's interrupts = iterations"),
+    row: &Row {
+        name: "TimerLatency",
+        file: doc(file!()),
+        family: Family::Timer,
+        summary: doc("wake latency at absolute deadlines, as cyclictest"),
+        path: doc("clock_nanosleep(TIMER_ABSTIME) -> hrtimer_nanosleep; \
+               hrtimer_wakeup -> try_to_wake_up"),
+        params: &[INTERVAL, SLACK],
+        iteration: "expiry",
+        unit: "expiry",
+        hists: &[TIMER],
+        metrics: &[OVERRUNS],
+        needs: &[
+            Need::required(What::Feature(Feature::PosixTimers)),
+            Need::wanted(What::Feature(Feature::HighResTimers)),
+        ],
+        calls: &[Op::ClockNanosleep],
+        proof: doc("nvcsw and the local timer's interrupts = iterations"),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

@@ -5,45 +5,49 @@
 //! word that counts hops, and every hop wakes all of them: each such wake has
 //! its sample, whoever's turn it is.
 
+use crate::ctx::workload::Workload;
 use crate::ctx::{Ctx, Token};
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
+use crate::row::Feature;
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Shared, What, Work, Workload, doc,
+    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
-use crate::run::probe::Feature;
 use crate::wire::record::WakeRule;
 use core::time::Duration;
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "WakeChain",
-    file: doc(file!()),
-    family: Family::Wake,
-    summary: doc("a token goes round a ring of tasks"),
-    path: doc(
-        "pipe: pipe_write -> wake_up_interruptible_sync_poll; futex: \
-           futex_wake -> wake_up_q -> try_to_wake_up",
-    ),
-    params: &[DEPTH, WAKE_BY, WORK],
-    group: |work| Some(depth(work)),
-    role: |_, pos| if pos == 0 { "first" } else { "" },
-    iteration: "hop",
-    unit: "spin step; hop, if it has no work",
-    hists: &[WAKE, RING],
-    metrics: &[CALLS, WOKEN],
-    needs: &[Need::required(What::Feature(Feature::Futex))
-        .when(|work| work.choice(&WAKE_BY) != BY_PIPE)],
-    proof: doc(
-        "hops are equal +- 1 across stages; nr_wakeups_sync/nr_wakeups \
-            > 0.95 (pipe) or = 0 (futex); woken/wake_calls = 1 (futex) or \
-            depth - 1 (futex_broadcast)",
-    ),
-    shared: |work, _| Shared {
-        words: depth(work),
-        stamps: depth(work),
-        rings: u32::from(work.choice(&WAKE_BY) == BY_BROADCAST),
-        pipes: work.choice(&WAKE_BY) == BY_PIPE,
-        ..Shared::NONE
+    row: &Row {
+        name: "WakeChain",
+        file: doc(file!()),
+        family: Family::Wake,
+        summary: doc("a token goes round a ring of tasks"),
+        path: doc(
+            "pipe: pipe_write -> wake_up_interruptible_sync_poll; futex: \
+               futex_wake -> wake_up_q -> try_to_wake_up",
+        ),
+        params: &[DEPTH, WAKE_BY, WORK],
+        group: |work| Some(depth(work)),
+        role: |_, pos| if pos == 0 { "first" } else { "" },
+        iteration: "hop",
+        unit: "spin step; hop, if it has no work",
+        hists: &[WAKE, RING],
+        metrics: &[CALLS, WOKEN],
+        needs: &[Need::required(What::Feature(Feature::Futex))
+            .when(|work| work.choice(&WAKE_BY) != BY_PIPE)],
+        proof: doc(
+            "hops are equal +- 1 across stages; nr_wakeups_sync/nr_wakeups \
+                > 0.95 (pipe) or = 0 (futex); woken/wake_calls = 1 (futex) or \
+                depth - 1 (futex_broadcast)",
+        ),
+        shared: |work, _| Shared {
+            words: depth(work),
+            stamps: depth(work),
+            rings: u32::from(work.choice(&WAKE_BY) == BY_BROADCAST),
+            pipes: work.choice(&WAKE_BY) == BY_PIPE,
+            ..Shared::NONE
+        },
+        ..Row::BASE
     },
     run,
     ..Workload::BASE

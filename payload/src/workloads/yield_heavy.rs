@@ -4,23 +4,27 @@
 //! none happens with one runnable task per CPU.
 
 use crate::ctx::Ctx;
+use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::{Family, Hist, Need, What, Workload, doc};
+use crate::row::{Family, Hist, Need, Row, What, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
-    name: "YieldHeavy",
-    file: doc(file!()),
-    family: Family::Cpu,
-    summary: doc("yields all the time"),
-    path: doc("do_sched_yield -> class yield_task -> schedule"),
-    iteration: "yield",
-    unit: "yield",
-    hists: &[CALL],
-    // Somebody to yield to.
-    workers: |_, cpus| 2 * cpus,
-    needs: &[Need::wanted(What::WorkersPerCpu(2))],
-    proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations"),
+    row: &Row {
+        name: "YieldHeavy",
+        file: doc(file!()),
+        family: Family::Cpu,
+        summary: doc("yields all the time"),
+        path: doc("do_sched_yield -> class yield_task -> schedule"),
+        iteration: "yield",
+        unit: "yield",
+        hists: &[CALL],
+        // Somebody to yield to.
+        workers: Some(|_, cpus| 2 * cpus),
+        needs: &[Need::wanted(What::WorkersPerCpu(2))],
+        proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations"),
+        ..Row::BASE
+    },
     run,
     ..Workload::BASE
 };

@@ -8,7 +8,7 @@ use initramfs::add::Addition;
 use initramfs::newc::Archive;
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, Sources, builtin};
-use pidone::row::Workload;
+use pidone::row::Row;
 use pidone::row::attr::scx::Scx;
 use std::path::Path;
 
@@ -22,7 +22,7 @@ pub(super) struct Planned {
 }
 
 /// The work types of a run, one a group.
-pub type Works = Vec<&'static Workload>;
+pub type Works = Vec<&'static Row>;
 
 /// The work types of each run, without booting; none of a plan that only a
 /// payload of its own understands.
@@ -153,7 +153,7 @@ pub fn check(tokens: &str, added: &Archive) -> Result<(Duration, Vec<Works>)> {
     let runs = plan.runs().map(|r| r.settings.warmup + r.settings.time);
     let works = plan.runs().map(|run| {
         let groups = run.groups.iter();
-        groups.map(|group| group.work.row()).collect()
+        groups.map(|group| group.row()).collect()
     });
     Ok((runs.sum(), works.collect()))
 }

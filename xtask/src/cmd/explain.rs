@@ -6,8 +6,8 @@ use anyhow::{Error, Result, anyhow};
 use argh::{ArgsInfo, FromArgs};
 use core::fmt::Write;
 use pidone::plan::nearest;
-use pidone::row::Workload;
-use pidone::workloads::{ALL, find};
+use pidone::row::Row;
+use pidone::workloads::{self, rows};
 
 /// Explain a work type: kernel path, parameters with ranges and defaults,
 /// needs, what each histogram means, and how its path is proven.
@@ -31,7 +31,7 @@ pub struct Args {
 /// There is no such work type, or standard output cannot be written to.
 pub fn run(args: &Args) -> Result<Exit> {
     let name = &args.name;
-    let row = find(name).ok_or_else(|| unknown(name))?;
+    let row = workloads::row(name).ok_or_else(|| unknown(name))?;
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ok = write(row, &mut text);
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> Result<Exit> {
 }
 
 fn unknown(name: &str) -> Error {
-    let names = || ALL.iter().map(|row| row.name);
+    let names = || rows().map(|row| row.name);
     if let Some(near) = nearest::of(name, &|take| names().for_each(take)) {
         return anyhow!("no work type `{name}`; nearest is `{near}`");
     }
@@ -52,7 +52,7 @@ fn unknown(name: &str) -> Error {
     }
 }
 
-fn write(row: &'static Workload, text: &mut String) -> core::fmt::Result {
+fn write(row: &'static Row, text: &mut String) -> core::fmt::Result {
     writeln!(text, "{}: {}\n", row.name, row.summary)?;
     writeln!(text, "  path       {}", row.path)?;
     writeln!(text, "  workers    {}", group(row))?;

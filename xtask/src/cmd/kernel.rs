@@ -8,7 +8,7 @@ use crate::kernel_build::{self, DoesNotBuild, Order};
 use crate::kernel_check::{self, Finding, Helps, Verdict};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
-use pidone::workloads::ALL;
+use pidone::workloads::rows;
 use std::time::Instant;
 
 /// Build kernels, and say which work types one lets run.
@@ -192,7 +192,7 @@ fn check(args: &Check) -> Result<Exit> {
     for missing in kernel_check::boot(&config, &helps) {
         super::say(format_args!("does not boot our image: {missing}"))?;
     }
-    let findings = kernel_check::check(&config, ALL, &helps);
+    let findings = kernel_check::check(&config, rows(), &helps);
     let of = |verdict| findings.iter().filter(move |f| f.verdict == verdict);
     for verdict in [Verdict::Skip, Verdict::Degraded, Verdict::Module] {
         for finding in of(verdict) {
@@ -218,7 +218,7 @@ fn check(args: &Check) -> Result<Exit> {
         super::say(format_args!("{:<9} {}", Verdict::Runs, names.join(", ")))?;
     }
     super::say(format_args!("what the machine must have:"))?;
-    for (need, works) in kernel_check::of_the_machine(ALL) {
+    for (need, works) in kernel_check::of_the_machine(rows()) {
         super::say(format_args!("  {need}: {}", works.join(", ")))?;
     }
     match of(Verdict::Skip).next() {

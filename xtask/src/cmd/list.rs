@@ -4,8 +4,9 @@ use crate::catalogue::need;
 use crate::exit::Exit;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
-use pidone::row::{Family, Workload};
-use pidone::workloads::ALL;
+use pidone::row::Family;
+use pidone::row::Row;
+use pidone::workloads::rows;
 use std::collections::BTreeSet;
 
 /// List all work types by family.
@@ -33,14 +34,9 @@ pub struct Args {
 /// Nothing needs that, or takes that path; standard output cannot be
 /// written to.
 pub fn run(args: &Args) -> Result<Exit> {
-    let found: Vec<_> = ALL
-        .iter()
-        .copied()
-        .filter(|row| wanted(row, args))
-        .collect();
+    let found: Vec<_> = rows().filter(|row| wanted(row, args)).collect();
     if found.is_empty() {
-        let all: BTreeSet<_> = ALL
-            .iter()
+        let all: BTreeSet<_> = rows()
             .flat_map(|row| row.needs)
             .map(|n| need(&n.what))
             .collect();
@@ -65,7 +61,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     Ok(Exit::Good)
 }
 
-fn wanted(row: &Workload, args: &Args) -> bool {
+fn wanted(row: &Row, args: &Args) -> bool {
     let holds = |text: &str, part: &str| {
         text.to_lowercase().contains(&part.to_lowercase())
     };

@@ -50,7 +50,7 @@ fn ended(outcome: Outcome, exit: Exit) -> FinishedBoot {
 
 fn asked(conditions: &[&str]) -> Asked {
     let plan =
-        ["PipeIo", "SpinWait"].map(|name| vec![workloads::find(name).unwrap()]);
+        ["PipeIo", "SpinWait"].map(|name| vec![workloads::row(name).unwrap()]);
     let parse = |text: &&str| Condition::parse(text, &plan).unwrap();
     Asked {
         conditions: conditions.iter().map(parse).collect(),
@@ -339,13 +339,13 @@ fn every_verb_gives_the_same_answer_to_the_same_boots() {
 
 #[test]
 fn what_no_run_can_have_is_refused_before_anything_boots() {
-    let spin = [vec![workloads::find("SpinWait").unwrap()]];
+    let spin = [vec![workloads::row("SpinWait").unwrap()]];
     let error = Condition::parse("wake.p99<1ms", &spin).unwrap_err();
     assert!(error.to_string().contains("no such histogram"), "{error}");
     let error = Condition::parse("rate", &spin).unwrap_err();
     assert!(error.to_string().contains("rate"), "{error}");
     // One run of several is enough.
-    let both = [spin[0].clone(), vec![workloads::find("PipeIo").unwrap()]];
+    let both = [spin[0].clone(), vec![workloads::row("PipeIo").unwrap()]];
     assert!(Condition::parse("wake.p99<1ms", &both).is_ok());
     // Of a plan that is not understood, nothing is known.
     assert!(Condition::parse("wake.p99<1ms", &[]).is_ok());

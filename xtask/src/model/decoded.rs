@@ -9,8 +9,9 @@ use crate::decode::ktap::Console;
 use pidone::kit::histogram::{
     Sparse, Summary, bucket_of, bucket_range, percentile,
 };
+use pidone::kit::task::Counter;
 use pidone::plan::token::PREFIX;
-use pidone::wire::record::{self, Counter, Record, Verdict};
+use pidone::wire::record::{self, Record, Verdict};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
 //! How workers ended, as text: `code 0`, `signal 9`, `timeout`, `stuck`.
 
-use pidone::wire::record::Exit;
+use pidone::kit::exit::Exit;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serializer};
 
@@ -47,7 +47,7 @@ pub(super) fn deserialize<'de, D: Deserializer<'de>>(
 #[cfg(test)]
 mod tests {
     use super::{parse, text};
-    use pidone::wire::record::Exit;
+    use pidone::kit::exit::Exit;
 
     #[test]
     fn ends_of_workers_come_back() {

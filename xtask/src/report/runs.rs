@@ -10,7 +10,7 @@ use super::{Page, Section, scheduler, trace};
 use crate::model::{Expect, Group, Hist, Kernel, Run};
 pub(super) use figures::{Figures, folded, open};
 use group::Shown;
-use pidone::plan::expect::Kind;
+use pidone::plan::expect::kind::Kind;
 use pidone::wire::record::Verdict;
 use pidone::workloads;
 use std::collections::BTreeSet;
@@ -184,7 +184,7 @@ pub(super) fn section(
                 page,
                 section,
                 work,
-                row: workloads::find(work),
+                row: workloads::row(work),
                 groups,
                 id: format!("{id}-{index}"),
             };

@@ -1,10 +1,8 @@
 //! What is wrong with a condition, in one line.
 
-use crate::plan::expect::figure::FIGURES;
-use crate::plan::expect::{Kind, Side};
+use crate::plan::expect::totals::FIGURES;
 use crate::plan::nearest;
-use crate::row::Workload;
-use crate::row::attr::DURATION_RULE;
+use crate::row::Row;
 use crate::workloads;
 use core::fmt;
 
@@ -26,7 +24,8 @@ pub(super) const STAT: &str = "a histogram has .count, .sum, .mean, .min, .max \
                                and percentiles such as .p50, .p99 and .p99.9";
 pub(super) const TWO_GROUPS: &str =
     "the run has several groups of this type; say which as in g0";
-const PERCENT: &str = "a percentage is of a ratio, as in nivcsw/iterations<5%";
+pub(super) const PERCENT: &str =
+    "a percentage is of a ratio, as in nivcsw/iterations<5%";
 
 /// What is wrong with a condition.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +42,14 @@ pub enum Rule<'t> {
     /// In these words.
     Is(&'static str),
     /// These sides do not compare.
-    Kinds(Side<'t>, Side<'t>),
+    Kinds {
+        /// The left one, and what it is.
+        left: (&'t str, &'static str),
+        /// The right one, and what it is.
+        right: (&'t str, &'static str),
+        /// What would compare.
+        hint: Option<&'static str>,
+    },
     /// There is no such name; these are.
     Name(Names),
     /// There is no such group, but so many.
@@ -56,9 +62,9 @@ pub enum Names {
     /// Work types.
     Works,
     /// Figures of this type.
-    Figures(&'static Workload),
+    Figures(&'static Row),
     /// Histograms of this type.
-    Hists(&'static Workload),
+    Hists(&'static Row),
     /// Kernel counters, by index.
     Counters(fn(usize) -> Option<&'static str>),
 }
@@ -81,7 +87,7 @@ impl Names {
     /// They, in order.
     pub fn iter(self) -> impl Iterator<Item = &'static str> + Clone {
         (0..).map_while(move |at: usize| match self {
-            Self::Works => workloads::ALL.get(at).map(|row| row.name),
+            Self::Works => workloads::rows().nth(at).map(|row| row.name),
             Self::Figures(row) => match at.checked_sub(FIGURES.len()) {
                 None => Some(FIGURES[at].name),
                 Some(at) => row.metrics.get(at).map(|metric| metric.name),
@@ -102,16 +108,12 @@ impl fmt::Display for ExpectError<'_> {
         let part = self.part;
         match self.rule {
             Rule::Is(rule) => write!(f, "`{part}`: {rule}"),
-            Rule::Kinds(left, right) => {
-                let (is, other) = (left.kind_name(), right.kind_name());
-                let (left_text, right_text) = (left.text, right.text);
-                write!(f, "`{left_text}` is {is} and `{right_text}` {other}")?;
-                if right.percentage() {
-                    write!(f, "; {PERCENT}")
-                } else if right.constant && left.kind == Kind::Duration {
-                    write!(f, "; {DURATION_RULE}")
-                } else {
-                    Ok(())
+            Rule::Kinds { left, right, hint } => {
+                let ((left, is), (right, other)) = (left, right);
+                write!(f, "`{left}` is {is} and `{right}` {other}")?;
+                match hint {
+                    Some(hint) => write!(f, "; {hint}"),
+                    None => Ok(()),
                 }
             }
             Rule::Name(names) => {

@@ -1,10 +1,13 @@
 //! Tests of conditions.
 
-use super::figure::{FIGURES, Figures, Stat, Totals};
+use super::figure::{Figures, Stat};
+use super::totals::{FIGURES, Totals};
 use super::{Expect, Judged, Kind};
+use crate::kit::exit::Exit;
 use crate::kit::histogram::{Summary, bucket_of};
-use crate::row::Workload;
-use crate::wire::record::{Counter, Exit, Pairs, TaskCounters, Worker};
+use crate::kit::task::{Counter, TaskCounters};
+use crate::row::Row;
+use crate::wire::record::{Pairs, Worker};
 use crate::workloads;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use std::string::{String, ToString};
@@ -12,9 +15,9 @@ use std::{format, vec::Vec};
 
 const COUNTERS: &[&str] = &["ctxt", "ttwu_count"];
 
-fn row(group: usize) -> Option<&'static Workload> {
+fn row(group: usize) -> Option<&'static Row> {
     let works = ["PipeIo", "FutexFanOut", "SpinWait", "SpinWait"];
-    workloads::find(works.get(group)?)
+    workloads::row(works.get(group)?)
 }
 
 fn counter(index: usize) -> Option<&'static str> {
@@ -435,7 +438,7 @@ fn figures_are_documented_and_no_row_hides_one() {
     for figure in FIGURES {
         let name = figure.name;
         assert!(page.contains(&format!("`{name}`")), "{name}");
-        for row in workloads::ALL {
+        for row in workloads::rows() {
             let mut metrics = row.metrics.iter();
             assert!(metrics.all(|m| m.name != name), "{}", row.name);
         }

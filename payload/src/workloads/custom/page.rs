@@ -6,6 +6,7 @@
 
 #![expect(unsafe_code, reason = "maps memory and hands out references to it")]
 
+use crate::ctx::exec::ABI;
 use crate::ctx::wake_all;
 use crate::kit::histogram::Histogram;
 use crate::kit::slot::add;
@@ -28,8 +29,6 @@ use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
 
 /// First word of the page: `PID1` as a little-endian machine has it.
 pub const MAGIC: u32 = 0x3144_4950;
-/// Version of the contract.
-pub const ABI: u32 = 1;
 /// The page's number in a program.
 pub const CTL_FD: i32 = 3;
 /// The number of the end of the report's pipe in a program.
@@ -293,7 +292,7 @@ mod tests {
     use super::{MAGIC, Mapped, RING, Ring, create, region};
     use crate::kit::histogram::Histogram;
     use crate::kit::shm::Arena;
-    use crate::row::Work;
+
     use crate::workloads::custom::config::CustomCfg;
     use crate::workloads::find;
     use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -301,7 +300,7 @@ mod tests {
 
     #[test]
     fn the_page_is_sealed_and_its_rings_lose_nothing_unsaid() {
-        let work = Work::new(find("Custom").unwrap());
+        let work = find("Custom").unwrap().row.work();
         let file = create(&CustomCfg::of(&work), 7).unwrap();
         assert!(rustix::fs::ftruncate(&file, 0).is_err());
         let page = Mapped::new(file.as_fd()).unwrap();

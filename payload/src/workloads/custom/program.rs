@@ -1,14 +1,16 @@
 //! The supervisor's side of a program: before, while and after it runs.
 
+use crate::ctx::instance::{Instance, Place};
+use crate::ctx::workload::Moment;
 use crate::kit::clock::now;
+use crate::kit::exit::Exit;
+use crate::kit::exit::decode_exit;
 use crate::kit::shm::Scratch;
 use crate::kit::slot::{Op, Slot, State, add};
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
-use crate::row::{Instance, Metric, Moment, Place};
-use crate::run::supervisor::decode_exit;
+use crate::row::Metric;
 use crate::sys;
-use crate::wire::record::Exit;
 use crate::workloads::custom::config::{CustomCfg, EXEC, SHARED, START};
 use crate::workloads::custom::page::{self, Mapped, Ring};
 use crate::workloads::custom::report::{self, Entry, MAX_REPORT, Malformed};

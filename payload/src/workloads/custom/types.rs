@@ -6,12 +6,13 @@
 //! built-in type has it, and gets the plan's [`CustomCfg`].
 
 use crate::ctx::Ctx;
+use crate::ctx::instance::{Instance, Place};
+use crate::ctx::workload::Workload;
 use crate::kit::stop::Stop;
-use crate::row::{
-    Family, Hist, Instance, Metric, Need, Place, Shared, Work, Workload,
-};
+use crate::row::{Family, Hist, Metric, Need, Row, Shared, Work};
 use crate::workloads::custom::config::{self, CUSTOM, CustomCfg, NAME, PARAMS};
 use core::fmt;
+use core::marker::PhantomData;
 
 /// A work type of one's own.
 pub trait CustomWork {
@@ -99,22 +100,26 @@ impl Ctx<'_> {
     }
 }
 
-/// The row of a type.
-#[must_use]
-pub const fn row<W: CustomWork>(_: &W) -> Workload {
-    Workload {
-        name: W::NAME,
-        family: Family::Compound,
-        params: PARAMS,
-        group: |work| W::group_size(&CustomCfg::of(work)),
-        iteration: W::ITERATION,
-        unit: W::UNIT,
-        hists: W::HISTS,
-        metrics: W::METRICS,
-        needs: W::NEEDS,
-        shared: |work, cpus| W::shared(&CustomCfg::of(work), cpus),
-        check: config::check_type,
-        fork_only: W::FORK_ONLY,
+/// The work type that a type of one's own is.
+struct Typed<W>(PhantomData<W>);
+
+impl<W: CustomWork> Typed<W> {
+    const WORKLOAD: Workload = Workload {
+        row: &Row {
+            name: W::NAME,
+            family: Family::Compound,
+            params: PARAMS,
+            group: |work| W::group_size(&CustomCfg::of(work)),
+            iteration: W::ITERATION,
+            unit: W::UNIT,
+            hists: W::HISTS,
+            metrics: W::METRICS,
+            needs: W::NEEDS,
+            shared: |work, cpus| W::shared(&CustomCfg::of(work), cpus),
+            check: config::check_type,
+            fork_only: W::FORK_ONLY,
+            ..Row::BASE
+        },
         create: |instance, place| {
             W::setup(&Setup {
                 instance: *instance,
@@ -123,7 +128,13 @@ pub const fn row<W: CustomWork>(_: &W) -> Workload {
         },
         run: W::run,
         ..Workload::BASE
-    }
+    };
+}
+
+/// The work type that a value's type is.
+#[must_use]
+pub const fn workload<W: CustomWork>(_: &W) -> Workload {
+    Typed::<W>::WORKLOAD
 }
 
 /// A work type that is its name and a function,
@@ -150,17 +161,14 @@ macro_rules! fn_work {
 /// The registered type that a plan names for its `Custom`.
 #[must_use]
 pub(crate) fn named<'t>(work: &Work<'t>) -> Option<&'t str> {
-    let custom = work.row().name == CUSTOM;
+    let custom = work.name() == CUSTOM;
     Some(work.text(&NAME)).filter(|name| custom && !name.is_empty())
 }
 
 /// That type, with what the plan says of it.
 #[must_use]
-pub(crate) fn registered<'t>(
-    work: &Work<'t>,
-    row: &'static Workload,
-) -> Work<'t> {
-    let mut work = work.with_row(row);
+pub(crate) fn registered<'t>(work: &Work<'t>, row: &'static Row) -> Work<'t> {
+    let mut work = work.renamed(row.name);
     // It has done its duty.
     let _valid = work.set(NAME.name, NAME.kind.default());
     work
@@ -180,18 +188,24 @@ impl Registered {
     /// The type of that exact name.
     #[must_use]
     pub fn find(&self, name: &str) -> Option<&'static Workload> {
-        self.0.iter().copied().find(|row| row.name == name)
+        let mut all = self.0.iter().copied();
+        all.find(|workload| workload.row.name == name)
+    }
+
+    /// The row of each of them.
+    pub fn rows(&self) -> impl Iterator<Item = &'static Row> + use<> {
+        self.0.iter().map(|workload| workload.row)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CustomWork, Registered, row};
+    use super::{CustomWork, Registered, workload};
     use crate::ctx::Ctx;
+    use crate::ctx::workload::Workload;
     use crate::kit::stop::Stop;
     use crate::plan::token::Source;
     use crate::plan::{Plan, Run, Sources};
-    use crate::row::Workload;
     use crate::workloads::custom::config::CustomCfg;
     use std::string::{String, ToString};
 
@@ -214,8 +228,10 @@ mod tests {
         Ok(())
     }
 
-    static WORKS: &[&Workload] =
-        &[&row(&Pairs), &row(&crate::fn_work!("probe", nothing))];
+    static WORKS: &[&Workload] = &[
+        &workload(&Pairs),
+        &workload(&crate::fn_work!("probe", nothing)),
+    ];
 
     fn run(words: &str) -> Result<Run<'_>, String> {
         let sources = Sources {

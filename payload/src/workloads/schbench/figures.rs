@@ -2,9 +2,11 @@
 
 use super::layout::Layout;
 use super::options::PIPE;
+use crate::kit::task::Counter;
+use crate::row::Totals;
+use crate::row::metric::scale;
 use crate::row::{Hist, Metric, Shown, Unit};
-use crate::run::figures::{Totals, scale};
-use crate::wire::record::{Counter, WakeRule};
+use crate::wire::record::WakeRule;
 use core::ops::Range;
 
 const SHOWN: Shown = Shown::Schbench;

@@ -169,7 +169,7 @@ mod tests {
     use super::super::layout::{Layout, Role, kib, operations};
     use crate::plan::token::Source;
     use crate::plan::{Plan, Sources};
-    use crate::row::{Value, Work};
+    use crate::row::Value;
     use crate::workloads::find;
     use std::format;
     use std::string::{String, ToString};
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn every_task_has_its_role() {
-        let mut work = Work::new(find("Schbench").unwrap());
+        let mut work = find("Schbench").unwrap().row.work();
         work.set("message_threads", Value::Count(2)).unwrap();
         // Two message threads share five CPUs.
         let layout = Layout::new(&work, 5);
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_split_adds_up() {
-        let mut work = Work::new(find("Schbench").unwrap());
+        let mut work = find("Schbench").unwrap().row.work();
         assert_eq!((kib(&work), operations(&work)), ((256, 0), (5, 0)));
         work.set("split_percent", Value::Count(25)).unwrap();
         assert_eq!((kib(&work), operations(&work)), ((64, 192), (1, 4)));

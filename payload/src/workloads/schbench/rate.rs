@@ -6,7 +6,7 @@ use super::threads::Thread;
 use crate::ctx::Ctx;
 use crate::kit::clock::{SECOND, now};
 use crate::kit::steer::{CpuTime, steer};
-use crate::run::figures::scale;
+use crate::row::metric::scale;
 
 /// Requests a worker may be given while it works through those before, until
 /// it is passed over.

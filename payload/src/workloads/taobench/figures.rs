@@ -2,8 +2,9 @@
 
 use super::layout::Layout;
 use crate::kit::clock::SECOND;
+use crate::row::Totals;
+use crate::row::metric::scale;
 use crate::row::{Hist, Metric};
-use crate::run::figures::{Totals, scale};
 use crate::wire::record::WakeRule;
 
 pub(super) const WAKE: Hist = Hist::wake(

@@ -1,6 +1,6 @@
 //! The options of taobench, and its two profiles.
 
-use crate::row::attr::parse_duration;
+use crate::kit::duration::parse_duration;
 use crate::row::{Param, Work};
 use core::time::Duration;
 
@@ -145,7 +145,7 @@ mod tests {
     use crate::workloads::find;
 
     fn work(set: &[(&str, Value<'static>)]) -> Work<'static> {
-        let mut work = Work::new(find("Taobench").unwrap());
+        let mut work = find("Taobench").unwrap().row.work();
         for &(name, value) in set {
             work.set(name, value).unwrap();
         }

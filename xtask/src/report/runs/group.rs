@@ -9,8 +9,8 @@ use crate::report::number::{
 };
 use crate::report::plot::{self, Line};
 use crate::report::{Page, Section};
-use pidone::row::Workload;
-use pidone::wire::record::Exit;
+use pidone::kit::exit::Exit;
+use pidone::row::Row;
 use std::collections::BTreeSet;
 
 /// One group of a run in all boots.
@@ -19,7 +19,7 @@ pub(super) struct Shown<'p> {
     pub(super) section: &'p Section<'p>,
     pub(super) work: &'p str,
     /// What is known of the work type, if it is one of ours.
-    pub(super) row: Option<&'static Workload>,
+    pub(super) row: Option<&'static Row>,
     pub(super) groups: &'p [Option<&'p Group>],
     pub(super) id: String,
 }
@@ -65,7 +65,7 @@ impl Shown<'_> {
     }
 
     fn throughput(&self, h: &mut Html) {
-        let of = |what: &str, told: fn(&Workload) -> &'static str| {
+        let of = |what: &str, told: fn(&Row) -> &'static str| {
             let told = self.row.map_or("", told);
             match told.is_empty() {
                 true => format!("#{what}"),

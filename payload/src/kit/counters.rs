@@ -1,7 +1,6 @@
 //! Counters of the whole machine, read before and after a run.
 
 use crate::kit::text::{digits, has, pair, read_file, word};
-use crate::wire::record::Pairs;
 use core::str::SplitAsciiWhitespace;
 use heapless::String;
 
@@ -187,25 +186,10 @@ pub fn taint() -> u64 {
         .unwrap_or(0)
 }
 
-/// Cuts a long list of pairs into pieces of whole lines, each of at most
-/// `most` bytes.
-pub fn pieces(text: &str, most: usize) -> impl Iterator<Item = Pairs<'_>> {
-    let mut rest = text;
-    core::iter::from_fn(move || {
-        let mut end = rest.len();
-        while end > most {
-            let shorter = rest.as_bytes().get(..end - 1)?;
-            end = shorter.iter().rposition(|&b| b == b'\n')? + 1;
-        }
-        let (piece, tail) = rest.split_at_checked(end)?;
-        rest = tail;
-        (!piece.is_empty()).then_some(Pairs(piece.trim_ascii_end()))
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Find, Snapshot, pieces};
+    use super::{Find, Snapshot};
+    use crate::wire::record::pieces;
     use std::vec::Vec;
 
     #[test]

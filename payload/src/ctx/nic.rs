@@ -1,9 +1,10 @@
 //! Network interfaces, raw frames, and the way on which frames come back.
 
+use crate::ctx::instance::{Instance, Place};
 use crate::kit::clock::{MILLISECOND, SECOND, now, sleep_until};
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::text::{digits, has, path, plain, read_file, write_file};
-use crate::row::{Instance, Need, Param, Place, Shared, What, Work, doc};
+use crate::row::{Need, Param, Shared, What, Work, doc};
 use crate::sys::packet::{receive, receiver, send, sender};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use heapless::String;

@@ -3,13 +3,12 @@
 //! What the kernel says of a disk is in sysfs, so that nothing need be read
 //! from the disk itself to know whether a plan fits it.
 
+use crate::ctx::instance::{Instance, Place};
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop, Why};
 use crate::kit::text::{digits, path, plain, read_file};
-use crate::row::{
-    Fit, Instance, Kind, Metric, Need, Param, Place, Shared, What, Work, doc,
-};
-use crate::run::probe::Feature;
+use crate::row::Feature;
+use crate::row::{Fit, Kind, Metric, Need, Param, Shared, What, Work, doc};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, major, minor, openat, stat};
 use rustix::io::Errno;
@@ -199,7 +198,7 @@ impl Disk {
 
 /// Whether a type's plan says what a block is.
 fn has_block(work: &Work<'_>) -> bool {
-    let mut there = work.row().params.iter();
+    let mut there = work.params().iter();
     there.any(|param| param.name == BLOCK.name)
 }
 
@@ -296,7 +295,7 @@ fn chosen(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::{Disk, chosen};
-    use crate::row::{Value, Work};
+    use crate::row::Value;
     use crate::workloads;
 
     fn disk(bytes: u64) -> Disk {
@@ -310,7 +309,7 @@ mod tests {
     #[test]
     fn stripes_are_whole_blocks_and_do_not_overlap() {
         for (name, end) in [("IoSyncWrite", 64), ("IoConvoy", 32)] {
-            let work = Work::new(workloads::find(name).unwrap());
+            let work = workloads::find(name).unwrap().row.work();
             let disk = disk(64 << 20);
             let mut at = 1 << 20;
             for index in 0..7 {
@@ -321,7 +320,7 @@ mod tests {
             }
             assert!(at <= end << 20 && at > (end << 20) - 7 * 4096, "{at}");
         }
-        let mut work = Work::new(workloads::find("IoConvoy").unwrap());
+        let mut work = workloads::find("IoConvoy").unwrap().row.work();
         // Direct.
         work.set("mode", Value::Choice(1)).unwrap();
         assert_eq!(disk(64 << 20).upper_half(&work), (32 << 20, 8192));
@@ -331,12 +330,12 @@ mod tests {
 
     #[test]
     fn blocks_are_those_of_plan_and_disk() {
-        let mut work = Work::new(workloads::find("IoRandRead").unwrap());
+        let mut work = workloads::find("IoRandRead").unwrap().row.work();
         work.set("block", Value::Count(1536)).unwrap();
         let (start, blocks) = disk(4 << 20).stripe(&work, 1, 2);
         assert_eq!(start, (1 << 20) + 1024 * 1536);
         assert_eq!(blocks, 1024);
-        let convoy = Work::new(workloads::find("IoConvoy").unwrap());
+        let convoy = workloads::find("IoConvoy").unwrap().row.work();
         let coarse = Disk {
             logical: 16384,
             ..disk(64 << 20)
