@@ -37,8 +37,9 @@ use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
 use crate::row::attr::Policy;
 use crate::row::{Hist, Metric, Work};
-use crate::sys;
 use crate::sys::numa::get_mempolicy;
+use crate::sys::process;
+use crate::sys::sched;
 use core::hint::{black_box, spin_loop};
 use core::mem::ManuallyDrop;
 use core::ops::Range;
@@ -321,8 +322,8 @@ impl<'r> Ctx<'r> {
     /// `EPERM`, `EBUSY` (deadline admission), `EACCES` (the sched_ext
     /// scheduler will not have it).
     pub fn sched_setattr(&self, policy: Policy) -> Result<(), Errno> {
-        let nice = i8::try_from(sys::sched_getattr()?.nice).ok();
-        sys::sched_setattr(policy.attr(nice))
+        let nice = i8::try_from(sched::sched_getattr()?.nice).ok();
+        sched::sched_setattr(policy.attr(nice))
     }
 
     /// The work type and its parameters.
@@ -611,11 +612,11 @@ impl<'r> Ctx<'r> {
     /// `born` and exits. `None` if the fork failed, which is counted.
     pub fn fork_exit(&self, born: &Stamp) -> Option<Pid> {
         self.tried(Op::Clone);
-        match sys::fork() {
+        match process::fork() {
             Ok(Some(child)) => Some(child),
             Ok(None) => {
                 born.set(now());
-                sys::exit_group(0)
+                process::exit_group(0)
             }
             Err(errno) => {
                 self.failed(Op::Clone, errno);
@@ -628,7 +629,7 @@ impl<'r> Ctx<'r> {
     pub fn reap(&mut self, child: Pid) -> bool {
         self.tried(Op::Wait4);
         loop {
-            let result = sys::reap(child, false);
+            let result = process::reap(child, false);
             self.resumed_at(now());
             match result {
                 Ok(_) => return true,
@@ -669,7 +670,7 @@ pub fn arrive(control: &Control) {
 /// its class is sched_ext is asked only of kernels that have it: their answer
 /// costs 200,000 instructions and more.
 pub fn effective(slot: &Slot, sched_ext: bool) {
-    if let Ok(attr) = sys::sched_getattr() {
+    if let Ok(attr) = sched::sched_getattr() {
         slot.policy.store(attr.policy + 1, Relaxed);
         slot.rt_priority.store(attr.priority, Relaxed);
         slot.nice.store(attr.nice, Relaxed);

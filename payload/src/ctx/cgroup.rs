@@ -7,8 +7,10 @@ use crate::kit::cpus::Cpus;
 use crate::kit::slot::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::text::{Cut, around_last, path, read_file};
-use crate::run::inherit::die_with;
-use crate::sys::{self, Disposition};
+use crate::sys::process;
+use crate::sys::process::die_with;
+use crate::sys::signal;
+use crate::sys::signal::Disposition;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use heapless::String;
@@ -129,7 +131,7 @@ impl Ctx<'_> {
     ///
     /// None that is known.
     pub fn ignore_children(&self) -> Result<(), Stop> {
-        sys::set_signal(sys::SIGCHLD, Disposition::Ignore)
+        signal::set_signal(signal::SIGCHLD, Disposition::Ignore)
             .call(Op::Sigaction.name())
     }
 
@@ -138,7 +140,7 @@ impl Ctx<'_> {
     pub fn fork_for(&self, ns: u64) -> Option<Pid> {
         let parent = getpid();
         self.tried(Op::Clone);
-        match sys::fork() {
+        match process::fork() {
             Ok(Some(child)) => Some(child),
             Ok(None) => {
                 if ns > 0 {
@@ -147,7 +149,7 @@ impl Ctx<'_> {
                     // Woken early it only exits early.
                     let _early = sleep_until(now() + ns);
                 }
-                sys::exit_group(0)
+                process::exit_group(0)
             }
             Err(errno) => {
                 self.failed(Op::Clone, errno);

@@ -1,7 +1,8 @@
 //! What a task does to its own scheduling class and weight.
 
 use crate::ctx::Ctx;
-use crate::sys::{self, SchedAttr};
+use crate::sys::sched;
+use crate::sys::sched::SchedAttr;
 use rustix::io::Errno;
 use rustix::process::setpriority_process;
 
@@ -12,7 +13,7 @@ impl Ctx<'_> {
     ///
     /// None that is known.
     pub fn sched_getattr(&self) -> Result<SchedAttr, Errno> {
-        sys::sched_getattr()
+        sched::sched_getattr()
     }
 
     /// `sched_setattr` of this task, with all there is to set.
@@ -22,7 +23,7 @@ impl Ctx<'_> {
     /// `EPERM`, `EBUSY` (deadline admission), `EINVAL` (a policy that the
     /// kernel does not have).
     pub fn sched_setattr_to(&self, attr: SchedAttr) -> Result<(), Errno> {
-        sys::sched_setattr(attr)
+        sched::sched_setattr(attr)
     }
 
     /// `setpriority` of this task.

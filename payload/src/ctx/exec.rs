@@ -4,7 +4,9 @@ use super::{Ctx, effective};
 use crate::kit::slot::{Op, State};
 use crate::kit::stop::{Stop, ThinStr};
 use crate::kit::text::{entry, read_file};
-use crate::sys::{self, Disposition};
+use crate::sys::signal;
+use crate::sys::signal::Disposition;
+use crate::sys::{self};
 use core::fmt::{self, Write};
 use core::sync::atomic::{Ordering::SeqCst, fence};
 use heapless::String;
@@ -72,8 +74,8 @@ impl Ctx<'_> {
         }
         // Handlers go with the program that had them; what is ignored would
         // stay so.
-        for signal in [sys::SIGPIPE, sys::SIGINT] {
-            sys::set_signal(signal, Disposition::Default)
+        for signal in [signal::SIGPIPE, signal::SIGINT] {
+            signal::set_signal(signal, Disposition::Default)
                 .map_err(|errno| (Op::Sigaction, errno))?;
         }
         match program.before_start {

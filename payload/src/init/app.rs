@@ -21,6 +21,8 @@ use crate::run::output::{CONSOLES, Output, Sink};
 use crate::run::sched_ext::Scheduler;
 use crate::run::supervisor::{self};
 use crate::sys;
+use crate::sys::sched;
+use crate::sys::signal;
 use crate::wire::frame::{CRC, StreamId};
 use crate::wire::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::workloads::custom::program::is_program;
@@ -252,12 +254,12 @@ fn with_plan(
     if let Err(error) = fits.and_then(|()| reserve(plan, &machine)) {
         return refuse(&error, out);
     }
-    sys::block_signals(&[sys::SIGCHLD, sys::SIGINT, sys::SIGTERM]);
-    let first = sys::sched_setattr(sys::SchedAttr {
-        policy: sys::SCHED_FIFO,
+    signal::block_signals(&[signal::SIGCHLD, signal::SIGINT, signal::SIGTERM]);
+    let first = sched::sched_setattr(sched::SchedAttr {
+        policy: sched::SCHED_FIFO,
         priority: 99,
-        flags: sys::SCHED_FLAG_RESET_ON_FORK,
-        ..sys::SchedAttr::default()
+        flags: sched::SCHED_FLAG_RESET_ON_FORK,
+        ..sched::SchedAttr::default()
     });
     if first.is_err() {
         let _cut = writeln!(Cut(notes), "the supervisor has no priority");

@@ -6,6 +6,8 @@ use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::End;
 use crate::plan::token::LOST;
 use crate::sys;
+use crate::sys::process;
+use crate::sys::signal;
 use core::ffi::CStr;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
@@ -114,7 +116,7 @@ pub fn quieten() -> Option<u8> {
 
 /// Ends the machine; never returns.
 pub fn end(how: End) -> ! {
-    sys::kill_everything();
+    process::kill_everything();
     rustix::fs::sync();
     let command = match how {
         End::Poweroff => RebootCommand::PowerOff,
@@ -123,12 +125,12 @@ pub fn end(how: End) -> ! {
         End::Panic => {
             let _refused = write_file("/proc/sysrq-trigger", "c");
             // Without sysrq, the end of PID 1 is a panic too.
-            sys::exit_group(1)
+            process::exit_group(1)
         }
         End::Wait => loop {
-            let _woken = sys::wait_signal(&[sys::SIGCHLD], u64::MAX >> 2);
-            while let Some(child) = sys::peek_ended() {
-                let _gone = sys::reap(child.pid, true);
+            let _woken = signal::wait_signal(&[signal::SIGCHLD], u64::MAX >> 2);
+            while let Some(child) = process::peek_ended() {
+                let _gone = process::reap(child.pid, true);
             }
         },
     };
@@ -136,6 +138,6 @@ pub fn end(how: End) -> ! {
     let _refused = reboot(command);
     let _refused = reboot(RebootCommand::Restart);
     loop {
-        let _woken = sys::wait_signal(&[sys::SIGCHLD], u64::MAX >> 2);
+        let _woken = signal::wait_signal(&[signal::SIGCHLD], u64::MAX >> 2);
     }
 }

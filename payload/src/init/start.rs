@@ -10,6 +10,7 @@
 use crate::ctx::workload::Workload;
 use crate::kit::text::Cut;
 use crate::plan::settings::End;
+use crate::sys::process;
 use crate::{init::app, init::boot, run::worker, sys};
 use core::arch::asm;
 use core::ffi::{CStr, c_char};
@@ -134,9 +135,9 @@ pub unsafe fn enter(
     }
     if !fits {
         say("pidone: the arguments are longer than 16384 bytes\n");
-        sys::exit_group(255);
+        process::exit_group(255);
     }
-    sys::exit_group(app::process(&args, works).code())
+    process::exit_group(app::process(&args, works).code())
 }
 
 fn say(text: &str) {
@@ -208,5 +209,5 @@ fn end(text: &str) -> ! {
     if getpid().is_init() {
         boot::end(End::Poweroff)
     }
-    sys::exit_group(254)
+    process::exit_group(254)
 }

@@ -1,6 +1,6 @@
 //! How a worker ended.
 
-use crate::sys::Ended;
+use crate::sys::process::Ended;
 use serde::{Deserialize, Serialize};
 
 /// How a worker ended.

@@ -7,7 +7,7 @@ pub mod scx;
 use crate::kit::cpus::Cpus;
 use crate::kit::duration::parse_duration;
 use crate::kit::text::digits;
-use crate::sys::{SCHED_FLAG_RESET_ON_FORK, SchedAttr};
+use crate::sys::sched::{SCHED_FLAG_RESET_ON_FORK, SchedAttr};
 use core::fmt;
 use core::time::Duration;
 

@@ -8,13 +8,14 @@
 
 use crate::kit::slot::Op;
 use crate::kit::text::{read_file, signed, write_file};
-use crate::sys::{self, Disposition};
+use crate::sys::process::die_with;
+use crate::sys::signal;
+use crate::sys::signal::Disposition;
 use core::num::NonZeroU64;
 use rustix::fs::Mode;
 use rustix::io::Errno;
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, getpid, getppid, getrlimit,
-    set_parent_process_death_signal, setrlimit, umask,
+    Pid, Resource, Rlimit, getpid, getrlimit, setrlimit, umask,
 };
 use rustix::thread::{current_timer_slack, set_current_timer_slack};
 
@@ -58,9 +59,9 @@ impl Inheritance {
     /// tasks are to inherit of it.
     #[must_use]
     pub fn settle() -> Self {
-        let ignored = sys::ignored_signals();
+        let ignored = signal::ignored_signals();
         // Ignored, children would vanish without an exit status.
-        let _always = sys::set_signal(sys::SIGCHLD, Disposition::Default);
+        let _always = signal::set_signal(signal::SIGCHLD, Disposition::Default);
         umask(Mode::WGRP | Mode::WOTH);
         for &limit in LIMITS {
             raise(limit);
@@ -93,18 +94,18 @@ impl Inheritance {
     pub fn process(&self) -> Result<(), Step> {
         self.mortal()?;
         let set = |signal, what| {
-            sys::set_signal(signal, what).map_err(|e| (Op::Sigaction, e))
+            signal::set_signal(signal, what).map_err(|e| (Op::Sigaction, e))
         };
         for signal in 1..=u64::BITS {
             if self.ignored >> (signal - 1) & 1 == 1 {
                 set(signal, Disposition::Default)?;
             }
         }
-        set(sys::SIGUSR1, Disposition::Interrupt)?;
+        set(signal::SIGUSR1, Disposition::Interrupt)?;
         // A partner that is gone is EPIPE, not death.
-        set(sys::SIGPIPE, Disposition::Ignore)?;
-        set(sys::SIGINT, Disposition::Ignore)?;
-        sys::unblock_all_signals();
+        set(signal::SIGPIPE, Disposition::Ignore)?;
+        set(signal::SIGINT, Disposition::Ignore)?;
+        signal::unblock_all_signals();
         Ok(())
     }
 
@@ -132,20 +133,6 @@ impl Inheritance {
             None => Ok(()),
         }
     }
-}
-
-/// Has the calling process killed when `parent`, which forked it, ends; it
-/// exits at once if that has happened.
-///
-/// # Errors
-///
-/// None that is known.
-pub fn die_with(parent: Pid) -> Result<(), Errno> {
-    set_parent_process_death_signal(Some(Signal::KILL))?;
-    if getppid() != Some(parent) {
-        sys::exit_group(0);
-    }
-    Ok(())
 }
 
 /// Raises a limit as far as this process may without a privilege.

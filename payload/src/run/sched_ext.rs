@@ -14,10 +14,13 @@ use crate::kit::text::{digits, path, read_file};
 use crate::row::Feature;
 use crate::row::attr::scx::{MAX_COMMAND, Scx};
 use crate::run::findings::Findings;
-use crate::run::inherit::die_with;
 use crate::run::kmsg::{Next, Reader};
 use crate::run::output::Output;
-use crate::sys::{self, Ended};
+use crate::sys::process;
+use crate::sys::process::Ended;
+use crate::sys::process::die_with;
+use crate::sys::signal;
+use crate::sys::{self};
 use crate::wire::record::{self, Record, Verdict};
 use core::cell::Cell;
 use heapless::String;
@@ -130,7 +133,7 @@ impl Scheduler {
         // Without it, what it writes goes where our own output goes.
         self.output = memfd_create("scx", MemfdFlags::CLOEXEC).ok();
         let own = getpid();
-        let Some(child) = sys::fork()? else {
+        let Some(child) = process::fork()? else {
             self.become_program(command, own)
         };
         // The child does the same; whoever is first closes the race.
@@ -146,7 +149,7 @@ impl Scheduler {
             // Its output is lost at worst.
             let _placed = sys::exec::place(output.as_fd(), number);
         }
-        sys::unblock_all_signals();
+        signal::unblock_all_signals();
         let mut text: String<{ MAX_COMMAND + 1 }> = String::new();
         for word in command.split_ascii_whitespace() {
             // Each word but the last had a space behind it.
@@ -155,17 +158,17 @@ impl Scheduler {
         let errno = sys::exec::execve(&text, ENVIRONMENT);
         let why = path(format_args!("execve: {}\n", errno.raw_os_error()));
         let _lost = rustix::io::write(sys::stdout(), why.as_bytes());
-        sys::exit_group(127)
+        process::exit_group(127)
     }
 
     /// Waits for something, and sees to processes that end meanwhile.
     fn wait(&self, timeout_ns: u64, until: impl Fn() -> bool) {
         let deadline = now() + timeout_ns;
         while !until() && now() < deadline {
-            let _woken = sys::wait_signal(&[sys::SIGCHLD], LOOK_NS);
-            while let Some(ended) = sys::peek_ended() {
+            let _woken = signal::wait_signal(&[signal::SIGCHLD], LOOK_NS);
+            while let Some(ended) = process::peek_ended() {
                 self.saw_end(&ended);
-                let _reaped = sys::reap(ended.pid, true);
+                let _reaped = process::reap(ended.pid, true);
             }
         }
     }

@@ -37,7 +37,8 @@ use crate::run::probe::present_now;
 use crate::run::sched_ext::Scheduler;
 use crate::run::trace::Recording;
 use crate::run::worker::{self, Crew, Team};
-use crate::sys::{self};
+use crate::sys::process;
+use crate::sys::signal;
 use crate::wire::record::{Progress, Record, Start, Verdict};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use heapless::{String, Vec};
@@ -564,15 +565,15 @@ impl<'r> Watch<'r> {
 
     /// Sleeps until a child ends, a signal comes, or the time is over.
     fn wait(&mut self, timeout_ns: u64) {
-        let signals = [sys::SIGCHLD, sys::SIGINT, sys::SIGTERM];
-        match sys::wait_signal(&signals, timeout_ns) {
-            Some(sys::SIGINT | sys::SIGTERM) => self.interrupted = true,
+        let signals = [signal::SIGCHLD, signal::SIGINT, signal::SIGTERM];
+        match signal::wait_signal(&signals, timeout_ns) {
+            Some(signal::SIGINT | signal::SIGTERM) => self.interrupted = true,
             _ => self.reap(),
         }
     }
 
     fn reap(&mut self) {
-        while let Some(ended) = sys::peek_ended() {
+        while let Some(ended) = process::peek_ended() {
             let pid = ended.pid.as_raw_nonzero().get().unsigned_abs();
             let mut mine = false;
             if let Some(scheduler) = self.scheduler {
@@ -592,7 +593,7 @@ impl<'r> Watch<'r> {
                 // The zombie still holds the group's id.
                 let _none = kill_process_group(ended.pid, Signal::KILL);
             }
-            if sys::reap(ended.pid, true).is_ok() && mine {
+            if process::reap(ended.pid, true).is_ok() && mine {
                 self.alive = self.alive.saturating_sub(1);
             }
         }
@@ -612,7 +613,7 @@ impl<'r> Watch<'r> {
                     matches!(slot.state(), State::Setup | State::Running)
                         && slot.exit.load(Relaxed) == 0;
                 if let (true, Some(pid)) = (unfinished, Pid::from_raw(pid)) {
-                    sys::send_stop(pid, slot.tid.load(Relaxed));
+                    signal::send_stop(pid, slot.tid.load(Relaxed));
                 }
             }
             let left = deadline.saturating_sub(now());

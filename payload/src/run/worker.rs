@@ -32,6 +32,8 @@ use crate::run::inherit::{Inheritance, Step};
 use crate::run::leaves::Leaves;
 use crate::sys;
 use crate::sys::numa::set_mempolicy;
+use crate::sys::process;
+use crate::sys::sched;
 use core::ffi::CStr;
 use core::ptr::null_mut;
 use core::sync::atomic::{
@@ -181,11 +183,11 @@ impl<'r> Crew<'r> {
     ///
     /// # Errors
     ///
-    /// See [`sys::fork`] and [`sys::cgroup::fork_into`].
+    /// See [`process::fork`] and [`sys::cgroup::fork_into`].
     pub fn fork(&self) -> Result<Option<Pid>, Errno> {
         match self.cgroup {
             Some(directory) => sys::cgroup::fork_into(directory),
-            None => sys::fork(),
+            None => process::fork(),
         }
     }
 
@@ -404,7 +406,7 @@ pub fn process(team: &Team<'_>, crew: &Crew<'_>, index: u32) -> ! {
         pipes.keep(index as usize, crew.next(index) as usize);
     }
     let code = with_lanes(team, crew, index, life);
-    sys::exit_group(code)
+    process::exit_group(code)
 }
 
 /// The whole life of a host: makes a thread for each worker of the groups
@@ -433,7 +435,7 @@ pub fn host(team: &Team<'_>, first: &Crew<'_>) -> ! {
     };
     threads(&|thread| thread.spawn());
     threads(&|thread| thread.join());
-    sys::exit_group(0)
+    process::exit_group(0)
 }
 
 /// Starts the other tasks of a worker, is the first of them, and waits for
@@ -477,12 +479,12 @@ impl<'r> Thread<'r> {
     fn spawn(self) {
         let slot = self.slot();
         slot.clear_tid.store(1, Relaxed);
-        let spawned = sys::Stack::new(STACK).and_then(|stack| {
+        let spawned = process::Stack::new(STACK).and_then(|stack| {
             let (top, arg) = stack.with(self);
             // SAFETY: a fresh stack that is never unmapped; what `self`
             // refers to outlives the thread, since whoever spawns it joins
             // it or ends the process. Workloads have no thread-locals.
-            unsafe { sys::spawn_thread(top, thread, arg, &slot.clear_tid) }
+            unsafe { process::spawn_thread(top, thread, arg, &slot.clear_tid) }
         });
         if let Err(errno) = spawned {
             slot.clear_tid.store(0, Relaxed);
@@ -510,7 +512,7 @@ extern "C" fn thread(arg: usize) -> ! {
         0 => with_lanes(&it.team, it.crew, it.index, it.life),
         _ => live(&it),
     };
-    sys::exit_thread()
+    process::exit_thread()
 }
 
 /// Set-up, barrier, loop, report of one task. Returns the exit code of its
@@ -598,7 +600,7 @@ fn attributes(
             .map_err(|e| (Op::SetMempolicy, e))?;
     }
     if let Some(policy) = settings.policy {
-        sys::sched_setattr(policy.attr(settings.nice))
+        sched::sched_setattr(policy.attr(settings.nice))
             .map_err(|e| (Op::SchedSetattr, e))?;
     }
     if let Some(nice) = settings.nice {

@@ -2,7 +2,8 @@
 
 #![expect(unsafe_code, reason = "this is where system calls are made")]
 
-use super::{arch, check, pid};
+use super::process::pid;
+use super::{arch, check};
 use core::mem::size_of;
 use linux_raw_sys::general as raw;
 use rustix::fd::{AsRawFd, BorrowedFd};
@@ -26,7 +27,7 @@ struct CloneArgs {
     cgroup: u64,
 }
 
-/// [`fork`](super::fork) into the cgroup whose directory is open as `into`,
+/// [`fork`](crate::sys::process::fork) into the cgroup whose directory is open as `into`,
 /// so that no instruction of the child runs outside it. Returns `None` in
 /// the child.
 ///

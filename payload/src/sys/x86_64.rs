@@ -67,7 +67,7 @@ pub(super) unsafe fn syscall6(
 ///
 /// # Safety
 ///
-/// See [`super::spawn_thread`].
+/// See [`crate::sys::process::spawn_thread`].
 pub(super) unsafe fn clone_thread(
     flags: usize,
     stack_top: *mut u8,

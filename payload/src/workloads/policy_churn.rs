@@ -12,7 +12,7 @@ use crate::kit::stop::{CallExt, Stop};
 use crate::row::Feature;
 use crate::row::attr::Policy;
 use crate::row::{Family, Hist, Metric, Need, Param, Row, What, doc};
-use crate::sys::SchedAttr;
+use crate::sys::sched::SchedAttr;
 
 pub(super) const WORKLOAD: Workload = Workload {
     row: &Row {

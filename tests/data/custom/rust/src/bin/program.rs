@@ -5,7 +5,8 @@
 
 use pidone::workloads::custom::page::{Ring, inherited, report};
 use pidone::kit::clock::now;
-use pidone::sys::{Disposition, SIGTERM, exit_group, set_signal};
+use pidone::sys::process::{exit_group};
+use pidone::sys::signal::{Disposition, SIGTERM, set_signal};
 use rustix::thread::sched_yield;
 
 pidone::start!(main);
