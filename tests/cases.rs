@@ -21,8 +21,9 @@ use xtask::kernel;
 use xtask::model::{Hello, Outcome, Report};
 use xtask::outcome;
 
+use pidone::plan::Plan;
+use pidone::plan::sources::Sources;
 use pidone::plan::token::{Source, split_dashes};
-use pidone::plan::{Plan, Sources};
 use pidone::wire::record::Verdict;
 
 const KERNEL: &str = "debian:6.12-cloud";

@@ -121,8 +121,9 @@ pub fn find(name: &str) -> Option<&'static Workload> {
 mod tests {
     use super::{ALL, rows};
     use crate::kit::slot::MAX_METRICS;
+    use crate::plan::Plan;
+    use crate::plan::sources::Sources;
     use crate::plan::token::Source;
-    use crate::plan::{Plan, Sources};
     use crate::row::{Kind, LONGEST, MAX_HISTS, MAX_PARAMS, Value};
     use core::time::Duration;
     use std::collections::BTreeSet;

@@ -11,12 +11,13 @@ use anyhow::{Result, anyhow, bail};
 use pidone::kit::exit::Exit;
 use pidone::kit::histogram::{Summary, bucket_of};
 use pidone::kit::task::{Counter, TaskCounters};
+use pidone::plan::Plan;
 use pidone::plan::expect::figure::{Figures, Stat};
 use pidone::plan::expect::kind::Kind;
 use pidone::plan::expect::totals::{Totals, names};
 use pidone::plan::expect::{Expect, Judged, Side};
+use pidone::plan::sources::Sources;
 use pidone::plan::token::Source;
-use pidone::plan::{Plan, Sources};
 use pidone::wire::record::{self, Pairs};
 use pidone::{kit::counters, run::collect, workloads};
 

@@ -159,3 +159,7 @@ fn range(f: &mut fmt::Formatter<'_>, param: &Param) -> fmt::Result {
         Kind::Text { rule, .. } => write!(f, "{name} is {rule}"),
     }
 }
+
+pub(super) fn bad<'t>(token: &'t str, rule: Rule<'t>) -> PlanError<'t> {
+    PlanError { token, rule }
+}

@@ -3,9 +3,8 @@
 use crate::kit::cpus::MAX_CPUS;
 use crate::kit::duration::{DURATION_RULE, parse_duration};
 use crate::kit::text::{digits, signed};
-use crate::plan::error::{PlanError, Rule};
+use crate::plan::error::{PlanError, Rule, bad};
 use crate::plan::token::Token;
-use crate::plan::trace;
 use crate::row::MAX_WORKERS;
 use crate::row::attr::cgroup::{KNOBS, Leaf, is_name};
 use crate::row::attr::mempolicy::{FLAGS_RULE, MemPolicy};
@@ -15,6 +14,8 @@ use core::time::Duration;
 
 /// Seed of a plan that names none.
 pub const DEFAULT_SEED: u64 = 1;
+/// What begins a run, and another group of it.
+pub(super) const STARTS: &[&str] = &["work", "with"];
 pub(super) const BOOT_KEYS: &[&str] = &[
     "plan",
     "console",
@@ -37,10 +38,12 @@ pub(super) const RUN_KEYS: &[&str] = &[
     "rd_sample",
     "clone",
     EXPECT,
-    trace::KEYS[0],
-    trace::KEYS[1],
-    trace::KEYS[2],
+    TRACE_KEYS[0],
+    TRACE_KEYS[1],
+    TRACE_KEYS[2],
 ];
+/// Those that say what is recorded of the kernel's events.
+pub(super) const TRACE_KEYS: [&str; 3] = ["trace", "trace_kib", "trace_stop"];
 /// The only key that may be repeated.
 pub(super) const EXPECT: &str = "expect";
 pub(super) const GROUP_KEYS: &[&str] = &[
@@ -514,8 +517,4 @@ pub(super) fn flag(text: &str) -> Option<bool> {
         "false" | "0" | "off" | "no" => Some(false),
         _ => None,
     }
-}
-
-pub(super) fn bad<'t>(token: &'t str, rule: Rule<'t>) -> PlanError<'t> {
-    PlanError { token, rule }
 }

@@ -2,18 +2,15 @@
 
 use crate::kit::duration::parse_duration;
 use crate::kit::text::digits;
-use crate::plan::Group;
-use crate::plan::error::{PlanError, Rule};
+use crate::plan::error::{PlanError, Rule, bad};
 use crate::plan::expect::error::{self, ExpectError, Names};
-use crate::plan::settings::bad;
+use crate::plan::group::Group;
+use crate::plan::settings::TRACE_KEYS as KEYS;
 use crate::plan::token::Token;
 use crate::row::Unit;
 
-/// The keys, all of a run.
-pub(super) const KEYS: [&str; 3] = [TRACE, KIB, STOP];
-const TRACE: &str = "trace";
-const KIB: &str = "trace_kib";
-const STOP: &str = "trace_stop";
+const TRACE: &str = KEYS[0];
+const KIB: &str = KEYS[1];
 /// Says that a run is not recorded, for one of many that are.
 const OFF: &str = "off";
 /// What `sched` stands for.

@@ -9,7 +9,7 @@ use crate::kit::named::{self, MAX_NAME};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Op, Slot, State};
 use crate::kit::text::{Cut, Human, pair};
-use crate::plan::Run;
+use crate::plan::run::Run;
 use crate::row::attr::Affinity;
 use crate::row::attr::mempolicy::MemPolicy;
 use crate::row::{Hist, Kind, Unit, Value};

@@ -5,8 +5,9 @@
 //! 512 pairs on pipes pass.
 
 use crate::kit::text::{read_file, word};
+use crate::plan::Plan;
 use crate::plan::error::{PlanError, Rule};
-use crate::plan::{Plan, Run};
+use crate::plan::run::Run;
 use crate::run::machine::Machine;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

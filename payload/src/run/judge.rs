@@ -3,11 +3,11 @@
 use crate::kit::histogram::Histogram;
 use crate::kit::shm::Arena;
 use crate::kit::text::Human;
-use crate::plan::MAX_CONDITIONS;
 use crate::plan::expect::Judged;
 use crate::plan::expect::figure::{Figures, Stat};
 use crate::plan::expect::kind::Kind;
 use crate::plan::expect::totals::Totals;
+use crate::plan::run::MAX_CONDITIONS;
 use crate::row::MAX_GROUPS;
 use crate::run::figures::{metrics, total};
 use crate::run::findings::Findings;

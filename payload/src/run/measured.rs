@@ -5,7 +5,7 @@ use crate::kit::exit::decode_exit;
 use crate::kit::slot::{CPU_WORDS, Slot, State};
 use crate::kit::task::TaskCounters;
 use crate::kit::text::Cut;
-use crate::plan::Run;
+use crate::plan::run::Run;
 use crate::row::attr::mempolicy::MemPolicy;
 use crate::run::kmsg::Kmsg;
 use crate::run::worker::Crew;

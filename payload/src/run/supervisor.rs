@@ -18,7 +18,8 @@ use crate::kit::slot::{Control, Phase, Slot, State};
 use crate::kit::stop::{CallExt, Stop, Why};
 use crate::kit::task;
 use crate::kit::topology::{count_nodes, memory_nodes};
-use crate::plan::Run;
+use crate::plan::group::Group;
+use crate::plan::run::Run;
 use crate::row::Feature;
 use crate::row::MAX_GROUPS;
 use crate::row::What;
@@ -152,7 +153,7 @@ pub fn run(
 
 fn needs(
     machine: &Machine,
-    group: &crate::plan::Group<'_>,
+    group: &Group<'_>,
     workers: u32,
     within: &Within,
     mems: &Cpus,
@@ -229,11 +230,7 @@ fn needs(
 }
 
 /// What the attributes of a group need of kernel and machine.
-fn attributes(
-    machine: &Machine,
-    group: &crate::plan::Group<'_>,
-    findings: &mut Findings,
-) {
+fn attributes(machine: &Machine, group: &Group<'_>, findings: &mut Findings) {
     let settings = &group.settings;
     let leaf = &settings.cgroup;
     if leaf.name.is_some() {

@@ -8,8 +8,9 @@
 use crate::exit::Exit;
 use crate::model::{Outcome, Report};
 use anyhow::{Result, bail};
+use pidone::plan::sources::Sources;
 use pidone::plan::token::{PREFIX, Source, split_dashes};
-use pidone::plan::{Plan, Sources, builtin};
+use pidone::plan::{Plan, builtin};
 
 /// Longest command line that kernels take, without its end.
 pub const LONGEST: usize = 2047;

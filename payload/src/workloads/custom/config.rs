@@ -251,8 +251,10 @@ pub fn check(work: &Work<'_>) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::{CustomCfg, PARAMS, args};
+    use crate::plan::Plan;
+    use crate::plan::run::Run;
+    use crate::plan::sources::Sources;
     use crate::plan::token::Source;
-    use crate::plan::{Plan, Run, Sources};
     use core::mem::offset_of;
     use std::string::{String, ToString};
     use std::vec::Vec;

@@ -204,8 +204,10 @@ mod tests {
     use crate::ctx::Ctx;
     use crate::ctx::workload::Workload;
     use crate::kit::stop::Stop;
+    use crate::plan::Plan;
+    use crate::plan::run::Run;
+    use crate::plan::sources::Sources;
     use crate::plan::token::Source;
-    use crate::plan::{Plan, Run, Sources};
     use crate::workloads::custom::config::CustomCfg;
     use std::string::{String, ToString};
 

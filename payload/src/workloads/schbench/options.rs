@@ -167,8 +167,9 @@ pub(super) fn check_policy(
 #[cfg(test)]
 mod tests {
     use super::super::layout::{Layout, Role, kib, operations};
+    use crate::plan::Plan;
+    use crate::plan::sources::Sources;
     use crate::plan::token::Source;
-    use crate::plan::{Plan, Sources};
     use crate::row::Value;
     use crate::workloads::find;
     use std::format;
