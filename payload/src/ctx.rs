@@ -7,10 +7,12 @@
 pub mod block;
 pub mod broadcast;
 pub mod cgroup;
+mod child;
 mod class;
 pub mod disk;
 mod events;
 pub mod exec;
+pub mod given;
 pub mod instance;
 pub mod lanes;
 mod measure;
@@ -18,100 +20,39 @@ mod memory;
 pub mod mutex;
 pub mod nic;
 mod packet;
+pub mod setup;
 mod signals;
-mod wait;
+mod sleep;
+mod spin;
+mod switches;
+pub mod wait;
 pub mod workload;
 
+use crate::ctx::given::Given;
 use crate::ctx::instance::Instance;
-use crate::kit::alarm::Alarm;
+use crate::ctx::setup::{arrive, effective};
+use crate::ctx::switches::Switches;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
-use crate::kit::cgroup::Base;
 use crate::kit::clock::{self, MILLISECOND, now};
 use crate::kit::cpus::Cpus;
-use crate::kit::histogram::Histogram;
 use crate::kit::memory::Region;
-use crate::kit::slot::{
-    CPU_WORDS, Control, Op, Phase, Reason, Slot, State, add,
-};
+use crate::kit::slot::{CPU_WORDS, Op, Phase, Reason, State, add};
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
 use crate::row::attr::Policy;
 use crate::row::{Hist, Metric, Work};
-use crate::sys::numa::get_mempolicy;
-use crate::sys::process;
 use crate::sys::sched;
-use core::hint::{black_box, spin_loop};
 use core::mem::ManuallyDrop;
 use core::ops::Range;
 use core::sync::atomic::{
-    AtomicU32, AtomicU64,
+    AtomicU64,
     Ordering::{Acquire, Relaxed},
 };
 use rand_core::SeedableRng;
 use rand_xoshiro::SplitMix64;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process};
-use rustix::thread::{
-    current_timer_slack, futex, sched_getaffinity, sched_getcpu,
-    sched_setaffinity, sched_yield,
-};
-use wait::Switches;
-
-/// Spin steps between two checkpoints.
-const CHECKPOINT_STEPS: u64 = 1024;
-/// Spin steps between two looks at the clock in [`Ctx::burn`].
-const BURN_STEPS: u64 = 256;
-
-/// Everything a worker is given.
-#[derive(Debug, Clone, Copy)]
-pub struct Given<'r> {
-    /// The work type and its parameters.
-    pub work: &'r Work<'r>,
-    /// Shared by all workers of the run.
-    pub control: &'r Control,
-    /// Where this worker, or this task of it, reports.
-    pub slot: &'r Slot,
-    /// Its histograms, in the order of the row.
-    pub hists: &'r [Histogram],
-    /// What it shares with its partners.
-    pub instance: Instance<'r>,
-    /// Number of the group in the run.
-    pub group: u16,
-    /// Index in the group.
-    pub index: u32,
-    /// Workers in the group.
-    pub workers: u32,
-    /// The measured time that is planned, in ns.
-    pub time_ns: u64,
-    /// Position in the instance.
-    pub pos: u32,
-    /// Workers per instance, at least 1.
-    pub size: u32,
-    /// Which task of the worker it is: 0 for the worker itself.
-    pub lane: u32,
-    /// Tasks per worker.
-    pub lanes: u32,
-    /// Seed of random numbers, different for every task.
-    pub seed: u64,
-    /// Futexes are private to the process: thread mode, or the tasks of one
-    /// worker among themselves.
-    pub private: bool,
-    /// `burn` counts CPU time instead of wall time.
-    pub burn_cpu: bool,
-    /// Every how many blocking steps `run_delay` is read.
-    pub rd_sample: u32,
-    /// The kernel has the sched_ext class.
-    pub sched_ext: bool,
-    /// Ends the recording of kernel events at a sample above the limit.
-    pub alarm: Option<Alarm<'r>>,
-    /// Where cgroups can be made.
-    pub cgroups: Option<&'r Base>,
-    /// The end of the pipe ring this position reads.
-    pub pipe_in: Option<BorrowedFd<'r>>,
-    /// The end of the pipe ring this position writes.
-    pub pipe_out: Option<BorrowedFd<'r>>,
-}
+use rustix::thread::{futex, sched_getcpu, sched_setaffinity};
 
 /// A worker's view of its run.
 #[derive(Debug)]
@@ -507,199 +448,4 @@ impl<'r> Ctx<'r> {
         self.last_cpu = cpu;
         slot.saw_cpu(cpu);
     }
-
-    /// `n` spin steps, one work unit each, with checkpoints in between. Ends
-    /// early at the stop.
-    #[inline]
-    pub fn spin(&mut self, n: u64) {
-        let mut left = n;
-        while left > CHECKPOINT_STEPS {
-            spin_steps(CHECKPOINT_STEPS);
-            left -= CHECKPOINT_STEPS;
-            self.units(CHECKPOINT_STEPS);
-            self.checkpoint_at(now());
-            if self.stop() {
-                return;
-            }
-        }
-        spin_steps(left);
-        self.units(left);
-    }
-
-    /// Spins for `ns` on the burn clock, or until the stop.
-    pub fn burn(&mut self, ns: u64) {
-        self.burn_each(ns, |_, _| {});
-    }
-
-    /// The same; `each` is told the wall time, in ns, of each 256 steps.
-    pub fn burn_each(&mut self, ns: u64, each: impl Fn(&Self, u64)) {
-        let read = match self.given.burn_cpu {
-            true => clock::thread_cpu,
-            false => now,
-        };
-        let mut begin = now();
-        let end = read() + ns;
-        while !self.stop() {
-            spin_steps(BURN_STEPS);
-            self.units(BURN_STEPS);
-            let time = read();
-            let wall = if self.given.burn_cpu { now() } else { time };
-            each(self, wall.saturating_sub(begin));
-            begin = wall;
-            self.checkpoint_at(wall);
-            if time >= end {
-                break;
-            }
-        }
-    }
-
-    /// `sched_yield`; returns when it ran again, in ns.
-    #[inline]
-    pub fn sched_yield(&mut self) {
-        sched_yield();
-    }
-
-    /// Sleeps until `deadline_ns`. Returns when it ran again, or `None` if a
-    /// signal or the stop came first.
-    pub fn sleep_until(&mut self, deadline_ns: u64) -> Option<u64> {
-        // Its signal may have come while the task ran, and the next one is
-        // 20 ms away.
-        if self.stop() {
-            return None;
-        }
-        self.tried(Op::ClockNanosleep);
-        let slept = clock::sleep_until(deadline_ns);
-        let now = now();
-        self.resumed_at(now);
-        match slept {
-            Ok(()) => Some(now),
-            Err(errno) => {
-                if errno != Errno::INTR {
-                    self.failed(Op::ClockNanosleep, errno);
-                }
-                None
-            }
-        }
-    }
-
-    /// Sleeps to the end of a period that began at `begun`, through signals
-    /// but the stop, and records how late it ran again. Returns that end; ends
-    /// that have passed are left out and counted. A period of 0 makes no call.
-    pub fn sleep_period(
-        &mut self,
-        begun: u64,
-        period_ns: u64,
-        late: Option<&Hist>,
-        overruns: &Metric,
-    ) -> u64 {
-        if period_ns == 0 {
-            return begun;
-        }
-        let (end, passed) = clock::next_deadline(begun, period_ns, now());
-        self.metric(overruns, passed);
-        loop {
-            let woken = self.sleep_until(end);
-            if let (Some(ran), Some(late)) = (woken, late) {
-                self.record(late, ran.saturating_sub(end));
-            }
-            if woken.is_some() || self.stop() {
-                return end;
-            }
-        }
-    }
-
-    /// Forks a child that writes the time of its first instruction into
-    /// `born` and exits. `None` if the fork failed, which is counted.
-    pub fn fork_exit(&self, born: &Stamp) -> Option<Pid> {
-        self.tried(Op::Clone);
-        match process::fork() {
-            Ok(Some(child)) => Some(child),
-            Ok(None) => {
-                born.set(now());
-                process::exit_group(0)
-            }
-            Err(errno) => {
-                self.failed(Op::Clone, errno);
-                None
-            }
-        }
-    }
-
-    /// Waits for that child, which the stop ends; whether it was reaped.
-    pub fn reap(&mut self, child: Pid) -> bool {
-        self.tried(Op::Wait4);
-        loop {
-            let result = process::reap(child, false);
-            self.resumed_at(now());
-            match result {
-                Ok(_) => return true,
-                Err(Errno::INTR) if self.stop() => {
-                    // One that is gone already is as good.
-                    let _gone = kill_process(child, Signal::KILL);
-                }
-                Err(Errno::INTR) => {}
-                Err(errno) => {
-                    self.failed(Op::Wait4, errno);
-                    return false;
-                }
-            }
-        }
-    }
-}
-
-/// `n` times an opaque increment and the CPU's relax hint.
-#[inline]
-pub fn spin_steps(n: u64) {
-    let mut sink = 0_u64;
-    for _ in 0..n {
-        sink = black_box(sink.wrapping_add(1));
-        spin_loop();
-    }
-}
-
-pub use exec::Program;
-pub use wait::{Sleep, Token, Waited};
-
-/// Tells the supervisor that this task has finished its set-up, or failed.
-pub fn arrive(control: &Control) {
-    control.ready.fetch_add(1, Relaxed);
-    wake_all(&control.ready);
-}
-
-/// Reads back what the kernel made of the calling task's attributes. Whether
-/// its class is sched_ext is asked only of kernels that have it: their answer
-/// costs 200,000 instructions and more.
-pub fn effective(slot: &Slot, sched_ext: bool) {
-    if let Ok(attr) = sched::sched_getattr() {
-        slot.policy.store(attr.policy + 1, Relaxed);
-        slot.rt_priority.store(attr.priority, Relaxed);
-        slot.nice.store(attr.nice, Relaxed);
-    }
-    if let Ok(set) = sched_getaffinity(None) {
-        let cpus = Cpus::from_set(&set);
-        for (to, from) in slot.allowed.iter().zip(cpus.words()) {
-            to.store(*from, Relaxed);
-        }
-    }
-    if let Ok((mode, nodes)) = get_mempolicy() {
-        slot.mempolicy.store(mode + 1, Relaxed);
-        for (to, from) in slot.mempolicy_nodes.iter().zip(nodes) {
-            to.store(from, Relaxed);
-        }
-    }
-    let ext = match sched_ext.then(task::own_ext_enabled).flatten() {
-        None => 0,
-        Some(false) => 1,
-        Some(true) => 2,
-    };
-    slot.ext_enabled.store(ext, Relaxed);
-    let slack = current_timer_slack().map_or(0, |ns| ns.saturating_add(1));
-    slot.timer_slack.store(slack, Relaxed);
-}
-
-/// Wakes everyone who waits on a word shared between processes.
-pub fn wake_all(word: &AtomicU32) {
-    // It can only fail for addresses that are not mapped.
-    let _woken =
-        futex::wake(word, futex::Flags::empty(), i32::MAX.unsigned_abs());
 }

@@ -25,6 +25,7 @@ pub mod shm;
 pub mod simd;
 pub mod slot;
 pub mod steer;
+pub mod steps;
 pub mod stop;
 pub mod task;
 pub mod text;

@@ -23,10 +23,7 @@ pub mod sched;
 pub mod signal;
 
 #[cfg(target_arch = "x86_64")]
-mod tiles;
-
-#[cfg(target_arch = "x86_64")]
-pub use tiles::request_tiles;
+pub mod tiles;
 
 use core::mem::{MaybeUninit, offset_of, size_of};
 use linux_raw_sys::general as raw;

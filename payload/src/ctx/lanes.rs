@@ -1,6 +1,7 @@
 //! What tasks of one worker do with one another.
 
-use super::{Ctx, Sleep, Waited};
+use super::Ctx;
+use super::wait::{Sleep, Waited};
 use crate::kit::cells::{Stamp, Word};
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;

@@ -1,27 +1,11 @@
-//! Steps and figures outside the usual books.
+//! Figures outside the usual books.
 
-use crate::ctx::{CHECKPOINT_STEPS, Ctx, spin_steps};
-use crate::kit::clock::now;
+use crate::ctx::Ctx;
 use crate::kit::slot::Phase;
 use crate::row::Metric;
 use core::sync::atomic::Ordering::Relaxed;
 
 impl Ctx<'_> {
-    /// `n` spin steps that are no work units, for types that count events.
-    /// Ends early at the stop.
-    pub fn spin_uncounted(&mut self, n: u64) {
-        let mut left = n;
-        while left > CHECKPOINT_STEPS {
-            spin_steps(CHECKPOINT_STEPS);
-            left -= CHECKPOINT_STEPS;
-            self.checkpoint_at(now());
-            if self.stop() {
-                return;
-            }
-        }
-        spin_steps(left);
-    }
-
     /// When this task began to count, in ns; the end of a warm-up moves it.
     #[must_use]
     pub fn counting_since(&self) -> u64 {

@@ -1,6 +1,7 @@
 //! Work in memory of a worker's own.
 
-use super::{CHECKPOINT_STEPS, Ctx};
+use super::Ctx;
+use super::spin::CHECKPOINT_STEPS;
 use crate::kit::clock::now;
 use crate::kit::memory::Region;
 use crate::kit::stop::Stop;

@@ -7,6 +7,7 @@ use core::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use rustix::thread::futex;
 
 /// A futex word.
 #[derive(Debug)]
@@ -154,6 +155,13 @@ impl Gauge {
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
     }
+}
+
+/// Wakes everyone who waits on a word shared between processes.
+pub fn wake_all(word: &AtomicU32) {
+    // It can only fail for addresses that are not mapped.
+    let _woken =
+        futex::wake(word, futex::Flags::empty(), i32::MAX.unsigned_abs());
 }
 
 #[cfg(test)]

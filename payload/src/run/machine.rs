@@ -1,11 +1,11 @@
 //! The shape of the machine, for the `Hello` record.
 
-use crate::ctx::spin_steps;
 use crate::kit::cgroup::Base;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::histogram::Histogram;
 use crate::kit::shm::Arena;
+use crate::kit::steps::spin_steps;
 use crate::kit::text::{read_file, word};
 use crate::kit::topology::{Topology, online_nodes};
 use crate::row::Feature;

@@ -6,8 +6,8 @@
 
 use crate::ctx::disk;
 use crate::ctx::nic;
-use crate::ctx::wake_all;
 use crate::ctx::workload::Moment;
+use crate::kit::cells::wake_all;
 use crate::kit::clock::{self, MILLISECOND, SECOND, now};
 use crate::kit::counters::{self, Snapshot};
 use crate::kit::cpus::Cpus;

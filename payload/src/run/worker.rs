@@ -5,10 +5,13 @@
 
 #![expect(unsafe_code, reason = "a thread gets its team as an address")]
 
+use crate::ctx::Ctx;
+use crate::ctx::given::Given;
 use crate::ctx::instance::{Instance, Place};
+use crate::ctx::setup::arrive;
 use crate::ctx::workload::Moment;
-use crate::ctx::{Ctx, Given, arrive, wake_all};
 use crate::kit::alarm::Alarm;
+use crate::kit::cells::wake_all;
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
 use crate::kit::cgroup::Base;
 use crate::kit::clock;

@@ -11,8 +11,9 @@ pub mod program;
 pub mod report;
 pub mod types;
 
+use crate::ctx::Ctx;
+use crate::ctx::exec::Program;
 use crate::ctx::workload::Workload;
-use crate::ctx::{Ctx, Program};
 use crate::kit::stop::Stop;
 use crate::row::Feature;
 use crate::row::{Family, Hist, Need, Row, Shared, What, doc};

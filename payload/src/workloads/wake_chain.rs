@@ -5,8 +5,9 @@
 //! word that counts hops, and every hop wakes all of them: each such wake has
 //! its sample, whoever's turn it is.
 
+use crate::ctx::Ctx;
+use crate::ctx::wait::Token;
 use crate::ctx::workload::Workload;
-use crate::ctx::{Ctx, Token};
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
 use crate::row::Feature;

@@ -38,7 +38,7 @@ pub(super) fn has(width: Width) -> bool {
         Width::Vec512 => both(leaf.ebx & AVX512F != 0, ZMM),
         Width::Amx => {
             both(leaf.edx & AMX == AMX, TILES)
-                && crate::sys::request_tiles().is_ok()
+                && crate::sys::tiles::request_tiles().is_ok()
         }
     }
 }

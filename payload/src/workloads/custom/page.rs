@@ -7,7 +7,7 @@
 #![expect(unsafe_code, reason = "maps memory and hands out references to it")]
 
 use crate::ctx::exec::ABI;
-use crate::ctx::wake_all;
+use crate::kit::cells::wake_all;
 use crate::kit::histogram::Histogram;
 use crate::kit::slot::add;
 use crate::kit::stop::{CallExt, Stop};
