@@ -2,7 +2,9 @@
 
 pub mod affinity;
 pub mod collect;
+pub mod crew;
 pub mod descriptors;
+pub mod expects;
 pub mod figures;
 pub mod findings;
 pub mod inherit;
@@ -11,6 +13,7 @@ pub mod kmsg;
 pub mod leaves;
 pub mod machine;
 pub mod measured;
+mod needs;
 pub mod output;
 pub mod probe;
 pub mod sched_ext;

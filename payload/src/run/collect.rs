@@ -2,31 +2,29 @@
 
 use crate::kit::counters::BAD_TAINT;
 use crate::kit::duration::InGrammar;
-use crate::kit::exit::Exit;
-use crate::kit::exit::decode_exit;
 use crate::kit::histogram::{Histogram, Sparse, Summary, percentile};
 use crate::kit::named::{self, MAX_NAME};
 use crate::kit::shm::Arena;
-use crate::kit::slot::{Op, Slot, State};
+use crate::kit::slot::{Op, Slot};
 use crate::kit::text::{Cut, Human, pair};
 use crate::plan::run::Run;
 use crate::row::attr::Affinity;
 use crate::row::attr::mempolicy::MemPolicy;
 use crate::row::{Hist, Kind, Unit, Value};
+use crate::run::crew::Crew;
+use crate::run::expects::{Found, judge_expects};
 use crate::run::figures::{self, PIECE, Percent, hists_of, total};
 use crate::run::findings::Findings;
-use crate::run::judge::{Found, judge_expects};
+use crate::run::judge::{ENDED_EARLY, Many, judge};
 use crate::run::kmsg::{Kmsg, Next, is_incident};
-use crate::run::measured::{Measured, load, sum, with_worker};
+use crate::run::measured::{Measured, sum, with_worker};
 use crate::run::output::Output;
-use crate::run::worker::Crew;
 use crate::wire::record::pieces;
 use crate::wire::record::{
     self, CallError, Lines, MAX_RECORD, Metrics, Record, Verdict,
 };
 use core::cmp::Reverse;
-use core::fmt::{self, Arguments, Write};
-use core::sync::atomic::Ordering::Relaxed;
+use core::fmt::{self, Write};
 use heapless::string::StringView;
 use heapless::{String, Vec};
 
@@ -39,31 +37,6 @@ const MESSAGES: u32 = 64;
 const HIST: usize = MAX_RECORD - 512;
 /// Roles of one type, at most.
 const ROLES: usize = 8;
-
-impl Measured<'_> {
-    /// Whether so many of a group's tasks had left their loop before the
-    /// measured window. A program may end when it likes.
-    fn missed(&self, crew: &Crew<'_>, many: Many) -> bool {
-        let ended = |slot: &Slot| (1..self.begin).contains(&load(&slot.end_ns));
-        let mut slots = crew.slots.iter();
-        self.ready
-            && !crew.is_tended()
-            && match many {
-                Many::All => slots.all(ended),
-                Many::Any => slots.any(ended),
-            }
-    }
-}
-
-/// How many of several.
-#[derive(Clone, Copy)]
-enum Many {
-    All,
-    Any,
-}
-
-/// Of workers that had left their loops before the measured window.
-const ENDED_EARLY: &str = "ENDED_EARLY";
 
 /// Names of a run's work types, joined by `+`.
 #[must_use]
@@ -199,108 +172,6 @@ fn result_line(
     let [skip, first] = why;
     out.line(format_args!("{ok} {n} {name}{skip}{first}"));
     out.case(format_args!("{name}"), result, wall_ns, "ns");
-}
-
-fn judge(crew: &Crew<'_>, measured: &Measured<'_>, findings: &mut Findings) {
-    let work = crew.group.row().name;
-    let ready = measured.ready;
-    for index in 0..crew.workers {
-        for slot in crew.tasks_of(index) {
-            judge_task(slot, format_args!("{work} worker {index}"), findings);
-        }
-    }
-    judge_calls(crew, findings);
-    if measured.missed(crew, Many::Any) {
-        // Its figures are those of the warm-up.
-        let reason = format_args!("{ENDED_EARLY}: {work}");
-        findings.add(Verdict::Degraded, reason);
-    }
-    let progress = sum(crew.slots, |slot| &slot.work_units);
-    let counted = crew.slots.iter().all(Slot::counted);
-    let idle = ready && counted && progress == 0;
-    if idle && findings.verdict < Verdict::Skip {
-        // With parameters of zero, going round may be all there is to do.
-        match sum(crew.slots, |slot| &slot.iterations) {
-            0 => findings.add(
-                Verdict::Fail,
-                format_args!("FAIL(no_progress): {work} did no work"),
-            ),
-            _ => findings.add(Verdict::Degraded, format_args!("NO_UNITS")),
-        }
-    }
-}
-
-/// Whatever else a type counted: if none of the calls that it is for worked,
-/// it did not do what it is for.
-fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
-    let row = crew.group.row();
-    for &op in row.calls {
-        let (mut tries, mut failed, mut errno) = (0, 0, 0);
-        for slot in crew.slots {
-            let (count, last) = slot.failures_of(op);
-            tries += slot.tries_of(op);
-            failed += count;
-            errno = if count > 0 { last } else { errno };
-        }
-        let (verdict, what) = match failed {
-            0 => continue,
-            all if all >= tries => (Verdict::Fail, "FAIL"),
-            most if most > tries / 2 => (Verdict::Degraded, "FAILED"),
-            _ => continue,
-        };
-        let (call, work) = (op.name(), row.name);
-        findings.add(
-            verdict,
-            format_args!(
-                "{what}({call}, {errno}): {failed} of {tries} calls of {work}"
-            ),
-        );
-    }
-}
-
-fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
-    let mut buf = [0; 160];
-    let note = slot.note.get(&mut buf);
-    let exit = decode_exit(slot.exit.load(Relaxed));
-    for reason in slot.reasons() {
-        findings.add(Verdict::Degraded, format_args!("{reason}"));
-    }
-    let fail = Verdict::Fail;
-    match (slot.state(), exit) {
-        (State::Done, Exit::Code(_)) => {}
-        // A program that does not know better ends when it is asked to.
-        (State::Done, Exit::Signal(15)) => {}
-        (State::Skipped, _) => {
-            findings.add(Verdict::Skip, format_args!("{note}"));
-        }
-        (State::Failed, _) if slot.op() == Op::Run => {
-            findings.add(fail, format_args!("{who}: {note}"));
-        }
-        (State::Failed, _) => {
-            let (call, errno) = (slot.op().name(), &slot.step_errno);
-            let errno = errno.load(Relaxed);
-            findings.add(fail, format_args!("FAIL({call}, {errno}): {who}"));
-        }
-        (_, Exit::Signal(signal)) => {
-            let signal = u32::from(signal);
-            findings
-                .add(fail, format_args!("{who} was killed by signal {signal}"));
-        }
-        (_, Exit::Code(code)) => {
-            let code = u32::from(code);
-            let colon = if note.is_empty() { "" } else { ": " };
-            findings.add(
-                fail,
-                format_args!("{who} left with exit code {code}{colon}{note}"),
-            );
-        }
-        (_, Exit::Timeout) => {
-            findings.add(fail, format_args!("{who} did not stop within grace"));
-        }
-        (_, Exit::Stuck) => {
-            findings.add(fail, format_args!("{who} could not be killed"));
-        }
-    }
 }
 
 fn group(measured: &Measured<'_>, crew: &Crew<'_>, out: &mut Output<'_>) {

@@ -1,120 +1,142 @@
-//! Conditions of `expect=`, judged on a run that was carried out.
+//! What a run that was carried out is worth.
 
-use crate::kit::histogram::Histogram;
-use crate::kit::shm::Arena;
-use crate::kit::text::Human;
-use crate::plan::expect::Judged;
-use crate::plan::expect::figure::{Figures, Stat};
-use crate::plan::expect::kind::Kind;
-use crate::plan::expect::totals::Totals;
-use crate::plan::run::MAX_CONDITIONS;
-use crate::row::MAX_GROUPS;
-use crate::run::figures::{metrics, total};
+use crate::kit::exit::{Exit, decode_exit};
+use crate::kit::slot::{Op, Slot, State};
+use crate::run::crew::Crew;
 use crate::run::findings::Findings;
-use crate::run::measured::{Measured, with_worker};
-use crate::wire::record::{self, Verdict};
-use core::fmt;
-use heapless::Vec;
+use crate::run::measured::{Measured, load, sum};
+use crate::wire::record::Verdict;
+use core::fmt::Arguments;
+use core::sync::atomic::Ordering::Relaxed;
 
-/// The figures of a run, for its conditions.
-struct RunFigures<'r> {
-    measured: &'r Measured<'r>,
-    totals: Vec<Totals, MAX_GROUPS>,
-    scratch: &'r Histogram,
-}
-
-impl Figures for RunFigures<'_> {
-    fn work(&self, group: usize) -> Option<&str> {
-        Some(self.measured.crews.get(group)?.group.row().name)
-    }
-
-    fn hist(&self, group: usize, name: &str, stat: Stat) -> Option<u64> {
-        let crew = self.measured.crews.get(group)?;
-        let mut hists = crew.group.row().hists.iter();
-        let hist = hists.find(|hist| hist.name == name)?;
-        total(crew, hist.at(), self.scratch);
-        stat.of(&self.scratch.summary(), self.scratch.occupied())
-    }
-
-    fn figure(&self, group: usize, name: &str) -> Option<u64> {
-        let crew = self.measured.crews.get(group)?;
-        self.totals.get(group)?.get(name).or_else(|| {
-            let mut found = None;
-            metrics(crew, |metric, value| {
-                if metric == name {
-                    found = Some(value);
-                }
-            });
-            found
-        })
-    }
-
-    fn counter(&self, name: &str) -> Option<u64> {
-        let mut counters = record::Pairs(self.measured.counters).iter();
-        Some(counters.find(|counter| counter.0 == name)?.1)
+impl Measured<'_> {
+    /// Whether so many of a group's tasks had left their loop before the
+    /// measured window. A program may end when it likes.
+    pub(super) fn missed(&self, crew: &Crew<'_>, many: Many) -> bool {
+        let ended = |slot: &Slot| (1..self.begin).contains(&load(&slot.end_ns));
+        let mut slots = crew.slots.iter();
+        self.ready
+            && !crew.is_tended()
+            && match many {
+                Many::All => slots.all(ended),
+                Many::Any => slots.any(ended),
+            }
     }
 }
 
-/// Judges every condition of a run; one that does not hold fails it.
-#[must_use]
-pub fn judge_expects(
+/// How many of several.
+#[derive(Clone, Copy)]
+pub(super) enum Many {
+    All,
+    Any,
+}
+
+/// Of workers that had left their loops before the measured window.
+pub(super) const ENDED_EARLY: &str = "ENDED_EARLY";
+
+/// Judges a group by what its workers left behind.
+pub(super) fn judge(
+    crew: &Crew<'_>,
     measured: &Measured<'_>,
     findings: &mut Findings,
-) -> Vec<Judged, MAX_CONDITIONS> {
-    let mut judgements = Vec::new();
-    if measured.run.expects().next().is_none() || !measured.ready {
-        return judgements;
-    }
-    let arena = Arena::new(size_of::<Histogram>());
-    let scratch = arena.as_ref().ok().and_then(|arena| arena.one().ok());
-    let Some(scratch) = scratch else {
-        findings.add(Verdict::Fail, format_args!("no memory to judge expect="));
-        return judgements;
-    };
-    let mut totals = Vec::new();
-    for crew in measured.crews {
-        let mut total = Totals::new(measured.end - measured.begin);
-        for index in 0..crew.workers {
-            with_worker(measured, crew, index, &mut |w| total.add(w));
+) {
+    let work = crew.group.row().name;
+    let ready = measured.ready;
+    for index in 0..crew.workers {
+        for slot in crew.tasks_of(index) {
+            judge_task(slot, format_args!("{work} worker {index}"), findings);
         }
-        // A run has no more crews than groups.
-        let _room = totals.push(total);
     }
-    let figures = RunFigures {
-        measured,
-        totals,
-        scratch,
-    };
-    for expect in measured.run.expects() {
-        let judged = expect.evaluate(&figures);
-        if !judged.held {
-            let found = Found(expect.kind(), judged.milli);
-            let text = expect.text;
-            findings.add(
+    judge_calls(crew, findings);
+    if measured.missed(crew, Many::Any) {
+        // Its figures are those of the warm-up.
+        let reason = format_args!("{ENDED_EARLY}: {work}");
+        findings.add(Verdict::Degraded, reason);
+    }
+    let progress = sum(crew.slots, |slot| &slot.work_units);
+    let counted = crew.slots.iter().all(Slot::counted);
+    let idle = ready && counted && progress == 0;
+    if idle && findings.verdict < Verdict::Skip {
+        // With parameters of zero, going round may be all there is to do.
+        match sum(crew.slots, |slot| &slot.iterations) {
+            0 => findings.add(
                 Verdict::Fail,
-                format_args!("expect {text} does not hold: {found}"),
-            );
+                format_args!("FAIL(no_progress): {work} did no work"),
+            ),
+            _ => findings.add(Verdict::Degraded, format_args!("NO_UNITS")),
         }
-        // The plan was refused if it had more.
-        let _room = judgements.push(judged);
     }
-    judgements
 }
 
-/// What a condition found, for people.
-#[derive(Debug)]
-pub struct Found(pub Kind, pub Option<u64>);
-
-impl fmt::Display for Found {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(milli) = self.1 else {
-            return f.write_str("the run has no such figure");
+/// Whatever else a type counted: if none of the calls that it is for worked,
+/// it did not do what it is for.
+fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
+    let row = crew.group.row();
+    for &op in row.calls {
+        let (mut tries, mut failed, mut errno) = (0, 0, 0);
+        for slot in crew.slots {
+            let (count, last) = slot.failures_of(op);
+            tries += slot.tries_of(op);
+            failed += count;
+            errno = if count > 0 { last } else { errno };
+        }
+        let (verdict, what) = match failed {
+            0 => continue,
+            all if all >= tries => (Verdict::Fail, "FAIL"),
+            most if most > tries / 2 => (Verdict::Degraded, "FAILED"),
+            _ => continue,
         };
-        match self.0 {
-            Kind::Duration => write!(f, "{}", Human(milli / 1000)),
-            Kind::Rate => write!(f, "{}/s", milli / 1000),
-            _ if milli.is_multiple_of(1000) => write!(f, "{}", milli / 1000),
-            _ => write!(f, "{}.{:03}", milli / 1000, milli % 1000),
+        let (call, work) = (op.name(), row.name);
+        findings.add(
+            verdict,
+            format_args!(
+                "{what}({call}, {errno}): {failed} of {tries} calls of {work}"
+            ),
+        );
+    }
+}
+
+fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
+    let mut buf = [0; 160];
+    let note = slot.note.get(&mut buf);
+    let exit = decode_exit(slot.exit.load(Relaxed));
+    for reason in slot.reasons() {
+        findings.add(Verdict::Degraded, format_args!("{reason}"));
+    }
+    let fail = Verdict::Fail;
+    match (slot.state(), exit) {
+        (State::Done, Exit::Code(_)) => {}
+        // A program that does not know better ends when it is asked to.
+        (State::Done, Exit::Signal(15)) => {}
+        (State::Skipped, _) => {
+            findings.add(Verdict::Skip, format_args!("{note}"));
+        }
+        (State::Failed, _) if slot.op() == Op::Run => {
+            findings.add(fail, format_args!("{who}: {note}"));
+        }
+        (State::Failed, _) => {
+            let (call, errno) = (slot.op().name(), &slot.step_errno);
+            let errno = errno.load(Relaxed);
+            findings.add(fail, format_args!("FAIL({call}, {errno}): {who}"));
+        }
+        (_, Exit::Signal(signal)) => {
+            let signal = u32::from(signal);
+            findings
+                .add(fail, format_args!("{who} was killed by signal {signal}"));
+        }
+        (_, Exit::Code(code)) => {
+            let code = u32::from(code);
+            let colon = if note.is_empty() { "" } else { ": " };
+            findings.add(
+                fail,
+                format_args!("{who} left with exit code {code}{colon}{note}"),
+            );
+        }
+        (_, Exit::Timeout) => {
+            findings.add(fail, format_args!("{who} did not stop within grace"));
+        }
+        (_, Exit::Stuck) => {
+            findings.add(fail, format_args!("{who} could not be killed"));
         }
     }
 }

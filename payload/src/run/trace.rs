@@ -12,9 +12,9 @@ use crate::kit::text::{
 };
 use crate::plan::nearest;
 use crate::plan::trace::Trace;
+use crate::run::crew::Crew;
 use crate::run::findings::Findings;
 use crate::run::output::Output;
-use crate::run::worker::Crew;
 use crate::wire::record::{self, Record, TraceText, Verdict};
 use core::fmt::{self, Write};
 use core::str::from_utf8;
