@@ -1,9 +1,11 @@
-//! What workloads share.
+//! Data and primitives, and readers of what the kernel tells. Nothing here
+//! knows of work types or plans.
 
 pub mod alarm;
 pub mod cells;
 pub mod cgroup;
 pub mod clock;
+pub mod control;
 pub mod counters;
 pub mod cpus;
 pub mod draw;
@@ -16,9 +18,11 @@ pub mod lane_queue;
 pub mod list;
 pub mod memory;
 pub mod named;
+pub mod op;
 pub mod phases;
 pub mod pipes;
 pub mod queue;
+pub mod reason;
 pub mod rt_guard;
 pub mod sched_ext;
 pub mod shm;

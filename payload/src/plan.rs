@@ -28,8 +28,7 @@ use crate::plan::settings::{
 use crate::plan::sources::Sources;
 use crate::plan::token::{Source, Token, Tokens};
 use crate::plan::trace::Trace;
-use crate::row::MAX_GROUPS;
-use crate::row::Param;
+use crate::row::{MAX_GROUPS, Param};
 use crate::workloads;
 use crate::workloads::custom::types::{self, Registered};
 use core::fmt;

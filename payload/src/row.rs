@@ -22,7 +22,7 @@ pub use need::{Fit, Need, What};
 pub use param::{BadValue, Kind, LONGEST, MAX_PARAMS, Param, Value, Work};
 pub use shared::Shared;
 
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::ThinStr;
 use attr::{Affinity, Policy};
 use core::fmt;

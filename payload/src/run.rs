@@ -1,4 +1,5 @@
-//! A plan carried out: probe, supervise, collect, judge, report.
+//! A plan carried out: probe, supervise, judge, collect, report. Nothing here
+//! mounts, loads a module or powers off.
 
 pub mod affinity;
 pub mod collect;

@@ -1,4 +1,4 @@
-//! What the machine and the host say to each other.
+//! What the machine tells the host: records, and how they get onto a console.
 
 pub mod frame;
 pub mod record;

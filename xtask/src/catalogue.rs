@@ -7,8 +7,7 @@
 use core::fmt::Write;
 use core::time::Duration;
 use pidone::kit::duration::InGrammar;
-use pidone::row::Row;
-use pidone::row::{Family, Kind, LONGEST, Need, What};
+use pidone::row::{Family, Kind, LONGEST, Need, Row, What};
 use pidone::workloads::rows;
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -3,7 +3,7 @@
 use crate::ctx::Ctx;
 use crate::kit::cells::Stamp;
 use crate::kit::clock::now;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::sys::process;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, kill_process};

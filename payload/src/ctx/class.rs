@@ -1,8 +1,7 @@
 //! What a task does to its own scheduling class and weight.
 
 use crate::ctx::Ctx;
-use crate::sys::sched;
-use crate::sys::sched::SchedAttr;
+use crate::sys::sched::{self, SchedAttr};
 use rustix::io::Errno;
 use rustix::process::setpriority_process;
 

@@ -4,11 +4,12 @@
 //! from the disk itself to know whether a plan fits it.
 
 use crate::ctx::instance::{Instance, Place};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop, Why};
 use crate::kit::text::{digits, path, plain, read_file};
-use crate::row::Feature;
-use crate::row::{Fit, Kind, Metric, Need, Param, Shared, What, Work, doc};
+use crate::row::{
+    Feature, Fit, Kind, Metric, Need, Param, Shared, What, Work, doc,
+};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, FileType, Mode, OFlags, major, minor, openat, stat};
 use rustix::io::Errno;

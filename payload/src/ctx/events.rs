@@ -2,7 +2,7 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::now;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
 use rustix::event::epoll::{self, Event, EventData, EventFlags};
 use rustix::fd::BorrowedFd;

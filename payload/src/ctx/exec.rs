@@ -1,12 +1,12 @@
 //! A worker that becomes another program.
 
 use super::{Ctx, effective};
-use crate::kit::slot::{Op, State};
+use crate::kit::op::Op;
+use crate::kit::slot::State;
 use crate::kit::stop::{Stop, ThinStr};
 use crate::kit::text::{entry, read_file};
-use crate::sys::signal;
-use crate::sys::signal::Disposition;
-use crate::sys::{self};
+use crate::sys;
+use crate::sys::signal::{self, Disposition};
 use core::fmt::{self, Write};
 use core::sync::atomic::{Ordering::SeqCst, fence};
 use heapless::String;

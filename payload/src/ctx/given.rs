@@ -3,8 +3,9 @@
 use crate::ctx::instance::Instance;
 use crate::kit::alarm::Alarm;
 use crate::kit::cgroup::Base;
+use crate::kit::control::Control;
 use crate::kit::histogram::Histogram;
-use crate::kit::slot::{Control, Slot};
+use crate::kit::slot::Slot;
 use crate::row::Work;
 use rustix::fd::BorrowedFd;
 

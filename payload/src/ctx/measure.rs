@@ -1,7 +1,7 @@
 //! Figures outside the usual books.
 
 use crate::ctx::Ctx;
-use crate::kit::slot::Phase;
+use crate::kit::control::Phase;
 use crate::row::Metric;
 use core::sync::atomic::Ordering::Relaxed;
 

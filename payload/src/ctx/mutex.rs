@@ -9,7 +9,7 @@
 use crate::ctx::Ctx;
 use crate::kit::cells::Word;
 use crate::kit::clock::{SECOND, now, realtime, timespec};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::io::Errno;

@@ -3,7 +3,7 @@
 use super::Ctx;
 use crate::ctx::nic::{Frame, Way, id};
 use crate::kit::clock::{now, realtime};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::Stop;
 use crate::row::{Hist, Metric, Param};
 use crate::sys::packet::{Received, receive};

@@ -1,8 +1,9 @@
 //! The end of a task's set-up: what the kernel made of it, and the barrier.
 
 use crate::kit::cells::wake_all;
+use crate::kit::control::Control;
 use crate::kit::cpus::Cpus;
-use crate::kit::slot::{Control, Slot};
+use crate::kit::slot::Slot;
 use crate::kit::task;
 use crate::sys::numa::get_mempolicy;
 use crate::sys::sched;

@@ -4,7 +4,7 @@ use crate::ctx::Ctx;
 use crate::kit::cells::Stamp;
 use crate::kit::clock::{now, timespec};
 use crate::kit::handled::{self, Handled};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::{Hist, Metric};
 use crate::sys::signal::{SIGUSR2, tgkill};

@@ -2,7 +2,7 @@
 
 use crate::ctx::Ctx;
 use crate::kit::clock::{self, now};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::row::{Hist, Metric};
 use rustix::io::Errno;
 use rustix::thread::sched_yield;

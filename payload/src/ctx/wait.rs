@@ -12,7 +12,9 @@
 use crate::ctx::Ctx;
 use crate::kit::cells::{Ring, Stamp, Word};
 use crate::kit::clock::{now, timespec};
-use crate::kit::slot::{Op, Reason, add};
+use crate::kit::op::Op;
+use crate::kit::reason::Reason;
+use crate::kit::slot::add;
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
 use crate::kit::wakes::Wakes;

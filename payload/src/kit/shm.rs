@@ -8,9 +8,10 @@
 #![expect(unsafe_code, reason = "maps memory and hands out references to it")]
 
 use crate::kit::cells::{Gauge, Ring, Stamp, Word};
+use crate::kit::control::Control;
 use crate::kit::histogram::Histogram;
 use crate::kit::named::Named;
-use crate::kit::slot::{Control, Slot};
+use crate::kit::slot::Slot;
 use core::cell::Cell;
 use core::ptr::{NonNull, null_mut};
 use core::slice;

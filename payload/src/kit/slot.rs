@@ -4,7 +4,8 @@
 //! worker that crashes or hangs is still reported with all it had counted.
 //! Everything starts as zero, which is "nothing yet".
 
-use crate::kit::stop::ThinStr;
+use crate::kit::op::Op;
+use crate::kit::reason::Reason;
 use crate::kit::task::{COUNTERS, TaskCounters};
 use core::sync::atomic::{
     AtomicI32, AtomicU8, AtomicU32, AtomicU64,
@@ -17,44 +18,6 @@ pub const MAX_METRICS: usize = 16;
 pub const MAX_NODES: usize = 16;
 /// Words of a CPU bitmap.
 pub const CPU_WORDS: usize = 16;
-
-/// Shared by all workers of a run.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub struct Control {
-    /// A [`Phase`]; workers wait on it as a futex for the start.
-    pub phase: AtomicU32,
-    /// `CLOCK_MONOTONIC` at which the current phase began, in ns.
-    pub phase_ns: AtomicU64,
-    /// Workers that finished their set-up, or failed in it.
-    pub ready: AtomicU32,
-}
-
-/// Where a run stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Phase {
-    /// Setting up.
-    Wait,
-    /// Running, not measuring yet.
-    WarmUp,
-    /// Running and measuring.
-    Measure,
-    /// To be left at once.
-    Stop,
-}
-
-impl Phase {
-    /// Its number in [`Control::phase`].
-    #[must_use]
-    pub const fn number(self) -> u32 {
-        match self {
-            Self::Wait => 0,
-            Self::WarmUp => 1,
-            Self::Measure => 2,
-            Self::Stop => 3,
-        }
-    }
-}
 
 /// How far a worker is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,172 +38,6 @@ pub enum State {
     /// Its process runs another program; whoever tends it knows how far it
     /// is.
     Replaced,
-}
-
-/// Steps that can fail, and operations whose failures are counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Op {
-    /// `setpgid(2)`.
-    Setpgid,
-    /// `rt_sigaction(2)`.
-    Sigaction,
-    /// `sched_setaffinity(2)`.
-    SchedSetaffinity,
-    /// `sched_setattr(2)`.
-    SchedSetattr,
-    /// `setpriority(2)`.
-    Setpriority,
-    /// `clone(2)`.
-    Clone,
-    /// `wait4(2)`.
-    Wait4,
-    /// `read(2)`.
-    Read,
-    /// `write(2)`.
-    Write,
-    /// `futex(2)`, waiting.
-    FutexWait,
-    /// `futex(2)`, waking.
-    FutexWake,
-    /// `clock_nanosleep(2)`.
-    ClockNanosleep,
-    /// `prctl(2)`.
-    Prctl,
-    /// `mmap(2)`.
-    Mmap,
-    /// `madvise(2)`.
-    Madvise,
-    /// `set_mempolicy(2)`.
-    SetMempolicy,
-    /// `mbind(2)`.
-    Mbind,
-    /// `setresuid(2)`.
-    Setresuid,
-    /// `setresgid(2)`.
-    Setresgid,
-    /// `execve(2)`.
-    Execve,
-    /// `open(2)`.
-    Open,
-    /// `epoll_wait(2)`.
-    EpollWait,
-    /// `tgkill(2)`.
-    Tgkill,
-    /// `ppoll(2)`.
-    Ppoll,
-    /// `futex(2)`, locking with priority inheritance.
-    FutexLockPi,
-    /// `futex(2)`, unlocking such a lock.
-    FutexUnlockPi,
-    /// Writing to `cgroup.procs` or `cgroup.threads`.
-    CgroupAttach,
-    /// `pread64(2)`.
-    Pread,
-    /// `pwrite64(2)`.
-    Pwrite,
-    /// `fdatasync(2)`.
-    Fdatasync,
-    /// `sendto(2)`.
-    Sendto,
-    /// `recvmsg(2)`.
-    Recvmsg,
-    /// Opening or reading `/proc`.
-    Proc,
-    /// The loop itself; the slot's note says why.
-    Run,
-}
-
-impl Op {
-    /// All with their names on the wire, in the order of their numbers.
-    pub const ALL: &'static [(Self, &'static str)] = &[
-        (Self::Setpgid, "setpgid"),
-        (Self::Sigaction, "rt_sigaction"),
-        (Self::SchedSetaffinity, "sched_setaffinity"),
-        (Self::SchedSetattr, "sched_setattr"),
-        (Self::Setpriority, "setpriority"),
-        (Self::Clone, "clone"),
-        (Self::Wait4, "wait4"),
-        (Self::Read, "read"),
-        (Self::Write, "write"),
-        (Self::FutexWait, "futex_wait"),
-        (Self::FutexWake, "futex_wake"),
-        (Self::ClockNanosleep, "clock_nanosleep"),
-        (Self::Prctl, "prctl"),
-        (Self::Mmap, "mmap"),
-        (Self::Madvise, "madvise"),
-        (Self::SetMempolicy, "set_mempolicy"),
-        (Self::Mbind, "mbind"),
-        (Self::Setresuid, "setresuid"),
-        (Self::Setresgid, "setresgid"),
-        (Self::Execve, "execve"),
-        (Self::Open, "open"),
-        (Self::EpollWait, "epoll_wait"),
-        (Self::Tgkill, "tgkill"),
-        (Self::Ppoll, "ppoll"),
-        (Self::FutexLockPi, "futex_lock_pi"),
-        (Self::FutexUnlockPi, "futex_unlock_pi"),
-        (Self::CgroupAttach, "cgroup_attach"),
-        (Self::Pread, "pread"),
-        (Self::Pwrite, "pwrite"),
-        (Self::Fdatasync, "fdatasync"),
-        (Self::Sendto, "sendto"),
-        (Self::Recvmsg, "recvmsg"),
-        (Self::Proc, "proc"),
-        (Self::Run, "run"),
-    ];
-
-    /// The name on the wire.
-    #[must_use]
-    pub fn name(self) -> ThinStr {
-        Self::ALL.get(self.index()).map_or(&"", |(_, name)| name)
-    }
-
-    /// The operation of that name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.iter().find(|op| op.1 == name).map(|op| op.0)
-    }
-
-    /// Its place in [`Op::ALL`].
-    #[must_use]
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-}
-
-/// What may be missing of the meaning of a run, found by a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reason {
-    /// A narrower register than asked for.
-    Width,
-    /// A privilege.
-    NoCap,
-    /// A kernel counter.
-    NoCounter,
-    /// A loaded sched_ext scheduler.
-    NoSchedExt,
-    /// A cache in the disk: without one a flush has nothing to do.
-    WriteThrough,
-    /// The stamps of some wakes, which have no sample.
-    Stale,
-    /// A waker and a wakee of different classes.
-    SameClass,
-    /// Sizes of caches.
-    NoCaches,
-}
-
-impl Reason {
-    /// All with their names in verdicts, in the order of their numbers.
-    pub const ALL: &'static [(Self, &'static str)] = &[
-        (Self::Width, "WIDTH"),
-        (Self::NoCap, "NO_CAP"),
-        (Self::NoCounter, "NO_COUNTER"),
-        (Self::NoSchedExt, "NO_SCHED_EXT"),
-        (Self::WriteThrough, "WRITE_THROUGH"),
-        (Self::Stale, "STALE"),
-        (Self::SameClass, "SAME_CLASS"),
-        (Self::NoCaches, "NO_CACHE_TOPOLOGY"),
-    ];
 }
 
 /// A short text in shared memory.
@@ -390,9 +187,10 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// What the kernel counted meanwhile of the
-    /// [`Counter`](crate::kit::task::Counter) of this number, where both readings
-    /// are known.
+    /// What the kernel counted meanwhile of the [`Counter`] of this number,
+    /// where both readings are known.
+    ///
+    /// [`Counter`]: crate::kit::task::Counter
     #[must_use]
     pub fn kernel(&self, counter: usize) -> Option<u64> {
         let [begin, end] = [&self.kernel_begin, &self.kernel_end];
@@ -533,19 +331,8 @@ pub fn add(counter: &AtomicU64, more: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{Calls, Op, Reason, Slot};
+    use super::{Calls, Op, Slot};
     use core::mem::offset_of;
-
-    #[test]
-    fn ops_stand_at_their_number() {
-        for (index, (op, name)) in Op::ALL.iter().enumerate() {
-            assert_eq!(op.index(), index, "{op:?}");
-            assert_eq!(Op::named(name), Some(*op));
-        }
-        for (index, (reason, _)) in Reason::ALL.iter().enumerate() {
-            assert_eq!(*reason as usize, index, "{reason:?}");
-        }
-    }
 
     #[test]
     fn every_op_has_its_place() {

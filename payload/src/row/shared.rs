@@ -9,7 +9,7 @@ pub struct Shared {
     pub stamps: u32,
     /// Rings of generations and stamps (W2).
     pub rings: u32,
-    /// Guarded counters; a metric of [`How::Gauge`](crate::row::metric::How::Gauge) reports them.
+    /// Guarded counters; a metric of `How::Gauge` reports them.
     pub gauges: u32,
     /// Plain 64-bit cells, packed.
     pub cells: u32,

@@ -4,8 +4,9 @@ use crate::kit::counters::BAD_TAINT;
 use crate::kit::duration::InGrammar;
 use crate::kit::histogram::{Histogram, Sparse, Summary, percentile};
 use crate::kit::named::{self, MAX_NAME};
+use crate::kit::op::Op;
 use crate::kit::shm::Arena;
-use crate::kit::slot::{Op, Slot};
+use crate::kit::slot::Slot;
 use crate::kit::text::{Cut, Human, pair};
 use crate::plan::run::Run;
 use crate::row::attr::Affinity;
@@ -19,9 +20,8 @@ use crate::run::judge::{ENDED_EARLY, Many, judge};
 use crate::run::kmsg::{Kmsg, Next, is_incident};
 use crate::run::measured::{Measured, sum, with_worker};
 use crate::run::output::Output;
-use crate::wire::record::pieces;
 use crate::wire::record::{
-    self, CallError, Lines, MAX_RECORD, Metrics, Record, Verdict,
+    self, CallError, Lines, MAX_RECORD, Metrics, Record, Verdict, pieces,
 };
 use core::cmp::Reverse;
 use core::fmt::{self, Write};

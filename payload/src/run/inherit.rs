@@ -6,11 +6,10 @@
 //! caller made of it. What is given instead, and what is kept, is listed in
 //! `docs/plan.md`.
 
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::text::{read_file, signed, write_file};
 use crate::sys::process::die_with;
-use crate::sys::signal;
-use crate::sys::signal::Disposition;
+use crate::sys::signal::{self, Disposition};
 use core::num::NonZeroU64;
 use rustix::fs::Mode;
 use rustix::io::Errno;

@@ -1,7 +1,8 @@
 //! What a run that was carried out is worth.
 
 use crate::kit::exit::{Exit, decode_exit};
-use crate::kit::slot::{Op, Slot, State};
+use crate::kit::op::Op;
+use crate::kit::slot::{Slot, State};
 use crate::run::crew::Crew;
 use crate::run::findings::Findings;
 use crate::run::measured::{Measured, load, sum};

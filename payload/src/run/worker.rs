@@ -8,7 +8,8 @@
 use crate::ctx::Ctx;
 use crate::ctx::setup::arrive;
 use crate::kit::clock;
-use crate::kit::slot::{Op, Slot, State};
+use crate::kit::op::Op;
+use crate::kit::slot::{Slot, State};
 use crate::kit::stop::Why;
 use crate::row::attr::mempolicy::Mode;
 use crate::run::affinity::{Seat, affinity};

@@ -27,9 +27,10 @@ struct CloneArgs {
     cgroup: u64,
 }
 
-/// [`fork`](crate::sys::process::fork) into the cgroup whose directory is open as `into`,
-/// so that no instruction of the child runs outside it. Returns `None` in
-/// the child.
+/// [`fork`] into the cgroup whose directory is open as `into`, so that no
+/// instruction of the child runs outside it. Returns `None` in the child.
+///
+/// [`fork`]: crate::sys::process::fork
 ///
 /// # Errors
 ///

@@ -4,7 +4,7 @@ use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::{Family, Hist, Need, Param, Row, What, doc};
 use rand_core::Rng;
@@ -16,7 +16,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::LifeCycle,
         summary: doc("pins itself to another CPU again and again"),
         path: doc("sched_setaffinity -> __set_cpus_allowed_ptr \
-               -> affine_move_task -> migration_cpu_stop"),
+                   -> affine_move_task -> migration_cpu_stop"),
         params: &[SPIN],
         iteration: "sched_setaffinity",
         hists: &[CALL],

@@ -8,8 +8,8 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
+use crate::kit::reason::Reason;
 use crate::kit::simd::{self, NAMES, Width};
-use crate::kit::slot::Reason;
 use crate::kit::stop::Stop;
 use crate::row::{Family, Hist, Metric, Param, Row, doc};
 
@@ -26,7 +26,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         hists: &[COST],
         metrics: &[REQUESTED, RESOLVED, MULTIPLIES],
         proof: doc("multiplies/s rise with the width; AVX512_elapsed_ms of \
-                /proc/PID/arch_status >= 0 for vec512"),
+                    /proc/PID/arch_status >= 0 for vec512"),
         ..Row::BASE
     },
     run,

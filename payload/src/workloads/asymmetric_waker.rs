@@ -7,12 +7,12 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::{MILLISECOND, now};
-use crate::kit::slot::{Op, Reason};
+use crate::kit::op::Op;
+use crate::kit::reason::Reason;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::Feature;
 use crate::row::attr::Policy;
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
+    Family, Feature, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
 use crate::wire::record::WakeRule;
 use rustix::io::Errno;

@@ -3,10 +3,9 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::Stop;
-use crate::row::Feature;
-use crate::row::{Family, Hist, Need, Param, Row, What, doc};
+use crate::row::{Family, Feature, Hist, Need, Param, Row, What, doc};
 use core::time::Duration;
 
 pub(super) const WORKLOAD: Workload = Workload {

@@ -19,7 +19,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Wake,
         summary: doc("two cache-hot tasks exchange bytes through pipes"),
         path: doc("pipe_write -> wake_up_interruptible_sync_poll \
-               -> try_to_wake_up(WF_SYNC)"),
+                   -> try_to_wake_up(WF_SYNC)"),
         params: &[SIZE, BURST],
         group: |_| Some(2),
         iteration: "exchange",
@@ -27,7 +27,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         hists: &[WAKE, COST],
         needs: &[Need::required(What::Memory(|work, _| kib(work)))],
         proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
-                iterations"),
+                    iterations"),
         shared: |_, _| Shared {
             pipes: true,
             ..Shared::NONE

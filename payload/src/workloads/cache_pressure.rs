@@ -24,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         needs: &[Need::required(What::Memory(|work, _| kib(work)))],
         proof: doc(
             "accesses/s fall as the size passes each cache level; the region \
-                in numa_pages",
+             in numa_pages",
         ),
         check,
         ..Row::BASE

@@ -28,7 +28,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             Need::wanted(What::WorkersPerCpu(2)),
         ],
         proof: doc("yld_count of /proc/schedstat >= 0.95 x iterations; \
-                se.nr_migrations"),
+                    se.nr_migrations"),
         check,
         ..Row::BASE
     },

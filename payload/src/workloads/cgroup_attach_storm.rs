@@ -7,12 +7,11 @@ use crate::ctx::Ctx;
 use crate::ctx::instance::{Instance, Place};
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::Stop;
 use crate::kit::text::around_last;
-use crate::row::Feature;
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
+    Family, Feature, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::io::Errno;
@@ -37,8 +36,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         calls: &[Op::Clone, Op::CgroupAttach],
         proof: doc(
             "accepted + raced = work_units, both above 0 under sig_ign; \
-                moved = accepted with children that live on; \
-                processes of /proc/stat grows by at least iterations",
+             moved = accepted with children that live on; \
+             processes of /proc/stat grows by at least iterations",
         ),
         shared: |_, _| Shared {
             cells: 1,
@@ -59,7 +58,7 @@ const DEST: Param = Param::text(
     0,
     "dest",
     &"a relative path of up to 16 cgroups without . and .., storm-dest if \
-     absent",
+      absent",
     is_path,
     "cgroup the children are moved to",
 );

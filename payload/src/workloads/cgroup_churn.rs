@@ -8,10 +8,11 @@ use crate::ctx::cgroup::name;
 use crate::ctx::instance::{Instance, Place};
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::Feature;
-use crate::row::{Family, Hist, Metric, Need, Param, Row, What, Work, doc};
+use crate::row::{
+    Family, Feature, Hist, Metric, Need, Param, Row, What, Work, doc,
+};
 use heapless::Vec;
 use rustix::fd::OwnedFd;
 
@@ -23,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         summary: doc("a process moves from cgroup to cgroup"),
         path: doc(
             "cgroup_procs_write -> cgroup_attach_task -> cpu_cgroup_attach \
-               -> sched_move_task (scx_cgroup_move_task)",
+             -> sched_move_task (scx_cgroup_move_task)",
         ),
         params: &[GROUPS, CYCLE],
         iteration: "move",

@@ -8,12 +8,12 @@ use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
 use crate::kit::memory::Region;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::Feature;
-use crate::row::MAX_GROUPS;
-use crate::row::MAX_WORKERS;
-use crate::row::{Family, Hist, Metric, Need, Param, Row, What, doc};
+use crate::row::{
+    Family, Feature, Hist, MAX_GROUPS, MAX_WORKERS, Metric, Need, Param, Row,
+    What, doc,
+};
 use core::sync::atomic::Ordering::Relaxed;
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -24,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         summary: doc("workers rewrite the CPU masks of their siblings"),
         path: doc(
             "sched_setaffinity of another task -> __set_cpus_allowed_ptr \
-               -> affine_move_task; ops.set_cpumask",
+             -> affine_move_task; ops.set_cpumask",
         ),
         params: &[SPIN],
         iteration: "round over all siblings",
@@ -39,7 +39,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         calls: &[Op::SchedSetaffinity],
         proof: doc(
             "narrow and wide masks of siblings are both read back; their \
-                nr_migrations",
+             nr_migrations",
         ),
         in_cgroup: true,
         example: &"cgroup=smoke workers=2",

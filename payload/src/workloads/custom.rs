@@ -15,8 +15,7 @@ use crate::ctx::Ctx;
 use crate::ctx::exec::Program;
 use crate::ctx::workload::Workload;
 use crate::kit::stop::Stop;
-use crate::row::Feature;
-use crate::row::{Family, Hist, Need, Row, Shared, What, doc};
+use crate::row::{Family, Feature, Hist, Need, Row, Shared, What, doc};
 use crate::wire::record::WakeRule;
 use crate::workloads::custom::config::{CUSTOM, EXEC, PARAMS, START};
 use crate::workloads::custom::program::{PAGE, REGION, REPORT};
@@ -33,11 +32,11 @@ pub(super) const WORKLOAD: Workload = Workload {
         iteration: "what the program counts as one",
         unit: "what the program counts as one",
         hists: &[WAKE, COST],
-        metrics: &[program::LOST],
+        metrics: &[config::LOST],
         needs: &[Need::required(What::Feature(Feature::MemfdCreate))],
         proof: doc(
             "nvcsw, nivcsw and CPU time of /proc without the program's \
-                    help; what it reports beside what was counted",
+             help; what it reports beside what was counted",
         ),
         shared: |_, _| Shared {
             cells: program::CELLS,

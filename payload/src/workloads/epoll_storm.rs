@@ -12,9 +12,8 @@ use crate::ctx::instance::{Instance, Place};
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::Feature;
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
+    Family, Feature, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
 use crate::wire::record::WakeRule;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
@@ -28,7 +27,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         summary: doc("producers wake consumers through one epoll set"),
         path: doc(
             "eventfd_write -> ep_poll_callback -> wake_up(&ep->wq) -> one \
-               ep_autoremove_wake_function; not sync",
+             ep_autoremove_wake_function; not sync",
         ),
         params: &[PRODUCERS, CONSUMERS, BURST, GAP, EDGE],
         group: |work| {
@@ -44,7 +43,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         metrics: &[PRODUCED, CONSUMED, RESIDUE, SPURIOUS],
         needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
         proof: doc("produced = consumed + residue; with edge the consumers' \
-                nr_wakeups <= produced, however many they are"),
+                    nr_wakeups <= produced, however many they are"),
         shared: |_, _| Shared {
             words: 1,
             files: 2,

@@ -10,8 +10,9 @@ use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::Feature;
-use crate::row::{Family, Hist, Need, Param, Row, Shared, What, Work, doc};
+use crate::row::{
+    Family, Feature, Hist, Need, Param, Row, Shared, What, Work, doc,
+};
 use pidone_compute::matrix::{Matrices, words_of};
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -31,7 +32,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         needs: &[Need::required(What::Feature(Feature::Futex))],
         proof: doc(
             "woken_max = fan_out; woken / wake_calls = fan_out where a pass \
-                is below 1 ms; nvcsw of the receivers = wakes + sleeps",
+             is below 1 ms; nvcsw of the receivers = wakes + sleeps",
         ),
         shared: |_, _| Shared {
             words: 2,

@@ -3,10 +3,9 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::Stop;
-use crate::row::Feature;
-use crate::row::{Family, Hist, Need, Row, Shared, What, doc};
+use crate::row::{Family, Feature, Hist, Need, Row, Shared, What, doc};
 use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -16,7 +15,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::LifeCycle,
         summary: doc("forks a child that exits, and reaps it"),
         path: doc("copy_process -> wake_up_new_task; do_group_exit; \
-               wait_task_zombie"),
+                   wait_task_zombie"),
         iteration: "fork attempted",
         unit: "child reaped",
         hists: &[NEWTASK, BLOCK, WAKE],

@@ -4,8 +4,7 @@ use crate::ctx::Ctx;
 use crate::ctx::broadcast::{METRICS, WAKE, WAKE_CALL, pace};
 use crate::ctx::workload::Workload;
 use crate::kit::stop::Stop;
-use crate::row::Feature;
-use crate::row::{Family, Need, Param, Row, Shared, What, Work, doc};
+use crate::row::{Family, Feature, Need, Param, Row, Shared, What, Work, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
     row: &Row {

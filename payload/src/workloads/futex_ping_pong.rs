@@ -7,8 +7,7 @@ use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::Feature;
-use crate::row::{Family, Hist, Need, Param, Row, Shared, What, doc};
+use crate::row::{Family, Feature, Hist, Need, Param, Row, Shared, What, doc};
 use crate::wire::record::WakeRule;
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -27,7 +26,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         needs: &[Need::required(What::Feature(Feature::Futex))],
         proof: doc(
             "nr_wakeups_sync = 0; nvcsw = iterations; partners' iterations \
-                differ by at most 1",
+             differ by at most 1",
         ),
         shared: |_, _| Shared {
             words: 1,

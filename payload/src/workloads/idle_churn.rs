@@ -7,10 +7,9 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::Feature;
-use crate::row::{Family, Hist, Need, Param, Row, What, Work, doc};
+use crate::row::{Family, Feature, Hist, Need, Param, Row, What, Work, doc};
 use core::num::NonZeroU64;
 use core::time::Duration;
 use rustix::thread::set_current_timer_slack;
@@ -22,7 +21,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::BurstSleep,
         summary: doc("short bursts and short sleeps: idle entry and exit"),
         path: doc("clock_nanosleep -> schedule -> pick_task_idle, tick stop, \
-               cpuidle; hrtimer_wakeup -> try_to_wake_up"),
+                   cpuidle; hrtimer_wakeup -> try_to_wake_up"),
         params: &[BURST, SLEEP, PRECISE],
         iteration: "burst and sleep",
         hists: &[TIMER],
@@ -30,7 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         calls: &[Op::ClockNanosleep],
         proof: doc(
             "nvcsw = iterations; sched_goidle of /proc/schedstat grows by \
-                as much",
+             as much",
         ),
         check,
         ..Row::BASE
@@ -68,7 +67,7 @@ fn check(work: &Work<'_>) -> Result<(), &'static str> {
     }
     if work.duration_ns(&SLEEP) == 0 {
         return Err("with sleep_duration=0 it never sleeps; use SpinWait or \
-                   YieldHeavy");
+                    YieldHeavy");
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::ctx::Ctx;
 use crate::ctx::block::Io;
 use crate::ctx::disk::{DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared};
 use crate::ctx::workload::Workload;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::Stop;
 use crate::row::{Family, Hist, Param, Row, doc};
 use crate::wire::record::WakeRule;
@@ -23,8 +23,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Block,
         summary: doc("writers and readers stuck behind flushes"),
         path: doc("buffered: file_write_and_wait_range over the whole device \
-               -> folio_wait_writeback; direct: blkdev_direct_IO, \
-               blkdev_issue_flush"),
+                   -> folio_wait_writeback; direct: blkdev_direct_IO, \
+                   blkdev_issue_flush"),
         params: &[DEV, FORCE, FALLBACK, MODE, SYNC, BURST],
         iteration: "burst of writes, a read, and perhaps a flush",
         unit: "block moved",
@@ -33,8 +33,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         needs: NEEDS,
         calls: &[Op::Pwrite, Op::Pread, Op::Fdatasync],
         proof: doc("reads of /proc/diskstats >= iterations, flushes >= \
-                iterations / sync_every; buffered: nr_dirtied and nr_written \
-                of /proc/vmstat"),
+                    iterations / sync_every; buffered: nr_dirtied and \
+                    nr_written of /proc/vmstat"),
         shared,
         ..Row::BASE
     },

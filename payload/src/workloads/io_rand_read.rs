@@ -6,7 +6,7 @@ use crate::ctx::disk::{
     BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
 };
 use crate::ctx::workload::Workload;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::Stop;
 use crate::row::{Family, Hist, Row, doc};
 use crate::wire::record::WakeRule;
@@ -20,7 +20,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Block,
         summary: doc("reads random blocks past the page cache"),
         path: doc("blkdev_direct_IO -> submit_bio_wait -> blk_wait_io; \
-               completion interrupt -> try_to_wake_up"),
+                   completion interrupt -> try_to_wake_up"),
         params: &[DEV, FORCE, FALLBACK, BLOCK],
         iteration: "full block read",
         unit: "full block read",
@@ -30,7 +30,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         calls: &[Op::Pread],
         proof: doc(
             "reads of /proc/diskstats = iterations; nvcsw = iterations, \
-                unless completion is faster; the disk's interrupts",
+             unless completion is faster; the disk's interrupts",
         ),
         shared,
         ..Row::BASE

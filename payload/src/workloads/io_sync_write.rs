@@ -6,7 +6,7 @@ use crate::ctx::disk::{
     BLOCK, DEV, FALLBACK, FORCE, METRICS, NEEDS, create, shared,
 };
 use crate::ctx::workload::Workload;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::Stop;
 use crate::row::{Family, Hist, Row, doc};
 use crate::wire::record::WakeRule;
@@ -19,7 +19,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Block,
         summary: doc("synchronous writes, and a flush behind 16 of them"),
         path: doc("pwrite on O_SYNC -> generic_write_sync -> blkdev_fsync \
-               -> blkdev_issue_flush; io_schedule"),
+                   -> blkdev_issue_flush; io_schedule"),
         params: &[DEV, FORCE, FALLBACK, BLOCK],
         iteration: "16 blocks and a flush",
         unit: "full block written",
@@ -28,7 +28,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         needs: NEEDS,
         calls: &[Op::Pwrite, Op::Fdatasync],
         proof: doc("writes of /proc/diskstats >= 16 x iterations, flushes \
-                >= iterations; nvcsw >= iterations"),
+                    >= iterations; nvcsw >= iterations"),
         shared,
         ..Row::BASE
     },

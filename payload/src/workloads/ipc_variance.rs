@@ -7,8 +7,8 @@ use crate::ctx::Ctx;
 use crate::ctx::instance::{Instance, Place};
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
+use crate::kit::reason::Reason;
 use crate::kit::simd::Chains;
-use crate::kit::slot::Reason;
 use crate::kit::stop::Stop;
 use crate::kit::topology::largest_l2_kib;
 use crate::row::{

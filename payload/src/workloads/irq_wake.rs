@@ -11,7 +11,7 @@ use crate::ctx::nic::{
 };
 use crate::ctx::workload::Workload;
 use crate::kit::clock::{MILLISECOND, now, realtime};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::Stop;
 use crate::row::{Family, Hist, Metric, Param, Row, doc};
 use crate::wire::record::WakeRule;
@@ -23,8 +23,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Timer,
         summary: doc("a task woken from the softirq that receives its frame"),
         path: doc("virtnet_poll -> packet_rcv -> sock_def_readable \
-               -> wake_up_interruptible_sync_poll; \
-               __skb_wait_for_more_packets"),
+                   -> wake_up_interruptible_sync_poll; \
+                   __skb_wait_for_more_packets"),
         params: &[INTERVAL, FRAME, NIC, ECHO],
         group: |_| Some(2),
         role: |_, pos| match pos {
@@ -38,8 +38,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         needs: NEEDS,
         calls: &[Op::Sendto, Op::Recvmsg],
         proof: doc("NET_RX of /proc/softirqs and packets received, of \
-                /proc/net/dev, >= frames; wake count + nowait + discarded = \
-                frames received"),
+                    /proc/net/dev, >= frames; wake count + nowait + \
+                    discarded = frames received"),
         shared,
         ..Row::BASE
     },

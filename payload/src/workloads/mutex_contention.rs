@@ -9,9 +9,9 @@ use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
 use crate::kit::wakes::Wakes;
-use crate::row::Feature;
 use crate::row::{
-    Family, Hist, How, Metric, Need, Param, Row, Shared, What, Work, doc,
+    Family, Feature, Hist, How, Metric, Need, Param, Row, Shared, What, Work,
+    doc,
 };
 use crate::wire::record::WakeRule;
 

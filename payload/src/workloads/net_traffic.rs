@@ -2,7 +2,7 @@
 
 use crate::ctx::nic::{ECHO, FRAME, NEEDS, NIC, create, destroy, shared};
 use crate::ctx::workload::Workload;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::row::{Family, Hist, Metric, Param, Row, doc};
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -13,7 +13,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         summary: doc("raw frames that come back as interrupts"),
         path: doc(
             "packet_snd -> __dev_queue_xmit -> start_xmit; vring_interrupt \
-               -> skb_recv_done -> net_rx_action -> virtnet_poll",
+             -> skb_recv_done -> net_rx_action -> virtnet_poll",
         ),
         params: &[INTERVAL, FRAME, NIC, ECHO],
         iteration: "attempt to send",
@@ -24,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         calls: &[Op::Sendto],
         proof: doc(
             "packets received, of /proc/net/dev, >= 0.9 x units; NET_RX \
-                of /proc/softirqs; the interface's interrupts",
+             of /proc/softirqs; the interface's interrupts",
         ),
         shared,
         ..Row::BASE

@@ -6,7 +6,8 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
-use crate::kit::slot::{Op, Reason};
+use crate::kit::op::Op;
+use crate::kit::reason::Reason;
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::attr::Policy;
 use crate::row::{Family, Hist, Metric, Row, Work, doc};
@@ -23,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         metrics: &[READ_BACK],
         calls: &[Op::Setpriority],
         proof: doc("nice_values = 40; yld_count of /proc/schedstat >= 0.95 x \
-                iterations"),
+                    iterations"),
         check_policy,
         ..Row::BASE
     },

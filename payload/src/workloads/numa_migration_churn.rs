@@ -4,7 +4,7 @@ use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::topology::nodes_among;
 use crate::row::{Family, Hist, Metric, Need, Param, Row, What, doc};
@@ -17,8 +17,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::LifeCycle,
         summary: doc("pins itself to the CPUs of one node after another"),
         path: doc("sched_setaffinity -> __set_cpus_allowed_ptr \
-               -> affine_move_task -> migration_cpu_stop; select_task_rq, \
-               WF_MIGRATED when it sleeps"),
+                   -> affine_move_task -> migration_cpu_stop; select_task_rq, \
+                   WF_MIGRATED when it sleeps"),
         params: &[PERIOD],
         iteration: "rotation to the next node",
         hists: &[CALL, TIMER],

@@ -4,12 +4,11 @@ use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::cpus::Cpus;
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::topology::memory_nodes;
-use crate::row::Feature;
 use crate::row::{
-    Family, Fit, Hist, Metric, Need, Param, Row, What, Work, doc,
+    Family, Feature, Fit, Hist, Metric, Need, Param, Row, What, Work, doc,
 };
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::io::Errno;
@@ -37,7 +36,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             Need::required(What::Memory(|work, _| work.count(&REGION))),
         ],
         proof: doc("pgmigrate_success of /proc/vmstat >= pages x \
-                (iterations - 1); off_target = 0"),
+                    (iterations - 1); off_target = 0"),
         ..Row::BASE
     },
     run,
@@ -96,7 +95,7 @@ fn fits(work: &Work<'_>, fit: &Fit) -> Result<(), &'static str> {
     match targets(work) {
         Some(nodes) if nodes.and(&fit.mems) != nodes => {
             Err("its target_nodes names nodes that are not online, have no \
-             memory, or are not in its cpuset.mems")
+                 memory, or are not in its cpuset.mems")
         }
         _ => Ok(()),
     }

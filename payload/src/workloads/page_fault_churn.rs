@@ -8,7 +8,7 @@ use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::memory::{Region, SMALLEST_PAGE};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::{Family, Hist, Metric, Need, Param, Row, What, Work, doc};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -30,7 +30,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         metrics: &[PAGE, RESOLVED],
         needs: &[Need::required(What::Memory(|work, _| kib(work)))],
         proof: doc("minflt = iterations x touches within 1 %; pgfault of \
-                /proc/vmstat"),
+                    /proc/vmstat"),
         check,
         ..Row::BASE
     },
@@ -85,7 +85,7 @@ fn check(work: &Work<'_>) -> Result<(), &'static str> {
         true => Ok(()),
         false => {
             Err("touches_per_cycle is at most the pages of region_kib, 4 \
-                   KiB each")
+                 KiB each")
         }
     }
 }

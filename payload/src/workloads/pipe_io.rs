@@ -18,13 +18,13 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Wake,
         summary: doc("two tasks exchange bytes through pipes"),
         path: doc("pipe_write -> wake_up_interruptible_sync_poll \
-               -> try_to_wake_up(WF_SYNC)"),
+                   -> try_to_wake_up(WF_SYNC)"),
         params: &[BURST],
         group: |_| Some(2),
         iteration: "exchange",
         hists: &[WAKE, WAKE_CALL, BLOCK],
         proof: doc("nr_wakeups_sync/nr_wakeups > 0.95; wake count + nowait = \
-                iterations"),
+                    iterations"),
         shared: |_, _| Shared {
             pipes: true,
             ..Shared::NONE

@@ -6,12 +6,12 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
+use crate::kit::op::Op;
+use crate::kit::reason::Reason;
 use crate::kit::sched_ext::sched_ext_enabled;
-use crate::kit::slot::{Op, Reason};
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::Feature;
 use crate::row::attr::Policy;
-use crate::row::{Family, Hist, Metric, Need, Param, Row, What, doc};
+use crate::row::{Family, Feature, Hist, Metric, Need, Param, Row, What, doc};
 use crate::sys::sched::SchedAttr;
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -21,7 +21,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::LifeCycle,
         summary: doc("goes through the scheduling policies"),
         path: doc("__sched_setscheduler -> dequeue_task, check_class_changed \
-               -> switched_from, switched_to"),
+                   -> switched_from, switched_to"),
         params: &[SPIN, EXT],
         iteration: "change of policy",
         hists: &[CALL],
@@ -33,7 +33,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         ],
         calls: &[Op::SchedSetattr],
         proof: doc("changes to each policy differ by at most 1 a worker; \
-                policies_read_back = all"),
+                    policies_read_back = all"),
         ..Row::BASE
     },
     run,

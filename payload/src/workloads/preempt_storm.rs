@@ -4,7 +4,7 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::{next_deadline, now};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::attr::{Affinity, Policy};
 use crate::row::{Family, Hist, Metric, Need, Param, Row, What, Work, doc};

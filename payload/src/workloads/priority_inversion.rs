@@ -9,13 +9,12 @@ use crate::ctx::Ctx;
 use crate::ctx::mutex::CONTESTED;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::{next_deadline, now};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
-use crate::row::Feature;
 use crate::row::attr::{Affinity, Policy};
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
+    Family, Feature, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
 
 pub(super) const WORKLOAD: Workload = Workload {
@@ -25,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Lock,
         summary: doc("a high task waits for a lock that a low one holds"),
         path: doc("futex_lock_pi -> rt_mutex_adjust_prio_chain \
-               -> rt_mutex_setprio; plain: futex_wait_queue / futex_wake"),
+                   -> rt_mutex_setprio; plain: futex_wait_queue / futex_wake"),
         params: &[
             HIGH,
             MEDIUM,
@@ -59,7 +58,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             })),
         ],
         proof: doc("lock p50 >= medium_burst in plain, about hold in pi; \
-                low_running_priority = high_priority in pi"),
+                    low_running_priority = high_priority in pi"),
         shared: |_, _| Shared {
             words: 3,
             ..Shared::NONE

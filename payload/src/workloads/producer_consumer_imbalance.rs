@@ -11,9 +11,8 @@ use crate::kit::clock::{SECOND, now};
 use crate::kit::queue::Queue;
 use crate::kit::stop::Stop;
 use crate::kit::wakes::Wakes;
-use crate::row::Feature;
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
+    Family, Feature, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
 use crate::wire::record::WakeRule;
 use core::sync::atomic::Ordering::{AcqRel, Relaxed};
@@ -26,7 +25,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         summary: doc("a bounded queue between unequal sides"),
         path: doc(
             "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue; in \
-               both directions",
+             both directions",
         ),
         params: &[PRODUCERS, CONSUMERS, RATE, CONSUME, CAPACITY],
         group: workers,
@@ -43,7 +42,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         needs: &[Need::required(What::Feature(Feature::Futex))],
         proof: doc(
             "pushed = popped + depth; depth_max = queue_depth_target where \
-                demand exceeds service",
+             demand exceeds service",
         ),
         shared: |work, _| Shared {
             words: 3,

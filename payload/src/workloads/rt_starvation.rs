@@ -7,8 +7,9 @@ use crate::ctx::Ctx;
 use crate::ctx::instance::{Instance, Place};
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
+use crate::kit::op::Op;
+use crate::kit::reason::Reason;
 use crate::kit::rt_guard::{self, Guard};
-use crate::kit::slot::{Op, Reason};
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::attr::{Affinity, Policy};
 use crate::row::{
@@ -24,7 +25,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Signal,
         summary: doc("real-time hogs starve fair tasks"),
         path: doc("pick_next_task in class order; dl_server_timer, or \
-               sched_rt_period_timer before 6.12"),
+                   sched_rt_period_timer before 6.12"),
         params: &[RT, FAIR, PRIORITY, BURST, LIMIT],
         group: |work| Some(hogs(work) + fair(work)),
         role: |work, pos| if pos < hogs(work) { "rt" } else { "fair" },
@@ -40,7 +41,7 @@ pub(super) const WORKLOAD: Workload = Workload {
             })),
         ],
         proof: doc("fair CPU share = 1 - runtime/period of a throttle, \
-                runtime/period of a server, 0 with no guard"),
+                    runtime/period of a server, 0 with no guard"),
         shared: |work, cpus| Shared {
             words: 1,
             cells: SAVED + if lifts(work) { 1 + cpus } else { 0 },

@@ -13,8 +13,7 @@ mod threads;
 
 use crate::ctx::workload::Workload;
 use crate::kit::clock::SECOND;
-use crate::row::Feature;
-use crate::row::{Family, Need, Row, What, Work, doc};
+use crate::row::{Family, Feature, Need, Row, What, Work, doc};
 use figures::{
     AVERAGE, BYTES, GOAL, INJECTED, MESSAGE_DELAY, QUEUE, RATE, REQUEST,
     RETRIES, SKIPPED, TRANSFERS, WAKE, WAKEUP, WORKER_DELAY, WORKER_NVCSW,
@@ -33,7 +32,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Compound,
         summary: doc("message threads wake computing workers, as schbench"),
         path: doc("private futex handshake, try_to_wake_up, hrtimer sleep, \
-               per-CPU spin locks"),
+                   per-CPU spin locks"),
         params: &[
             MESSAGES,
             WORKERS,
@@ -78,7 +77,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         ],
         proof: doc(
             "worker_nvcsw + nowait = 2 * requests with sleep_usec > 0; \
-                the sum of loops = average_rps",
+             the sum of loops = average_rps",
         ),
         shared: |work, cpus| Layout::new(work, cpus).shared(),
         check: options::check,

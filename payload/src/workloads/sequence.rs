@@ -6,11 +6,12 @@ use crate::ctx::disk::{self, DEV, Disk, FORCE};
 use crate::ctx::workload::Workload;
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::phases::{Does, MAX_PHASES, Phase, are_phases, phases};
+use crate::kit::reason::Reason;
 use crate::kit::simd::{Width, chains};
-use crate::kit::slot::Reason;
 use crate::kit::stop::Stop;
-use crate::row::Feature;
-use crate::row::{Family, Hist, Metric, Need, Param, Row, What, Work, doc};
+use crate::row::{
+    Family, Feature, Hist, Metric, Need, Param, Row, What, Work, doc,
+};
 use heapless::Vec;
 use rustix::fs::OFlags;
 
@@ -21,7 +22,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Compound,
         summary: doc("goes through phases of different nature"),
         path: doc("that of each phase: tick -> update_curr; clock_nanosleep; \
-               do_sched_yield; shmem_file_write_iter, or that of IoSyncWrite"),
+                   do_sched_yield; shmem_file_write_iter, or that of \
+                   IoSyncWrite"),
         params: &[DEV, FORCE, PHASES, BACKING],
         iteration: "pass through all phases",
         unit: "spin or multiply-add step, sleep, yield, written block",
@@ -37,11 +39,11 @@ pub(super) const WORKLOAD: Workload = Workload {
         ],
         proof: doc(
             "times of the phases are as their durations; nvcsw >= sleeps; \
-                yld_count >= yields; on a disk as IoSyncWrite",
+             yld_count >= yields; on a disk as IoSyncWrite",
         ),
         check,
         example: &"phases=spin:5ms,sleep:10ms,yield:1ms,io:1ms,\
-                  alu_hot:scalar/1ms",
+                   alu_hot:scalar/1ms",
         ..Row::BASE
     },
     create: |instance, place| match on_device(place.work) {
@@ -56,7 +58,7 @@ const PHASES: Param = Param::text(
     2,
     "phases",
     &"1 to 32 of spin:D, sleep:D, yield:D, io:D and alu_hot:WIDTH/D, each \
-     duration D above zero, for example spin:5ms,sleep:10ms",
+      duration D above zero, for example spin:5ms,sleep:10ms",
     are_phases,
     "what to do, in order",
 );
@@ -126,7 +128,7 @@ fn on_device(work: &Work<'_>) -> bool {
 fn check(work: &Work<'_>) -> Result<(), &'static str> {
     match (work.text(&PHASES), work.text(&DEV)) {
         ("", _) => Err("Sequence has no default phases; for example \
-                        phases=spin:5ms,sleep:10ms"),
+          phases=spin:5ms,sleep:10ms"),
         (_, dev) if !dev.is_empty() && !on_device(work) => {
             Err("dev goes with io_backing=device")
         }

@@ -7,7 +7,7 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::{MILLISECOND, now};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::Stop;
 use crate::row::{Family, Hist, Metric, Param, Row, Shared, doc};
 
@@ -19,7 +19,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         summary: doc("two tasks send each other bursts of signals"),
         path: doc(
             "do_send_specific -> complete_signal -> signal_wake_up_state -> \
-               kick_process (running) or try_to_wake_up (sleeping)",
+             kick_process (running) or try_to_wake_up (sleeping)",
         ),
         params: &[SIGNALS, WORK, TARGET],
         group: |_| Some(2),
@@ -29,7 +29,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         metrics: &[SENT, HANDLED],
         calls: &[Op::Tgkill],
         proof: doc("0 < handled <= sent; rescheduling interrupts (running); \
-                nr_wakeups (sleeping)"),
+                    nr_wakeups (sleeping)"),
         shared: |_, _| Shared {
             stamps: 2,
             ..Shared::NONE

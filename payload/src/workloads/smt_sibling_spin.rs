@@ -19,7 +19,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         summary: doc("two spinners on the threads of one core"),
         path: doc(
             "tick -> update_curr -> resched_curr; select_idle_smt and core \
-               scheduling place them",
+             scheduling place them",
         ),
         group: |_| Some(2),
         affinity: |_| Affinity::SmtSiblingPair { shared: false },

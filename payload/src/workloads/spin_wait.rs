@@ -18,7 +18,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         iteration: "burst of 1024 spin steps",
         hists: &[COST],
         proof: doc("sum of cpu_ns / wall = min(workers, CPUs); \
-                oversubscribed: nivcsw > 0"),
+                    oversubscribed: nivcsw > 0"),
         ..Row::BASE
     },
     run,

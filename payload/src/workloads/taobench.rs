@@ -14,8 +14,7 @@ mod thread;
 
 use crate::ctx::workload::Workload;
 use crate::kit::clock::SECOND;
-use crate::row::Feature;
-use crate::row::{Family, Need, Row, What, doc};
+use crate::row::{Family, Feature, Need, Row, What, doc};
 use figures::{
     COMPRESSED, DROPPED, EVICTED, FAST, FAST_QPS, HIT_RATE, HIT_RATIO, LOOKUPS,
     MISSES, PER_FAST_CPU, QUEUE, SERVE, SERVICE, SLOW, SLOW_QPS, STEADY,
@@ -82,7 +81,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         ],
         proof: doc(
             "hit_ratio_permille within 30 of 10 * target_hit_pct and below \
-                1000; slow > 0",
+             1000; slow > 0",
         ),
         shared: |work, cpus| Layout::new(work, cpus).shared(),
         check: options::check,

@@ -9,8 +9,9 @@ use crate::ctx::broadcast::{CALLS, METRICS, WAKE, WAKE_CALL};
 use crate::ctx::workload::Workload;
 use crate::kit::clock::{MILLISECOND, now};
 use crate::kit::stop::Stop;
-use crate::row::Feature;
-use crate::row::{Family, Hist, Need, Param, Row, Shared, What, Work, doc};
+use crate::row::{
+    Family, Feature, Hist, Need, Param, Row, Shared, What, Work, doc,
+};
 use core::sync::atomic::{
     AtomicU64,
     Ordering::{AcqRel, Acquire, Release},

@@ -6,10 +6,9 @@
 use crate::ctx::Ctx;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::{next_deadline, now};
-use crate::kit::slot::Op;
+use crate::kit::op::Op;
 use crate::kit::stop::{CallExt, Stop};
-use crate::row::Feature;
-use crate::row::{Family, Hist, Metric, Need, Param, Row, What, doc};
+use crate::row::{Family, Feature, Hist, Metric, Need, Param, Row, What, doc};
 use core::num::NonZeroU64;
 use rustix::thread::set_current_timer_slack;
 
@@ -20,7 +19,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Timer,
         summary: doc("wake latency at absolute deadlines, as cyclictest"),
         path: doc("clock_nanosleep(TIMER_ABSTIME) -> hrtimer_nanosleep; \
-               hrtimer_wakeup -> try_to_wake_up"),
+                   hrtimer_wakeup -> try_to_wake_up"),
         params: &[INTERVAL, SLACK],
         iteration: "expiry",
         unit: "expiry",

@@ -10,9 +10,8 @@ use crate::ctx::wait::Token;
 use crate::ctx::workload::Workload;
 use crate::kit::clock::now;
 use crate::kit::stop::Stop;
-use crate::row::Feature;
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
+    Family, Feature, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
 use crate::wire::record::WakeRule;
 use core::time::Duration;
@@ -25,7 +24,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         summary: doc("a token goes round a ring of tasks"),
         path: doc(
             "pipe: pipe_write -> wake_up_interruptible_sync_poll; futex: \
-               futex_wake -> wake_up_q -> try_to_wake_up",
+             futex_wake -> wake_up_q -> try_to_wake_up",
         ),
         params: &[DEPTH, WAKE_BY, WORK],
         group: |work| Some(depth(work)),
@@ -38,8 +37,8 @@ pub(super) const WORKLOAD: Workload = Workload {
             .when(|work| work.choice(&WAKE_BY) != BY_PIPE)],
         proof: doc(
             "hops are equal +- 1 across stages; nr_wakeups_sync/nr_wakeups \
-                > 0.95 (pipe) or = 0 (futex); woken/wake_calls = 1 (futex) or \
-                depth - 1 (futex_broadcast)",
+             > 0.95 (pipe) or = 0 (futex); woken/wake_calls = 1 (futex) or \
+             depth - 1 (futex_broadcast)",
         ),
         shared: |work, _| Shared {
             words: depth(work),

@@ -4,8 +4,7 @@ use crate::catalogue::need;
 use crate::exit::Exit;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
-use pidone::row::Family;
-use pidone::row::Row;
+use pidone::row::{Family, Row};
 use pidone::workloads::rows;
 use std::collections::BTreeSet;
 

@@ -1,7 +1,7 @@
 //! What a plan tells work of one's own.
 
 use crate::kit::text::{digits, signed};
-use crate::row::{Param, Work};
+use crate::row::{Metric, Param, Work};
 
 /// Numbers, switches and bytes for work of one's own, in the form in which a
 /// C program finds them. Their meaning is its author's.
@@ -164,6 +164,13 @@ pub const PARAMS: &[Param] = &[
     BLOB,
 ];
 
+/// Samples that were overwritten before they were read.
+pub const LOST: Metric = Metric::sum(
+    0,
+    "samples_lost",
+    "samples that were overwritten before they were read",
+);
+
 const fn arg(i: usize, name: &'static str) -> Param {
     let rule = &"a text of at most 255 bytes without control characters";
     Param::text(ARG + i, name, rule, is_text, "an argument of the program")
@@ -178,7 +185,7 @@ const fn unsigned(i: usize, name: &'static str) -> Param {
 
 const fn long(i: usize, name: &'static str) -> Param {
     let rule = &"a whole number from -9223372036854775808 to \
-                9223372036854775807";
+                 9223372036854775807";
     Param::text(I64 + i, name, rule, |text| is(text, signed(text)), MEANING)
 }
 
@@ -272,9 +279,9 @@ mod tests {
     #[test]
     fn values_come_through() {
         let run = run("work=Custom custom.exec=/bin/app custom.arg.0=a \
-             \"custom.arg.2=b c\" custom.u64.3=18446744073709551615 \
-             custom.i64.0=-9223372036854775808 custom.i32.1=-7 \
-             custom.bool.2=on custom.blob=00fF10")
+                       \"custom.arg.2=b c\" custom.u64.3=18446744073709551615 \
+                       custom.i64.0=-9223372036854775808 custom.i32.1=-7 \
+                       custom.bool.2=on custom.blob=00fF10")
         .unwrap();
         let work = &run.groups[0].work;
         assert_eq!(args(work).collect::<Vec<_>>(), ["a", "", "b c"]);

@@ -3,15 +3,14 @@
 use crate::ctx::instance::{Instance, Place};
 use crate::ctx::workload::Moment;
 use crate::kit::clock::now;
-use crate::kit::exit::Exit;
-use crate::kit::exit::decode_exit;
+use crate::kit::exit::{Exit, decode_exit};
+use crate::kit::op::Op;
 use crate::kit::shm::Scratch;
-use crate::kit::slot::{Op, Slot, State, add};
+use crate::kit::slot::{Slot, State, add};
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::task;
-use crate::row::Metric;
 use crate::sys;
-use crate::workloads::custom::config::{CustomCfg, EXEC, SHARED, START};
+use crate::workloads::custom::config::{CustomCfg, EXEC, LOST, SHARED, START};
 use crate::workloads::custom::page::{self, Mapped, Ring};
 use crate::workloads::custom::report::{self, Entry, MAX_REPORT, Malformed};
 use core::fmt::Write;
@@ -46,13 +45,6 @@ const RINGS: [(Ring, usize, usize); 2] =
 
 /// Exit code of a program that could not be meaningful, as in automake.
 const SKIP: u8 = 75;
-
-/// Samples that were overwritten before they were read.
-pub const LOST: Metric = Metric::sum(
-    0,
-    "samples_lost",
-    "samples that were overwritten before they were read",
-);
 
 /// Makes what a program is given.
 ///

@@ -3,9 +3,8 @@
 use super::layout::Layout;
 use super::options::PIPE;
 use crate::kit::task::Counter;
-use crate::row::Totals;
 use crate::row::metric::scale;
-use crate::row::{Hist, Metric, Shown, Unit};
+use crate::row::{Hist, Metric, Shown, Totals, Unit};
 use crate::wire::record::WakeRule;
 use core::ops::Range;
 

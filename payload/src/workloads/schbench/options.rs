@@ -146,7 +146,7 @@ pub(super) fn check(work: &Work<'_>) -> Result<(), &'static str> {
     let rate = work.count(&RPS) + work.count(&AUTO_RPS);
     if work.count(&PIPE) > 0 && rate > 0 {
         return Err("pipe_transfer_bytes excludes requests_per_sec and \
-                   auto_rps");
+                    auto_rps");
     }
     Ok(())
 }
@@ -159,7 +159,7 @@ pub(super) fn check_policy(
     let fixed = matches!(policy, Policy::Fifo(_) | Policy::Rr(_));
     if fixed && locks(work) {
         return Err("under fifo and rr a worker that spins on its CPU's lock \
-                   never yields to the holder: skip_locking=1 is needed");
+                    never yields to the holder: skip_locking=1 is needed");
     }
     Ok(())
 }

@@ -2,9 +2,8 @@
 
 use super::layout::Layout;
 use crate::kit::clock::SECOND;
-use crate::row::Totals;
 use crate::row::metric::scale;
-use crate::row::{Hist, Metric};
+use crate::row::{Hist, Metric, Totals};
 use crate::wire::record::WakeRule;
 
 pub(super) const WAKE: Hist = Hist::wake(

@@ -9,7 +9,7 @@ use pidone::workloads::custom::config::CustomCfg;
 use pidone::workloads::custom::types::{CustomWork, Setup};
 use pidone::kit::clock::now;
 use pidone::wire::record::WakeRule;
-use pidone::kit::stop::{Stop};
+use pidone::kit::stop::Stop;
 use pidone::row::{Hist, Metric, Shared};
 
 /// Two workers pass a futex word back and forth.

@@ -5,7 +5,7 @@
 
 use pidone::workloads::custom::page::{Ring, inherited, report};
 use pidone::kit::clock::now;
-use pidone::sys::process::{exit_group};
+use pidone::sys::process::exit_group;
 use pidone::sys::signal::{Disposition, SIGTERM, set_signal};
 use rustix::thread::sched_yield;
 
