@@ -8,7 +8,10 @@ use xtask::arch::ALL;
 use xtask::build;
 
 const WIDTH: usize = 80;
+/// Of code without its tests.
 const WORKLOAD_LINES: usize = 300;
+/// The same of any other file of the payload.
+const PAYLOAD_LINES: usize = 600;
 /// Endings of files that people write.
 const TEXTS: [&str; 7] =
     [".config", ".json", ".md", ".rs", ".sh", ".toml", ".yml"];
@@ -113,13 +116,20 @@ fn every_source_says_what_it_is() {
 }
 
 #[test]
-fn workloads_are_short() {
-    let folder = "payload/src/workloads/";
-    let long = files().into_iter().filter(|file| {
-        file.path.starts_with(folder)
-            && file.text.lines().count() > WORKLOAD_LINES
-    });
-    none(&long.map(|file| file.path).collect::<Vec<_>>());
+fn files_of_the_payload_are_short() {
+    let mut wrong = Vec::new();
+    for file in files() {
+        let work = file.path.starts_with("payload/src/workloads/");
+        let most = if work { WORKLOAD_LINES } else { PAYLOAD_LINES };
+        let lines = code(&file).lines().count();
+        let ours = file.path.starts_with("payload/")
+            && file.path.ends_with(".rs")
+            && !file.path.ends_with("/tests.rs");
+        if ours && lines > most {
+            wrong.push(format!("{}: {lines} lines of code", file.path));
+        }
+    }
+    none(&wrong);
 }
 
 #[test]
@@ -176,6 +186,13 @@ fn every_verb_is_listed() {
     none(&wrong);
 }
 
+/// The code of a file without its tests: what only they use is no matter of
+/// the module.
+fn code(file: &File) -> &str {
+    let code = file.text.split("#[cfg(test)]\nmod tests").next();
+    code.unwrap_or_default()
+}
+
 /// The modules at the top of a crate that each of them uses.
 fn uses(files: &[File], krate: &str) -> BTreeMap<String, BTreeSet<String>> {
     let mut uses: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -193,37 +210,58 @@ fn uses(files: &[File], krate: &str) -> BTreeMap<String, BTreeSet<String>> {
         {
             continue;
         }
-        // What only its tests use is no matter of the module.
-        let text = file.text.split("#[cfg(test)]\nmod tests {").next();
         let of = uses.entry(module.to_owned()).or_default();
-        for part in text.unwrap().split("crate::").skip(1) {
-            of.extend(heads(part).into_iter().filter(|head| head != module));
+        for path in paths(code(file), "crate") {
+            let head = path.split("::").next().unwrap();
+            of.extend((head != module).then(|| head.to_owned()));
         }
     }
     uses
 }
 
-/// The first names of what follows `crate::`, one or a list in braces.
-fn heads(path: &str) -> Vec<String> {
-    let name = |text: &str| -> String {
-        let is = |c: &char| c.is_alphanumeric() || *c == '_';
-        text.trim_start().chars().take_while(is).collect()
-    };
-    let Some(list) = path.strip_prefix('{') else {
-        return vec![name(path)];
-    };
-    let (mut depth, mut heads) = (0, vec![name(list)]);
-    for (at, c) in list.char_indices() {
-        match c {
-            '{' => depth += 1,
-            '}' if depth == 0 => break,
-            '}' => depth -= 1,
-            ',' if depth == 0 => heads.push(name(&list[at + 1..])),
-            _ => {}
+/// The paths that begin with this name, without it.
+fn paths(code: &str, first: &str) -> Vec<String> {
+    let mut paths = Vec::new();
+    let start = format!("{first}::");
+    for (at, _) in code.match_indices(&start) {
+        let line = code[..at].rsplit('\n').next().unwrap_or_default();
+        let before = line.chars().next_back().unwrap_or(' ');
+        let inside = before.is_alphanumeric() || "_:".contains(before);
+        if !inside && !line.contains("//") {
+            tree(&code[at + start.len()..], "", &mut paths);
         }
     }
-    heads.retain(|head| !head.is_empty());
-    heads
+    paths
+}
+
+/// Takes a path, or a list of them in braces; returns what follows.
+fn tree<'t>(text: &'t str, under: &str, paths: &mut Vec<String>) -> &'t str {
+    let between = |c: char| c.is_whitespace() || c == ',';
+    if let Some(mut list) = text.strip_prefix('{') {
+        loop {
+            list = list.trim_start_matches(between);
+            match list.strip_prefix('}') {
+                Some(rest) => return rest,
+                None if list.is_empty() => return list,
+                None => list = tree(list, under, paths),
+            }
+            // Another name for it is none of ours.
+            let (item, _) = list.split_once([',', '}']).unwrap_or_default();
+            list = &list[item.len()..];
+        }
+    }
+    let is = |c: char| c.is_alphanumeric() || c == '_';
+    let (name, rest) = text.split_at(text.find(|c| !is(c)).unwrap_or(0));
+    match rest.strip_prefix("::") {
+        Some(rest) => tree(rest, &format!("{under}{name}::"), paths),
+        None => {
+            // A macro is the crate's, wherever it is written.
+            if !rest.starts_with('!') {
+                paths.push(format!("{under}{name}"));
+            }
+            rest
+        }
+    }
 }
 
 /// All that can be reached from a module.
@@ -260,6 +298,130 @@ fn modules_use_each_other_in_one_direction() {
             if !cycle.is_empty() {
                 cycles.insert(format!("{krate}: {}", cycle.join(", ")));
             }
+        }
+    }
+    none(&cycles.into_iter().collect::<Vec<_>>());
+}
+
+/// The floors of the payload, the lowest first: a file uses its own floor and
+/// those below. `ARCHITECTURE.md` says what each is for.
+const FLOORS: [&str; 9] = [
+    "sys",
+    "kit",
+    "wire",
+    "row",
+    "ctx",
+    "workloads",
+    "plan",
+    "run",
+    "init",
+];
+
+/// The files of the payload by their modules, as in `kit::clock`.
+fn payload(files: &[File]) -> BTreeMap<String, &File> {
+    let modules = files.iter().filter_map(|file| {
+        let path = file.path.strip_prefix("payload/src/")?;
+        let module = path.strip_suffix(".rs")?.replace('/', "::");
+        let whole = ["lib", "main"].contains(&module.as_str());
+        let used = !whole && !module.ends_with("::tests");
+        used.then_some((module, file))
+    });
+    modules.collect()
+}
+
+/// The modules whose files this one uses, each with the path that says so.
+fn imports(
+    module: &str,
+    file: &File,
+    all: &BTreeMap<String, &File>,
+) -> BTreeMap<String, String> {
+    let code = code(file);
+    let mut told: Vec<String> = paths(code, "crate");
+    let mut above = module;
+    let mut step = "super".to_owned();
+    while let Some((parent, _)) = above.rsplit_once("::") {
+        let relative = paths(code, &step).into_iter();
+        told.extend(relative.map(|path| format!("{parent}::{path}")));
+        above = parent;
+        step += "::super";
+    }
+    let children = code.lines().filter_map(|line| {
+        let (_, name) = line.strip_suffix(';')?.split_once("mod ")?;
+        line.starts_with(['m', 'p']).then_some(name)
+    });
+    for child in children {
+        let below = paths(code, child).into_iter();
+        told.extend(below.map(|path| format!("{module}::{child}::{path}")));
+    }
+    let mut imports = BTreeMap::new();
+    for path in told {
+        let mut of = path.as_str();
+        while !all.contains_key(of) {
+            let Some((shorter, _)) = of.rsplit_once("::") else {
+                break;
+            };
+            of = shorter;
+        }
+        if of != module {
+            imports.insert(of.to_owned(), path.clone());
+        }
+    }
+    imports
+}
+
+#[test]
+fn a_floor_of_the_payload_uses_those_below_it() {
+    let files = files();
+    let all = payload(&files);
+    let floor = |module: &str| {
+        let name = module.split("::").next();
+        FLOORS.iter().position(|floor| Some(*floor) == name)
+    };
+    let (mut wrong, mut below) = (Vec::new(), 0);
+    for (module, file) in &all {
+        let Some(own) = floor(module) else {
+            wrong.push(format!("{}: on no floor", file.path));
+            continue;
+        };
+        for (used, path) in imports(module, file, &all) {
+            match floor(&used) {
+                Some(at) if at > own => wrong.push(format!(
+                    "{}: crate::{path} is above it: {} must not use {}",
+                    file.path, FLOORS[own], FLOORS[at],
+                )),
+                Some(_) => below += 1,
+                None => wrong.push(format!("{}: what is {path}?", file.path)),
+            }
+        }
+    }
+    assert!(all.len() > 150 && below > 600, "{} {below}", all.len());
+    none(&wrong);
+}
+
+#[test]
+fn files_of_the_payload_use_each_other_in_one_direction() {
+    let files = files();
+    let all = payload(&files);
+    let uses: BTreeMap<String, BTreeSet<String>> = all
+        .iter()
+        .map(|(module, file)| {
+            let used = imports(module, file, &all).into_keys();
+            (module.clone(), used.collect())
+        })
+        .collect();
+    let reach: BTreeMap<&str, BTreeSet<&str>> = uses
+        .keys()
+        .map(|module| (module.as_str(), reached(&uses, module)))
+        .collect();
+    let mut cycles = BTreeSet::new();
+    for (module, to) in &reach {
+        let cycle: Vec<&str> = to
+            .iter()
+            .filter(|other| reach[*other].contains(module))
+            .map(|other| all[*other].path.as_str())
+            .collect();
+        if !cycle.is_empty() {
+            cycles.insert(cycle.join(", "));
         }
     }
     none(&cycles.into_iter().collect::<Vec<_>>());
