@@ -243,7 +243,7 @@ fn compare(bounds: &Bounds, hist: &Hist, stale: u64) -> Vec<String> {
     });
     // One that may be missing makes room for the next, one that may be more
     // leaves none.
-    let (less, more) = (less as usize, bounds.more as usize);
+    let [less, more] = [less, bounds.more].map(|n| usize::try_from(n).unwrap());
     let (mut short, mut long) = (0_u64, 0_u64);
     let mut first = String::new();
     for (k, (low, high)) in buckets.enumerate() {
