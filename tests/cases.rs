@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Command;
 use xtask::arch::X86_64;
-use xtask::boot::asked::Asked;
+use xtask::boot::expected::ExpectedPlan;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
 use xtask::decode::decode_ports;
@@ -465,7 +465,7 @@ fn mangled() -> Vec<String> {
 #[test]
 fn no_mangled_command_line_is_a_pass_of_another_plan() {
     let line = kernel_line(PLAN);
-    let asked = Asked::of(&line, &[], &|_| None, true).unwrap();
+    let asked = ExpectedPlan::of(&line, &[], &|_| None, true).unwrap();
     let mut same = payload(&line).unwrap();
     assert_eq!(asked.hold(&mut same, Exit::Good), Exit::Good);
     let all = mangled();

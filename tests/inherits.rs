@@ -1,6 +1,7 @@
 //! What workers are given in place of what they would inherit, and what is
 //! left of them when their supervisor is killed.
 
+use crate::signals::until;
 use crate::{good_on, machine};
 use core::time::Duration;
 use std::fs;
@@ -108,11 +109,11 @@ fn a_killed_supervisor_leaves_nothing_behind() {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
-        while alive(dir.path()).len() < processes {
+        until(plan, || {
             let ended = supervisor.try_wait().unwrap();
             assert!(ended.is_none(), "{plan}: it ended too early");
-            thread::yield_now();
-        }
+            (alive(dir.path()).len() >= processes).then_some(())
+        });
         supervisor.kill().unwrap();
         supervisor.wait().unwrap();
         // They have been sent a signal by now, and need a CPU to die.

@@ -1,6 +1,7 @@
 //! Every work type in one boot, and many starts and stops of each.
 
 use crate::machine;
+use pidone::kit::exit::Exit as End;
 use pidone::wire::record::Verdict;
 use pidone::workloads::rows;
 use xtask::boot::{BootRequest as Args, boot};
@@ -110,19 +111,42 @@ fn starting_and_stopping_again_and_again() {
         ..machine("debian:6.12-cloud")
     })
     .unwrap();
-    let troubled: Vec<_> = report
-        .runs
-        .iter()
-        .filter(|run| run.verdict == Verdict::Fail)
-        // In so short a time a slow machine may not get to work at all.
-        .filter(|run| !run.reasons.iter().any(|r| r.contains("no_progress")))
-        .map(|run| (&run.name, &run.reasons))
-        .collect();
-    assert!(troubled.is_empty(), "{troubled:?}");
-    assert!(matches!(exit, Exit::Good | Exit::Bad), "{}", report.reason);
+    // In so short a time a slow machine may not get to work at all.
+    let idle = |run: &Run| {
+        let none = |why: &String| why.contains("no_progress");
+        run.reasons.iter().any(none)
+    };
+    let failed = |run: &Run| run.verdict == Verdict::Fail;
     assert_eq!(report.runs.len(), 20 * rows().count());
-    let left = report.runs.iter().flat_map(|run| &run.groups);
-    for worker in left.flat_map(|group| &group.workers) {
-        assert!(worker.completed, "{worker:?}");
+    for (runs, row) in report.runs.chunks(20).zip(rows()) {
+        assert!(runs.iter().all(|run| run.name == row.name), "{}", row.name);
+        // But it gets to do so in one of twenty.
+        assert!(!runs.iter().all(idle), "{}", row.name);
+        let skipped = |run: &Run| run.verdict == Verdict::Skip;
+        for run in runs {
+            // What is skipped once is skipped always.
+            assert_eq!(skipped(run), skipped(&runs[0]), "{}", row.name);
+            assert!(
+                !failed(run) || idle(run),
+                "{}: {:?}",
+                run.name,
+                run.reasons
+            );
+            for group in &run.groups {
+                let all = group.workers.len() == group.worker_count as usize;
+                assert!(all, "{}: {group:?}", run.name);
+                for worker in &group.workers {
+                    assert!(worker.completed, "{}: {worker:?}", run.name);
+                    assert_eq!(worker.exit, End::Code(0), "{}", run.name);
+                }
+            }
+        }
     }
+    let expected = match report.runs.iter().any(failed) {
+        true => Exit::Bad,
+        false => Exit::Good,
+    };
+    assert_eq!(exit, expected, "{}", report.reason);
+    assert_eq!(report.lost_records, 0);
+    assert_eq!(report.errors, [""; 0]);
 }

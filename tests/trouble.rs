@@ -1,13 +1,13 @@
 //! What goes wrong is reported for what it is.
 
 use crate::machine;
+use crate::signals::until;
 use core::time::Duration;
 use pidone::kit::exit;
 use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::thread;
 use xtask::arch::Arch;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
@@ -169,15 +169,15 @@ fn started(plan: &[&str], workers: usize) -> (Child, Vec<String>) {
         .unwrap();
     let pid = child.id();
     let children = format!("/proc/{pid}/task/{pid}/children");
-    loop {
+    let ids = until("its workers", || {
         let text = fs::read_to_string(&children).unwrap();
         let ids: Vec<_> = text.split_whitespace().map(str::to_owned).collect();
-        if ids.len() == workers {
-            return (child, ids);
-        }
-        assert!(child.try_wait().unwrap().is_none(), "it ended too early");
-        thread::yield_now();
-    }
+        let all = ids.len() == workers;
+        let ended = child.try_wait().unwrap();
+        assert!(all || ended.is_none(), "it ended too early");
+        all.then_some(ids)
+    });
+    (child, ids)
 }
 
 /// By the shell, since not every system has a program that does it.
@@ -199,9 +199,7 @@ fn a_worker_that_never_stops_is_killed_and_keeps_what_it_counted() {
         let fields = text.rsplit_once(')').unwrap().1;
         fields.split_whitespace().nth(11).unwrap().parse().unwrap()
     };
-    while ticks(&stat) < 5 {
-        thread::yield_now();
-    }
+    until("50 ms of CPU", || (ticks(&stat) >= 5).then_some(()));
     signal("STOP", &workers[0]);
     let said = child.wait_with_output().unwrap();
     let text = String::from_utf8(said.stdout.clone()).unwrap();

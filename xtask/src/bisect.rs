@@ -55,7 +55,7 @@ pub struct Measurement {
 
 /// How to go about it.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct BisectionOptions {
     /// What is measured.
     pub scale: Scale,
     /// The first seed of deterministic machines.
@@ -103,7 +103,7 @@ pub struct Bisection<'b> {
     /// Where it is kept.
     pub file: &'b Path,
     /// How to go about it.
-    pub asked: Asked,
+    pub asked: BisectionOptions,
 }
 
 impl Bisection<'_> {

@@ -2,7 +2,7 @@
 //!
 //! Every verb that boots does so here.
 
-pub mod asked;
+pub mod expected;
 pub mod plan;
 pub mod ready;
 pub mod request;

@@ -6,7 +6,7 @@ pub mod cells;
 pub mod tools;
 
 use crate::arch::{AARCH64, Arch, X86_64};
-use crate::boot::asked::fits;
+use crate::boot::expected::fits;
 use anyhow::{Context, Result, bail};
 use core::str::FromStr;
 use core::time::Duration;

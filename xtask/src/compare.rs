@@ -32,7 +32,7 @@ pub struct Side {
 
 /// What to compare.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct ComparisonOptions {
     /// These metrics; by default those that are made for it.
     pub metrics: Vec<Selector>,
     /// Judge every metric that is better one way.
@@ -133,7 +133,11 @@ pub struct Comparison {
 ///
 /// They were not made to be compared: different plans, seeds on one side
 /// only, nothing in common; or a metric is none.
-pub fn compare(a: &Side, b: &Side, asked: &Asked) -> Result<Comparison> {
+pub fn compare(
+    a: &Side,
+    b: &Side,
+    asked: &ComparisonOptions,
+) -> Result<Comparison> {
     let mut warnings = Vec::new();
     let deterministic = modes(a, b)?;
     plans(a, b)?;

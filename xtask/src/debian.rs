@@ -419,7 +419,8 @@ mod tests {
         all.extend(kernels(
             "trixie-backports",
             "amd64",
-            "linux-binary-7.3.4+deb13-cloud-amd64 7.3.4-1~bpo13+1",
+            "linux-binary-7.3.4+deb13-cloud-amd64 7.3.4-1~bpo13+1
+             linux-binary-7.4+deb13-cloud-amd64 7.4-1~bpo13+1",
         ));
         all.extend(kernels(
             "sid",
@@ -435,7 +436,8 @@ mod tests {
         all.extend(kernels(
             "experimental",
             "amd64",
-            "linux-binary-unsigned-7.3-cloud-amd64 7.3~rc7-1~exp1",
+            "linux-binary-unsigned-7.3-cloud-amd64 7.3~rc7-1~exp1
+             linux-binary-7.4-cloud-amd64 7.4~rc2-1~exp1",
         ));
         all.sort_by_cached_key(Kernel::age);
         all
@@ -460,10 +462,8 @@ mod tests {
             ("6.12-rt", "6.12.117+deb13-rt trixie"),
             ("6.12.9-cloud", "6.12.9+deb13-cloud trixie"),
             ("trixie-cloud", "6.12.117+deb13-cloud trixie"),
-            (
-                "trixie-backports-cloud",
-                "7.3.4+deb13-cloud trixie-backports",
-            ),
+            ("trixie-backports-cloud", "7.4+deb13-cloud trixie-backports"),
+            ("7.4-cloud", "7.4+deb13-cloud trixie-backports"),
             ("7.2-cloud", "7.2.13+deb14-cloud sid"),
             ("7.2", "7.2.13+deb14 sid"),
             ("sid", "7.2.13+deb14 sid"),
@@ -471,7 +471,7 @@ mod tests {
             // A candidate is older than what it becomes.
             ("7.3-cloud", "7.3.4+deb13-cloud trixie-backports"),
             ("7.3~rc7-cloud", "7.3~rc7-cloud experimental"),
-            ("experimental-cloud", "7.3~rc7-cloud experimental"),
+            ("experimental-cloud", "7.4~rc2-cloud experimental"),
         ] {
             assert_eq!(newest(name).as_deref(), Some(is), "{name}");
         }
@@ -527,7 +527,7 @@ mod tests {
             text.contains(
                 "no kernel debian:5.4-cloud for amd64; valid are \
                  debian:6.1-cloud, debian:6.12-cloud, debian:7.2-cloud, \
-                 debian:7.3-cloud, as"
+                 debian:7.3-cloud, debian:7.4-cloud, as"
             ),
             "{text}"
         );

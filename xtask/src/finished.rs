@@ -244,8 +244,9 @@ pub fn label(plan: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{from_json, label, release};
-    use crate::model::Report;
+    use super::{FinishedBoot, from_json, label, release};
+    use crate::exit::Exit;
+    use crate::model::{Outcome, Report};
 
     #[test]
     fn another_version_is_said_to_be_one() {
@@ -261,6 +262,23 @@ mod tests {
         assert_eq!(error, "schema 2; this release knows schema 1");
         let error = from_json::<Report>(b"{}").unwrap_err().to_string();
         assert!(error.contains("missing field `schema`"), "{error}");
+    }
+
+    /// What failed for our own sake is no kernel's failure, and goes nowhere.
+    #[test]
+    fn only_our_own_failures_are_refused() {
+        let ended = |exit: Exit| {
+            let mut boot = FinishedBoot::default();
+            boot.meta.exit_code = exit;
+            boot.report.outcome = Outcome::Fail;
+            "the payload failed".clone_into(&mut boot.report.reason);
+            boot.sound().map(|_| ())
+        };
+        for exit in [Exit::Good, Exit::Bad, Exit::CannotTell] {
+            assert!(ended(exit).is_ok(), "{exit:?}");
+        }
+        let error = ended(Exit::Tool).unwrap_err().to_string();
+        assert_eq!(error, "fail: the payload failed");
     }
 
     #[test]

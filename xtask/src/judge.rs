@@ -247,7 +247,7 @@ pub fn most(opinions: &[Opinion], exact: bool) -> Opinion {
 
 /// What makes a kernel bad beside how its boots end.
 #[derive(Debug, Clone)]
-pub struct Asked {
+pub struct Criteria {
     /// These do not hold.
     pub conditions: Vec<Condition>,
     /// It is worse than this.
@@ -272,7 +272,7 @@ pub struct Baseline {
 /// # Errors
 ///
 /// There is no such run or metric, or it is better neither way.
-pub fn judge(asked: &Asked, boots: &[FinishedBoot]) -> Result<Opinion> {
+pub fn judge(asked: &Criteria, boots: &[FinishedBoot]) -> Result<Opinion> {
     let end = |boot: &FinishedBoot| {
         ended(&boot.report, boot.meta.exit_code, asked.policy)
     };
@@ -332,7 +332,7 @@ fn worse(baseline: &Baseline, now: Vec<FinishedBoot>) -> Result<Vec<Opinion>> {
     let found: Comparison = compare(
         &side("baseline", baseline.boots.clone()),
         &side("now", now),
-        &compare::Asked {
+        &compare::ComparisonOptions {
             metrics: baseline.metrics.clone(),
             all: false,
             rest: false,

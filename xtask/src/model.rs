@@ -8,6 +8,7 @@ mod absent;
 mod decoded;
 pub mod exits;
 pub mod trace;
+mod worker;
 
 use crate::exit;
 use crate::model::trace::Trace;

@@ -331,8 +331,11 @@ mod tests {
         ROOM, StoredRun, list, of_matrix, rfc3339, room,
     };
     use crate::finished::SCHEMA;
+    use crate::metrics::{self, Metric, RunMetrics};
     use crate::model::Report;
+    use crate::testing;
     use core::time::Duration;
+    use serde_json::Value;
     use std::fs;
     use std::path::{Path, PathBuf};
     use std::time::UNIX_EPOCH;
@@ -414,15 +417,63 @@ mod tests {
         let (runs, wrong) = list(root.path()).unwrap();
         assert_eq!((runs.len(), wrong.len()), (1, 1));
         assert!(wrong[0].contains("schema 2; this release"), "{wrong:?}");
-        // What an earlier release did not know of a boot is absent.
-        let path = stored(root.path()).join(META);
-        let text = fs::read_to_string(&path).unwrap();
-        let mut old: serde_json::Value = serde_json::from_str(&text).unwrap();
-        let kernel = old["kernel"].as_object_mut().unwrap();
-        assert!(kernel.remove("config_sha256").is_some());
-        fs::write(&path, old.to_string()).unwrap();
-        let run = StoredRun::at(path.parent().unwrap()).unwrap();
-        assert_eq!(run.meta.kernel.config_sha256, None);
+    }
+
+    /// What joined since is absent, and all else is what it was.
+    #[test]
+    fn a_run_of_an_earlier_release_is_read() {
+        const JOINED: [&str; 12] = [
+            "arch",
+            "boot_warnings",
+            "boots",
+            "config_sha256",
+            "counted",
+            "hist",
+            "p20_ns",
+            "scx",
+            "set",
+            "stale",
+            "timer_slack_ns",
+            "trace",
+        ];
+        let root = tempfile::tempdir().unwrap();
+        let mut boot = boot();
+        boot.report = testing::report();
+        let new = Pending::new(root.path()).unwrap();
+        new.store(&mut boot).unwrap();
+        for file in [META, REPORT] {
+            let path = boot.dir.join(file);
+            let text = fs::read_to_string(&path).unwrap();
+            let mut json: Value = serde_json::from_str(&text).unwrap();
+            forget(&mut json, &JOINED);
+            fs::write(&path, json.to_string()).unwrap();
+        }
+        let old = StoredRun::at(&boot.dir).unwrap().read().unwrap();
+        assert_eq!(old.meta.started, boot.meta.started);
+        let metrics = metrics::of_report(&old.report);
+        let known = |of: &[RunMetrics]| -> Vec<Metric> {
+            let all = of.iter().flat_map(|run| run.metrics.clone());
+            all.filter(|metric| metric.name != "stale").collect()
+        };
+        assert_eq!(known(&metrics), known(&metrics::of_report(&boot.report)));
+    }
+
+    /// Takes those fields out of it, wherever they are; histograms of groups
+    /// were there from the start.
+    fn forget(json: &mut Value, fields: &[&str]) {
+        match json {
+            Value::Object(map) => {
+                let group = map.contains_key("work");
+                map.retain(|name, _| {
+                    !fields.contains(&name.as_str()) || group && name == "hist"
+                });
+                map.values_mut().for_each(|value| forget(value, fields));
+            }
+            Value::Array(all) => {
+                all.iter_mut().for_each(|value| forget(value, fields));
+            }
+            _ => {}
+        }
     }
 
     /// A full disk, for what is written there under that name.

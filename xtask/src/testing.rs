@@ -1,5 +1,7 @@
 //! Streams for tests, made with the payload's own encoder.
 
+use crate::decode::decode;
+use crate::model::Report;
 use pidone::kit::exit::Exit;
 use pidone::kit::histogram::{Sparse, bucket_of};
 use pidone::kit::task::{Counter, TaskCounters};
@@ -10,6 +12,16 @@ use pidone::wire::record::{
     Verdict, WakeRule, Worker,
 };
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// The report of [`Stream::sample`], decoded once.
+pub(crate) fn report() -> Report {
+    static REPORT: LazyLock<Report> = LazyLock::new(|| {
+        let log = Stream::sample().once();
+        Report::new(&decode(log.as_bytes()).newest())
+    });
+    REPORT.clone()
+}
 
 /// The records of one boot, encoded.
 #[derive(Debug, Clone)]

@@ -122,6 +122,21 @@ impl State {
         read_json(file).map(Some)
     }
 
+    /// What a bisection goes on from. With `restart` that is nothing, whatever
+    /// the file holds and whoever wrote it.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::read`].
+    pub fn resumed(file: &Path, restart: bool) -> Result<Option<Self>> {
+        match restart {
+            true => Ok(None),
+            false => {
+                Self::read(file).context("--restart measures everything anew")
+            }
+        }
+    }
+
     /// Puts it into a file, which is whole at any time.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use super::decide::Scale;
 use super::git::Repo;
 use super::state::{Boot, Mark, State};
-use super::{Answer, Asked, Bisection, Lab, Measurement};
+use super::{Answer, Bisection, BisectionOptions, Lab, Measurement};
 use crate::evidence::Verdict;
 use crate::metrics::Better;
 use anyhow::{Result, bail};
@@ -49,7 +49,11 @@ impl History {
     }
 
     /// Bisects, and takes up what is in the file.
-    fn bisect(&self, asked: &Asked, lab: &mut Fake) -> Result<Answer> {
+    fn bisect(
+        &self,
+        asked: &BisectionOptions,
+        lab: &mut Fake,
+    ) -> Result<Answer> {
         let place = self.dir.path().join("work");
         let repo = Repo::open(&self.tree(), &place)?;
         let (good, bad) = (self.commits.first(), self.commits.last());
@@ -222,8 +226,8 @@ fn scale(condition: bool) -> Scale {
     }
 }
 
-fn exact() -> Asked {
-    Asked {
+fn exact() -> BisectionOptions {
+    BisectionOptions {
         scale: scale(false),
         seed: Some(1),
         boots: 2,
@@ -232,8 +236,8 @@ fn exact() -> Asked {
     }
 }
 
-fn noisy(boots: usize) -> Asked {
-    Asked {
+fn noisy(boots: usize) -> BisectionOptions {
+    BisectionOptions {
         seed: None,
         boots,
         ..exact()
@@ -410,6 +414,31 @@ fn another_initramfs_is_not_mixed_with_the_first() {
     lab.initramfs = "other";
     let error = history.bisect(&exact(), &mut lab).unwrap_err();
     assert!(error.to_string().contains("--restart"), "{error}");
+}
+
+#[test]
+fn what_another_release_wrote_is_named_and_restarted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("state.json");
+    assert_eq!(State::resumed(&file, false).unwrap(), None);
+    let mut state = State {
+        schema: crate::finished::SCHEMA,
+        good: "a".to_owned(),
+        ..State::default()
+    };
+    state.write(&file).unwrap();
+    assert_eq!(State::resumed(&file, false).unwrap(), Some(state.clone()));
+    assert_eq!(State::resumed(&file, true).unwrap(), None);
+    state.schema += 1;
+    state.write(&file).unwrap();
+    let said = format!("{:#}", State::resumed(&file, false).unwrap_err());
+    for part in ["--restart measures everything anew", "state.json: schema "] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    // It need not be understood to be done without.
+    fs::write(&file, "{").unwrap();
+    assert!(State::resumed(&file, false).is_err());
+    assert_eq!(State::resumed(&file, true).unwrap(), None);
 }
 
 #[test]

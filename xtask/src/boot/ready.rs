@@ -1,7 +1,7 @@
 //! A kernel that is ready to boot, and the booting.
 
 use super::BootRequest;
-use super::asked::Asked;
+use super::expected::ExpectedPlan;
 use super::plan::Planned;
 use crate::arch::{Arch, require_image};
 use crate::decode::decode_ports;
@@ -335,11 +335,11 @@ fn asked(
     machine: &Machine,
     tokens: &[String],
     plans: &BTreeMap<String, String>,
-) -> Result<Asked> {
+) -> Result<ExpectedPlan> {
     let known = request.payload.is_none();
     let line = machine.command_line();
     let packed = |name: &str| plans.get(name).cloned();
-    let asked = Asked::of(&line, tokens, &packed, known)?;
+    let asked = ExpectedPlan::of(&line, tokens, &packed, known)?;
     Ok(if known { asked } else { asked.of_runs() })
 }
 

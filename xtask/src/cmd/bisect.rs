@@ -4,7 +4,7 @@ use crate::arch::Arch;
 use crate::bisect::decide::Scale;
 use crate::bisect::git::Repo;
 use crate::bisect::state::{Boot, State};
-use crate::bisect::{Answer, Asked, Bisection, Lab, Measurement};
+use crate::bisect::{Answer, Bisection, BisectionOptions, Lab, Measurement};
 use crate::boot::BootRequest;
 use crate::boot::plan::works;
 use crate::boot::ready::{Ready, Setting};
@@ -175,13 +175,7 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         interrupt::lock(&dir, &format!("another bisection of {place}"))?;
     let words = said(args);
     let file = dir.join(format!("{}.json", key(&[&good, &bad, &words])));
-    let known = match args.restart {
-        true => None,
-        false => {
-            State::read(&file).context("--restart measures everything anew")?
-        }
-    };
-    let mut state = match known {
+    let mut state = match State::resumed(&file, args.restart)? {
         Some(state) => state,
         None => State {
             schema: SCHEMA,
@@ -268,7 +262,10 @@ enum Question {
 }
 
 /// Checks everything that needs no kernel.
-fn asked(args: &Args, request: &BootRequest) -> Result<(Asked, Question)> {
+fn asked(
+    args: &Args,
+    request: &BootRequest,
+) -> Result<(BisectionOptions, Question)> {
     let plan = works(request)?;
     let good = Some(As(Call::Good));
     if args.panic == good || args.no_boot == good {
@@ -331,7 +328,7 @@ fn asked(args: &Args, request: &BootRequest) -> Result<(Asked, Question)> {
             confidence * 100.0
         );
     }
-    let asked = Asked {
+    let asked = BisectionOptions {
         scale: Scale {
             name: name.unwrap_or_default(),
             unit: String::new(),

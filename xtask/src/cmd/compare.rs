@@ -6,7 +6,7 @@ pub(super) mod stored;
 use self::booted::booted;
 use self::stored::{Found, find, list, read, repeats};
 use crate::boot::request::with_machine;
-use crate::compare::{Asked, Comparison, Side, compare, table};
+use crate::compare::{Comparison, ComparisonOptions, Side, compare, table};
 use crate::exit::Exit;
 use crate::metrics::Selector;
 use crate::store::{self, StoredRun};
@@ -145,7 +145,7 @@ pub fn comparison(args: &Args) -> Result<Comparison> {
     Ok(comparison)
 }
 
-fn asked(args: &Args) -> Result<Asked> {
+fn asked(args: &Args) -> Result<ComparisonOptions> {
     if !(0.0..100.0).contains(&args.margin) {
         bail!("--margin {}: valid is 0 or more, below 100", args.margin);
     }
@@ -153,7 +153,7 @@ fn asked(args: &Args) -> Result<Asked> {
         bail!("--look 0: the first one is 1");
     }
     let selectors = args.metric.iter().map(|text| Selector::parse(text));
-    Ok(Asked {
+    Ok(ComparisonOptions {
         metrics: selectors.collect::<Result<_>>()?,
         all: args.all,
         rest: true,

@@ -10,7 +10,7 @@ use crate::compare::{Side, modes, plans};
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::judge::{
-    As, Asked, Baseline, Call, Condition, Opinion, Policy, Share, judge,
+    As, Baseline, Call, Condition, Criteria, Opinion, Policy, Share, judge,
     known_metric,
 };
 use crate::kernel_build::{self, DoesNotBuild, Order};
@@ -205,7 +205,7 @@ fn seeds(args: &Args) -> Result<Vec<Option<u64>>> {
 }
 
 /// What is asked, checked before anything is built.
-fn asked(args: &Args, request: &BootRequest, root: &Path) -> Result<Asked> {
+fn asked(args: &Args, request: &BootRequest, root: &Path) -> Result<Criteria> {
     let plan = works(request)?;
     let conditions = args.expect.iter();
     let conditions = conditions
@@ -244,7 +244,7 @@ fn asked(args: &Args, request: &BootRequest, root: &Path) -> Result<Asked> {
         }
         (None, None) => None,
     };
-    Ok(Asked {
+    Ok(Criteria {
         conditions,
         baseline,
         policy: Policy {

@@ -1,6 +1,6 @@
 //! The metrics of both sides, row by row: differences, tests, verdicts.
 
-use super::{Asked, Row};
+use super::{ComparisonOptions, Row};
 use crate::evidence::{
     Evidence, Question, Samples, Verdict, ends, median, weigh,
 };
@@ -14,7 +14,7 @@ type Table = BTreeMap<(String, String), Vec<Option<Metric>>>;
 
 fn table(
     side: &[&FinishedBoot],
-    asked: &Asked,
+    asked: &ComparisonOptions,
     order: &mut Vec<(String, String)>,
 ) -> Result<Table> {
     let mut all = Table::new();
@@ -46,7 +46,7 @@ fn table(
 pub(super) fn rows_of(
     sides: [&[&FinishedBoot]; 2],
     pairs: &[(u64, usize, usize)],
-    asked: &Asked,
+    asked: &ComparisonOptions,
     missing: &mut Vec<String>,
 ) -> Result<Vec<Row>> {
     let mut order = Vec::new();
@@ -69,7 +69,7 @@ pub(super) fn rows_of(
     Ok(rows)
 }
 
-fn judged(metric: &Metric, asked: &Asked) -> bool {
+fn judged(metric: &Metric, asked: &ComparisonOptions) -> bool {
     match (asked.metrics.is_empty(), asked.all) {
         (false, _) => true,
         (true, true) => metric.better != Better::Neither,
@@ -82,7 +82,7 @@ fn row(
     a: &[Option<Metric>],
     b: &[Option<Metric>],
     pairs: &[(u64, usize, usize)],
-    asked: &Asked,
+    asked: &ComparisonOptions,
 ) -> Option<Row> {
     let value = |metric: &Option<Metric>| metric.as_ref().map(|m| m.value);
     let seeds: Vec<(u64, f64, f64)> = pairs

@@ -1,24 +1,22 @@
 //! Comparisons of reports that no machine made.
 
-use super::{Asked, Comparison, Side, compare, table};
-use crate::decode::decode;
+use super::{Comparison, ComparisonOptions, Side, compare, table};
 use crate::evidence::Verdict;
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, Meta};
 use crate::metrics::Selector;
 use crate::model::{Outcome, Report};
 use crate::noise::Noise;
-use crate::testing::Stream;
+use crate::testing;
+use rand_core::{Rng, SeedableRng};
+use rand_xoshiro::Xoshiro256PlusPlus;
 
 /// A report with a run of PipeIo at so many round trips per second, whose
 /// workers are pinned.
 fn report(rate: u64) -> Report {
-    let mut stream = Stream::sample();
+    let mut report = testing::report();
     // The second run failed.
-    stream.records.truncate(14);
-    let stream = stream.closed();
-    let log = stream.once();
-    let mut report = Report::new(&decode(log.as_bytes()).newest());
+    report.runs.truncate(1);
     report.outcome = Outcome::Ok;
     report.digest = Some(rate.to_string());
     let group = &mut report.runs[0].groups[0];
@@ -47,9 +45,9 @@ fn side(name: &str, rates: &[u64], seeded: bool) -> Side {
     }
 }
 
-fn asked(metrics: &[&str]) -> Asked {
+fn asked(metrics: &[&str]) -> ComparisonOptions {
     let metrics = metrics.iter().map(|text| Selector::parse(text).unwrap());
-    Asked {
+    ComparisonOptions {
         metrics: metrics.collect(),
         all: false,
         rest: true,
@@ -170,11 +168,52 @@ fn too_few_runs_decide_nothing_and_say_how_many_would() {
     assert_eq!((one.exit_code.code(), one.rows[0].more), (125, Some(4)));
 }
 
+/// One kernel beside itself: only what is the same in every figure is good,
+/// and hardly ever is one called worse or better.
+#[test]
+fn a_kernel_beside_itself_is_hardly_ever_worse() {
+    const TIMES: u64 = 400;
+    let asked = ComparisonOptions {
+        rest: false,
+        ..asked(&["rate", "iterations"])
+    };
+    let (mut wrong, mut same) = (0, 0);
+    // The smaller of both spreads is within the margin.
+    for (seed, spread) in (0..2 * TIMES).zip([20, 2000].into_iter().cycle()) {
+        let mut random = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let mut rates = || -> Vec<u64> {
+            let rate = |_| 10_000 + random.next_u64() % spread;
+            (0..5).map(rate).collect()
+        };
+        let (a, b) = (side("a", &rates(), false), side("b", &rates(), false));
+        let found = compare(&a, &b, &asked).unwrap();
+        let is = |verdict| {
+            let mut rows = found.rows.iter();
+            rows.any(|row| row.judged && row.verdict == verdict)
+        };
+        let differs = is(Verdict::Worse) || is(Verdict::Better);
+        wrong += u64::from(differs);
+        if !differs {
+            let unknown = is(Verdict::Unknown) || is(Verdict::Differs);
+            let exit = if unknown {
+                Exit::CannotTell
+            } else {
+                Exit::Good
+            };
+            assert_eq!(found.exit_code, exit, "{seed}: {}", found.reason);
+            same += u64::from(!unknown && spread == 20);
+        }
+    }
+    // 5 % are stated of each spread, and nothing is wrong of the smaller.
+    assert!(wrong * 20 <= TIMES, "{wrong} of {TIMES}");
+    assert_eq!(same, TIMES);
+}
+
 #[test]
 fn looking_again_takes_more() {
     let (a, b) = (side("a", &TEN[..5], false), side("b", &[900; 5], false));
     let at = |look| {
-        let asked = Asked {
+        let asked = ComparisonOptions {
             look,
             ..asked(&["rate"])
         };

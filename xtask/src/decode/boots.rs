@@ -95,6 +95,7 @@ pub fn divide(text: &[u8], frames: &[(usize, StreamId)]) -> Vec<Span> {
 mod tests {
     use super::{Span, divide};
     use pidone::wire::frame::StreamId;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
     fn streams(text: &str) -> Vec<Option<StreamId>> {
         let frames: Vec<_> = text
@@ -149,5 +150,37 @@ mod tests {
                 },
             ]
         );
+    }
+
+    proptest! {
+        /// However damaged a log is: its boots are the whole of it in order,
+        /// and each frame is in one of its own stream.
+        #[test]
+        fn boots_are_the_whole_of_any_log(
+            log in "(Linux version |KTAP version |reboot: |~|\n|[ -~]){0,40}",
+            found in proptest::collection::vec((any::<u8>(), 0..3_u32), 0..9),
+        ) {
+            let of = |&(at, stream): &(u8, u32)| {
+                (usize::from(at), StreamId::new(stream))
+            };
+            let mut frames: Vec<_> = found.iter().map(of).collect();
+            frames.retain(|(at, _)| *at < log.len());
+            // One begins at one place.
+            frames.sort_unstable();
+            frames.dedup_by_key(|(at, _)| *at);
+            let boots = divide(log.as_bytes(), &frames);
+            let mut end = 0;
+            for boot in &boots {
+                prop_assert_eq!(boot.text.start, end);
+                end = boot.text.end;
+            }
+            prop_assert_eq!(end, log.len());
+            for (at, stream) in frames {
+                let mut boots = boots.iter();
+                let mine = boots.find(|boot| boot.text.contains(&at));
+                let mine = mine.map(|boot| boot.stream);
+                prop_assert!(mine == Some(Some(stream)), "{at}: {mine:?}");
+            }
+        }
     }
 }

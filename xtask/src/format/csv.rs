@@ -211,15 +211,11 @@ fn fields(of: &impl Serialize) -> Result<Vec<(String, Value)>> {
 #[cfg(test)]
 mod tests {
     use super::{render, render_all};
-    use crate::decode::decode;
-    use crate::model::Report;
-    use crate::testing::Stream;
+    use crate::testing::report;
 
     #[test]
     fn a_line_for_every_figure() {
-        let log = Stream::sample().once();
-        let report = Report::new(&decode(log.as_bytes()).newest());
-        let csv = render(&report).unwrap();
+        let csv = render(&report()).unwrap();
         for line in [
             "1,PipeIo,ok,,,,wall_ns,1000000000",
             "1,PipeIo,ok,,,,kernel.ctxt,1000",
@@ -241,8 +237,7 @@ mod tests {
 
     #[test]
     fn cells_are_quoted_where_they_must_be() {
-        let log = Stream::sample().once();
-        let mut report = Report::new(&decode(log.as_bytes()).newest());
+        let mut report = report();
         report.runs[0].name = "a,\"b\"".to_owned();
         let csv = render_all(&[("new/one", 2, &report)]).unwrap();
         let line = "new/one,2,1,\"a,\"\"b\"\"\",ok,,,,wall_ns,1000000000\r\n";

@@ -1,12 +1,13 @@
 //! Opinions of boots that no machine made.
 
-use super::{As, Asked, Baseline, Call, Condition, Policy, Share, judge, most};
-use crate::decode::decode;
+use super::{
+    As, Baseline, Call, Condition, Criteria, Policy, Share, judge, most,
+};
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, Meta};
 use crate::metrics::Selector;
-use crate::model::{Outcome, Report};
-use crate::testing::Stream;
+use crate::model::Outcome;
+use crate::testing;
 use pidone::workloads;
 
 const POLICY: Policy = Policy {
@@ -17,8 +18,7 @@ const POLICY: Policy = Policy {
 /// A boot of a deterministic machine that ended well; PipeIo went round 48,210
 /// times.
 fn boot() -> FinishedBoot {
-    let log = Stream::sample().once();
-    let mut report = Report::new(&decode(log.as_bytes()).newest());
+    let mut report = testing::report();
     report.outcome = Outcome::Ok;
     FinishedBoot {
         report,
@@ -48,18 +48,18 @@ fn ended(outcome: Outcome, exit: Exit) -> FinishedBoot {
     boot
 }
 
-fn asked(conditions: &[&str]) -> Asked {
+fn asked(conditions: &[&str]) -> Criteria {
     let plan =
         ["PipeIo", "SpinWait"].map(|name| vec![workloads::row(name).unwrap()]);
     let parse = |text: &&str| Condition::parse(text, &plan).unwrap();
-    Asked {
+    Criteria {
         conditions: conditions.iter().map(parse).collect(),
         baseline: None,
         policy: POLICY,
     }
 }
 
-fn call(asked: &Asked, boots: &[FinishedBoot]) -> (Call, String) {
+fn call(asked: &Criteria, boots: &[FinishedBoot]) -> (Call, String) {
     judge(asked, boots).unwrap()
 }
 
@@ -79,7 +79,7 @@ fn how_a_boot_ends_decides_before_any_figure() {
         assert_eq!(found, is, "{outcome} {exit:?}");
         assert!(why.starts_with(outcome.name()), "{why}");
     }
-    let other = Asked {
+    let other = Criteria {
         policy: Policy {
             panic: Call::CannotTell,
             no_boot: Call::Bad,
@@ -163,10 +163,10 @@ fn conditions_of_other_machines_take_as_many_as_no_coin_gives() {
 }
 
 /// A question of which the baseline is so many percent of the usual each.
-fn beside(baseline: &[u64], metrics: &[&str], by: f64) -> Asked {
+fn beside(baseline: &[u64], metrics: &[&str], by: f64) -> Criteria {
     let parse = |text: &&str| Selector::parse(text).unwrap();
     let samples = baseline.iter().map(|&percent| free(faster(percent)));
-    Asked {
+    Criteria {
         baseline: Some(Baseline {
             boots: samples.collect(),
             metrics: metrics.iter().map(parse).collect(),
@@ -224,7 +224,7 @@ fn crashes_are_compared_with_those_of_the_baseline() {
     assert_eq!(call(&by_rate, &boots).0, Call::CannotTell);
     let (found, why) = call(&by_rate, &vec![crash.clone(); 5]);
     assert_eq!(found, Call::Bad, "{why}");
-    let skip = Asked {
+    let skip = Criteria {
         policy: Policy {
             panic: Call::CannotTell,
             ..POLICY
@@ -263,13 +263,20 @@ fn every_verb_gives_the_same_answer_to_the_same_boots() {
     ];
     let mut seen = Vec::new();
     for (old, new) in rates.iter().flat_map(|a| rates.map(|b| (*a, b))) {
-        for seeded in [false, true] {
+        // With a choice of CPU seeds move what they measure, without hardly.
+        for (seeded, pinned) in [(false, false), (true, false), (true, true)] {
             let boots = |percents: &[u64]| -> Vec<FinishedBoot> {
                 let all = percents.iter().zip(1..);
                 let all = all.map(|(&percent, seed)| {
                     let mut sample = free(faster(percent));
                     sample.meta.deterministic = seeded.then_some(seed);
                     sample.report.digest = None;
+                    let groups = sample.report.runs[0].groups.iter_mut();
+                    for worker in groups.flat_map(|g| &mut g.workers) {
+                        if pinned {
+                            worker.cpus_allowed = vec![0];
+                        }
+                    }
                     sample
                 });
                 all.collect()
@@ -282,7 +289,7 @@ fn every_verb_gives_the_same_answer_to_the_same_boots() {
             let compared = compare(
                 &side(old),
                 &side(new),
-                &compare::Asked {
+                &compare::ComparisonOptions {
                     metrics: metrics.clone(),
                     all: false,
                     rest: false,
@@ -291,7 +298,7 @@ fn every_verb_gives_the_same_answer_to_the_same_boots() {
                 },
             );
             let compared = compared.unwrap();
-            let judged = Asked {
+            let judged = Criteria {
                 baseline: Some(Baseline {
                     boots: boots(old),
                     metrics: metrics.clone(),
@@ -313,7 +320,7 @@ fn every_verb_gives_the_same_answer_to_the_same_boots() {
                 boots(percents).into_iter().map(of).collect()
             };
             let apart = scale.apart(&measured(old), &measured(new), 1);
-            let case = format!("{old:?} {new:?} {seeded}");
+            let case = format!("{old:?} {new:?} {seeded} {pinned}");
             assert_eq!(compared.verdict, apart.verdict, "{case}");
             assert_eq!(compared.rows[0].interval, apart.interval, "{case}");
             let of_verdict = match apart.verdict {

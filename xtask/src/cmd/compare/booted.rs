@@ -4,7 +4,7 @@ use super::Args;
 use super::stored::repeats;
 use crate::boot::BootRequest;
 use crate::boot::ready::{Ready, Setting};
-use crate::compare::{Asked, Side};
+use crate::compare::{ComparisonOptions, Side};
 use crate::finished::FinishedBoot;
 use crate::{kernel, metrics};
 use anyhow::{Context, Result, anyhow, bail};
@@ -18,7 +18,7 @@ const SEEDS: u64 = 3;
 /// Both sides by booting them in turn.
 pub(super) fn booted(
     args: &Args,
-    asked: &Asked,
+    asked: &ComparisonOptions,
     root: &Path,
     differing: &mut Vec<String>,
 ) -> Result<[Side; 2]> {

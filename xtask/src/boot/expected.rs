@@ -17,7 +17,7 @@ pub const LONGEST: usize = 2047;
 
 /// The words of a plan as the payload reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Asked {
+pub struct ExpectedPlan {
     words: Vec<String>,
     /// Whether the words of its runs are all that is held.
     runs_alone: bool,
@@ -40,7 +40,7 @@ pub fn fits(line: &str) -> Result<()> {
     Ok(())
 }
 
-impl Asked {
+impl ExpectedPlan {
     /// What a payload makes of `line`, which must have `tokens` and no other
     /// plan behind `--`. `packed` is the text of the plan in the image that
     /// is named; `known` says that the payload's types are ours alone.
@@ -157,16 +157,16 @@ impl Asked {
 
 #[cfg(test)]
 mod tests {
-    use super::Asked;
+    use super::ExpectedPlan;
     use crate::exit::Exit;
     use crate::model::{Hello, Outcome, Report};
 
     const PLAN: [&str; 3] = ["time=1s", "work=PipeIo", "expect=rate>1"];
 
-    fn asked(before: &str) -> anyhow::Result<Asked> {
+    fn asked(before: &str) -> anyhow::Result<ExpectedPlan> {
         let tokens = PLAN.map(str::to_owned);
         let line = format!("console=ttyS0 {before} -- {}", PLAN.join(" "));
-        Asked::of(&line, &tokens, &|_| None, true)
+        ExpectedPlan::of(&line, &tokens, &|_| None, true)
     }
 
     #[test]
