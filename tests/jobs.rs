@@ -461,7 +461,7 @@ fn the_action_fails_on_a_condition() {
             1,
             "fail: 1 of 1",
         ),
-        (PANIC, 1, "panic: it stopped in run 2 of 3"),
+        (PANIC, 1, "panic: Kernel panic - not syncing: sysrq"),
         (
             "work=SmtSiblingSpin",
             125,
