@@ -28,7 +28,6 @@ pub(super) const WORKLOAD: Workload = Workload {
         summary: doc("a program or a Rust function of one's own"),
         path: doc("whatever the program calls"),
         params: PARAMS,
-        group: |_| Some(1),
         iteration: "what the program counts as one",
         unit: "what the program counts as one",
         hists: &[WAKE, COST],

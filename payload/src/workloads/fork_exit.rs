@@ -22,7 +22,6 @@ pub(super) const WORKLOAD: Workload = Workload {
         needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
         calls: &[Op::Clone, Op::Wait4],
         proof: doc("processes of /proc/stat grows by at least work_units"),
-        group: |_| Some(1),
         shared: |_, _| Shared {
             stamps: 1,
             ..Shared::NONE
