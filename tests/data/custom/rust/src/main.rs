@@ -5,12 +5,12 @@
 #![no_main]
 
 use pidone::ctx::Ctx;
-use pidone::workloads::custom::config::CustomCfg;
-use pidone::workloads::custom::types::{CustomWork, Setup};
 use pidone::kit::clock::now;
-use pidone::wire::record::WakeRule;
 use pidone::kit::stop::Stop;
 use pidone::row::{Hist, Metric, Shared};
+use pidone::wire::record::WakeRule;
+use pidone::workloads::custom::config::CustomCfg;
+use pidone::workloads::custom::types::{CustomWork, Setup};
 
 /// Two workers pass a futex word back and forth.
 struct Pass;

@@ -3,10 +3,10 @@
 #![no_std]
 #![no_main]
 
-use pidone::workloads::custom::page::{Ring, inherited, report};
 use pidone::kit::clock::now;
 use pidone::sys::process::exit_group;
 use pidone::sys::signal::{Disposition, SIGTERM, set_signal};
+use pidone::workloads::custom::page::{Ring, inherited, report};
 use rustix::thread::sched_yield;
 
 pidone::start!(main);

@@ -5,11 +5,13 @@
 #![no_main]
 
 use core::ffi::{CStr, c_char};
-use pidone::row::attr::scx::BuiltIn;
 use pidone::kit::text::{path, read_file};
+use pidone::row::attr::scx::BuiltIn;
 use pidone::run::sched_ext::builtin::load;
 use pidone::sys::process::exit_group;
-use pidone::sys::signal::{Disposition, SIGINT, SIGTERM, block_signals, set_signal, wait_signal};
+use pidone::sys::signal::{
+    Disposition, SIGINT, SIGTERM, block_signals, set_signal, wait_signal,
+};
 use pidone::sys::stdout;
 
 pidone::start!(main);
