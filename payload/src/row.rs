@@ -37,7 +37,7 @@ pub const MAX_WORKERS: u32 = 4096;
 pub struct Row {
     /// Exact PascalCase name.
     pub name: &'static str,
-    /// `file!()` of the row, in [`doc`] like all texts that are not sent.
+    /// `file!()` of the row, in [`doc()`] like all texts that are not sent.
     pub file: Doc,
     /// Where it is listed.
     pub family: Family,
@@ -70,7 +70,7 @@ pub struct Row {
     /// What it needs of kernel and machine.
     pub needs: &'static [Need],
     /// The calls it is for: one that fails at every try fails the run, at
-    /// most of them degrades it. [`Ctx::tried`] and [`Ctx::failed`] count
+    /// most of them degrades it. `Ctx::tried` and `Ctx::failed` count
     /// them.
     pub calls: &'static [Op],
     /// How kernel counters prove that the intended path ran.

@@ -3,7 +3,7 @@
 //! A sample of a `wake` histogram is the wake that ended a sleep, so what has
 //! to be known of a wait is whether it slept. `FUTEX_WAIT` says so: 0 is the
 //! wake of another, everything else is not. A read does not, and is asked
-//! about ([`Switches`]) where clock and stamp leave a doubt. Where only the
+//! about (`Switches`) where clock and stamp leave a doubt. Where only the
 //! kernel wakes, its count of voluntary switches decides on each sampled step.
 //!
 //! No wait has a bound: the stop signal comes every 20 ms, and a timer to arm

@@ -28,7 +28,7 @@ pub fn exit_of(ended: &Ended) -> Exit {
     }
 }
 
-/// That number.
+/// The number by which `Slot::exit` holds how a worker ended.
 #[must_use]
 pub fn encode_exit(exit: Exit) -> u32 {
     match exit {
@@ -39,7 +39,7 @@ pub fn encode_exit(exit: Exit) -> u32 {
     }
 }
 
-/// How a worker ended, as [`Slot::exit`] holds it.
+/// How a worker ended, of the number that `Slot::exit` holds.
 #[must_use]
 pub fn decode_exit(number: u32) -> Exit {
     match number {

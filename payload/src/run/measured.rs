@@ -37,6 +37,7 @@ pub struct Measured<'r> {
     pub kmsg: Option<&'r Kmsg>,
 }
 
+/// What a cell of a slot holds.
 pub(super) fn load(cell: &AtomicU64) -> u64 {
     cell.load(Relaxed)
 }

@@ -17,7 +17,7 @@ pub trait Figures {
     /// A statistic of a histogram; [`Stat::of`] finds it.
     fn hist(&self, group: usize, name: &str, stat: Stat) -> Option<u64>;
 
-    /// A figure of [`Totals`], or else a metric of the group's type.
+    /// A figure of `Totals`, or else a metric of the group's type.
     fn figure(&self, group: usize, name: &str) -> Option<u64>;
 
     /// A kernel counter's delta.

@@ -1,7 +1,7 @@
 //! Work types of one's own, in Rust.
 //!
 //! The payload's own crate is the binary: it registers its types with
-//! [`init!`](crate::init!) and has everything a built-in type has. A type is
+//! `init!` and has everything a built-in type has. A type is
 //! selected by `work=Custom custom.name=MyWork`, or by its bare name if no
 //! built-in type has it, and gets the plan's [`CustomCfg`].
 
