@@ -18,6 +18,7 @@ use core::time::Duration;
 use pidone::row::Row;
 use pidone::workloads::rows;
 use xtask::boot::BootRequest as Args;
+use xtask::checks::NEWEST;
 use xtask::topology::Smp;
 
 /// What a histogram is held against.
@@ -112,7 +113,8 @@ const CASES: &[Case] = &[
     many(4, "WakeChain wake=futex_broadcast", ""),
     Case {
         cpus: 2,
-        ..wakes("AsymmetricWaker time=300ms", "wakee")
+        beside: Some("with=SpinWait workers=1"),
+        ..wakes("AsymmetricWaker", "wakee")
     },
     delays("EpollStorm consumers=8 rd_sample=1", "consumer"),
     Case {
@@ -233,6 +235,11 @@ fn one_cpu_on_6_12() {
 #[test]
 fn two_cpus_on_6_12() {
     prove(exact("debian:6.12-cloud", 2), EXACT);
+}
+
+#[test]
+fn two_cpus_on_the_newest() {
+    prove(exact(NEWEST, 2), EXACT);
 }
 
 #[test]

@@ -244,10 +244,15 @@ impl<'t> Sched<'t> {
             "sched_wakeup" => {
                 let state =
                     event.id("pid").and_then(|tid| states.get_mut(&tid));
-                if let Some(State::Woken(wake) | State::Running(Some(wake))) =
-                    state
-                {
-                    wake.wakeup_us = Some(event.us);
+                match state {
+                    Some(State::Woken(wake)) => {
+                        wake.wakeup_us = Some(event.us);
+                    }
+                    // Awake again before it had slept.
+                    Some(state @ State::Running(_)) => {
+                        *state = State::Running(None);
+                    }
+                    _ => {}
                 }
             }
             "sched_switch" => self.switch(event, states),
@@ -355,7 +360,10 @@ fn waking(tid: u32, event: &Event<'_>, states: &mut BTreeMap<u32, State>) {
         // is not woken by others.
         None if tid != event.pid => State::Woken(wake),
         Some(State::Sleeping) => State::Woken(wake),
-        Some(State::Running(None)) => State::Running(Some(wake)),
+        // By an interrupt on its own CPU, it is awake without having slept.
+        Some(State::Running(None)) if tid != event.pid => {
+            State::Running(Some(wake))
+        }
         _ => return,
     };
     states.insert(tid, now);

@@ -1,6 +1,6 @@
 //! Tests of the reader of traces.
 
-use super::{Event, Sched, tell};
+use super::{Event, Sched, Wake, tell};
 
 /// A wake through an idle CPU, one by a timer during a hog's turn, one of a
 /// task that did not sleep, and one that raced with the way to sleep.
@@ -75,4 +75,30 @@ SpinWait (g1): no wake ended a sleep
         "{told}"
     );
     assert_eq!(tell::slowest(&Sched::of("")), "no wake ended a sleep\n");
+}
+
+/// Of a timer that expires on the CPU of the task that has just set it, and
+/// of a waker on another CPU, neither of which has anything to wake.
+#[test]
+fn a_task_that_is_awake_already_is_not_woken() {
+    let early = |waker: &str, wakeup: &str| {
+        let text = format!(
+            "idle-0 [001] d..2. 1.000000: sched_switch: prev_comm=i \
+             prev_pid=0 prev_state=R ==> next_comm=w next_pid=20\n\
+             {waker} 1.000010: sched_waking: comm=w pid=20\n\
+             {wakeup}\
+             w-20 [001] d..2. 1.000100: sched_switch: prev_comm=w \
+             prev_pid=20 prev_state=S ==> next_comm=i next_pid=0\n\
+             a-1 [000] d..2. 1.000150: sched_waking: comm=w pid=20\n\
+             idle-0 [001] d..2. 1.000170: sched_switch: prev_comm=i \
+             prev_pid=0 prev_state=R ==> next_comm=w next_pid=20\n"
+        );
+        let wakes = Sched::of(&text).wakes;
+        wakes.iter().map(Wake::latency_us).collect::<Vec<_>>()
+    };
+    let wakeup = "a-1 [000] d..2. 1.000012: sched_wakeup: comm=w pid=20\n";
+    assert_eq!(early("w-20 [001] d.h2.", ""), [20]);
+    assert_eq!(early("a-1 [000] d..2.", wakeup), [20]);
+    // Without it the task was on its way to sleep, and is woken there.
+    assert_eq!(early("a-1 [000] d..2.", ""), [160]);
 }
