@@ -157,7 +157,6 @@ fn phased(run: &Run) {
     ok(run);
     let (group, blocks) = (&run.groups[0], count(run, "phase1"));
     assert!(group.iterations > 0 && blocks > 16);
-    assert_eq!(blocks % 16, 0);
     // The kernel counts one when it is done, which may be behind the window.
     at_least(writes(run), 95, blocks);
     at_least(blocks, 95, writes(run));
@@ -171,7 +170,8 @@ fn random(run: &Run) {
     let group = &run.groups[0];
     let reads = group.iterations;
     assert_eq!((group.work_units, count(run, "io")), (reads, reads));
-    assert_eq!(count(run, "wake"), reads / 16);
+    // Each sixteenth; what was complete before the task slept is no wake.
+    assert_eq!(count(run, "wake") + group.nowait, reads / 16);
     // The last may have been under way at the end.
     let read = counter(run, "disk_reads");
     assert!(read.abs_diff(reads) <= 1, "{read} of {reads}");
