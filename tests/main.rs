@@ -49,7 +49,6 @@ mod tidy;
 mod trace;
 mod trouble;
 mod verdicts;
-mod wakes;
 mod witness;
 
 use xtask::boot::{BootRequest as Args, boot};

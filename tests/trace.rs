@@ -35,7 +35,7 @@ fn runs_record_what_they_are_asked_to() {
         deterministic(),
         "time=50ms trace=sched \
          work=PipeIo with=SpinWait workers=2 warmup=20ms \
-         work=PipeIo trace_stop=wake>100us with=SpinWait workers=4 \
+         work=PipeIo trace_stop=wake>20us with=SpinWait workers=4 \
          work=PipeIo trace_kib=64 \
          work=PipeIo trace=off \
          work=PipeIo trace=sched_swtich,nope:nothing,timer,sched:sched_switch \
@@ -57,7 +57,7 @@ fn runs_record_what_they_are_asked_to() {
     let sample = mark.text.strip_prefix("stop at a sample of ").unwrap();
     let sample: u64 = sample.strip_suffix(" ns").unwrap().parse().unwrap();
     let hist = &stopped.groups[0].hist["wake"];
-    assert!(sample > 100_000 && sample <= hist.max_ns, "{sample}");
+    assert!(sample > 20_000 && sample <= hist.max_ns, "{sample}");
     assert_eq!(sched.tasks[&mark.pid].work, "PipeIo");
     let events: Vec<_> = trace.text.lines().filter_map(Event::parse).collect();
     let after = events.iter().filter(|event| event.us > mark.us).count();
