@@ -1,32 +1,21 @@
-//! What logs and command lines go through in other people's labs.
+//! What logs go through in other people's labs.
 //!
 //! `tests/data/cases/` has consoles that were cut, prefixed, quoted, torn and
 //! united as collectors, kernels and boards do it; more of each kind are made
 //! here. `decode` and `action/pidone-boot` must give the same answer to all.
 
-use crate::machine;
+use pidone::wire::record::Verdict;
 use std::fs;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Command;
-use xtask::arch::X86_64;
-use xtask::boot::expected::ExpectedPlan;
-use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
 use xtask::decode::decode_ports;
 use xtask::exit::Exit;
 use xtask::format::Format;
 use xtask::input::Input;
-use xtask::kernel;
-use xtask::model::{Hello, Outcome, Report};
+use xtask::model::{Outcome, Report};
 use xtask::outcome;
 
-use pidone::plan::Plan;
-use pidone::plan::sources::Sources;
-use pidone::plan::token::{Source, split_dashes};
-use pidone::wire::record::Verdict;
-
-const KERNEL: &str = "debian:6.12-cloud";
 const FORMATS: [Format; 6] = [
     Format::Table,
     Format::Json,
@@ -36,7 +25,7 @@ const FORMATS: [Format; 6] = [
     Format::Kcidb,
 ];
 
-fn data() -> PathBuf {
+pub(crate) fn data() -> PathBuf {
     build::workspace().join("tests/data")
 }
 
@@ -52,7 +41,7 @@ fn judged(log: &[u8]) -> (Report, Exit) {
 }
 
 /// What `pidone-boot` says of a log, if it asked for this plan.
-fn said(log: &[u8], plan: &[&str]) -> (Option<i32>, String) {
+pub(crate) fn said(log: &[u8], plan: &[&str]) -> (Option<i32>, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str| dir.path().join(name);
     fs::write(file("fake"), log).unwrap();
@@ -340,285 +329,6 @@ fn a_log_without_line_ends_is_no_slower() {
     let one = log.replace(['\r', '\n'], "");
     let whole = judged(log.as_bytes()).0;
     assert_eq!(judged(one.as_bytes()).0.digest, whole.digest);
-}
-
-const PLAN: &str = "time=1s work=PipeIo expect=rate>999999999";
-
-fn kernel_line(plan: &str) -> String {
-    let words = plan.split(' ').map(|word| format!(" pidone.{word}"));
-    format!("console=ttyS0 panic=-1{}", words.collect::<String>())
-}
-
-/// What the payload would report of a command line; `None` if it refuses it.
-fn payload(line: &str) -> Option<Report> {
-    let mut sources = Sources {
-        kernel: Source::kernel(line),
-        args: Source::args(split_dashes(line).1),
-        ..Sources::default()
-    };
-    let mut text = String::new();
-    if let Some(name) = sources.plan_name() {
-        pidone::plan::builtin(name, &mut text)?;
-        sources.file = Source::file(&text);
-    }
-    Plan::parse(&sources).ok()?;
-    let words = sources.words();
-    let words = words.map(|(before, word)| before.to_owned() + word);
-    let (set, plan) = words.partition(|word: &String| {
-        word.starts_with("pidone.") || word.starts_with("-- ")
-    });
-    Some(Report {
-        hello: Some(Hello {
-            plan,
-            set,
-            ..Hello::default()
-        }),
-        ..Report::default()
-    })
-}
-
-/// Command lines as shells, bootloaders and boot configurations mangle them.
-fn mangled() -> Vec<String> {
-    let line = kernel_line(PLAN);
-    let mut all = Vec::new();
-    let mut change = |from: &str, to: &str| {
-        let changed = line.replace(from, to);
-        assert!(changed != line, "{from}");
-        all.push(changed);
-    };
-    let expect = "pidone.expect=rate>999999999";
-    for (before, after) in [
-        ("'", "'"),
-        ("\\\"", "\\\""),
-        ("\u{201c}", "\u{201d}"),
-        ("\u{2018}", "\u{2019}"),
-        ("\u{ab}", "\u{bb}"),
-        ("\"", ""),
-        ("", "\""),
-        ("`", "`"),
-        ("foo=\"a ", ""),
-        ("dyndbg=\"file kernel/sched/* +p ", ""),
-        ("\u{feff}", ""),
-        ("\x1a", ""),
-        ("", "\x1a"),
-        ("quiet,", ""),
-        ("console=ttyS0,", ""),
-        ("-- ", ""),
-        ("--", ""),
-        ("kernel.", ""),
-    ] {
-        change(expect, &format!("{before}{expect}{after}"));
-    }
-    for key in [
-        "pidone_expect",
-        "pidone-expect",
-        "PIDONE.expect",
-        "Pidone.Expect",
-        "pidone.Expect",
-        "pidone.expct",
-        "pidone .expect",
-        "pidone. expect",
-        "pidone.expect ",
-        "pidone:expect",
-        "pidone/expect",
-        "pidone..expect",
-        "pidoen.expect",
-        "pidon.expect",
-        "pid0ne.expect",
-        "idone.expect",
-        "p1done.expect",
-        "pidone,expect",
-        "pidone\u{2024}expect",
-    ] {
-        change("pidone.expect", key);
-    }
-    for value in [
-        "rate",
-        "rate>",
-        "rate>>9",
-        "rate\u{ff1e}9",
-        "\"rate>9",
-        "'rate>9'",
-    ] {
-        change("expect=rate>999999999", &format!("expect={value}"));
-    }
-    for blank in [
-        "\u{a0}", "\u{3000}", "\x0b", ",", ";", "\\ ", "%20", "+", "",
-    ] {
-        change(" pidone.expect", &format!("{blank}pidone.expect"));
-    }
-    all.push(format!("{line} {}", kernel_line(PLAN)));
-    all.push(line.replace("pidone.work", "pidone.time=1s pidone.work"));
-    all.push(line.replace(" pidone.", " -- pidone."));
-    all.push(line.replace("panic=-1", "panic=-1 --"));
-    all.push(line.replace("panic=-1", "panic=-1 -- work=PipeIo"));
-    all.push(line.replace("panic=-1", "panic=-1 pidone.plan=smoke"));
-    for end in 0..line.len() {
-        all.push(line[..end].to_owned());
-    }
-    for start in 1..line.len() {
-        all.push(line[start..].to_owned());
-    }
-    all
-}
-
-#[test]
-fn no_mangled_command_line_is_a_pass_of_another_plan() {
-    let line = kernel_line(PLAN);
-    let asked = ExpectedPlan::of(&line, &[], &|_| None, true).unwrap();
-    let mut same = payload(&line).unwrap();
-    assert_eq!(asked.hold(&mut same, Exit::Good), Exit::Good);
-    let all = mangled();
-    assert!(all.len() > 150, "{}", all.len());
-    let mut refused = 0;
-    for mangled in &all {
-        let Some(mut report) = payload(mangled) else {
-            refused += 1;
-            continue;
-        };
-        let words = |report: &Report| {
-            let hello = report.hello.clone().unwrap();
-            (hello.plan, hello.set)
-        };
-        let same = words(&report) == words(&payload(&line).unwrap());
-        let exit = asked.hold(&mut report, Exit::Good);
-        let expected = if same { Exit::Good } else { Exit::Tool };
-        assert_eq!(exit, expected, "{mangled}: {}", report.reason);
-        // What is the same is so because nothing of the plan was changed.
-        assert!(!same || mangled.contains(&line[30..]), "{mangled}");
-    }
-    assert!(refused > 60, "{refused}");
-    // `boot` does not even begin.
-    for append in [
-        "dyndbg=\"file kernel/sched/* +p",
-        "'pidone.expect=rate>9'",
-        "pidone_expect=rate>9",
-        "quiet -- x",
-        &"x".repeat(2000),
-    ] {
-        let error = boot(&Args {
-            append: vec![append.to_owned()],
-            plan: PLAN.split(' ').map(str::to_owned).collect(),
-            ..machine(KERNEL)
-        });
-        assert!(error.is_err(), "{append}");
-    }
-}
-
-/// `pidone-boot` with these words for the kernel, on a real one.
-fn real(append: &[u8], plan: &[&str]) -> (Option<i32>, String) {
-    let dir = tempfile::tempdir().unwrap();
-    let payload = build::payload(&X86_64, false).unwrap();
-    let image = build::pack_for_boot(
-        &payload,
-        initramfs::newc::Archive::default(),
-        dir.path(),
-    );
-    let out = Command::new(build::workspace().join("action/pidone-boot"))
-        .arg(kernel::resolve(KERNEL, None, false).unwrap())
-        .arg(image.unwrap())
-        .args(plan)
-        .env("APPEND", std::ffi::OsStr::from_bytes(append))
-        .env("LOG", dir.path().join("log"))
-        .output()
-        .unwrap();
-    let both = [out.stdout, out.stderr].concat();
-    let text = String::from_utf8_lossy(&both).into_owned();
-    (out.status.code(), text)
-}
-
-#[test]
-fn a_mangled_command_line_is_no_pass_in_a_machine() {
-    let plan = ["time=100ms", "work=PipeIo", "expect=rate>999999999"];
-    for (append, code, why) in [
-        (&b"label=caf\xe9"[..], 1, "fail: 1 of 1 runs"),
-        (b"'pidone.expect=rate>1'", 255, "bad plan: `'pidone.expect"),
-        (b"dyndbg=\"file x +p", 255, "never closed"),
-        (b"pidone.label=caf\xe9", 255, "no text"),
-    ] {
-        let (got, text) = real(append, &plan);
-        assert_eq!(got, Some(code), "{text}");
-        assert!(text.contains(why), "{text}");
-    }
-}
-
-#[test]
-fn long_command_lines_are_refused_at_once() {
-    let long = format!("expect={}", "rate>1,".repeat(400));
-    let (code, text) = said(b"", &["work=PipeIo", &long]);
-    assert_eq!(code, Some(255), "{text}");
-    assert!(text.contains("kernels take 2047"), "{text}");
-    let line = format!(
-        "ci lava --kernel http://a/k --ramdisk http://a/r --append {} -- \
-         work=PipeIo",
-        "x".repeat(2000)
-    );
-    let text = crate::trouble::refused(&line);
-    assert!(text.contains("kernels take 2047"), "{text}");
-}
-
-#[test]
-fn the_limit_of_a_boot_follows_from_its_plan() {
-    let dir = tempfile::tempdir().unwrap();
-    let bin = dir.path().join("timeout");
-    // Says the limit in place of waiting for it.
-    fs::write(&bin, "#!/bin/sh\necho \"limit $2\" >&2\nexit 0\n").unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&bin, mode).unwrap();
-    let path = format!(
-        "{}:{}",
-        dir.path().display(),
-        std::env::var("PATH").unwrap()
-    );
-    let limit = |plan: &str| {
-        let out = Command::new(build::workspace().join("action/pidone-boot"))
-            .args([&bin, &bin])
-            .args(plan.split_whitespace())
-            .env("PATH", &path)
-            .env("QEMU", data().join("cases/fakeqemu"))
-            .env("LOG", dir.path().join("log"))
-            .env_remove("TIMEOUT")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&out.stderr).into_owned();
-        let line = text.lines().find_map(|line| line.strip_prefix("limit "));
-        line.unwrap_or_else(|| panic!("{text}"))
-            .parse::<u64>()
-            .unwrap()
-    };
-    assert_eq!(limit("time=310s work=TimerLatency"), 300 + 5 * 310);
-    assert_eq!(
-        limit("time=1m warmup=1s work=A work=B repeat=3"),
-        300 + 5 * 244
-    );
-    assert_eq!(limit("work=A time=1500ms"), 300 + 5 * 2);
-    assert_eq!(limit(""), 300);
-    assert!(limit("plan=all") > 300 && limit("plan=mine") > 3000);
-}
-
-#[test]
-fn isolated_cpus_and_other_consoles_are_used() {
-    let logs = tempfile::tempdir().unwrap();
-    let (report, exit) = boot(&Args {
-        append: vec!["isolcpus=1 console=tty0".to_owned()],
-        deterministic: Some(1),
-        plan: "time=50ms work=SpinWait affinity=exact:1 work=SpinWait"
-            .split(' ')
-            .map(str::to_owned)
-            .collect(),
-        logs: Some(logs.path().to_path_buf()),
-        ..machine(KERNEL)
-    })
-    .unwrap();
-    assert_eq!(exit, Exit::Good, "{}", report.reason);
-    let cpus = |run: usize| &report.runs[run].groups[0].workers[0].cpus_used;
-    assert_eq!((&cpus(0)[..], &cpus(1)[..]), (&[1][..], &[0][..]));
-    assert_eq!(report.hello.as_ref().unwrap().cpus, 2);
-    // `/dev/console` is not the serial port, which has the results too.
-    let console = fs::read(logs.path().join("console.log")).unwrap();
-    let console = String::from_utf8_lossy(&console);
-    assert!(console.contains("\nok 2 SpinWait"), "{console}");
-    assert!(console.contains("# plan: records=/dev/ttyS1 "), "{console}");
 }
 
 /// What GitHub's runner takes for a command, and a page for its own.
