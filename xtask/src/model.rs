@@ -14,6 +14,7 @@ use crate::exit;
 use crate::model::trace::Trace;
 use core::fmt;
 use pidone::kit::exit::Exit;
+use pidone::kit::histogram::Summary;
 use pidone::wire::record::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -314,6 +315,19 @@ pub struct Hist {
     pub p999_ns: u64,
     /// Smallest value and count of each occupied bucket.
     pub buckets: Vec<(u64, u64)>,
+}
+
+impl Hist {
+    /// What the payload's code takes to tell percentiles of the buckets.
+    #[must_use]
+    pub(crate) fn summary(&self) -> Summary {
+        Summary {
+            count: self.count,
+            sum_ns: self.sum_ns,
+            min_ns: self.min_ns,
+            max_ns: self.max_ns,
+        }
+    }
 }
 
 /// One worker.

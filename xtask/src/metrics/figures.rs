@@ -1,7 +1,7 @@
 //! The figures of a run as the payload's own code asks for them.
 
 use crate::model::Run;
-use pidone::kit::histogram::{Summary, bucket_of};
+use pidone::kit::histogram::bucket_of;
 use pidone::plan::expect::figure::{Figures, Stat};
 use pidone::plan::expect::totals::Totals;
 
@@ -37,14 +37,11 @@ impl Figures for RunFigures<'_> {
 
     fn hist(&self, group: usize, name: &str, stat: Stat) -> Option<u64> {
         let hist = self.run.groups.get(group)?.hist.get(name)?;
-        let summary = Summary {
-            count: hist.count,
-            sum_ns: hist.sum_ns,
-            min_ns: hist.min_ns,
-            max_ns: hist.max_ns,
-        };
         let buckets = hist.buckets.iter();
-        stat.of(&summary, buckets.map(|&(low, n)| (bucket_of(low), n)))
+        stat.of(
+            &hist.summary(),
+            buckets.map(|&(low, n)| (bucket_of(low), n)),
+        )
     }
 
     fn figure(&self, group: usize, name: &str) -> Option<u64> {

@@ -84,15 +84,9 @@ impl Report {
     #[must_use]
     pub fn checked(mut self) -> Self {
         let sane = |name: &str, hist: &Hist| {
-            let summary = Summary {
-                count: hist.count,
-                sum_ns: hist.sum_ns,
-                min_ns: hist.min_ns,
-                max_ns: hist.max_ns,
-            };
             let lows = hist.buckets.iter();
             let ranges = lows.map(|&(low, _)| bucket_range(bucket_of(low)));
-            fault(&summary, ranges).map(|why| (name.to_owned(), why))
+            fault(&hist.summary(), ranges).map(|why| (name.to_owned(), why))
         };
         let mut errors = Vec::new();
         for (run, number) in self.runs.iter_mut().zip(1..) {
