@@ -1,4 +1,4 @@
-//! The shape of the machine, for the `Hello` record.
+//! What is known of the machine, for its runs and for the `Hello` record.
 
 use crate::kit::cgroup::Base;
 use crate::kit::clock::now;
