@@ -7,6 +7,8 @@
 //! stored but borrowed text: the whole plan is checked by [`Plan::parse`],
 //! and [`Plan::runs`] parses each run again when it is needed.
 
+pub mod builder;
+mod draft;
 pub mod error;
 pub mod expect;
 pub mod group;
@@ -16,24 +18,26 @@ pub mod settings;
 pub mod sources;
 pub mod token;
 pub mod trace;
+pub mod work_type;
 
+use crate::plan::draft::{Draft, Seen, take_expect};
 use crate::plan::error::{PlanError, Rule, bad};
-use crate::plan::expect::Expect;
-use crate::plan::group::{Group, check, take_param};
+use crate::plan::group::Group;
 use crate::plan::run::{MAX_EXPECTS, Run};
 use crate::plan::settings::{
-    BOOT_KEYS, Boot, EXCLUSIVE, EXPECT, GROUP_KEYS, GroupSettings, RUN_KEYS,
-    RunSettings, STARTS, Workers, taken,
+    BOOT_KEYS, Boot, GROUP_KEYS, GroupSettings, RUN_KEYS, RunSettings, STARTS,
+    taken,
 };
 use crate::plan::sources::Sources;
 use crate::plan::token::{Source, Token, Tokens};
 use crate::plan::trace::Trace;
-use crate::row::{MAX_GROUPS, Param};
+use crate::row::Param;
 use crate::workloads;
-use crate::workloads::custom::types::{self, Registered};
+use crate::workloads::custom::types::Registered;
 use core::fmt;
 use core::iter::Peekable;
 use heapless::Vec;
+
 /// Writes the text of a built-in plan. `None` if there is none of that name
 /// or it does not fit.
 pub fn builtin(name: &str, text: &mut dyn fmt::Write) -> Option<()> {
@@ -118,7 +122,8 @@ impl<'t> Plan<'t> {
         let mut seen = Seen::new();
         for token in source.tokens() {
             if token.key == "work" {
-                if let Some(plan) = self.boot.plan.filter(|_| seen.plan) {
+                if let Some(plan) = self.boot.plan.filter(|_| seen.has("plan"))
+                {
                     let rule = "work= and plan= exclude each other";
                     return Err(bad(plan, Rule::Is(rule)));
                 }
@@ -129,7 +134,6 @@ impl<'t> Plan<'t> {
                 continue;
             }
             seen.add(token)?;
-            seen.plan |= token.key == "plan";
             if !self.trace.take(token)? && !taken(token, self.default(token))? {
                 return Err(unknown_default(token));
             }
@@ -202,40 +206,22 @@ impl<'t> Runs<'t> {
     }
 
     fn run_from(&mut self, start: Token<'t>) -> Result<Run<'t>, PlanError<'t>> {
-        let mut run = Run {
+        let run = Run {
             settings: self.run,
             trace: self.trace,
             groups: Vec::new(),
             expects: self.expects.clone(),
         };
-        let mut seen_run = Seen::new();
-        let mut seen = Seen::new();
-        let mut group = self.start(start)?;
+        let mut draft = Draft::new(run, self.start(start)?, self.works);
         while let Some(token) = self.tokens.next_if(|t| t.key != "work") {
-            let text = token.value.unwrap_or("");
             if token.key == "with" {
-                push(&mut run, group, self.works)?;
-                group = self.start(token)?;
-                seen = Seen::new();
-            } else if take_expect(&mut run.expects, token)? {
-                // It may be repeated.
-            } else if run.trace.take(token)?
-                || taken(token, run.settings.take(token.key, text))?
-            {
-                seen_run.add(token)?;
+                draft.close()?;
+                draft.open(self.start(token)?);
             } else {
-                seen.add(token)?;
-                take_param(&mut group, token)?;
-            }
-            if matches!(token.key, "workers" | "workers_pct") {
-                group.token = token.text;
+                draft.take(token)?;
             }
         }
-        push(&mut run, group, self.works)?;
-        run.check()?;
-        run.check_expects()?;
-        run.trace.check(&run.groups)?;
-        Ok(run)
+        draft.finish()
     }
 
     fn start(&self, token: Token<'t>) -> Result<Group<'t>, PlanError<'t>> {
@@ -253,49 +239,6 @@ impl<'t> Runs<'t> {
     }
 }
 
-/// Takes an `expect=` word; whether it is one.
-fn take_expect<'t>(
-    expects: &mut Vec<&'t str, MAX_EXPECTS>,
-    token: Token<'t>,
-) -> Result<bool, PlanError<'t>> {
-    if token.key != EXPECT {
-        return Ok(false);
-    }
-    let text = token.value.ok_or_else(|| bad(token.text, Rule::KeyValue))?;
-    for expect in Expect::list(text) {
-        expect.map_err(|error| bad(token.text, Rule::Expect(error)))?;
-    }
-    let most = Rule::TooMany("expect= words", MAX_EXPECTS);
-    expects.push(text).map_err(|_| bad(token.text, most))?;
-    Ok(true)
-}
-
-fn push<'t>(
-    run: &mut Run<'t>,
-    mut group: Group<'t>,
-    works: Registered,
-) -> Result<(), PlanError<'t>> {
-    let named = types::named(&group.work);
-    if let Some(name) = named.filter(|_| !works.0.is_empty()) {
-        let workload = works
-            .find(name)
-            .ok_or_else(|| bad(name, Rule::Work(name, works)))?;
-        (group.row().check)(&group.work)
-            .map_err(|rule| bad(group.token, Rule::Is(rule)))?;
-        group.work = types::registered(&group.work, workload.row);
-        group.workload = workload;
-    }
-    let token = group.token;
-    check(&group).map_err(|rule| bad(token, Rule::Is(rule)))?;
-    let workers = group.settings.workers;
-    if !matches!(workers, Workers::PerCpu(_) | Workers::Percent(_)) {
-        group.workers(1)?;
-    }
-    run.groups
-        .push(group)
-        .map_err(|_| bad(token, Rule::TooMany("groups", MAX_GROUPS)))
-}
-
 fn unknown_default<'t>(token: Token<'t>) -> PlanError<'t> {
     let owns = |p: &Param| p.name == token.key;
     let owner = workloads::rows().find(|row| row.params.iter().any(owns));
@@ -306,31 +249,6 @@ fn unknown_default<'t>(token: Token<'t>) -> PlanError<'t> {
         (key, None) => Rule::Key(key, sets, &[]),
     };
     bad(token.text, rule)
-}
-
-/// Keys seen in one scope.
-struct Seen<'t> {
-    keys: Vec<&'t str, 48>,
-    plan: bool,
-}
-
-impl<'t> Seen<'t> {
-    fn new() -> Self {
-        Self {
-            keys: Vec::new(),
-            plan: false,
-        }
-    }
-
-    fn add(&mut self, token: Token<'t>) -> Result<(), PlanError<'t>> {
-        let twice = self.keys.contains(&token.key);
-        if twice || self.keys.push(token.key).is_err() {
-            return Err(bad(token.text, Rule::Twice));
-        }
-        let seen = |key: &&str| self.keys.contains(key);
-        let both = EXCLUSIVE.iter().find(|(a, b, _)| seen(a) && seen(b));
-        both.map_or(Ok(()), |both| Err(bad(token.text, Rule::Is(both.2))))
-    }
 }
 
 #[cfg(test)]

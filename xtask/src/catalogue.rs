@@ -4,6 +4,8 @@
 //! checked in; a test holds them current, and rewrites them when the
 //! environment variable `PIDONE_OVERWRITE` is set.
 
+pub mod constructors;
+
 use core::fmt::Write;
 use core::time::Duration;
 use pidone::kit::duration::InGrammar;
@@ -213,16 +215,19 @@ fn functions(path: &'static str) -> impl Iterator<Item = &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{functions, page, paths_page};
+    use super::{constructors, functions, page, paths_page};
     use crate::build;
     use std::fs;
 
     #[test]
     fn the_pages_are_current() {
-        for (name, text) in
-            [("workloads.md", page()), ("paths.md", paths_page())]
-        {
-            let file = build::workspace().join("docs").join(name);
+        for (name, text) in [
+            ("docs/workloads.md", page()),
+            ("docs/paths.md", paths_page()),
+            (constructors::CONSTRUCTORS, constructors::constructors()),
+            (constructors::CHOICES, constructors::choices()),
+        ] {
+            let file = build::workspace().join(name);
             if std::env::var_os("PIDONE_OVERWRITE").is_some() {
                 fs::write(&file, &text).unwrap();
             }
@@ -230,7 +235,7 @@ mod tests {
             let differs = text.lines().zip(there.lines()).find(|(a, b)| a != b);
             assert!(
                 there == text,
-                "docs/{name} is stale ({differs:?}); rewrite it with \
+                "{name} is stale ({differs:?}); rewrite it with \
                  PIDONE_OVERWRITE=1 cargo test -p xtask --lib catalogue"
             );
         }

@@ -124,6 +124,8 @@ impl fmt::Display for PlanError<'_> {
     }
 }
 
+impl core::error::Error for PlanError<'_> {}
+
 fn list(
     f: &mut fmt::Formatter<'_>,
     intro: &str,

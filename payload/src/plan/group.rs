@@ -136,7 +136,8 @@ pub(super) fn take_param<'t>(
         .ok_or_else(|| bad(token.text, Rule::Param(param)))
 }
 
-fn value_of<'t>(kind: &Kind, text: &'t str) -> Option<Value<'t>> {
+/// The value that a plan's text is for a parameter, its range aside.
+pub(super) fn value_of<'t>(kind: &Kind, text: &'t str) -> Option<Value<'t>> {
     Some(match kind {
         Kind::Count { .. } => Value::Count(digits(text)?),
         Kind::CountOr { word, .. } if **word == text => Value::Word,

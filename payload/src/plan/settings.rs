@@ -1,6 +1,5 @@
 //! What a plan can set: for the boot, for a run, for a group.
 
-use crate::kit::cpus::MAX_CPUS;
 use crate::kit::duration::{DURATION_RULE, parse_duration};
 use crate::kit::text::{digits, signed};
 use crate::plan::error::{PlanError, Rule, bad};
@@ -331,23 +330,16 @@ impl RunSettings {
         key: &str,
         text: &str,
     ) -> Result<bool, &'static str> {
-        // A day is far longer than any run and far inside every counter.
-        const DAY: Duration = Duration::from_secs(86_400);
-        let within = |low: u64, text: &str| {
-            parse_duration(text)
-                .filter(|d| *d >= Duration::from_nanos(low) && *d <= DAY)
+        let span = |low: u64, text: &str| {
+            let span = parse_duration(text).ok_or(DURATION_RULE)?;
+            checked_span(low, span)
         };
         match key {
-            "time" => self.time = within(1, text).ok_or(DURATION_RULE)?,
-            "warmup" => self.warmup = within(0, text).ok_or(DURATION_RULE)?,
-            "grace" => self.grace = within(1, text).ok_or(DURATION_RULE)?,
+            "time" => self.time = span(1, text)?,
+            "warmup" => self.warmup = span(0, text)?,
+            "grace" => self.grace = span(1, text)?,
             "repeat" => {
-                let rule = "repeat is 1 to 10000";
-                let parse = |text: &str| {
-                    let n = u16::try_from(digits(text)?).ok()?;
-                    (1..=10_000).contains(&n).then_some(n)
-                };
-                self.repeat = parse(text).ok_or(rule)?;
+                self.repeat = count_of_repeats(digits(text).unwrap_or(0))?;
             }
             "seed" => {
                 let rule = "a seed is a whole number below 2^64, decimal or \
@@ -393,19 +385,13 @@ impl<'t> GroupSettings<'t> {
     ) -> Result<bool, &'static str> {
         match key {
             "workers" => {
-                let rule = "workers is a whole number from 1 to 4096, or so \
-                            many per CPU as in 2xcpus";
-                let parse = |text: &str| {
-                    let per_cpu = text.strip_suffix("xcpus");
-                    let n = digits(per_cpu.unwrap_or(text))?;
-                    let n = u32::try_from(n).ok()?;
-                    let good = (1..=MAX_WORKERS).contains(&n);
-                    good.then_some(match per_cpu {
-                        Some(_) => Workers::PerCpu(n),
-                        None => Workers::Count(n),
-                    })
+                let per_cpu = text.strip_suffix("xcpus");
+                let n = digits(per_cpu.unwrap_or(text)).unwrap_or(0);
+                let n = count_of_workers(n)?;
+                self.workers = match per_cpu {
+                    Some(_) => Workers::PerCpu(n),
+                    None => Workers::Count(n),
                 };
-                self.workers = parse(text).ok_or(rule)?;
             }
             "policy" => {
                 self.policy = Some(Policy::parse(text)?);
@@ -415,23 +401,17 @@ impl<'t> GroupSettings<'t> {
                 self.require_ext = Some(flag(text).ok_or(rule)?);
             }
             "nice" => {
-                let rule = "nice is -20 to 19";
-                let parse = |text: &str| {
-                    let nice = i8::try_from(signed(text)?).ok()?;
-                    (-20..=19).contains(&nice).then_some(nice)
-                };
-                self.nice = Some(parse(text).ok_or(rule)?);
+                // What is no number is no nice value either.
+                let nice = signed(text).unwrap_or(i64::MAX);
+                self.nice = Some(nice_value(nice)?);
             }
             "affinity" => {
                 self.affinity = Some(Affinity::parse(text)?);
             }
             "numa_node" => {
-                let rule = "numa_node is the number of a node, below 1024";
-                let parse = |text: &str| {
-                    let n = u32::try_from(digits(text)?).ok()?;
-                    (n < MAX_CPUS).then_some(Affinity::NumaNode(n))
-                };
-                self.affinity = Some(parse(text).ok_or(rule)?);
+                let n = digits(text).and_then(|n| u32::try_from(n).ok());
+                let node = Affinity::NumaNode(n.unwrap_or(u32::MAX));
+                self.affinity = Some(node.checked()?);
             }
             "workers_pct" => {
                 let rule = "workers_pct is a share of the CPUs above 0 and \
@@ -484,6 +464,41 @@ impl<'t> GroupSettings<'t> {
         }
         Ok(())
     }
+}
+
+/// A length of time of a run, of `low` ns at least.
+pub(super) fn checked_span(
+    low: u64,
+    span: Duration,
+) -> Result<Duration, &'static str> {
+    // A day is far longer than any run and far inside every counter.
+    const DAY: Duration = Duration::from_secs(86_400);
+    let good = (Duration::from_nanos(low)..=DAY).contains(&span);
+    good.then_some(span).ok_or(
+        "time and grace are more than 0s, and none of time, grace and warmup \
+         is more than a day (1440m)",
+    )
+}
+
+/// How often a run is carried out.
+pub(super) fn count_of_repeats(n: u64) -> Result<u16, &'static str> {
+    let good = u16::try_from(n).ok().filter(|n| (1..=10_000).contains(n));
+    good.ok_or("repeat is 1 to 10000")
+}
+
+/// How many workers, in all or for each CPU.
+pub(super) fn count_of_workers(n: u64) -> Result<u32, &'static str> {
+    let n = u32::try_from(n).ok();
+    n.filter(|n| (1..=MAX_WORKERS).contains(n)).ok_or(
+        "workers is a whole number from 1 to 4096, or so many per CPU as in \
+         2xcpus",
+    )
+}
+
+/// A nice value.
+pub(super) fn nice_value(nice: i64) -> Result<i8, &'static str> {
+    let good = i8::try_from(nice).ok().filter(|n| (-20..=19).contains(n));
+    good.ok_or("nice is -20 to 19")
 }
 
 const COMM_RULE: &str = "a task's name has 1 to 15 bytes, none of them NUL";

@@ -1,7 +1,8 @@
 //! Tests of the plan: its grammar, its sources, and what it refuses.
 
-use super::{Plan, Sources, Workers, builtin};
+use super::{Plan, Sources, builtin};
 use crate::kit::cpus::Cpus;
+use crate::plan::settings::Workers;
 use crate::plan::token::Source;
 use crate::row::Kind;
 use crate::row::attr::scx::Scx;

@@ -22,6 +22,17 @@ pub struct Token<'t> {
     pub value: Option<&'t str>,
 }
 
+impl<'t> Token<'t> {
+    /// One that no text was split for, known by its key.
+    pub(super) fn of(key: &'t str, value: &'t str) -> Self {
+        Self {
+            text: key,
+            key,
+            value: Some(value),
+        }
+    }
+}
+
 /// Where tokens come from.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Source<'t> {

@@ -4,7 +4,7 @@ pub mod cgroup;
 pub mod mempolicy;
 pub mod scx;
 
-use crate::kit::cpus::Cpus;
+use crate::kit::cpus::{Cpus, MAX_CPUS};
 use crate::kit::duration::parse_duration;
 use crate::kit::text::digits;
 use crate::sys::sched::{SCHED_FLAG_RESET_ON_FORK, SchedAttr};
@@ -50,12 +50,64 @@ impl Policy {
             ("normal", "") => Ok(Self::Normal),
             ("batch", "") => Ok(Self::Batch),
             ("idle", "") => Ok(Self::Idle),
-            ("fifo", p) => priority(p).map(Self::Fifo),
-            ("rr", p) => priority(p).map(Self::Rr),
+            ("fifo", p) => Self::Fifo(priority(p)).checked(),
+            ("rr", p) => Self::Rr(priority(p)).checked(),
             ("deadline", figures) => deadline(figures),
             ("ext", "") => Ok(Self::Ext),
             _ => Err("a policy is normal, batch, idle, fifo:P, rr:P, \
                       deadline:R/D/P or ext"),
+        }
+    }
+
+    /// `SCHED_DEADLINE`; a period of 0 is the deadline.
+    ///
+    /// # Errors
+    ///
+    /// The rule that was broken.
+    pub fn deadline(
+        runtime: Duration,
+        deadline: Duration,
+        period: Duration,
+    ) -> Result<Self, &'static str> {
+        let period = if period.is_zero() { deadline } else { period };
+        // What is too long for a number is too long for the kernel.
+        let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
+        Self::Deadline {
+            runtime_ns: ns(runtime),
+            deadline_ns: ns(deadline),
+            period_ns: ns(period),
+        }
+        .checked()
+    }
+
+    /// The same, if its figures are within their ranges.
+    ///
+    /// # Errors
+    ///
+    /// The rule that was broken.
+    pub fn checked(self) -> Result<Self, &'static str> {
+        match self {
+            Self::Normal | Self::Batch | Self::Idle | Self::Ext => Ok(self),
+            Self::Fifo(1..=99) | Self::Rr(1..=99) => Ok(self),
+            Self::Fifo(_) | Self::Rr(_) => {
+                Err("the priority is 1 to 99, for example fifo:50")
+            }
+            Self::Deadline {
+                runtime_ns,
+                deadline_ns,
+                period_ns,
+            } => {
+                let all = [runtime_ns, deadline_ns, period_ns];
+                if all.iter().any(|ns| ns >> 63 != 0) {
+                    Err("each duration is below 2^63 ns")
+                } else if runtime_ns < 1024 {
+                    Err("the runtime is at least 1024ns")
+                } else if all.is_sorted() {
+                    Ok(self)
+                } else {
+                    Err("runtime <= deadline <= period must hold")
+                }
+            }
         }
     }
 
@@ -96,11 +148,11 @@ impl Policy {
     }
 }
 
-fn priority(text: &str) -> Result<u8, &'static str> {
+/// A priority; 0, which is none, for what is no number of its size.
+fn priority(text: &str) -> u8 {
     digits(text)
         .and_then(|priority| u8::try_from(priority).ok())
-        .filter(|p| (1..=99).contains(p))
-        .ok_or("the priority is 1 to 99, for example fifo:50")
+        .unwrap_or(0)
 }
 
 fn deadline(figures: &str) -> Result<Policy, &'static str> {
@@ -115,30 +167,7 @@ fn deadline(figures: &str) -> Result<Policy, &'static str> {
     else {
         return Err(RULE);
     };
-    let ns = |d: Duration| {
-        u64::try_from(d.as_nanos()).ok().filter(|ns| ns >> 63 == 0)
-    };
-    let (Some(runtime_ns), Some(deadline_ns), Some(period_ns)) =
-        (ns(r), ns(d), ns(p))
-    else {
-        return Err("each duration is below 2^63 ns");
-    };
-    let period_ns = if period_ns == 0 {
-        deadline_ns
-    } else {
-        period_ns
-    };
-    if runtime_ns < 1024 {
-        return Err("the runtime is at least 1024ns");
-    }
-    if runtime_ns > deadline_ns || deadline_ns > period_ns {
-        return Err("runtime <= deadline <= period must hold");
-    }
-    Ok(Policy::Deadline {
-        runtime_ns,
-        deadline_ns,
-        period_ns,
-    })
+    Policy::deadline(r, d, p)
 }
 
 impl fmt::Display for Policy {
@@ -213,21 +242,46 @@ impl Affinity {
             ("smt_sibling_pair", "shared") => {
                 Ok(Self::SmtSiblingPair { shared: true })
             }
-            ("exact", list) => Cpus::parse(list).map(Self::Exact).ok_or(LIST),
+            ("exact", list) => {
+                Self::Exact(Cpus::parse(list).ok_or(LIST)?).checked()
+            }
             ("random_subset", value) => {
                 let (list, count) = value
                     .split_once('/')
                     .ok_or("random_subset takes LIST/COUNT")?;
-                let count = digits(count)
-                    .and_then(|count| u32::try_from(count).ok())
-                    .filter(|&count| count > 0)
-                    .ok_or("COUNT of random_subset is at least 1")?;
+                let count =
+                    digits(count).and_then(|count| u32::try_from(count).ok());
                 let from = Cpus::parse(list).ok_or(LIST)?;
-                Ok(Self::RandomSubset { from, count })
+                let count = count.unwrap_or(0);
+                Self::RandomSubset { from, count }.checked()
             }
             _ => Err("an affinity is inherit, exact:LIST, \
                       random_subset:LIST/COUNT, single_cpu, cross_cgroup, \
                       llc_aligned or smt_sibling_pair[:split|:shared]"),
+        }
+    }
+}
+
+impl Affinity {
+    /// The same, if its figures are within their ranges.
+    ///
+    /// # Errors
+    ///
+    /// The rule that was broken.
+    pub fn checked(self) -> Result<Self, &'static str> {
+        match self {
+            Self::Exact(cpus) | Self::RandomSubset { from: cpus, .. }
+                if cpus.is_empty() =>
+            {
+                Err("an affinity has at least one CPU")
+            }
+            Self::RandomSubset { count: 0, .. } => {
+                Err("COUNT of random_subset is at least 1")
+            }
+            Self::NumaNode(node) if node >= MAX_CPUS => {
+                Err("numa_node is the number of a node, below 1024")
+            }
+            _ => Ok(self),
         }
     }
 }
