@@ -5,23 +5,20 @@ use crate::init::boot;
 use crate::kit::counters;
 use crate::kit::shm;
 use crate::kit::text::{Cut, around_last, path, read_file};
-use crate::kit::topology::{cpus_of_node, memory_nodes};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::End;
 use crate::plan::sources::Sources;
 use crate::plan::token::{Source, split_dashes};
 use crate::plan::{self, Plan};
-use crate::row::attr::Affinity;
+use crate::row::Feature;
 use crate::row::attr::scx::Scx;
-use crate::row::{Feature, Fit, What};
 use crate::run::descriptors::reserve;
+use crate::run::fits::fits;
 use crate::run::machine::{self, Machine, Shape};
 use crate::run::output::{CONSOLES, Output, Sink};
 use crate::run::sched_ext::Scheduler;
 use crate::run::supervisor;
 use crate::sys;
-use crate::sys::sched;
-use crate::sys::signal;
 use crate::wire::frame::{CRC, StreamId};
 use crate::wire::record::{self, Bye, Hello, Lines, Record, SCHEMA, Verdict};
 use crate::workloads::custom::program::is_program;
@@ -249,18 +246,10 @@ fn with_plan(
     let apart = out.records.is_some();
     out.burst = boot.burst.unwrap_or(if apart { 1 } else { 2 });
     let mut machine = machine::probe(pid1, boot.progress.unwrap_or(apart));
-    let fits = fits(plan, &machine);
-    if let Err(error) = fits.and_then(|()| reserve(plan, &machine)) {
+    if let Err(error) = all_fit(plan, &machine) {
         return refuse(&error, out);
     }
-    signal::block_signals(&[signal::SIGCHLD, signal::SIGINT, signal::SIGTERM]);
-    let first = sched::sched_setattr(sched::SchedAttr {
-        policy: sched::SCHED_FIFO,
-        priority: 99,
-        flags: sched::SCHED_FLAG_RESET_ON_FORK,
-        ..sched::SchedAttr::default()
-    });
-    if first.is_err() {
+    if !supervisor::settle() {
         let _cut = writeln!(Cut(notes), "the supervisor has no priority");
     }
     hello(entered, plan, pid1, notes, &machine, out);
@@ -310,76 +299,18 @@ fn with_plan(
     }
 }
 
-/// Checks what needs the machine: worker counts and CPU lists.
-fn fits<'t>(plan: &Plan<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
-    let allowed = memory_nodes();
+/// Checks what needs the machine, and raises limits as high as runs need.
+fn all_fit<'t>(
+    plan: &Plan<'t>,
+    machine: &Machine,
+) -> Result<(), PlanError<'t>> {
     let program = plan.boot.scx.and_then(Scx::program);
     if let Some(token) = program.filter(|path| !is_program(path)) {
         let rule = Rule::Is("there is no such program");
         return Err(PlanError { token, rule });
     }
-    for run in plan.runs() {
-        for group in &run.groups {
-            let refuse = |rule| {
-                let (token, rule) = (group.token, Rule::Is(rule));
-                Err(PlanError { token, rule })
-            };
-            let leaf = run.leaf(group).unwrap_or_default();
-            let confined = leaf.cpus().unwrap_or(machine.cpus);
-            if confined.and(&machine.online) != confined {
-                return refuse(
-                    "its cpuset.cpus names CPUs this machine does \
-                               not have",
-                );
-            }
-            let nodes = leaf.mems().unwrap_or(machine.nodes);
-            if nodes.and(&machine.nodes) != nodes {
-                return refuse(
-                    "its cpuset.mems names nodes that are not \
-                               online",
-                );
-            }
-            let wanted = group.settings.mempolicy.nodes;
-            if wanted.and(&nodes) != wanted {
-                return refuse(
-                    "its mempolicy names nodes that are not online \
-                               or not in its cpuset.mems",
-                );
-            }
-            let usable = run.usable(group, &machine.cpus, &machine.online);
-            let named = run.usable(group, &machine.online, &machine.online);
-            let workers = group.workers(usable.len())?;
-            let mems = run.mems(group, &allowed);
-            let fit = Fit { workers, mems };
-            for need in group.row().needs {
-                if let What::Fits(fits) = need.what
-                    && let Err(rule) = fits(&group.work, &fit)
-                {
-                    return refuse(rule);
-                }
-            }
-            let there = match group.intent() {
-                Affinity::Exact(cpus) => cpus.and(&named) == cpus,
-                Affinity::RandomSubset { from, .. } => {
-                    !from.and(&named).is_empty()
-                }
-                Affinity::NumaNode(node) => cpus_of_node(node)
-                    .is_some_and(|cpus| !cpus.and(&usable).is_empty()),
-                Affinity::Inherit
-                | Affinity::SingleCpu
-                | Affinity::CrossCgroup
-                | Affinity::LlcAligned
-                | Affinity::SmtSiblingPair { .. } => true,
-            };
-            if !there {
-                return refuse(
-                    "its affinity names CPUs this machine does not \
-                               have, or its cpuset.cpus leaves out",
-                );
-            }
-        }
-    }
-    Ok(())
+    plan.runs().try_for_each(|run| fits(&run, machine))?;
+    plan.runs().try_for_each(|run| reserve(&run, machine))
 }
 
 fn hello(

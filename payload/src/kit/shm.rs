@@ -72,7 +72,8 @@ pub fn cells(bytes: &mut [u8]) -> &[AtomicU8] {
     unsafe { slice::from_raw_parts(bytes.as_mut_ptr().cast(), bytes.len()) }
 }
 
-/// Private memory that is given back.
+/// Memory that is given back: private, or one that a forked child writes and
+/// its parent reads behind the child's end.
 #[derive(Debug)]
 pub struct Scratch {
     base: NonNull<u8>,
@@ -83,6 +84,20 @@ impl Scratch {
     /// Maps `len` zeroed bytes. `None` if there are not so many.
     #[must_use]
     pub fn new(len: usize) -> Option<Self> {
+        Self::map(len, MapFlags::PRIVATE)
+    }
+
+    /// Maps `len` zeroed bytes that a forked child writes.
+    ///
+    /// # Safety
+    ///
+    /// While the child lives, nobody else uses them.
+    #[must_use]
+    pub unsafe fn shared(len: usize) -> Option<Self> {
+        Self::map(len, MapFlags::SHARED | MapFlags::NORESERVE)
+    }
+
+    fn map(len: usize, flags: MapFlags) -> Option<Self> {
         // SAFETY: a fresh anonymous mapping, at an address of the kernel's
         // choice.
         let base = unsafe {
@@ -90,11 +105,19 @@ impl Scratch {
                 null_mut(),
                 len,
                 ProtFlags::READ | ProtFlags::WRITE,
-                MapFlags::PRIVATE,
+                flags,
             )
         };
         let base = NonNull::new(base.ok()?.cast())?;
         Some(Self { base, len })
+    }
+
+    /// Its bytes, to be read.
+    #[must_use]
+    pub fn read(&self) -> &[u8] {
+        // SAFETY: the mapping is `len` bytes, which nobody writes while they
+        // are borrowed: whoever shared them has vouched for a child.
+        unsafe { slice::from_raw_parts(self.base.as_ptr(), self.len) }
     }
 
     /// Its bytes.

@@ -400,7 +400,7 @@ fn by_worker(
     let takers = || (0..crew.workers).filter(|&w| roles.contains(&role(w)));
     let worst = takers().max_by_key(|&w| (of(w).1, Reverse(w)));
     let least = takers().min_by_key(|&w| of(w).0);
-    let all = out.records.is_some();
+    let all = !out.is_slow();
     let shown = |w: &u32| {
         let named = [worst, least].contains(&Some(*w));
         all || hist.rule.is_some() && named

@@ -5,7 +5,6 @@
 //! 512 pairs on pipes pass.
 
 use crate::kit::text::{read_file, word};
-use crate::plan::Plan;
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::run::Run;
 use crate::run::machine::Machine;
@@ -18,23 +17,20 @@ const BESIDE: u64 = 192;
 /// What a task that shares its process with others may have open at once.
 const EACH_TASK: u64 = 4;
 
-/// Raises the limit of this process to what the largest run needs.
+/// Raises the limit of this process to what a run needs.
 ///
 /// # Errors
 ///
-/// A run needs more than can be had.
+/// It needs more than can be had.
 pub fn reserve<'t>(
-    plan: &Plan<'t>,
+    run: &Run<'t>,
     machine: &Machine,
 ) -> Result<(), PlanError<'t>> {
-    for run in plan.runs() {
-        let (need, token) = of_run(&run, machine)?;
-        raise(need).map_err(|most| PlanError {
-            token,
-            rule: Rule::Descriptors { need, most },
-        })?;
-    }
-    Ok(())
+    let (need, token) = of_run(run, machine)?;
+    raise(need).map_err(|most| PlanError {
+        token,
+        rule: Rule::Descriptors { need, most },
+    })
 }
 
 /// How many a run needs, and the word for the group that needs most.

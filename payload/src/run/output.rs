@@ -92,6 +92,10 @@ pub struct Output<'b> {
     pub send: bool,
     /// How often each burst is sent.
     pub burst: u8,
+    /// Keep all records where they are collected, and send none.
+    keep: bool,
+    /// There was no room for all records to be kept.
+    is_full: bool,
     stream: StreamId,
     count: u32,
     digest: Digest<'static, u32, NoTable>,
@@ -126,12 +130,38 @@ impl<'b> Output<'b> {
             lava: false,
             send: true,
             burst: 2,
+            keep: false,
+            is_full: false,
             stream,
             count: 0,
             digest: STREAM_CRC.digest(),
             log,
             used: 0,
         }
+    }
+
+    /// An output that prints nothing and keeps all records in `log`, which is
+    /// all zeroes, for [`kept`].
+    #[must_use]
+    pub fn keeping(log: &'b mut [u8]) -> Self {
+        Self {
+            ktap: false,
+            keep: true,
+            ..Self::new(Vec::new(), StreamId::new(0), log)
+        }
+    }
+
+    /// Whether it had no room for all records that it was to keep.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// Whether only single workers' histograms that stand out are sent, since
+    /// a console is slow.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        self.records.is_none() && !self.keep
     }
 
     /// Prints a KTAP line.
@@ -179,6 +209,10 @@ impl<'b> Output<'b> {
         }
         if self.used + MAX_RECORD + 2 > self.log.len() {
             self.flush();
+            if self.keep {
+                self.is_full = true;
+                return;
+            }
         }
         let Some(room) = self.log.get_mut(self.used + 2..) else {
             return;
@@ -194,6 +228,9 @@ impl<'b> Output<'b> {
 
     /// Sends the burst.
     pub fn flush(&mut self) {
+        if self.keep {
+            return;
+        }
         let sinks = match &self.records {
             Some(records) => core::slice::from_ref(records),
             None => &self.consoles,
@@ -235,6 +272,12 @@ impl<'b> Output<'b> {
             records.drain();
         }
     }
+}
+
+/// The records of an output that kept them.
+pub fn kept(log: &[u8]) -> impl Iterator<Item = Record<'_>> {
+    let bytes = split(log).take_while(|bytes| !bytes.is_empty());
+    bytes.map_while(|bytes| Record::decode(bytes).ok())
 }
 
 /// The records of a burst.

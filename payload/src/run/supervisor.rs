@@ -31,6 +31,7 @@ use crate::run::sched_ext::Scheduler;
 use crate::run::trace::Recording;
 use crate::run::worker;
 use crate::sys::process;
+use crate::sys::sched;
 use crate::sys::signal;
 use crate::wire::record::{Progress, Record, Start, Verdict};
 use core::sync::atomic::Ordering::{Relaxed, Release};
@@ -58,6 +59,19 @@ pub struct Result {
     pub verdict: Verdict,
     /// A signal asked the whole plan to end.
     pub interrupted: bool,
+}
+
+/// Makes this process one that supervises: nothing interrupts it but what it
+/// waits for, and it comes before all workers. Whether it may.
+pub fn settle() -> bool {
+    signal::block_signals(&[signal::SIGCHLD, signal::SIGINT, signal::SIGTERM]);
+    let first = sched::sched_setattr(sched::SchedAttr {
+        policy: sched::SCHED_FIFO,
+        priority: 99,
+        flags: sched::SCHED_FLAG_RESET_ON_FORK,
+        ..sched::SchedAttr::default()
+    });
+    first.is_ok()
 }
 
 /// Executes one run and reports it.
