@@ -3,6 +3,7 @@
 use crate::machine;
 use pidone::wire::record::Verdict;
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
@@ -44,14 +45,25 @@ pub(crate) fn plain_boot(
     deterministic: Option<u64>,
     append: &[&str],
 ) -> Vec<u8> {
+    let arch = machine(kernel).arch.unwrap_or_default();
+    let payload = build::payload(arch, false).unwrap();
+    plain_boot_of(&payload, kernel, deterministic, append)
+}
+
+/// The same of another init.
+pub(crate) fn plain_boot_of(
+    payload: &Path,
+    kernel: &str,
+    deterministic: Option<u64>,
+    append: &[&str],
+) -> Vec<u8> {
     let Args { arch, kernel, .. } = machine(kernel);
     let arch = arch.unwrap_or_default();
-    let payload = build::payload(arch, false).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let machine = Machine {
         arch,
         kernel: xtask::kernel::resolve(&kernel, Some(arch), false).unwrap(),
-        initrd: build::pack(&payload, "gzip".parse().unwrap()).unwrap(),
+        initrd: build::pack(payload, "gzip".parse().unwrap()).unwrap(),
         append: append.iter().map(|&word| word.to_owned()).collect(),
         deterministic,
         dir: dir.path().to_path_buf(),

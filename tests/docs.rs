@@ -12,7 +12,7 @@ use xtask::model::Report;
 use xtask::{build, ci, dist, kernel};
 
 /// Fenced blocks of a page with their language, in order.
-fn blocks(page: &str) -> Vec<(&str, &str)> {
+pub(crate) fn blocks(page: &str) -> Vec<(&str, &str)> {
     let mut blocks = Vec::new();
     let mut rest = page;
     while let Some((_, fenced)) = rest.split_once("\n```") {

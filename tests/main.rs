@@ -3,8 +3,8 @@
 //! `cargo xtask test --setup` installs what they need. Proofs that the
 //! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
 //! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
-//! additions to images are in `packing.rs`, schedulers in `sched_ext.rs`,
-//! kernel events in `trace.rs`, what they say of our figures in `witness.rs`,
+//! additions to images are in `packing.rs`, an init of one's own in
+//! `library.rs`, schedulers in `sched_ext.rs`, kernel events in `trace.rs`, what they say of our figures in `witness.rs`,
 //! comparisons in `compares.rs`, many boots at once in `matrix.rs`, and signals
 //! in `signals.rs`; `cases.rs` has logs and `command_lines.rs` plans that were
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
@@ -32,6 +32,7 @@ mod inherits;
 mod jobs;
 mod judging;
 mod ktap;
+mod library;
 mod matrix;
 mod packing;
 mod proofs;

@@ -9,6 +9,11 @@
 #[cfg(test)]
 extern crate std;
 
+/// The page on this library, whose program is a test.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/library.md")]
+pub struct Page;
+
 pub mod ctx;
 pub mod init;
 pub mod kit;

@@ -94,6 +94,26 @@ macro_rules! start {
     };
 }
 
+/// Finds what the kernel leaves on the stack for a C library, such as the
+/// clock that needs no system call. The first call of a `main` of one's own.
+///
+/// # Safety
+///
+/// `stack` is the initial stack: argc, then as many pointers to arguments.
+pub unsafe fn prepare(stack: *const usize) {
+    #[cfg(feature = "init")]
+    {
+        // SAFETY: the caller vouches for argc.
+        let argc = unsafe { *stack };
+        // SAFETY: argv ends in a null pointer, and the environment follows.
+        let environment = unsafe { stack.add(1 + argc + 1) };
+        // SAFETY: nothing of rustix was called yet.
+        unsafe { rustix::param::init(environment.cast_mut().cast()) };
+    }
+    #[cfg(not(feature = "init"))]
+    let _c_library = stack;
+}
+
 /// Runs as PID 1 or as a plain process, whichever it is.
 ///
 /// # Safety
@@ -103,15 +123,10 @@ pub unsafe fn enter(
     stack: *const usize,
     works: &'static [&'static Workload],
 ) -> ! {
-    // SAFETY: the caller vouches for argc.
+    // SAFETY: the caller vouches for the stack.
+    unsafe { prepare(stack) };
+    // SAFETY: as above.
     let argc = unsafe { *stack };
-    #[cfg(feature = "init")]
-    {
-        // SAFETY: argv ends in a null pointer, and the environment follows.
-        let environment = unsafe { stack.add(1 + argc + 1) };
-        // SAFETY: nothing of rustix was called yet.
-        unsafe { rustix::param::init(environment.cast_mut().cast()) };
-    }
     let mut args: String<16384> = String::new();
     let mut fits = true;
     for i in 1..argc {

@@ -128,7 +128,8 @@ impl<'t> RunBuilder<'t> {
     /// Its scheduling policy.
     pub fn policy(self, policy: Policy) -> Self {
         self.group("policy", |group| {
-            group.policy = Some(policy.checked()?);
+            policy.check()?;
+            group.policy = Some(policy);
             Ok(())
         })
     }
@@ -148,7 +149,8 @@ impl<'t> RunBuilder<'t> {
             _ => "affinity",
         };
         self.group(key, |group| {
-            group.affinity = Some(affinity.checked()?);
+            affinity.check()?;
+            group.affinity = Some(affinity);
             Ok(())
         })
     }

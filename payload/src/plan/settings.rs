@@ -411,7 +411,8 @@ impl<'t> GroupSettings<'t> {
             "numa_node" => {
                 let n = digits(text).and_then(|n| u32::try_from(n).ok());
                 let node = Affinity::NumaNode(n.unwrap_or(u32::MAX));
-                self.affinity = Some(node.checked()?);
+                node.check()?;
+                self.affinity = Some(node);
             }
             "workers_pct" => {
                 let rule = "workers_pct is a share of the CPUs above 0 and \
@@ -475,8 +476,7 @@ pub(super) fn checked_span(
     const DAY: Duration = Duration::from_secs(86_400);
     let good = (Duration::from_nanos(low)..=DAY).contains(&span);
     good.then_some(span).ok_or(
-        "time and grace are more than 0s, and none of time, grace and warmup \
-         is more than a day (1440m)",
+        "time and grace are above 0s; with warmup, each is at most 1440m",
     )
 }
 

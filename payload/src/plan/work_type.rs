@@ -54,8 +54,17 @@ impl<'t> WorkType<'t> {
     /// `Custom` a program.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        let work = Self::with_defaults(workloads::find(name)?);
+        let work = Self::of(workloads::find(name)?);
         work.check().is_ok().then_some(work)
+    }
+
+    /// Any type with default values, such as one's own
+    /// ([`workload`](crate::workloads::custom::types::workload)). What is not
+    /// able to run with them is refused when a run is made of it.
+    #[must_use]
+    pub fn of(workload: &'static Workload) -> Self {
+        let work = workload.row.work();
+        Self { workload, work }
     }
 
     /// [`Custom`](crate::workloads::custom) work: the program of this path.
@@ -115,12 +124,6 @@ impl<'t> WorkType<'t> {
         Ok(self)
     }
 
-    /// Default values, with which a type need not be able to run.
-    fn with_defaults(workload: &'static Workload) -> Self {
-        let work = workload.row.work();
-        Self { workload, work }
-    }
-
     fn check(&self) -> Result<(), &'static str> {
         (self.workload.row.check)(&self.work)
     }
@@ -141,7 +144,7 @@ impl<'t> WorkType<'t> {
         let works = Registered::default();
         let found = workloads::find(name);
         let found = found.ok_or_else(|| bad(name, Rule::Work(name, works)))?;
-        let mut work = Self::with_defaults(found);
+        let mut work = Self::of(found);
         for &(param, value) in values {
             work = work.set(param, value)?;
         }

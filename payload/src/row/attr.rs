@@ -50,8 +50,8 @@ impl Policy {
             ("normal", "") => Ok(Self::Normal),
             ("batch", "") => Ok(Self::Batch),
             ("idle", "") => Ok(Self::Idle),
-            ("fifo", p) => Self::Fifo(priority(p)).checked(),
-            ("rr", p) => Self::Rr(priority(p)).checked(),
+            ("fifo", p) => with_priority(p, Self::Fifo),
+            ("rr", p) => with_priority(p, Self::Rr),
             ("deadline", figures) => deadline(figures),
             ("ext", "") => Ok(Self::Ext),
             _ => Err("a policy is normal, batch, idle, fifo:P, rr:P, \
@@ -72,24 +72,22 @@ impl Policy {
         let period = if period.is_zero() { deadline } else { period };
         // What is too long for a number is too long for the kernel.
         let ns = |d: Duration| u64::try_from(d.as_nanos()).unwrap_or(u64::MAX);
-        Self::Deadline {
+        let policy = Self::Deadline {
             runtime_ns: ns(runtime),
             deadline_ns: ns(deadline),
             period_ns: ns(period),
-        }
-        .checked()
+        };
+        policy.check().map(|()| policy)
     }
 
-    /// The same, if its figures are within their ranges.
+    /// Checks that its figures are within their ranges.
     ///
     /// # Errors
     ///
     /// The rule that was broken.
-    pub fn checked(self) -> Result<Self, &'static str> {
-        match self {
-            Self::Normal | Self::Batch | Self::Idle | Self::Ext => Ok(self),
-            Self::Fifo(1..=99) | Self::Rr(1..=99) => Ok(self),
-            Self::Fifo(_) | Self::Rr(_) => {
+    pub fn check(&self) -> Result<(), &'static str> {
+        match *self {
+            Self::Fifo(p) | Self::Rr(p) if !(1..=99).contains(&p) => {
                 Err("the priority is 1 to 99, for example fifo:50")
             }
             Self::Deadline {
@@ -97,17 +95,17 @@ impl Policy {
                 deadline_ns,
                 period_ns,
             } => {
-                let all = [runtime_ns, deadline_ns, period_ns];
-                if all.iter().any(|ns| ns >> 63 != 0) {
+                if (runtime_ns | deadline_ns | period_ns) >> 63 != 0 {
                     Err("each duration is below 2^63 ns")
                 } else if runtime_ns < 1024 {
                     Err("the runtime is at least 1024ns")
-                } else if all.is_sorted() {
-                    Ok(self)
-                } else {
+                } else if runtime_ns > deadline_ns || deadline_ns > period_ns {
                     Err("runtime <= deadline <= period must hold")
+                } else {
+                    Ok(())
                 }
             }
+            _ => Ok(()),
         }
     }
 
@@ -148,11 +146,14 @@ impl Policy {
     }
 }
 
-/// A priority; 0, which is none, for what is no number of its size.
-fn priority(text: &str) -> u8 {
-    digits(text)
-        .and_then(|priority| u8::try_from(priority).ok())
-        .unwrap_or(0)
+fn with_priority(
+    text: &str,
+    policy: fn(u8) -> Policy,
+) -> Result<Policy, &'static str> {
+    let number = digits(text).and_then(|number| u8::try_from(number).ok());
+    // 0 is no priority, and so is what is no such number.
+    let policy = policy(number.unwrap_or(0));
+    policy.check().map(|()| policy)
 }
 
 fn deadline(figures: &str) -> Result<Policy, &'static str> {
@@ -229,7 +230,6 @@ impl Affinity {
     ///
     /// The rule that was broken.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        const LIST: &str = "a CPU list looks like 0-3,8, with CPUs below 1024";
         let (name, value) = text.split_once(':').unwrap_or((text, ""));
         match (name, value) {
             ("inherit", "") => Ok(Self::Inherit),
@@ -242,9 +242,7 @@ impl Affinity {
             ("smt_sibling_pair", "shared") => {
                 Ok(Self::SmtSiblingPair { shared: true })
             }
-            ("exact", list) => {
-                Self::Exact(Cpus::parse(list).ok_or(LIST)?).checked()
-            }
+            ("exact", list) => Cpus::parse(list).map(Self::Exact).ok_or(LIST),
             ("random_subset", value) => {
                 let (list, count) = value
                     .split_once('/')
@@ -253,7 +251,8 @@ impl Affinity {
                     digits(count).and_then(|count| u32::try_from(count).ok());
                 let from = Cpus::parse(list).ok_or(LIST)?;
                 let count = count.unwrap_or(0);
-                Self::RandomSubset { from, count }.checked()
+                let subset = Self::RandomSubset { from, count };
+                subset.check().map(|()| subset)
             }
             _ => Err("an affinity is inherit, exact:LIST, \
                       random_subset:LIST/COUNT, single_cpu, cross_cgroup, \
@@ -263,28 +262,31 @@ impl Affinity {
 }
 
 impl Affinity {
-    /// The same, if its figures are within their ranges.
+    /// Checks that it has CPUs, and figures within their ranges.
     ///
     /// # Errors
     ///
     /// The rule that was broken.
-    pub fn checked(self) -> Result<Self, &'static str> {
+    pub fn check(&self) -> Result<(), &'static str> {
         match self {
             Self::Exact(cpus) | Self::RandomSubset { from: cpus, .. }
                 if cpus.is_empty() =>
             {
-                Err("an affinity has at least one CPU")
+                Err(LIST)
             }
             Self::RandomSubset { count: 0, .. } => {
                 Err("COUNT of random_subset is at least 1")
             }
-            Self::NumaNode(node) if node >= MAX_CPUS => {
+            Self::NumaNode(node) if *node >= MAX_CPUS => {
                 Err("numa_node is the number of a node, below 1024")
             }
-            _ => Ok(self),
+            _ => Ok(()),
         }
     }
 }
+
+/// A list of CPUs is never empty.
+const LIST: &str = "a CPU list looks like 0-3,8, with CPUs below 1024";
 
 impl fmt::Display for Affinity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -46,6 +46,13 @@ impl Sink {
         Self { fd, raw: false }
     }
 
+    /// Prints a line; what is longer than 400 bytes is cut.
+    pub fn say(&self, args: fmt::Arguments<'_>) {
+        let mut text: String<LINE> = String::new();
+        let _cut = Cut(&mut text).write_fmt(args);
+        self.line(&text);
+    }
+
     fn line(&self, text: &str) {
         let end = if self.raw { "\r\n" } else { "\n" };
         let mut line: String<{ LINE + 2 }> = String::new();
@@ -90,12 +97,9 @@ pub struct Output<'b> {
     pub lava: bool,
     /// Send records.
     pub send: bool,
-    /// How often each burst is sent.
+    /// How often each burst is sent; with 0, records stay where they are
+    /// collected.
     pub burst: u8,
-    /// Keep all records where they are collected, and send none.
-    keep: bool,
-    /// There was no room for all records to be kept.
-    is_full: bool,
     stream: StreamId,
     count: u32,
     digest: Digest<'static, u32, NoTable>,
@@ -130,8 +134,6 @@ impl<'b> Output<'b> {
             lava: false,
             send: true,
             burst: 2,
-            keep: false,
-            is_full: false,
             stream,
             count: 0,
             digest: STREAM_CRC.digest(),
@@ -146,22 +148,23 @@ impl<'b> Output<'b> {
     pub fn keeping(log: &'b mut [u8]) -> Self {
         Self {
             ktap: false,
-            keep: true,
+            burst: 0,
             ..Self::new(Vec::new(), StreamId::new(0), log)
         }
     }
 
-    /// Whether it had no room for all records that it was to keep.
+    /// Whether there was room for all records that it was to keep.
     #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.is_full
+    pub fn has_all(&self) -> bool {
+        // One that does not fit has no bytes.
+        split(&self.log[..self.used]).all(|bytes| !bytes.is_empty())
     }
 
     /// Whether only single workers' histograms that stand out are sent, since
     /// a console is slow.
     #[must_use]
     pub fn is_slow(&self) -> bool {
-        self.records.is_none() && !self.keep
+        self.records.is_none() && self.burst > 0
     }
 
     /// Prints a KTAP line.
@@ -209,10 +212,6 @@ impl<'b> Output<'b> {
         }
         if self.used + MAX_RECORD + 2 > self.log.len() {
             self.flush();
-            if self.keep {
-                self.is_full = true;
-                return;
-            }
         }
         let Some(room) = self.log.get_mut(self.used + 2..) else {
             return;
@@ -228,9 +227,6 @@ impl<'b> Output<'b> {
 
     /// Sends the burst.
     pub fn flush(&mut self) {
-        if self.keep {
-            return;
-        }
         let sinks = match &self.records {
             Some(records) => core::slice::from_ref(records),
             None => &self.consoles,
@@ -251,7 +247,9 @@ impl<'b> Output<'b> {
             }
         }
         self.count = count;
-        self.used = 0;
+        if self.burst > 0 {
+            self.used = 0;
+        }
     }
 
     /// Number and CRC-32 of all records sent.

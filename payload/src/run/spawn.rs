@@ -116,7 +116,7 @@ fn supervise(run: &Run<'_>, log: &mut [u8]) -> u8 {
             return INTERRUPTED;
         }
     }
-    if out.is_full() { FULL } else { DONE }
+    if out.has_all() { DONE } else { FULL }
 }
 
 fn refuse(error: &PlanError<'_>, log: &mut [u8]) {
@@ -130,7 +130,7 @@ fn refuse(error: &PlanError<'_>, log: &mut [u8]) {
 /// Why there is no report.
 #[derive(Debug, Clone)]
 pub enum SpawnError {
-    /// This machine has no room for the run: the rule that it breaks.
+    /// The rule that the run breaks, be it one of this machine.
     Refused(String<MESSAGE>),
     /// There was no memory or no process for the supervisor.
     Call(Errno),
@@ -157,6 +157,14 @@ impl fmt::Display for SpawnError {
 }
 
 impl core::error::Error for SpawnError {}
+
+impl From<PlanError<'_>> for SpawnError {
+    fn from(error: PlanError<'_>) -> Self {
+        let mut text = String::new();
+        let _cut = write!(Cut(&mut text), "{error}");
+        Self::Refused(text)
+    }
+}
 
 /// What a run gave, as the records that a boot sends (`docs/wire.md`).
 #[derive(Debug)]
@@ -243,4 +251,91 @@ pub fn share(hist: &Hist<'_>, num: u64, den: u64) -> u64 {
         max_ns: hist.max_ns,
     };
     percentile(Sparse(hist.buckets).buckets(), &summary, num, den)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SpawnError, share, spawn};
+    use crate::ctx::Ctx;
+    use crate::ctx::workload::Workload;
+    use crate::kit::cpus::Cpus;
+    use crate::kit::stop::Stop;
+    use crate::plan::builder::RunBuilder;
+    use crate::plan::work_type::WorkType;
+    use crate::row::attr::Affinity;
+    use crate::sys::process;
+    use crate::wire::record::Verdict;
+    use crate::workloads::custom::types::workload;
+    use core::time::Duration;
+    use rustix::process::{Resource, getrlimit};
+    use std::string::ToString;
+    use std::vec::Vec;
+
+    const TIME: Duration = Duration::from_millis(20);
+
+    #[test]
+    fn every_repetition_is_reported() {
+        let run = RunBuilder::new(WorkType::futex_ping_pong(64).unwrap())
+            .with(WorkType::spin_wait().unwrap())
+            .workers(2)
+            .repeat(2)
+            .time(TIME);
+        let report = spawn(&run.build().unwrap()).unwrap();
+        let groups: Vec<_> = report.groups().collect();
+        let all = groups.iter().map(|g| (g.run, g.work, g.workers));
+        let both = [("FutexPingPong", 2), ("SpinWait", 2)];
+        let expected = [0, 1].map(|run| both.map(|(work, n)| (run, work, n)));
+        assert_eq!(all.collect::<Vec<_>>(), expected.concat());
+        assert!(groups.iter().all(|group| group.iterations > 0));
+        assert_eq!(report.workers().count(), 8);
+        let wake = report.hist(0, "wake").unwrap();
+        let median = share(&wake, 1, 2);
+        assert!((wake.min_ns..=wake.max_ns).contains(&median), "{wake:?}");
+        assert!(report.hist(0, "weak").is_none());
+    }
+
+    #[test]
+    fn a_caller_keeps_its_children_and_limits() {
+        let core = || getrlimit(Resource::Core).current;
+        let before = core();
+        let Some(child) = process::fork().unwrap() else {
+            process::exit_group(7)
+        };
+        let run = RunBuilder::new(WorkType::spin_wait().unwrap()).time(TIME);
+        spawn(&run.build().unwrap()).unwrap();
+        let ended = process::reap(child, false).unwrap().unwrap();
+        assert_eq!(ended.code, 7);
+        assert_eq!(core(), before);
+    }
+
+    #[test]
+    fn what_the_machine_lacks_is_refused_with_its_rule() {
+        let far = Affinity::Exact(Cpus::parse("1023").unwrap());
+        let run = RunBuilder::new(WorkType::spin_wait().unwrap())
+            .affinity(far)
+            .build()
+            .unwrap();
+        let error = spawn(&run).unwrap_err();
+        assert!(matches!(error, SpawnError::Refused(_)), "{error:?}");
+        let rule = "its affinity names CPUs this machine does not have";
+        assert!(error.to_string().contains(rule), "{error}");
+    }
+
+    fn panics(c: &mut Ctx<'_>) -> Result<(), Stop> {
+        c.start();
+        c.iteration();
+        // Without the message that others would take for theirs.
+        std::panic::resume_unwind(std::boxed::Box::new(()));
+    }
+
+    #[test]
+    fn a_worker_that_unwinds_does_not_return() {
+        static PANICS: Workload = workload(&crate::fn_work!("panics", panics));
+        let run = RunBuilder::new(WorkType::of(&PANICS)).time(TIME);
+        let report = spawn(&run.build().unwrap()).unwrap();
+        assert_eq!(report.verdict(), Verdict::Fail);
+        let reasons: Vec<_> = report.reasons().collect();
+        let said = "panics worker 0 left with exit code 254";
+        assert!(reasons.contains(&said), "{reasons:?}");
+    }
 }

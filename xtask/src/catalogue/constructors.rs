@@ -103,7 +103,7 @@ fn typed() -> impl Iterator<Item = &'static Row> {
 /// What a type is, and what its parameters are.
 fn intro(text: &mut String, row: &'static Row) {
     let (name, summary) = (row.name, row.summary.text());
-    let _ok = writeln!(text, "    /// `{name}`: {summary}.");
+    wrap(text, &format!("`{name}`: {summary}."));
     if !row.params.is_empty() {
         text.push_str("    ///\n");
     }
@@ -114,14 +114,15 @@ fn intro(text: &mut String, row: &'static Row) {
     }
 }
 
-/// Writes an item of a list in lines of at most 80 columns.
+/// Writes a sentence, or an item of a list, in lines of at most 80 columns.
 fn wrap(text: &mut String, item: &str) {
+    let indent = if item.starts_with("- ") { "  " } else { "" };
     let mut line = String::from("    ///");
     for word in item.split(' ') {
         if line.len() + 1 + word.len() > 80 {
             *text += &line;
             *text += "\n";
-            line = "    ///  ".to_owned();
+            line = format!("    ///{indent}");
         }
         line += " ";
         line += word;

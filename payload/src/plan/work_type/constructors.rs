@@ -328,7 +328,8 @@ constructors! {
         touches_per_cycle: u64,
         spin_iters: u64,
     );
-    /// `NumaWorkingSetSweep`: moves its memory from node to node and touches it.
+    /// `NumaWorkingSetSweep`: moves its memory from node to node and touches
+    /// it.
     ///
     /// - `region_kib`: KiB of the region, rounded up to whole pages: 4096
     ///   `4..1048576`
