@@ -64,7 +64,7 @@ const FULL: u8 = 4;
 ///
 /// This machine has no room for the run, or the supervisor could not do its
 /// work.
-pub fn spawn(run: &Run<'_>) -> Result<Report, SpawnError> {
+pub fn spawn(run: &Run<'_>) -> Result<Report, SpawnError<'static>> {
     // SAFETY: the child alone uses them until it is reaped below.
     let log = unsafe { Scratch::shared(ROOM) };
     let mut log = log.ok_or(SpawnError::Call(Errno::NOMEM))?;
@@ -80,11 +80,10 @@ pub fn spawn(run: &Run<'_>) -> Result<Report, SpawnError> {
     };
     // Where SIGCHLD is ignored, a child is gone when it has ended.
     while matches!(process::reap(child, false), Ok(None) | Err(Errno::INTR)) {}
-    let report = Report { log };
-    match report.log.read().last() {
-        Some(&DONE) => Ok(report),
+    match log.read().last() {
+        Some(&DONE) => Ok(Report { log }),
         Some(&INTERRUPTED) => Err(SpawnError::Interrupted),
-        Some(&REFUSED) => Err(SpawnError::Refused(report.message())),
+        Some(&REFUSED) => Err(SpawnError::Refused(Refusal { log })),
         Some(&FULL) => Err(SpawnError::Full),
         _ => Err(SpawnError::Died),
     }
@@ -128,10 +127,12 @@ fn refuse(error: &PlanError<'_>, log: &mut [u8]) {
 }
 
 /// Why there is no report.
-#[derive(Debug, Clone)]
-pub enum SpawnError {
-    /// The rule that the run breaks, be it one of this machine.
-    Refused(String<MESSAGE>),
+#[derive(Debug)]
+pub enum SpawnError<'t> {
+    /// There is no such run: it breaks a rule.
+    Plan(PlanError<'t>),
+    /// This machine has no room for it.
+    Refused(Refusal),
     /// There was no memory or no process for the supervisor.
     Call(Errno),
     /// A signal asked the supervisor to end (`SIGINT`, `SIGTERM`).
@@ -142,10 +143,27 @@ pub enum SpawnError {
     Died,
 }
 
-impl fmt::Display for SpawnError {
+/// What a supervisor said in place of a report.
+#[derive(Debug)]
+pub struct Refusal {
+    log: Scratch,
+}
+
+impl Refusal {
+    /// The rule that the run breaks on this machine.
+    #[must_use]
+    pub fn rule(&self) -> &str {
+        let mut parts = self.log.read().split(|&byte| byte == 0);
+        let text = parts.next().unwrap_or(&[]);
+        core::str::from_utf8(text).unwrap_or("")
+    }
+}
+
+impl fmt::Display for SpawnError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused(rule) => f.write_str(rule),
+            Self::Plan(error) => error.fmt(f),
+            Self::Refused(refusal) => f.write_str(refusal.rule()),
             Self::Call(errno) => {
                 write!(f, "no supervisor could be made: {errno}")
             }
@@ -156,13 +174,11 @@ impl fmt::Display for SpawnError {
     }
 }
 
-impl core::error::Error for SpawnError {}
+impl core::error::Error for SpawnError<'_> {}
 
-impl From<PlanError<'_>> for SpawnError {
-    fn from(error: PlanError<'_>) -> Self {
-        let mut text = String::new();
-        let _cut = write!(Cut(&mut text), "{error}");
-        Self::Refused(text)
+impl<'t> From<PlanError<'t>> for SpawnError<'t> {
+    fn from(error: PlanError<'t>) -> Self {
+        Self::Plan(error)
     }
 }
 
@@ -228,15 +244,6 @@ impl Report {
             }
             _ => None,
         })
-    }
-
-    /// What a supervisor left that refused the run.
-    fn message(&self) -> String<MESSAGE> {
-        let log = self.log.read();
-        let end = log.iter().take(MESSAGE).position(|&byte| byte == 0);
-        let text = log.get(..end.unwrap_or(MESSAGE)).unwrap_or(&[]);
-        let text = core::str::from_utf8(text).unwrap_or("");
-        String::try_from(text).unwrap_or_default()
     }
 }
 

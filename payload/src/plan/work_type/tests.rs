@@ -175,7 +175,10 @@ fn every_type_has_a_constructor_of_all_its_parameters() {
             asked.borrow_mut().push(name);
             let set = given.iter().find(|(key, _)| *key == name);
             let param = row.params.iter().find(|p| p.name == name).unwrap();
-            set.map_or(param.kind.default(), |(_, text)| Value::Text(text))
+            match set {
+                Some((_, text)) => Value::Text(text),
+                None => param.kind.default(),
+            }
         });
         let names: Vec<_> = row.params.iter().map(|p| p.name).collect();
         assert_eq!(asked.into_inner(), names, "{}", row.name);

@@ -28,7 +28,7 @@ unsafe fn main(stack: *const usize) -> ! {
     boot::end(End::Poweroff)
 }
 
-fn pipes() -> Result<Report, SpawnError> {
+fn pipes() -> Result<Report, SpawnError<'static>> {
     let pipes = RunBuilder::new(WorkType::pipe_io(1024)?);
     spawn(&pipes.time(Duration::from_millis(200)).build()?)
 }
