@@ -4,16 +4,17 @@
 //! intended kernel path ran are in `proofs.rs` and `proofs_*.rs`, what goes
 //! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
 //! additions to images are in `packing.rs`, an init of one's own in
-//! `library.rs`, schedulers in `sched_ext.rs`, kernel events in `trace.rs`, what they say of our figures in `witness.rs`,
-//! comparisons in `compares.rs`, many boots at once in `matrix.rs`, and signals
-//! in `signals.rs`; `cases.rs` has logs and `command_lines.rs` plans that were
+//! `library.rs`, schedulers in `sched_ext.rs`, kernel events in `trace.rs`,
+//! what they say of our figures in `witness.rs`, comparisons in
+//! `compares.rs`, many boots at once in `matrix.rs`, and signals in
+//! `signals.rs`; `cases.rs` has logs and `command_lines.rs` plans that were
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
 //! `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out the
 //! commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes recorded
 //! consoles, `report.rs` opens pages in a browser, `budgets.rs` looks at what
 //! is built and `tidy.rs` at the sources. `cost.rs` holds loops against the
-//! same in C.
-//! All of it is for x86_64; `arm64.rs` has other files repeat a part of theirs.
+//! same in C. All of it is for x86_64; `arm64.rs` has other files repeat a
+//! part of theirs.
 
 #![cfg(test)]
 
