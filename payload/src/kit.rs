@@ -23,6 +23,7 @@ pub mod phases;
 pub mod pipes;
 pub mod queue;
 pub mod reason;
+pub mod room;
 pub mod rt_guard;
 pub mod sched_ext;
 pub mod shm;

@@ -3,9 +3,8 @@
 //! A plan is a list of `key=value` words. The ones before the first `work=`
 //! are boot keys and defaults; `work=NAME` starts a run, `with=NAME` adds a
 //! group to it. Sources of higher precedence override the defaults of lower
-//! ones, and the highest source with a run has all the runs. Nothing is
-//! stored but borrowed text: the whole plan is checked by [`Plan::parse`],
-//! and [`Plan::runs`] parses each run again when it is needed.
+//! ones, and the highest source with a run has all the runs. [`Plan::parse`]
+//! checks all of it, and keeps the runs.
 
 pub mod builder;
 mod draft;
@@ -20,6 +19,7 @@ pub mod token;
 pub mod trace;
 pub mod work_type;
 
+use crate::kit::room::Room;
 use crate::plan::draft::{Draft, Seen, take_expect};
 use crate::plan::error::{PlanError, Rule, bad};
 use crate::plan::group::Group;
@@ -35,7 +35,7 @@ use crate::row::Param;
 use crate::workloads;
 use crate::workloads::custom::types::Registered;
 use core::fmt;
-use core::iter::Peekable;
+use core::iter::{Peekable, repeat_n};
 use heapless::Vec;
 
 /// Writes the text of a built-in plan. `None` if there is none of that name
@@ -58,16 +58,12 @@ pub fn builtin(name: &str, text: &mut dyn fmt::Write) -> Option<()> {
 }
 
 /// A checked plan.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Plan<'t> {
     /// What holds for the whole boot.
     pub boot: Boot<'t>,
-    run: RunSettings,
-    trace: Trace<'t>,
-    group: GroupSettings<'t>,
-    expects: Vec<&'t str, MAX_EXPECTS>,
-    runs: Source<'t>,
-    works: Registered,
+    /// None if there is no memory for any.
+    runs: Option<Room<Run<'t>>>,
     len: u16,
 }
 
@@ -78,74 +74,42 @@ impl<'t> Plan<'t> {
     ///
     /// The first thing wrong, in order of precedence and position.
     pub fn parse(sources: &Sources<'t>) -> Result<Self, PlanError<'t>> {
-        for source in sources.rising() {
-            source.check()?;
-        }
-        let mut plan = Self {
+        let rising = sources.rising();
+        rising.iter().try_for_each(Source::check)?;
+        let mut defaults = Defaults {
             boot: Boot::DEFAULT,
             run: RunSettings::DEFAULT,
             trace: Trace::NONE,
             group: GroupSettings::DEFAULT,
             expects: Vec::new(),
-            runs: sources.file,
             works: sources.works,
-            len: 0,
         };
-        for source in sources.rising() {
-            plan.defaults(source)?;
+        let mut with_runs = sources.file;
+        for source in rising {
+            if defaults.take(source)? {
+                with_runs = source;
+            }
         }
-        if let Some(name) = plan.boot.plan {
-            plan.runs = sources.file;
+        let boot = defaults.boot;
+        if let Some(name) = boot.plan {
+            with_runs = sources.file;
             if sources.file.tokens().next().is_none() {
-                let (token, rule) = (name, Rule::Plan(name));
-                return Err(PlanError { token, rule });
+                return Err(bad(name, Rule::Plan(name)));
             }
         }
-        let mut len = 0_u32;
-        let mut last = "";
-        let mut runs = plan.parser();
-        while let Some(run) = runs.next_run() {
-            let run = run?;
-            len += u32::from(run.settings.repeat);
-            last = run.groups.first().map_or("", |group| group.token);
+        let mut runs = Room::new(with_runs.tokens().filter(is_start).count());
+        let mut len = 0_u16;
+        let mut tokens = with_runs.tokens().peekable();
+        while tokens.next_if(|token| !is_start(token)).is_some() {}
+        while let Some(start) = tokens.next() {
+            let run = defaults.run(start, &mut tokens)?;
+            let (repeat, most) = (run.settings.repeat, usize::from(u16::MAX));
+            let full = || bad(start.text, Rule::TooMany("runs", most));
+            len = len.checked_add(repeat).ok_or_else(full)?;
+            let kept = runs.as_mut().is_some_and(|runs| runs.push(run).is_ok());
+            kept.then_some(()).ok_or_else(full)?;
         }
-        let most = usize::from(u16::MAX);
-        plan.len = u16::try_from(len).map_err(|_| PlanError {
-            token: last,
-            rule: Rule::TooMany("runs", most),
-        })?;
-        Ok(plan)
-    }
-
-    /// Takes the boot keys and defaults of one source.
-    fn defaults(&mut self, source: Source<'t>) -> Result<(), PlanError<'t>> {
-        let mut seen = Seen::new();
-        for token in source.tokens() {
-            if token.key == "work" {
-                if let Some(plan) = self.boot.plan.filter(|_| seen.has("plan"))
-                {
-                    let rule = "work= and plan= exclude each other";
-                    return Err(bad(plan, Rule::Is(rule)));
-                }
-                self.runs = source;
-                return Ok(());
-            }
-            if take_expect(&mut self.expects, token)? {
-                continue;
-            }
-            seen.add(token)?;
-            if !self.trace.take(token)? && !taken(token, self.default(token))? {
-                return Err(unknown_default(token));
-            }
-        }
-        Ok(())
-    }
-
-    fn default(&mut self, token: Token<'t>) -> Result<bool, &'static str> {
-        let (key, text) = (token.key, token.value.unwrap_or(""));
-        Ok(self.boot.take(key, text)?
-            || self.run.take(key, text)?
-            || self.group.take(key, text)?)
+        Ok(Self { boot, runs, len })
     }
 
     /// Number of runs, repetitions included.
@@ -160,38 +124,26 @@ impl<'t> Plan<'t> {
         self.len == 0
     }
 
-    /// The runs, in order, repetitions included.
-    pub fn runs(&self) -> impl Iterator<Item = Run<'t>> + '_ {
-        let mut parser = self.parser();
-        let (mut run, mut left) = (None, 0);
-        core::iter::from_fn(move || {
-            while left == 0 {
-                // `parse` has seen every run, so none is an error here.
-                let next = parser.next_run()?.ok()?;
-                left = next.settings.repeat;
-                run = Some(next);
-            }
-            left -= 1;
-            run.clone()
-        })
+    /// The runs, each once, in order.
+    #[must_use]
+    pub fn distinct(&self) -> &[Run<'t>] {
+        self.runs.as_ref().map_or(&[], Room::values)
     }
 
-    fn parser(&self) -> Runs<'t> {
-        let mut tokens = self.runs.tokens().peekable();
-        while tokens.next_if(|token| token.key != "work").is_some() {}
-        Runs {
-            tokens,
-            run: self.run,
-            trace: self.trace,
-            group: self.group,
-            expects: self.expects.clone(),
-            works: self.works,
-        }
+    /// The runs, in order, repetitions included.
+    pub fn runs(&self) -> impl Iterator<Item = &Run<'t>> {
+        let each = self.distinct().iter();
+        each.flat_map(|run| repeat_n(run, run.settings.repeat.into()))
     }
 }
 
-struct Runs<'t> {
-    tokens: Peekable<Tokens<'t>>,
+fn is_start(token: &Token<'_>) -> bool {
+    token.key == "work"
+}
+
+/// What holds where a run says nothing else.
+struct Defaults<'t> {
+    boot: Boot<'t>,
     run: RunSettings,
     trace: Trace<'t>,
     group: GroupSettings<'t>,
@@ -199,13 +151,43 @@ struct Runs<'t> {
     works: Registered,
 }
 
-impl<'t> Runs<'t> {
-    fn next_run(&mut self) -> Option<Result<Run<'t>, PlanError<'t>>> {
-        let start = self.tokens.next()?;
-        Some(self.run_from(start))
+impl<'t> Defaults<'t> {
+    /// Takes the boot keys and defaults of one source; whether it has runs.
+    fn take(&mut self, source: Source<'t>) -> Result<bool, PlanError<'t>> {
+        let mut seen = Seen::new();
+        for token in source.tokens() {
+            if is_start(&token) {
+                if let Some(plan) = self.boot.plan.filter(|_| seen.has("plan"))
+                {
+                    let rule = "work= and plan= exclude each other";
+                    return Err(bad(plan, Rule::Is(rule)));
+                }
+                return Ok(true);
+            }
+            if take_expect(&mut self.expects, token)? {
+                continue;
+            }
+            seen.add(token)?;
+            if !self.trace.take(token)? && !taken(token, self.set(token))? {
+                return Err(unknown_default(token));
+            }
+        }
+        Ok(false)
     }
 
-    fn run_from(&mut self, start: Token<'t>) -> Result<Run<'t>, PlanError<'t>> {
+    fn set(&mut self, token: Token<'t>) -> Result<bool, &'static str> {
+        let (key, text) = (token.key, token.value.unwrap_or(""));
+        Ok(self.boot.take(key, text)?
+            || self.run.take(key, text)?
+            || self.group.take(key, text)?)
+    }
+
+    /// The run that a word starts, and those behind it belong to.
+    fn run(
+        &self,
+        start: Token<'t>,
+        tokens: &mut Peekable<Tokens<'t>>,
+    ) -> Result<Run<'t>, PlanError<'t>> {
         let run = Run {
             settings: self.run,
             trace: self.trace,
@@ -213,7 +195,7 @@ impl<'t> Runs<'t> {
             expects: self.expects.clone(),
         };
         let mut draft = Draft::new(run, self.start(start)?, self.works);
-        while let Some(token) = self.tokens.next_if(|t| t.key != "work") {
+        while let Some(token) = tokens.next_if(|token| !is_start(token)) {
             if token.key == "with" {
                 draft.close()?;
                 draft.open(self.start(token)?);

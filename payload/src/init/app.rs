@@ -267,7 +267,7 @@ fn with_plan(
     out.signal("STARTRUN");
     let (mut passed, mut skipped, mut failed) = (0, 0, 0);
     for (run, number) in plan.runs().zip(0..) {
-        let result = supervisor::run(&machine, &run, number, out);
+        let result = supervisor::run(&machine, run, number, out);
         match result.verdict {
             Verdict::Ok | Verdict::Degraded => passed += 1,
             Verdict::Skip => skipped += 1,
@@ -309,8 +309,11 @@ fn all_fit<'t>(
         let rule = Rule::Is("there is no such program");
         return Err(PlanError { token, rule });
     }
-    plan.runs().try_for_each(|run| fits(&run, machine))?;
-    plan.runs().try_for_each(|run| reserve(&run, machine))
+    let mut runs = plan.distinct().iter();
+    runs.try_for_each(|run| {
+        fits(run, machine)?;
+        reserve(run, machine)
+    })
 }
 
 fn hello(

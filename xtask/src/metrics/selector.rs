@@ -108,7 +108,7 @@ pub fn check(metrics: &[Selector], plan: &str) -> Result<()> {
         ..Group::default()
     };
     let runs = plan.runs().map(|run| Run {
-        name: collect::name(&run).to_string(),
+        name: collect::name(run).to_string(),
         groups: run
             .groups
             .iter()

@@ -47,7 +47,7 @@ fn parsed(words: &str) -> Result<String, String> {
         args: Source::args(words),
         ..Sources::default()
     };
-    told(Plan::parse(&sources).map(|plan| plan.runs().next().unwrap()))
+    told(Plan::parse(&sources).map(|plan| plan.distinct()[0].clone()))
 }
 
 fn static_text(text: String) -> &'static str {

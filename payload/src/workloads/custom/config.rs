@@ -273,7 +273,7 @@ mod tests {
             ..Sources::default()
         };
         let plan = Plan::parse(&sources).map_err(|e| e.to_string())?;
-        Ok(plan.runs().next().unwrap())
+        Ok(plan.distinct()[0].clone())
     }
 
     #[test]
