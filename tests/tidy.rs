@@ -1,5 +1,6 @@
 //! Rules of style that no other tool checks, over all files of a commit.
 
+use pidone::workloads::rows;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
@@ -151,6 +152,20 @@ fn a_fragment_sets_an_option_once() {
             }
         }
     }
+    none(&wrong);
+}
+
+#[test]
+fn every_work_type_has_a_proof() {
+    let all = files().into_iter();
+    let proofs = all.filter(|file| file.path.starts_with("tests/proofs"));
+    let proofs: String = proofs.map(|file| file.text).collect();
+    let proven: BTreeSet<&str> =
+        proofs.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let wrong = rows().filter(|row| !proven.contains(row.name));
+    let wrong: Vec<_> = wrong
+        .map(|row| format!("{} is in none of tests/proofs*.rs", row.name))
+        .collect();
     none(&wrong);
 }
 
