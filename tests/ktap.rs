@@ -1,7 +1,6 @@
 //! Our KTAP, read by the kernel's own `kunit.py parse`.
 
 use crate::machine;
-use crate::proofs_custom::c_program;
 use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::Path;
@@ -142,12 +141,10 @@ fn recorded_consoles() {
 const PLAN: &str = "work=SpinWait work=SmtSiblingSpin \
     work=SpinWait expect=cost.max<1ns work=PipeIo";
 
-/// Boots the plan behind whatever else, and returns where the console is.
+/// Boots a plan, and keeps the console in `dir`.
 #[track_caller]
 fn booted(plan: &str, append: &[&str], dir: &Path) -> Report {
-    let c = format!("{}:/bin/c", c_program(dir).display());
     let (report, exit) = boot(&Args {
-        add: vec![c.parse().unwrap()],
         append: append.iter().map(|&word| word.to_owned()).collect(),
         plan: plan.split_whitespace().map(str::to_owned).collect(),
         logs: Some(dir.to_path_buf()),
@@ -171,20 +168,23 @@ fn a_quiet_console() {
     agrees(&dir.path().join("console.log"), &report, true);
 }
 
-/// A driver that talks all the time, on a kernel that is told to print all
-/// of it.
+/// A kernel that prints each interrupt of its serial ports, and so talks all
+/// the time in which we do.
 #[test]
 fn a_console_with_kernel_noise() {
     let dir = tempfile::tempdir().unwrap();
-    let plan =
-        format!("work=Custom custom.exec=/bin/c custom.arg.0=noise {PLAN}");
-    let append = ["loglevel=8", "ignore_loglevel", "printk.devkmsg=on"];
-    let report = booted(&plan, &append, dir.path());
+    let append = [
+        "loglevel=8",
+        "ignore_loglevel",
+        "tp_printk",
+        "trace_event=irq:irq_handler_entry",
+    ];
+    let report = booted(&format!("time=200ms {PLAN}"), &append, dir.path());
     let log = dir.path().join("console.log");
     let console = fs::read(&log).unwrap();
     let console = String::from_utf8_lossy(&console).into_owned();
     let (_, ktap) = console.split_once("KTAP version 1").unwrap();
-    let noise = ktap.matches("noise: line").count();
+    let noise = ktap.matches("irq_handler_entry: irq=").count();
     assert!(noise > 50, "{noise} lines of noise");
     agrees(&log, &report, true);
 }

@@ -30,7 +30,7 @@ pub(crate) fn c_program(dir: &Path) -> PathBuf {
 }
 
 /// Boots with the program in C as `/bin/c`, and with whatever else.
-fn boot_with(more: &[String], plan: &str) -> (Report, Exit) {
+pub(crate) fn boot_with(more: &[String], plan: &str) -> (Report, Exit) {
     let dir = tempfile::tempdir().unwrap();
     let c = format!("{}:/bin/c", c_program(dir.path()).display());
     // Longer than a kernel command line may be.

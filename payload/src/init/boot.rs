@@ -129,7 +129,7 @@ pub fn end(how: End) -> ! {
         }
         End::Wait => loop {
             let _woken = signal::wait_signal(&[signal::SIGCHLD], u64::MAX >> 2);
-            while let Some(child) = process::peek_ended() {
+            while let Ok(Some(child)) = process::peek_ended() {
                 let _gone = process::reap(child.pid, true);
             }
         },

@@ -164,14 +164,15 @@ impl Scheduler {
         let deadline = now() + timeout_ns;
         while !until() && now() < deadline {
             let _woken = signal::wait_signal(&[signal::SIGCHLD], LOOK_NS);
-            while let Some(ended) = process::peek_ended() {
+            while let Ok(Some(ended)) = process::peek_ended() {
                 self.saw_end(&ended);
                 let _reaped = process::reap(ended.pid, true);
             }
         }
     }
 
-    fn lives(&self) -> bool {
+    /// Whether it is a program that runs.
+    pub fn lives(&self) -> bool {
         matches!(self.hold, Hold::Program(_)) && self.ended.get().is_none()
     }
 

@@ -37,11 +37,11 @@ use crate::wire::record::{Progress, Record, Start, Verdict};
 use core::sync::atomic::Ordering::{Relaxed, Release};
 use heapless::{String, Vec};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, kill_process_group, setpgid};
+use rustix::process::{Pid, Signal, getpgid, kill_process_group, setpgid};
 use rustix::thread::futex;
 
 /// How long set-up may take.
-const READY_NS: u64 = 30 * SECOND;
+const READY_S: u64 = 30;
 /// How often the stop signal is repeated.
 const STOP_AGAIN_NS: u64 = 20 * MILLISECOND;
 /// How often workers that are other programs are looked at.
@@ -167,6 +167,8 @@ struct Watch<'r> {
     /// Processes not yet reaped: workers, and hosts of those that are
     /// threads.
     alive: u32,
+    /// Processes that had left their worker's group when the run was over.
+    strays: u32,
     interrupted: bool,
     /// The set-up took too long.
     late: bool,
@@ -219,6 +221,7 @@ fn execute(
         recording: recording.as_ref(),
         stopped: false,
         alive: 0,
+        strays: 0,
         interrupted: false,
         late: false,
     };
@@ -238,7 +241,13 @@ fn execute(
     watch.stop(run);
     // Behind the last iteration, which may end after the deadline.
     let after = Snapshot::read();
-    watch.tear_down();
+    // A program that holds a scheduler is no worker's, and is to stay.
+    let stays = machine.scheduler.as_ref().is_some_and(Scheduler::lives);
+    watch.tear_down(machine.pid1 && !stays);
+    match watch.strays {
+        0 => {}
+        n => findings.add(Verdict::Degraded, format_args!("STRAYS({n})")),
+    }
     if let Some(scheduler) = &machine.scheduler {
         scheduler.after(findings);
         scheduler.report(Some(number), out);
@@ -248,11 +257,8 @@ fn execute(
         findings.add(Verdict::Fail, format_args!("FAIL(clone, {errno})"));
     }
     if watch.late {
-        let seconds = READY_NS / SECOND;
-        findings.add(
-            Verdict::Fail,
-            format_args!("set-up took more than {seconds} s"),
-        );
+        let seconds = format_args!("set-up took more than {READY_S} s");
+        findings.add(Verdict::Fail, seconds);
     }
     if watch.interrupted {
         findings.add(Verdict::Fail, format_args!("interrupted"));
@@ -322,7 +328,7 @@ impl<'r> Watch<'r> {
     /// Waits until every worker has finished its set-up; whether all
     /// succeeded.
     fn ready(&mut self) -> bool {
-        let deadline = now() + READY_NS;
+        let deadline = now() + READY_S * SECOND;
         let all = u32::try_from(self.slots().count()).unwrap_or(u32::MAX);
         loop {
             let ready = self.control.ready.load(Relaxed);
@@ -450,13 +456,21 @@ impl<'r> Watch<'r> {
     }
 
     fn reap(&mut self) {
-        while let Some(ended) = process::peek_ended() {
+        while let Ok(Some(ended)) = process::peek_ended() {
             let pid = ended.pid.as_raw_nonzero().get().unsigned_abs();
-            let mut mine = false;
+            // Of the zombie, which may be the child of a worker.
+            let group = Pid::as_raw(getpgid(Some(ended.pid)).ok());
+            let group = group.unsigned_abs();
+            let (mut mine, mut stray) = (false, true);
             if let Some(scheduler) = self.scheduler {
                 scheduler.saw_end(&ended);
             }
-            for slot in self.slots().filter(|s| s.pid.load(Relaxed) == pid) {
+            for slot in self.slots() {
+                let leader = slot.pid.load(Relaxed);
+                stray &= leader != group;
+                if leader != pid {
+                    continue;
+                }
                 mine = true;
                 close_books(slot);
                 if slot.exit.load(Relaxed) == 0 {
@@ -473,6 +487,7 @@ impl<'r> Watch<'r> {
             if process::reap(ended.pid, true).is_ok() && mine {
                 self.alive = self.alive.saturating_sub(1);
             }
+            self.strays += u32::from(stray);
         }
     }
 
@@ -498,8 +513,10 @@ impl<'r> Watch<'r> {
         }
     }
 
-    /// Kills what is left, and reaps it.
-    fn tear_down(&mut self) {
+    /// Kills what is left, and reaps it; with `all`, also what left the
+    /// groups of its workers and would live on into the next run. PID 1 is
+    /// the parent of whatever lost its own.
+    fn tear_down(&mut self, all: bool) {
         for slot in self.slots() {
             let pid = i32::try_from(slot.pid.load(Relaxed)).unwrap_or(0);
             if slot.exit.load(Relaxed) != 0 {
@@ -515,7 +532,13 @@ impl<'r> Watch<'r> {
             }
         }
         let deadline = now() + DIE_NS + self.turns();
-        while self.alive > 0 && now() < deadline {
+        self.strays = 0;
+        while now() < deadline
+            && (self.alive > 0 || all && process::peek_ended().is_ok())
+        {
+            if all {
+                process::kill_everything();
+            }
             self.wait(STOP_AGAIN_NS);
         }
         if self.alive > 0 {

@@ -100,9 +100,12 @@ pub struct Ended {
 
 /// `waitid(P_ALL, WEXITED | WNOHANG | WNOWAIT)`: a child that has ended, left
 /// as a zombie so that `/proc` still shows it and its process group id stays
-/// taken. `None` if there is none.
-#[must_use]
-pub fn peek_ended() -> Option<Ended> {
+/// taken. `Ok(None)` if all of them live.
+///
+/// # Errors
+///
+/// `ECHILD` if there are no children.
+pub fn peek_ended() -> Result<Option<Ended>> {
     let options = raw::WEXITED | raw::WNOHANG | raw::WNOWAIT | raw::__WALL;
     // siginfo_t is 128 bytes; si_code, si_pid and si_status are the 32-bit
     // words 2, 4 and 6 of it on 64-bit machines (sigaction(2)).
@@ -118,15 +121,17 @@ pub fn peek_ended() -> Option<Ended> {
             0,
         )
     };
-    check(ret).ok()?;
-    let pid = pid(info[4] as usize)?;
+    check(ret)?;
+    let Some(pid) = pid(info[4] as usize) else {
+        return Ok(None);
+    };
     let status = u8::try_from(info[6] & 0xff).unwrap_or(0);
     let (code, signal) = if info[2] == raw::CLD_EXITED {
         (status, 0)
     } else {
         (0, status)
     };
-    Some(Ended { pid, code, signal })
+    Ok(Some(Ended { pid, code, signal }))
 }
 
 /// `wait4(pid, __WALL)`: reaps one child, waiting for it unless `nohang`.

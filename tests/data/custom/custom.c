@@ -6,6 +6,7 @@
  */
 #include "../../../docs/pidone_custom.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -78,28 +79,43 @@ static void full(struct pidone_ctl *c)
 		terms);
 }
 
-/* A driver that talks too much, until the machine ends. */
-static void noise(void)
+/* Processes that left the group and ignore what is asked of them; `bomb`
+ * makes more and more of them. */
+static void leave(int bomb)
 {
-	if (fork()) {
-		wait(0);
-		return;
-	}
-	setsid();
 	if (fork())
-		_exit(0);
-	for (int fd = 0; fd < 64; fd++)
-		close(fd);
-	int fd = open("/dev/kmsg", O_WRONLY);
-	for (int n = 0;; n++) {
-		char line[80];
-		int len = sprintf(line, "<6>noise: line %d of a driver\n", n);
+		return;
+	setsid();
+	signal(SIGTERM, SIG_IGN);
+	for (;;)
+		if (bomb)
+			fork();
+}
 
-		/* What it writes to does not seek, as dprintf() would. */
-		if (write(fd, line, len) < 0)
-			_exit(1);
-		usleep(4000);
+/* How many other programs of this kind there are. */
+static int others(void)
+{
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	int found = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		char name[300], line[16] = "";
+		long pid = atol(entry->d_name);
+
+		if (!pid || pid == getpid())
+			continue;
+		snprintf(name, sizeof(name), "/proc/%s/cmdline", entry->d_name);
+		int fd = open(name, O_RDONLY);
+
+		if (fd < 0)
+			continue;
+		if (read(fd, line, sizeof(line) - 1) > 0 &&
+		    !strcmp(line, "/bin/c"))
+			found++;
+		close(fd);
 	}
+	return found;
 }
 
 int main(int argc, char **argv)
@@ -155,9 +171,14 @@ int main(int argc, char **argv)
 		sleep(1);
 		write(fd, "c", 1);
 		pause();
-	} else if (!strcmp(what, "noise")) {
-		noise();
-		pidone_count(c, 1, 1, pidone_now());
+	} else if (!strcmp(what, "leave") || !strcmp(what, "bomb")) {
+		leave(!strcmp(what, "bomb"));
+		pidone_start(c);
+		loop(c);
+	} else if (!strcmp(what, "others")) {
+		pidone_start(c);
+		dprintf(PIDONE_REPORT_FD, "others %d\n", others());
+		loop(c);
 	} else {
 		return 4;
 	}
