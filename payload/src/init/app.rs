@@ -3,7 +3,7 @@
 use crate::ctx::workload::Workload;
 use crate::init::boot;
 use crate::kit::counters;
-use crate::kit::shm;
+use crate::kit::shm::{self, Scratch};
 use crate::kit::text::{Cut, around_last, path, read_file};
 use crate::plan::error::{PlanError, Rule};
 use crate::plan::settings::End;
@@ -17,6 +17,7 @@ use crate::run::fits::fits;
 use crate::run::machine::{self, Machine, Shape};
 use crate::run::output::{CONSOLES, Output, Sink};
 use crate::run::sched_ext::Scheduler;
+use crate::run::spawn::apart;
 use crate::run::supervisor;
 use crate::sys;
 use crate::wire::frame::{CRC, StreamId};
@@ -93,10 +94,35 @@ pub fn init(args: Option<&str>, works: &'static [&'static Workload]) -> ! {
     boot::end(end.unwrap_or(End::Poweroff))
 }
 
+/// Runs the plan of `args` for a program that has other things to do: in a
+/// child, so that limits, signals, priority and children of the caller stay
+/// as they are, however it ends. `works` are types beside the built-in ones.
+#[must_use]
+pub fn process(args: &str, works: &'static [&'static Workload]) -> Outcome {
+    const GOOD: u8 = 1;
+    const REFUSED: u8 = 2;
+    let told = apart(1, |told| {
+        told.fill(match plain(args, works) {
+            Outcome::Good => GOOD,
+            Outcome::PlanError => REFUSED,
+            Outcome::Bad => 0,
+        });
+    });
+    // A child that was killed has told nothing.
+    match told.as_ref().map(Scratch::read) {
+        Ok([GOOD]) => Outcome::Good,
+        Ok([REFUSED]) => Outcome::PlanError,
+        _ => Outcome::Bad,
+    }
+}
+
 /// As a plain process: runs the plan of `args`, touching nothing of the
 /// host. `works` are types beside the built-in ones.
 #[must_use]
-pub fn process(args: &str, works: &'static [&'static Workload]) -> Outcome {
+pub(super) fn plain(
+    args: &str,
+    works: &'static [&'static Workload],
+) -> Outcome {
     let entered = sys::monotonic_ns_by_syscall();
     let sources = Sources {
         args: Source::args(args),
@@ -387,4 +413,59 @@ fn say_plan(sources: &Sources<'_>, out: &Output<'_>) {
         let _cut = write!(Cut(&mut line), " {word}");
     }
     out.line(format_args!("# plan:{line}"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Outcome, process};
+    use crate::ctx::Ctx;
+    use crate::ctx::workload::Workload;
+    use crate::kit::stop::Stop;
+    use crate::sys;
+    use crate::sys::sched::sched_getattr;
+    use crate::workloads::custom::types::workload;
+    use rustix::process::{Resource, getpid, getrlimit};
+    use std::string::String;
+
+    fn kills_its_supervisor(_: &mut Ctx<'_>) -> Result<(), Stop> {
+        let parent = rustix::process::getppid();
+        assert_ne!(parent, Some(getpid()));
+        let kill = rustix::process::Signal::KILL;
+        let _gone = rustix::process::kill_process(parent.unwrap(), kill);
+        Ok(())
+    }
+
+    static KILLS: Workload =
+        workload(&crate::fn_work!("kills", kills_its_supervisor));
+    static WORKS: &[&Workload] = &[&KILLS];
+
+    /// Whatever a process may have changed of itself.
+    fn of_this_thread() -> String {
+        let status = std::fs::read_to_string("/proc/thread-self/status");
+        let status = status.unwrap();
+        let signals = status.lines().filter(|line| line.starts_with("Sig"));
+        let signals: std::vec::Vec<_> = signals.collect();
+        let files = getrlimit(Resource::Nofile);
+        std::format!("{signals:?} {:?} {files:?}", sched_getattr().unwrap())
+    }
+
+    #[test]
+    fn a_caller_stays_as_it_was() {
+        let before = of_this_thread();
+        let Some(child) = sys::process::fork().unwrap() else {
+            sys::process::exit_group(7)
+        };
+        for (plan, outcome) in [
+            ("time=20ms work=SpinWait", Outcome::Good),
+            ("time=20ms work=SpinWait expect=iterations<0", Outcome::Bad),
+            ("work=SpinWait bogus=1", Outcome::PlanError),
+            ("work=kills", Outcome::Bad),
+        ] {
+            let plan = std::format!("console=/dev/null {plan}");
+            assert_eq!(process(&plan, WORKS), outcome, "{plan}");
+            assert_eq!(of_this_thread(), before, "{plan}");
+        }
+        let ended = sys::process::reap(child, false).unwrap().unwrap();
+        assert_eq!(ended.code, 7);
+    }
 }

@@ -65,21 +65,12 @@ const FULL: u8 = 4;
 /// This machine has no room for the run, or the supervisor could not do its
 /// work.
 pub fn spawn(run: &Run<'_>) -> Result<Report, SpawnError<'static>> {
-    // SAFETY: the child alone uses them until it is reaped below.
-    let log = unsafe { Scratch::shared(ROOM) };
-    let mut log = log.ok_or(SpawnError::Call(Errno::NOMEM))?;
-    let parent = getpid();
-    let Some(child) = process::fork().map_err(SpawnError::Call)? else {
-        let _end = End;
-        // It ends at once if the parent is gone; there is no other error.
-        let _mortal = die_with(parent);
-        if let Some((how, room)) = log.bytes().split_last_mut() {
+    let log = apart(ROOM, |log| {
+        if let Some((how, room)) = log.split_last_mut() {
             *how = supervise(run, room);
         }
-        process::exit_group(0)
-    };
-    // Where SIGCHLD is ignored, a child is gone when it has ended.
-    while matches!(process::reap(child, false), Ok(None) | Err(Errno::INTR)) {}
+    });
+    let log = log.map_err(SpawnError::Call)?;
     match log.read().last() {
         Some(&DONE) => Ok(Report { log }),
         Some(&INTERRUPTED) => Err(SpawnError::Interrupted),
@@ -87,6 +78,32 @@ pub fn spawn(run: &Run<'_>) -> Result<Report, SpawnError<'static>> {
         Some(&FULL) => Err(SpawnError::Full),
         _ => Err(SpawnError::Died),
     }
+}
+
+/// Does something in a child, which writes what came of it into zeroed memory
+/// of that length: nothing of the caller's is changed by it, however it ends.
+///
+/// # Errors
+///
+/// There is no such memory, or no process.
+pub(crate) fn apart(
+    len: usize,
+    work: impl FnOnce(&mut [u8]),
+) -> Result<Scratch, Errno> {
+    // SAFETY: the child alone uses them until it is reaped below.
+    let log = unsafe { Scratch::shared(len) };
+    let mut log = log.ok_or(Errno::NOMEM)?;
+    let parent = getpid();
+    let Some(child) = process::fork()? else {
+        let _end = End;
+        // It ends at once if the parent is gone; there is no other error.
+        let _mortal = die_with(parent);
+        work(log.bytes());
+        process::exit_group(0)
+    };
+    // Where SIGCHLD is ignored, a child is gone when it has ended.
+    while matches!(process::reap(child, false), Ok(None) | Err(Errno::INTR)) {}
+    Ok(log)
 }
 
 /// Ends a process whose panic unwinds: neither the supervisor nor a worker may
