@@ -23,6 +23,9 @@ pub enum Compression {
 /// Largest block of the legacy LZ4 frame.
 const LZ4_BLOCK: usize = 8 << 20;
 const LZ4_MAGIC: u32 = 0x184c_2102;
+/// The most that is unpacked, of one stream or of all of an image: a small
+/// file may unpack to more than a host has memory.
+pub const LIMIT: usize = 512 << 20;
 
 impl Compression {
     /// All.
@@ -82,8 +85,22 @@ impl Compression {
     ///
     /// # Errors
     ///
-    /// What the library said of a damaged stream.
+    /// What the library said of a damaged stream; or it is more than
+    /// [`LIMIT`].
     pub fn decompress(self, bytes: &[u8]) -> Result<(Vec<u8>, usize)> {
+        self.decompress_within(bytes, LIMIT)
+    }
+
+    /// The same with a limit of one's own.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::decompress`].
+    pub fn decompress_within(
+        self,
+        bytes: &[u8],
+        limit: usize,
+    ) -> Result<(Vec<u8>, usize)> {
         let mut out = Vec::new();
         let rest = match self {
             Self::None => {
@@ -92,21 +109,21 @@ impl Compression {
             }
             Self::Gzip => {
                 let mut gzip = flate2::bufread::GzDecoder::new(bytes);
-                gzip.read_to_end(&mut out).context("gzip")?;
+                within(&mut gzip, &mut out, limit).context("gzip")?;
                 gzip.into_inner()
             }
             Self::Zstd => {
                 let zstd = zstd::stream::read::Decoder::with_buffer(bytes);
                 let mut zstd = zstd.context("zstd")?.single_frame();
-                zstd.read_to_end(&mut out).context("zstd")?;
+                within(&mut zstd, &mut out, limit).context("zstd")?;
                 zstd.finish()
             }
             Self::Xz => {
                 let mut xz = liblzma::bufread::XzDecoder::new(bytes);
-                xz.read_to_end(&mut out).context("xz")?;
+                within(&mut xz, &mut out, limit).context("xz")?;
                 xz.into_inner()
             }
-            Self::Lz4 => unpack_lz4(bytes, &mut out).context("lz4")?,
+            Self::Lz4 => unpack_lz4(bytes, &mut out, limit).context("lz4")?,
         };
         Ok((out, bytes.len() - rest.len()))
     }
@@ -170,9 +187,28 @@ impl FromStr for Compression {
     }
 }
 
+/// Reads all there is, if it is no more than that.
+fn within(from: &mut impl Read, out: &mut Vec<u8>, limit: usize) -> Result<()> {
+    let most = u64::try_from(limit)?.saturating_add(1);
+    from.take(most).read_to_end(out)?;
+    fits(out, limit)
+}
+
+fn fits(out: &[u8], limit: usize) -> Result<()> {
+    if out.len() > limit {
+        let mib = LIMIT >> 20;
+        bail!("it unpacks to more than {mib} MiB, which is the limit");
+    }
+    Ok(())
+}
+
 /// The legacy frame has no end mark: it ends where the bytes do, or where
 /// something else begins.
-fn unpack_lz4<'b>(bytes: &'b [u8], out: &mut Vec<u8>) -> Result<&'b [u8]> {
+fn unpack_lz4<'b>(
+    bytes: &'b [u8],
+    out: &mut Vec<u8>,
+    limit: usize,
+) -> Result<&'b [u8]> {
     let magic = LZ4_MAGIC.to_le_bytes();
     let mut rest = bytes.strip_prefix(&magic).context("no frame")?;
     while let Some((len, tail)) = rest.split_first_chunk::<4>() {
@@ -185,6 +221,7 @@ fn unpack_lz4<'b>(bytes: &'b [u8], out: &mut Vec<u8>) -> Result<&'b [u8]> {
         }
         let block = tail.get(..len).context("the last block is cut short")?;
         out.extend(lz4_flex::block::decompress(block, LZ4_BLOCK)?);
+        fits(out, limit)?;
         rest = &tail[len..];
     }
     Ok(rest)
@@ -193,6 +230,20 @@ fn unpack_lz4<'b>(bytes: &'b [u8], out: &mut Vec<u8>) -> Result<&'b [u8]> {
 #[cfg(test)]
 mod tests {
     use super::Compression;
+
+    #[test]
+    fn what_unpacks_to_too_much_is_refused() {
+        let zeros = vec![0; 1 << 20];
+        for &how in Compression::ALL.iter().filter(|how| how.name() != "none") {
+            let bomb = how.compress(&zeros).unwrap();
+            assert!(bomb.len() < zeros.len() / 100, "{how}");
+            let (whole, _) = how.decompress_within(&bomb, 1 << 20).unwrap();
+            assert_eq!(whole, zeros);
+            let error = how.decompress_within(&bomb, (1 << 20) - 1);
+            let error = format!("{:#}", error.unwrap_err());
+            assert!(error.contains("more than 512 MiB"), "{error}");
+        }
+    }
 
     #[test]
     fn everything_comes_back_and_is_repeatable() {

@@ -1,6 +1,6 @@
 //! What an image contains: archives in a row, each compressed or not.
 
-use crate::compress::Compression;
+use crate::compress::{Compression, LIMIT};
 use crate::newc::{self, Entry};
 use anyhow::{Result, bail};
 
@@ -22,10 +22,14 @@ pub struct Part {
 ///
 /// What is malformed, and at which byte.
 pub fn read(image: &[u8]) -> Result<Vec<Part>> {
+    read_within(image, LIMIT)
+}
+
+fn read_within(image: &[u8], limit: usize) -> Result<Vec<Part>> {
     let mut parts = Vec::new();
-    let mut at = 0;
+    let (mut at, mut room) = (0, limit);
     while at < image.len() {
-        let part = read_part(&image[at..])
+        let part = read_part(&image[at..], &mut room)
             .map_err(|error| error.context(format!("from byte {at} on")))?;
         at += part.size;
         parts.push(part);
@@ -33,10 +37,11 @@ pub fn read(image: &[u8]) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-fn read_part(bytes: &[u8]) -> Result<Part> {
+fn read_part(bytes: &[u8], room: &mut usize) -> Result<Part> {
     let (compression, entries, size) = match Compression::detect(bytes) {
         Some(how) => {
-            let (archive, size) = how.decompress(bytes)?;
+            let (archive, size) = how.decompress_within(bytes, *room)?;
+            *room -= archive.len();
             let (entries, used) = newc::read(&archive)?;
             if used < archive.len() {
                 bail!("{how}, but no archive in it at byte {used}");
@@ -64,10 +69,24 @@ fn read_part(bytes: &[u8]) -> Result<Part> {
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{read, read_within};
     use crate::compress::Compression;
     use crate::newc::Archive;
     use proptest::prelude::{any, proptest};
+
+    #[test]
+    fn all_parts_together_have_a_limit() {
+        let mut archive = Archive::default();
+        archive.file("zeros", 0o644, vec![0; 1 << 20]).unwrap();
+        let bytes = archive.to_bytes().unwrap();
+        let part = Compression::Gzip.compress(&bytes).unwrap();
+        let image = part.repeat(3);
+        let room = bytes.len() * 3;
+        assert_eq!(read_within(&image, room).unwrap().len(), 3);
+        let error = read_within(&image, room - 1).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(error.contains("more than 512 MiB"), "{error}");
+    }
 
     #[test]
     fn parts_of_every_compression_are_listed() {

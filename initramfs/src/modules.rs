@@ -59,24 +59,27 @@ impl Tree {
             files: BTreeMap::new(),
             built_in: built_in.collect(),
         };
-        tree.walk(&dir.join("kernel")).with_context(what)?;
+        let mut seen = BTreeSet::new();
+        tree.walk(&dir.join("kernel"), &mut seen)
+            .with_context(what)?;
         // Modules that came later take the place of the kernel's own.
         for late in ["extra", "updates"] {
             if dir.join(late).is_dir() {
-                tree.walk(&dir.join(late)).with_context(what)?;
+                tree.walk(&dir.join(late), &mut seen).with_context(what)?;
             }
         }
         Ok(tree)
     }
 
-    fn walk(&mut self, dir: &Path) -> Result<()> {
-        if !dir.is_dir() {
+    /// Looks into a directory, once: a link may lead back to it.
+    fn walk(&mut self, dir: &Path, seen: &mut BTreeSet<PathBuf>) -> Result<()> {
+        if !dir.is_dir() || !seen.insert(fs::canonicalize(dir)?) {
             return Ok(());
         }
         for entry in fs::read_dir(dir)? {
             let path = entry?.path();
             if path.is_dir() {
-                self.walk(&path)?;
+                self.walk(&path, seen)?;
             } else if let Some(name) = name_of(&path) {
                 self.files.insert(name, path);
             }
@@ -199,6 +202,19 @@ mod tests {
         let needs = Needs::parse(info);
         assert_eq!(needs.required, ["failover", "net_failover"]);
         assert_eq!(needs.wanted, ["crypto_crc32", "b"]);
+    }
+
+    #[test]
+    fn links_that_lead_back_are_followed_once() {
+        let dir = tempfile::tempdir().unwrap();
+        write(&dir.path().join("modules.builtin"), 0o644, b"");
+        write(&dir.path().join("kernel/a/one.ko"), 0o644, b"text");
+        for link in ["x", "y", "z"] {
+            let link = dir.path().join("kernel/a").join(link);
+            std::os::unix::fs::symlink("..", link).unwrap();
+        }
+        let tree = Tree::open(dir.path()).unwrap();
+        assert_eq!(tree.files.len(), 1);
     }
 
     #[test]
