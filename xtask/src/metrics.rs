@@ -16,6 +16,7 @@ use crate::model::{Hist, Report, Run};
 use pidone::plan::expect::Side;
 use pidone::plan::expect::kind::Kind;
 use pidone::plan::expect::totals::names;
+use std::collections::BTreeMap;
 
 /// A figure of a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -177,14 +178,18 @@ pub fn of_report(report: &Report) -> Vec<RunMetrics> {
 /// What each run is called where it must differ from the others.
 #[must_use]
 pub fn labels(report: &Report) -> Vec<String> {
-    let label = |(at, run): (usize, &Run)| {
-        let before = report.runs[..at].iter();
-        match before.filter(|other| other.name == run.name).count() {
-            0 => run.name.clone(),
-            n => format!("{}#{}", run.name, n + 1),
-        }
-    };
-    report.runs.iter().enumerate().map(label).collect()
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let names = report.runs.iter().map(|run| run.name.as_str());
+    names
+        .map(|name| {
+            let number = seen.entry(name).or_default();
+            *number += 1;
+            match *number {
+                1 => name.to_owned(),
+                n => format!("{name}#{n}"),
+            }
+        })
+        .collect()
 }
 
 fn of_run(run: &Run) -> Vec<Metric> {

@@ -16,6 +16,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Largest depth of an explanation, and of files that include files.
 const DEPTH: usize = 5;
 const FILES_DEPTH: usize = 20;
+/// So many are included in all; Linux has some 2,000.
+const FILES: usize = 20_000;
 /// So many symbols that select another are named.
 const SELECTORS: usize = 6;
 
@@ -53,8 +55,10 @@ impl Kconfig {
             all: Self::default(),
             around: Vec::new(),
             inside: Inside::Nothing,
+            open: Vec::new(),
+            files: 0,
         };
-        parser.file("Kconfig", 0);
+        parser.file("Kconfig");
         parser.all
     }
 
@@ -319,6 +323,27 @@ config TYPES
         ] {
             assert_eq!(Expr::parse(text).to_string(), again);
         }
+    }
+
+    #[test]
+    fn files_that_include_each_other_come_to_an_end() {
+        let mut reads = 0_usize;
+        let mut read = |path: &str| {
+            reads += 1;
+            let number: u32 =
+                path.trim_matches(char::is_alphabetic).parse().ok()?;
+            let next = number + 1;
+            Some(format!(
+                "source Kconfig0\nsource Kconfig{number}\n\
+                 source Kconfig{next}\nsource Kconfig{next}\nconfig A\n"
+            ))
+        };
+        let mut root = |path: &str| match path {
+            "Kconfig" => Some("source Kconfig\nsource Kconfig0\n".to_owned()),
+            other => read(other),
+        };
+        assert!(Kconfig::parse(&mut root, "x86").knows("A"));
+        assert!(reads <= super::FILES, "{reads}");
     }
 
     proptest! {

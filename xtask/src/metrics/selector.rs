@@ -140,12 +140,12 @@ pub fn check(metrics: &[Selector], plan: &str) -> Result<()> {
 pub fn judge(text: &str, report: &Report) -> Result<Vec<(String, Judged)>> {
     let (run, condition) = split_run(text);
     let expect = Expect::parse(condition).map_err(|e| anyhow!("{e}"))?;
-    let mut all = Vec::new();
-    for at in runs(run, report)? {
+    let labels = labels(report);
+    let judged = |at: usize| {
         let judged = expect.evaluate(&RunFigures::new(&report.runs[at]));
-        all.push((labels(report).swap_remove(at), judged));
-    }
-    Ok(all)
+        (labels[at].clone(), judged)
+    };
+    Ok(runs(run, report)?.into_iter().map(judged).collect())
 }
 
 /// Splits `[RUN:]TEXT`.

@@ -155,3 +155,16 @@ fn runs_of_one_name_are_told_apart() {
     let both = Selector::parse("PipeIo:iterations").unwrap();
     assert_eq!(both.of(&report).unwrap().len(), 2);
 }
+
+/// Runs of one name are counted once, and not again for each of them.
+#[test]
+fn any_number_of_runs_is_judged() {
+    let mut report = report();
+    report.runs.truncate(1);
+    report.runs = report.runs.repeat(20_000);
+    let judged = judge("iterations>1", &report).unwrap();
+    assert_eq!(judged.len(), 20_000);
+    assert_eq!(judged[19_999].0, "PipeIo#20000");
+    let last = Selector::parse("20000:iterations").unwrap();
+    assert_eq!(last.of(&report).unwrap()[0].0, "PipeIo#20000");
+}

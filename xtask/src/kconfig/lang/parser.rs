@@ -1,7 +1,7 @@
 //! Reads the files of a tree, as far as its definitions go.
 
 use super::expr::Expr;
-use super::{Definition, FILES_DEPTH, Kconfig};
+use super::{Definition, FILES, FILES_DEPTH, Kconfig};
 
 /// Where a line belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +24,25 @@ pub(super) struct Parser<'r> {
     pub(super) all: Kconfig,
     pub(super) around: Vec<Around>,
     pub(super) inside: Inside,
+    /// The files that are being read, each included by the one before it.
+    pub(super) open: Vec<String>,
+    /// How many were read.
+    pub(super) files: usize,
 }
 
 impl Parser<'_> {
-    pub(super) fn file(&mut self, path: &str, depth: usize) {
+    /// Reads a file, unless that would never end: one that includes itself
+    /// is an error to the kernel's own reader.
+    pub(super) fn file(&mut self, path: &str) {
+        let loops = self.open.iter().any(|open| open == path);
+        if loops || self.open.len() > FILES_DEPTH || self.files >= FILES {
+            return;
+        }
+        self.files += 1;
         let Some(text) = (self.read)(path) else {
             return;
         };
+        self.open.push(path.to_owned());
         let joined = text.replace("\\\n", " ");
         let mut lines = joined.lines().peekable();
         while let Some(line) = lines.next() {
@@ -54,15 +66,14 @@ impl Parser<'_> {
             match word {
                 "source" | "rsource" | "osource" | "orsource" => {
                     self.inside = Inside::Nothing;
-                    if depth < FILES_DEPTH {
-                        let name = rest.trim_matches('"');
-                        let name = name.replace("$(SRCARCH)", self.srcarch);
-                        self.file(&name, depth + 1);
-                    }
+                    let name = rest.trim_matches('"');
+                    let name = name.replace("$(SRCARCH)", self.srcarch);
+                    self.file(&name);
                 }
                 _ => self.line(word, rest),
             }
         }
+        self.open.pop();
     }
 
     fn line(&mut self, word: &str, rest: &str) {
