@@ -33,6 +33,7 @@ mod inherits;
 mod jobs;
 mod judging;
 mod ktap;
+mod lab;
 mod library;
 mod matrix;
 mod packing;

@@ -4,6 +4,7 @@
 use crate::judging::git;
 use core::time::Duration;
 use std::fs::{self, File};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::thread;
@@ -17,6 +18,9 @@ pub(crate) const QEMU: [&str; 2] = ["qemu-system", "-append"];
 const KERNEL: &str = "debian:6.12-cloud";
 /// Nothing here takes as long; a host that is busy may.
 const BOUND: Duration = Duration::from_secs(300);
+
+/// Where our program has its temporary files.
+const TEMPORARY: &str = "temporary";
 
 /// Asks again and again, until there is an answer.
 #[track_caller]
@@ -40,15 +44,20 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Starts it in a directory, where its messages go.
+    /// Starts it in a directory, where its messages and its temporary files
+    /// go, and lets everybody write what it makes.
     pub(crate) fn start(dir: &Path, words: &[&str], path: &str) -> Self {
         // What is built first takes as long as it takes.
         build::payload(Arch::host(), false).unwrap();
         let said = dir.join("said");
-        let child = Command::new("env")
-            .args(["--default-signal=INT,TERM", env!("CARGO_BIN_EXE_xtask")])
+        const LINE: &str =
+            "umask 0; exec env --default-signal=INT,TERM,HUP \"$0\" \"$@\"";
+        fs::create_dir_all(dir.join(TEMPORARY)).unwrap();
+        let child = Command::new("sh")
+            .args(["-c", LINE, env!("CARGO_BIN_EXE_xtask")])
             .args(words)
             .current_dir(dir)
+            .env("TMPDIR", dir.join(TEMPORARY))
             .env("PATH", path)
             .stdout(File::create(dir.join("printed")).unwrap())
             .stderr(File::create(&said).unwrap())
@@ -209,16 +218,26 @@ fn a_boot_of_a_matrix_whose_qemu_was_killed_is_made_again() {
 fn a_signal_ends_every_wait() {
     let dir = TempDir::new().unwrap();
     let long = ["boot", "--smp", "1", "--runs", "runs", "--kernel", KERNEL];
-    let long = [&long[..], &["--", "time=60m", "work=PipeIo"]].concat();
-    for name in ["INT", "TERM"] {
+    let long = [&long[..], &["--add", "/etc/passwd", "--"]].concat();
+    let long = [&long[..], &["time=60m", "work=PipeIo"]].concat();
+    for name in ["INT", "TERM", "HUP"] {
         let mut boot = Running::start(dir.path(), &long, &path());
         let qemu = boot.runs(QEMU, &[]);
+        let modes = |of: &str| -> Vec<u32> {
+            let all = fs::read_dir(dir.path().join(of)).unwrap();
+            let modes = all.map(|it| it.unwrap().metadata().unwrap().mode());
+            modes.map(|mode| mode & 0o777).collect()
+        };
+        assert_eq!(modes(TEMPORARY), [0o700]);
+        let runs = modes("runs");
+        assert!(runs.iter().all(|mode| mode & 0o022 == 0), "{runs:?}");
         boot.signal(name);
         let (code, said) = boot.ends();
         assert_eq!(code, Some(125), "{name}: {said}");
         assert!(said.contains("cannot tell: interrupted"), "{said}");
         let gone = !Path::new(&format!("/proc/{qemu}")).exists();
         assert!(gone, "it outlived its owner");
+        assert!(modes(TEMPORARY).is_empty(), "something is left behind");
         assert_eq!(stored(&dir.path().join("runs")), 0);
     }
     // Standard input may never end.

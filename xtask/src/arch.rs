@@ -39,6 +39,8 @@ pub struct Arch {
     pub qemu: Tool,
     /// Its board.
     pub machine: &'static str,
+    /// The most CPUs of that board.
+    pub cpus: u32,
     /// Properties of its CPU without KVM.
     pub cpu: &'static str,
     /// Those of a deterministic machine: the guest's random numbers must come
@@ -78,6 +80,8 @@ pub static X86_64: Arch = Arch {
         ],
     ),
     machine: "q35",
+    // Beyond, interrupts need a unit that the board has not.
+    cpus: 255,
     cpu: "max",
     deterministic: ",rdrand=off,rdseed=off",
     // A last-level cache in each part of a socket: see `topology`.
@@ -122,6 +126,7 @@ pub static AARCH64: Arch = Arch {
     ),
     // The older interrupt controller is for 8 CPUs at most.
     machine: "virt,gic-version=max",
+    cpus: 512,
     // Signed pointers, which a kernel has in every function, cost QEMU half
     // of its time unless their signature is one of its own.
     cpu: "max,pauth-impdef=on",

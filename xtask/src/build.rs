@@ -325,6 +325,16 @@ pub fn write(path: &Path, image: &[u8]) -> Result<()> {
     write_as(path, image, 0o644)
 }
 
+/// Writes an image with additions, which may be nobody else's to read, where
+/// nobody asked for it.
+///
+/// # Errors
+///
+/// As those of [`write`].
+pub fn write_private(path: &Path, image: &[u8]) -> Result<()> {
+    write_as(path, image, 0o600)
+}
+
 fn write_as(path: &Path, image: &[u8], mode: u32) -> Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,

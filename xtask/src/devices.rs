@@ -88,6 +88,7 @@ impl Disk {
     /// QEMU's arguments for disk number `index`.
     #[must_use]
     pub fn args(self, index: usize, dir: &Path) -> [String; 4] {
+        let mut device = format!("virtio-blk-pci,drive=disk{index}");
         let backing = match self.file(index, dir) {
             // Zeros make what is read independent of what was there.
             None => {
@@ -97,6 +98,8 @@ impl Disk {
             // A flush of the guest's that waited for the host's disk would
             // measure the host.
             Some(file) => {
+                // An error of the host's is none for the machine to see.
+                device += ",werror=stop,rerror=stop";
                 let file = file.display().to_string().replace(',', ",,");
                 format!(
                     "driver=raw,file.driver=file,file.filename={file},\
@@ -108,7 +111,7 @@ impl Disk {
             "-blockdev".to_owned(),
             format!("{backing},node-name=disk{index}"),
             "-device".to_owned(),
-            format!("virtio-blk-pci,drive=disk{index}"),
+            device,
         ]
     }
 }

@@ -1,38 +1,44 @@
-//! SIGINT and SIGTERM: the children are ended, and the verb comes to its end
+//! SIGINT, SIGTERM and SIGHUP: the children are ended, and the verb comes to its end
 //! by itself, which stores what was finished and removes what is temporary.
 
 use crate::exit::{Exit, NoEvidence};
+use crate::temporary;
 use anyhow::{Context, Result};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
+use std::io::{Write, stderr};
 use std::path::Path;
 use std::{fs, process, thread};
 
 static HAPPENED: AtomicBool = AtomicBool::new(false);
 
 /// From here on, the first signal interrupts and the second one kills. A
-/// signal that was ignored from the start, as SIGINT is behind `&`, still is.
+/// signal that was ignored from the start, as SIGINT is behind `&` and SIGHUP
+/// behind `nohup`, still is.
 ///
 /// # Errors
 ///
 /// The signals cannot be had.
 pub fn watch() -> Result<()> {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let signals = [SIGINT, SIGTERM].into_iter();
+    let signals = [SIGINT, SIGTERM, SIGHUP].into_iter();
     let signals = signals.filter(|signal| !ignored(&status, *signal));
     let mut signals = Signals::new(signals).context("signals")?;
     thread::spawn(move || {
         for _ in signals.forever() {
             if HAPPENED.swap(true, Ordering::SeqCst) {
+                temporary::remove();
                 #[expect(clippy::exit, reason = "whoever asks twice means it")]
                 process::exit(Exit::CannotTell.code().into());
             }
-            eprintln!("interrupted; once more ends it at once");
+            // A terminal that has gone takes no more.
+            let _said =
+                writeln!(stderr(), "interrupted; once more ends it at once");
             end_children();
         }
     });

@@ -230,27 +230,17 @@ fn fetch_debian(name: &str, arch: &Arch, setup: bool) -> Result<PathBuf> {
     let kernel = debian::fetch(name, arch, setup, &root, &there)?;
     let dir = place(&kernel)?;
     if !there(&kernel) {
-        replace(&root, &dir, work.path())?;
+        cache::replace(&root, &dir, work.path())?;
     }
     if dir != link {
         let target = dir.file_name().context("no name")?;
         let new = work.path().join("link");
         std::os::unix::fs::symlink(target, &new)?;
-        replace(&new, &link, work.path())?;
+        cache::replace(&new, &link, work.path())?;
     }
     image_in(&dir).with_context(|| {
         format!("debian:{} holds no kernel image", kernel.name())
     })
-}
-
-/// Moves a file or directory to where there may be one that is of no use.
-fn replace(new: &Path, place: &Path, work: &Path) -> Result<()> {
-    if fs::symlink_metadata(place).is_ok_and(|meta| meta.is_dir()) {
-        // Another process may have been faster.
-        let aside = work.join(place.file_name().unwrap_or_default());
-        drop(fs::rename(place, aside));
-    }
-    fs::rename(new, place).with_context(|| place.display().to_string())
 }
 
 /// The image among the files of a package.
@@ -274,8 +264,9 @@ fn image_in(root: &Path) -> Option<PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use super::{image_in, in_tree, modules_of, replace, resolve};
+    use super::{image_in, in_tree, modules_of, resolve};
     use crate::arch::{AARCH64, X86_64};
+    use crate::cache::replace;
     use std::fs;
     use std::path::{Path, PathBuf};
 

@@ -142,7 +142,7 @@ pub fn build(order: &Order) -> Result<Built> {
         &versions,
     ]);
     let dir = cache()?.join(&key);
-    if let Some(image) = image_in(&dir) {
+    if let Some(image) = whole(&dir) {
         // The last one that was asked for is what a name finds.
         touch(&dir)?;
         return Ok(Built {
@@ -154,7 +154,7 @@ pub fn build(order: &Order) -> Result<Built> {
     // Another process may be building the same.
     let lock = fs::File::create(objects.join("pidone.lock"))?;
     interrupt::hold(&lock, "another build of this tree")?;
-    if let Some(image) = image_in(&dir) {
+    if let Some(image) = whole(&dir) {
         return Ok(Built {
             image,
             cached: true,
@@ -384,11 +384,13 @@ fn keep_in(
     let about = serde_json::to_string_pretty(about)?;
     fs::write(new.join(ABOUT), about)?;
     // Moved there in one step. What is in its place is of no use.
-    if dir.exists() {
-        fs::rename(dir, work.path().join("old"))?;
-    }
-    fs::rename(&new, dir).with_context(|| dir.display().to_string())?;
+    cache::replace(&new, dir, work.path())?;
     image_in(dir).context("the build is not whole")
+}
+
+/// The image of a build that is all there.
+fn whole(dir: &Path) -> Option<PathBuf> {
+    image_in(dir).filter(|_| dir.join(ABOUT).is_file())
 }
 
 /// Notes that a build was asked for.
@@ -431,7 +433,7 @@ fn stored() -> Result<Vec<StoredBuild>> {
     for entry in fs::read_dir(cache()?).into_iter().flatten() {
         let dir = entry?.path();
         let file = dir.join(ABOUT);
-        if image_in(&dir).is_none() {
+        if whole(&dir).is_none() {
             continue;
         }
         let text = fs::read_to_string(&file)

@@ -4,6 +4,7 @@
 //! that changes; elsewhere, a line for each run as it begins.
 
 use crate::decode::{Decoder, splice};
+use crate::guest_clock::Signs;
 use crate::qemu::Machine;
 use crate::untrusted::shown;
 use core::time::Duration;
@@ -28,6 +29,8 @@ pub struct Live {
     records: Follower,
     view: View,
     screen: Screen,
+    begin: Instant,
+    signs: Signs,
 }
 
 impl Live {
@@ -41,20 +44,31 @@ impl Live {
             records: Follower::new(machine.records()),
             view: View::default(),
             screen,
+            begin: Instant::now(),
+            signs: Signs::default(),
         }
+    }
+
+    /// The machine's signs of life so far.
+    #[must_use]
+    pub fn signs(&self) -> Signs {
+        self.signs.clone()
     }
 
     /// Takes what came since the last time; whether anything did.
     pub fn update(&mut self) -> bool {
         let mut begun = Vec::new();
         let mut alive = false;
+        let looks = self.begin.elapsed();
         for port in [&mut self.console, &mut self.records] {
             alive |= port.follow(|record| {
+                self.signs.take(record, self.begin.elapsed());
                 if self.view.take(record, Instant::now()) {
                     begun.push(self.view.heading());
                 }
             });
         }
+        self.signs.looked(looks);
         if !begun.is_empty() {
             self.screen.style(RUNNING);
         }

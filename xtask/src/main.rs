@@ -1,6 +1,8 @@
 //! `cargo xtask`: builds, packs, boots and decodes pidone.
 
 use argh::{ArgsInfo, FromArgs};
+use rustix::fs::Mode;
+use rustix::process::umask;
 use std::process::ExitCode;
 use xtask::cmd::{
     bisect, boot, build, check, ci, compare, decode, dist, explain, judge,
@@ -96,6 +98,9 @@ fn real_main() -> Exit {
             return Exit::Tool;
         }
     };
+    // What is written is nobody else's to change, whatever we were given.
+    let given = umask(Mode::empty());
+    umask(given | Mode::WGRP | Mode::WOTH);
     if let Err(error) = interrupt::watch() {
         eprintln!("error: {error:#}");
         return Exit::Tool;

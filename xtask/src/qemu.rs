@@ -1,5 +1,8 @@
 //! The virtual machine: its options and its life.
 
+mod monitor;
+
+use self::monitor::Monitor;
 use crate::arch::{Arch, X86_64};
 use crate::devices::{Disk, Nic};
 use crate::tools;
@@ -83,6 +86,9 @@ impl Machine {
         for (index, disk) in self.disks.iter().enumerate() {
             add(&disk.args(index, &self.dir).each_ref().map(String::as_str));
         }
+        if self.keeps_a_disk() {
+            add(&monitor::ARGS);
+        }
         add(self.nic.map_or(&[], Nic::args));
         if let Some(seed) = self.deterministic {
             add(&["-icount", "shift=0,sleep=off,align=off"]);
@@ -136,27 +142,42 @@ impl Machine {
             }
             false => Command::new(qemu),
         };
-        let mut disks = Vec::new();
+        let mut temporary = Vec::new();
         for (index, disk) in self.disks.iter().enumerate() {
             if let Some(file) = disk.file(index, &self.dir) {
                 disk.make(&file)?;
-                disks.push(file);
+                temporary.push(file);
             }
         }
         let log = self.dir.join("qemu.log");
-        let child = command
+        command
             .args(self.args()?)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(File::create(&log)?)
-            .spawn()
-            .with_context(|| format!("{qemu} cannot be started"))?;
-        Ok(Vm {
-            child,
+            .stderr(File::create(&log)?);
+        let said = Monitor::file(&self.dir);
+        if self.keeps_a_disk() {
+            Monitor::connect(&mut command, &said)?;
+        }
+        let child = command.spawn();
+        let child = child.with_context(|| format!("{qemu} cannot be started"));
+        let mut vm = Vm {
+            child: child?,
             log,
-            disks,
+            temporary,
+            monitor: None,
             _turn: turn,
-        })
+        };
+        if self.keeps_a_disk() {
+            vm.temporary.push(said.clone());
+            vm.monitor = Monitor::of(&mut vm.child, said);
+        }
+        Ok(vm)
+    }
+
+    /// Whether one of its disks has contents.
+    fn keeps_a_disk(&self) -> bool {
+        self.disks.iter().any(|disk| !disk.null)
     }
 }
 
@@ -221,7 +242,9 @@ pub struct Vm {
     /// What QEMU says.
     log: PathBuf,
     /// Files to remove.
-    disks: Vec<PathBuf>,
+    temporary: Vec<PathBuf>,
+    /// There is one if the machine has a disk with contents.
+    monitor: Option<Monitor>,
     /// Held while it runs.
     _turn: Option<File>,
 }
@@ -231,8 +254,11 @@ impl Vm {
     ///
     /// # Errors
     ///
-    /// The process cannot be asked.
+    /// The process cannot be asked, or the host failed a disk.
     pub fn ended(&mut self) -> Result<Option<Ended>> {
+        if let Some(monitor) = &self.monitor {
+            monitor.check()?;
+        }
         let status = self.child.try_wait().context("qemu")?;
         Ok(status.map(|status| {
             let said = fs::read_to_string(&self.log).unwrap_or_default();
@@ -253,7 +279,7 @@ impl Drop for Vm {
         // It may have ended by itself.
         let _gone = self.child.kill();
         let _reaped = self.child.wait();
-        for file in &self.disks {
+        for file in &self.temporary {
             // It may have gone with its directory.
             let _removed = fs::remove_file(file);
         }
@@ -312,7 +338,8 @@ mod tests {
             "-icount shift=0,sleep=off,align=off",
             "-rtc base=2026-01-01T00:00:00,clock=vm -seed 7",
             "file.filename=/a,,b/disk0.img,cache.no-flush=on,node-name=disk0",
-            "-device virtio-blk-pci,drive=disk0 -netdev hubport",
+            "-device virtio-blk-pci,drive=disk0,werror=stop,rerror=stop",
+            "-mon chardev=qmp,mode=control -netdev hubport",
             "file,id=con,path=/a,,b/console.log",
             "-serial chardev:con -serial chardev:rec -kernel /k",
             "-append console=ttyS0 panic=-1",

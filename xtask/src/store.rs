@@ -10,6 +10,7 @@ pub mod find;
 
 use crate::build;
 use crate::finished::{Cell, FinishedBoot, Meta, name, read_json};
+use crate::interrupt;
 use crate::model::hex;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -97,7 +98,9 @@ impl Pending {
         // One at a time: a place whose lock is not yet held looks like one
         // that was left. File systems that cannot lock a directory go without.
         let one = File::open(root).with_context(what)?;
-        let _held = one.lock();
+        let held = interrupt::hold(&one, "another process that stores there");
+        interrupt::check()?;
+        let _without = held;
         sweep(root);
         let dir = tempfile::Builder::new()
             .prefix(PENDING)

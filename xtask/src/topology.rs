@@ -255,6 +255,14 @@ impl Topology {
                 arch.name
             );
         }
+        if self.smp.cpus() > arch.cpus {
+            bail!(
+                "--smp {}: QEMU's machine of {} has {} CPUs at most",
+                self.smp,
+                arch.name,
+                arch.cpus
+            );
+        }
         let (with_cpus, per_node) = self.nodes()?;
         let total = self.memory.total();
         let mut args = vec!["-smp".to_owned(), self.smp.arg()];
@@ -275,6 +283,36 @@ impl Topology {
         }
         args.extend(self.distances(per_node.len())?);
         Ok(args)
+    }
+
+    /// Whether its memory is not to blame for a machine that says nothing:
+    /// kernels of distributions take some 80 MiB to unpack.
+    #[must_use]
+    pub fn is_ample(&self) -> bool {
+        self.memory.total() >= 256
+    }
+
+    /// Refuses more memory than a host has, of which this is `/proc/meminfo`:
+    /// QEMU would not start.
+    ///
+    /// # Errors
+    ///
+    /// It is more.
+    pub fn fits(&self, meminfo: &str) -> Result<()> {
+        let kib = |name: &str| -> Option<u64> {
+            let line = meminfo.lines().find_map(|l| l.strip_prefix(name))?;
+            line.trim().strip_suffix("kB")?.trim().parse().ok()
+        };
+        let swap = kib("SwapTotal:").unwrap_or(0);
+        let (asked, all) = (self.memory.total(), kib("MemTotal:"));
+        match all.map(|all| (all + swap) / 1024) {
+            Some(mib) if u64::from(asked) > mib => bail!(
+                "--mem {}: that is {asked} MiB, and this host has {mib} MiB, \
+                 its swap included",
+                self.memory
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// How many nodes have CPUs, and the memory of all nodes; that is empty
@@ -354,6 +392,25 @@ mod tests {
             memory: memory.parse().unwrap(),
             distances: distances.collect(),
         }
+    }
+
+    #[test]
+    fn more_than_there_is_is_refused() {
+        for (arch, most) in [(&X86_64, 255), (&AARCH64, 512)] {
+            let all = |cpus: u32| {
+                let topology = topology(&cpus.to_string(), "512M", &[]);
+                topology.args(arch).map_err(|e| e.to_string())
+            };
+            assert!(all(most).is_ok());
+            let error = all(most + 1).unwrap_err();
+            assert!(error.contains(&format!("{most} CPUs at")), "{error}");
+        }
+        let info = "MemTotal:  4194304 kB\nMemFree: 1 kB\nSwapTotal: 1024 kB\n";
+        let fits = |mem| topology("2", mem, &[]).fits(info);
+        assert!(fits("4097M").is_ok());
+        let error = fits("4098M").unwrap_err().to_string();
+        assert!(error.contains("this host has 4097 MiB"), "{error}");
+        assert!(topology("2", "4098M", &[]).fits("").is_ok());
     }
 
     #[test]

@@ -3,18 +3,22 @@
 use super::BootRequest;
 use super::expected::ExpectedPlan;
 use super::plan::Planned;
-use crate::arch::{Arch, require_image};
+use crate::arch::{Arch, X86_64, require_image};
 use crate::decode::decode_ports;
 use crate::exit::{Exit, NoEvidence};
 use crate::finished::{
     Cell, FinishedBoot, Host, Kernel, Meta, SCHEMA, label, release,
 };
+use crate::guest_clock::{self, Signs};
+use crate::kconfig::Config;
 use crate::live::{Live, Screen};
 use crate::model::{Outcome, hex};
 use crate::noise::Watch;
 use crate::qemu::{Ended, Machine, Vm, kvm_works};
 use crate::store::{self, Pending, sha256};
-use crate::{build, interrupt, kernel, kernel_check, outcome, tools};
+use crate::{
+    build, interrupt, kernel, kernel_check, outcome, temporary, tools,
+};
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
 use initramfs::newc::Archive;
@@ -32,6 +36,7 @@ pub struct Ready {
     request: BootRequest,
     arch: &'static Arch,
     kernel: PathBuf,
+    config: Option<Config>,
     unpacked: Option<PathBuf>,
     initrd: PathBuf,
     tokens: Vec<String>,
@@ -49,6 +54,7 @@ pub struct Checked {
     request: BootRequest,
     arch: &'static Arch,
     kernel: PathBuf,
+    config: Option<Config>,
     added: Archive,
     tokens: Vec<String>,
     limits: Limits,
@@ -70,6 +76,9 @@ impl Checked {
         let setup = request.setup;
         let arch = kernel::arch(&request.kernel, request.arch)?;
         request.topology().args(arch)?;
+        // A host that does not tell is asked by QEMU.
+        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        request.topology().fits(&meminfo)?;
         let devices = !request.disk.is_empty() || request.nic.is_some();
         if request.deterministic.is_some() && devices {
             eprintln!(
@@ -82,12 +91,14 @@ impl Checked {
         require_image(&kernel)?;
         modules(request, &kernel, &mut added)?;
         build::require_arch(arch, &added, request.payload.as_deref())?;
-        let machine = machine(request, arch, &tokens);
+        let config = kernel_check::of_image(&kernel);
+        let machine = machine(request, arch, config.as_ref(), &tokens);
         asked(request, &machine, &tokens, &plans(&added))?;
         Ok(Self {
             request: request.clone(),
             arch,
             kernel,
+            config,
             added,
             tokens,
             limits: Limits::new(request.timeout, takes),
@@ -100,7 +111,7 @@ impl Checked {
     ///
     /// The payload cannot be built, or not be packed.
     pub fn ready(self) -> Result<Ready> {
-        let temporary = tempfile::tempdir()?;
+        let temporary = temporary::dir()?;
         let (added, dir) = (self.added, temporary.path());
         let plans = plans(&added);
         let initrd = match &self.request.payload {
@@ -116,6 +127,7 @@ impl Checked {
             request: self.request,
             arch: self.arch,
             kernel: self.kernel,
+            config: self.config,
             unpacked,
             initrd,
             tokens: self.tokens,
@@ -245,17 +257,24 @@ impl Ready {
             unpacked: self.unpacked.clone(),
             initrd: self.initrd.clone(),
             dir,
-            ..machine(request, self.arch, &self.tokens)
+            ..machine(request, self.arch, self.config.as_ref(), &self.tokens)
         };
         let asked = asked(request, &machine, &self.tokens, &self.plans)?;
         let (started, begin) = (SystemTime::now(), Instant::now());
         let mut watch = Watch::start();
         let (of, cell) = (machine.clone(), setting.cell.clone());
-        let request = request.clone();
-        let vm = machine.start()?;
-        let known = thread::spawn(move || known(&of, &request, cell));
+        let (free, request) =
+            (request.deterministic.is_none(), request.clone());
+        let config = self.config.clone();
+        let mut vm = machine.start()?;
+        let known =
+            thread::spawn(move || known(&of, config.as_ref(), &request, cell));
         let live = Live::new(&machine, &setting.screen);
-        let timed_out = wait(vm, self.limits, live, &mut watch)?;
+        let (timed_out, signs) = wait(&mut vm, self.limits, live, &mut watch)?;
+        // A disk that filled the host's makes room for more when it is gone.
+        let kept = (!machine.disks.is_empty()).then_some(machine.dir.as_path());
+        let room = kept.map(store::room);
+        drop(vm);
         let (took, noise) = (begin.elapsed(), watch.end());
         let (console, records) = (
             store::log(&machine.dir, store::CONSOLE)?,
@@ -264,9 +283,20 @@ impl Ready {
         let decoded = decode_ports(&[&console, &records]);
         let (mut report, exit_code) =
             outcome::of_all(decoded.boots(), timed_out);
-        let exit_code = asked.hold(&mut report, exit_code);
+        if console.is_empty() && !self.request.topology().is_ample() {
+            report.reason += ": its memory may be too little to unpack kernel \
+                              and initramfs in; --mem gives it more";
+        }
+        let mut exit_code = asked.hold(&mut report, exit_code);
+        // Time of a deterministic machine has nothing to do with ours.
+        if free
+            && exit_code != Exit::Tool
+            && let Some(why) = signs.wrong(&report, &console, took)
+        {
+            exit_code = guest_clock::doubt(&mut report, &why);
+        }
         if exit_code != Exit::Good {
-            store::room(&machine.dir)?;
+            room.unwrap_or_else(|| store::room(&machine.dir))?;
         }
         let mut meta = match known.join() {
             Ok(meta) => meta?,
@@ -308,10 +338,17 @@ impl Ready {
 fn machine(
     request: &BootRequest,
     arch: &'static Arch,
+    config: Option<&Config>,
     tokens: &[String],
 ) -> Machine {
     let seed = request.deterministic;
-    let mut append = request.append.clone();
+    let mut append = match seed {
+        None if *arch == X86_64 && arch.is_host() && !kvm_works(arch) => {
+            guest_clock::words(config, &request.append)
+        }
+        _ => Vec::new(),
+    };
+    append.extend(request.append.iter().cloned());
     append.push(format!("pidone.records=/dev/{}", arch.records));
     if let Some(seed) = seed {
         append.push(format!("pidone.seed={seed} pidone.progress=off"));
@@ -357,6 +394,7 @@ fn plans(added: &Archive) -> BTreeMap<String, String> {
 /// since hashes take some tenths of a second.
 fn known(
     machine: &Machine,
+    config: Option<&Config>,
     request: &BootRequest,
     cell: Option<Cell>,
 ) -> Result<Meta> {
@@ -367,7 +405,6 @@ fn known(
     let qemu = String::from_utf8_lossy(&qemu).into_owned();
     let words = request.append.iter().chain(&request.plan);
     let plan: Vec<String> = words.cloned().collect();
-    let config = kernel_check::of_image(&machine.kernel);
     Ok(Meta {
         schema: SCHEMA,
         command: [vec!["xtask".to_owned()], request.command()].concat(),
@@ -451,13 +488,14 @@ impl Limits {
     }
 }
 
-/// Waits for the end; whether the machine had to be stopped.
+/// Waits for the end; whether the machine had to be stopped, and its signs of
+/// life.
 fn wait(
-    mut vm: Vm,
+    vm: &mut Vm,
     limits: Limits,
     mut live: Live,
     watch: &mut Watch,
-) -> Result<bool> {
+) -> Result<(bool, Signs)> {
     let begin = Instant::now();
     let mut heard = begin;
     loop {
@@ -465,14 +503,14 @@ fn wait(
         watch.machine(&vm.stat());
         match vm.ended()? {
             None => {}
-            Some(Ended::ByItself) => return Ok(false),
+            Some(Ended::ByItself) => return Ok((false, live.signs())),
             Some(Ended::Killed(how)) => bail!(NoEvidence(format!(
                 "QEMU was ended: {how}, which says nothing of the kernel"
             ))),
             Some(Ended::Failed(why)) => bail!("QEMU failed: {why}"),
         }
         if begin.elapsed() > limits.all || heard.elapsed() > limits.silence {
-            return Ok(true);
+            return Ok((true, live.signs()));
         }
         if live.update() {
             heard = Instant::now();
@@ -486,6 +524,7 @@ fn wait(
 mod tests {
     use super::known;
     use crate::boot::BootRequest;
+    use crate::kernel_check;
     use crate::model::hex;
     use crate::qemu::Machine;
     use initramfs::compress::Compression;
@@ -501,18 +540,19 @@ mod tests {
             dir: dir.path().to_path_buf(),
             ..Machine::default()
         };
-        let config = "# x\nCONFIG_B=y\nCONFIG_A=m\n";
-        let image = Compression::Gzip.compress(config.as_bytes()).unwrap();
+        let text = "# x\nCONFIG_B=y\nCONFIG_A=m\n";
+        let image = Compression::Gzip.compress(text.as_bytes()).unwrap();
         let image = [b"IKCFG_ST", &image[..]].concat();
         fs::write(&machine.kernel, &image).unwrap();
+        let config = kernel_check::of_image(&machine.kernel);
         fs::write(&machine.initrd, "i").unwrap();
         let words = ["--kernel", "k", "--", "work=PipeIo"];
         let request = BootRequest::parse("boot", &words).unwrap();
-        let meta = known(&machine, &request, None).unwrap();
+        let meta = known(&machine, config.as_ref(), &request, None).unwrap();
         let sha256 = |bytes: &[u8]| hex(&Sha256::digest(bytes));
         assert_eq!(meta.kernel.sha256, sha256(&image));
-        let config = sha256(b"CONFIG_A=m\nCONFIG_B=y\n");
-        assert_eq!(meta.kernel.config_sha256, Some(config));
+        let sorted = sha256(b"CONFIG_A=m\nCONFIG_B=y\n");
+        assert_eq!(meta.kernel.config_sha256, Some(sorted));
         assert_eq!(meta.initramfs_sha256, sha256(b"i"));
         assert!(meta.qemu.contains("version"), "{}", meta.qemu);
         let again = "xtask boot --kernel k -- work=PipeIo";

@@ -125,7 +125,8 @@ pub fn lava(setup: bool) -> Result<PathBuf> {
 pub fn boards(setup: bool) -> Result<PathBuf> {
     let cache = cache::dir()?;
     let dir = cache.join("boards");
-    if dir.is_dir() {
+    let whole = || dir.join("sbin/kexec").is_file();
+    if whole() {
         return Ok(dir);
     }
     if !setup {
@@ -136,10 +137,10 @@ pub fn boards(setup: bool) -> Result<PathBuf> {
     let root = work.path().join("root");
     unpacked(&BOARDS, &root)?;
     // All at once: what is there is whole.
-    match fs::rename(&root, &dir) {
-        Err(error) if !dir.is_dir() => Err(error).context("boards"),
-        _ => Ok(dir),
+    if !whole() {
+        cache::replace(&root, &dir, work.path())?;
     }
+    Ok(dir)
 }
 
 /// Unpacks Debian's packages into a directory.

@@ -104,7 +104,10 @@ pub fn run(args: &Args) -> Result<Exit> {
             .with_extension(compression.suffix())
     });
     let image = build::image(&payload, added, compression)?;
-    build::write(&path, &image)?;
+    match &args.output {
+        None if !bare => build::write_private(&path, &image)?,
+        _ => build::write(&path, &image)?,
+    }
     let (size, most) = (image.len(), build::IMAGE_BUDGET);
     let held = bare && compression == Compression::Zstd;
     let budget = match held {

@@ -66,6 +66,7 @@ fn debian(version: &str, setup: bool) -> Result<Source> {
             let entry = entry.ok()?;
             let name = entry.file_name().into_string().ok()?;
             let rest = name.strip_prefix(&package)?.strip_prefix('_')?;
+            is_whole(&entry.path()).then_some(())?;
             let made = entry.metadata().ok()?.modified().ok()?;
             Some((made, rest.to_owned()))
         })
@@ -94,15 +95,19 @@ fn debian(version: &str, setup: bool) -> Result<Source> {
     }
     let source = source(&found);
     unpack(&package, &deb, work.path())?;
-    match fs::rename(work.path().join(&package), &source.dir) {
-        Ok(()) => {}
-        // Another process was faster.
-        Err(_) if source.dir.is_dir() => {}
-        Err(error) => {
-            return Err(error).context(source.dir.display().to_string());
-        }
+    // Unless another process was faster.
+    if !is_whole(&source.dir) {
+        let new = work.path().join(&package);
+        cache::replace(&new, &source.dir, work.path())?;
     }
     Ok(source)
+}
+
+/// Whether a directory of the cache holds sources.
+fn is_whole(dir: &Path) -> bool {
+    ["Kconfig", "Makefile"]
+        .iter()
+        .all(|f| dir.join(f).is_file())
 }
 
 fn unpack(package: &str, deb: &Path, work: &Path) -> Result<()> {
