@@ -83,10 +83,20 @@ static void full(struct pidone_ctl *c)
  * makes more and more of them. */
 static void leave(int bomb)
 {
-	if (fork())
+	int left[2];
+	char byte;
+
+	if (pipe(left) || fork()) {
+		/* It has left when it says so, or ended. */
+		close(left[1]);
+		while (read(left[0], &byte, 1) < 0)
+			;
+		close(left[0]);
 		return;
+	}
 	setsid();
 	signal(SIGTERM, SIG_IGN);
+	close(left[1]);
 	for (;;)
 		if (bomb)
 			fork();

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 use core::time::Duration;
 use initramfs::add::Addition;
 use initramfs::newc::Archive;
+use pidone::plan::run::Run;
 use pidone::plan::sources::Sources;
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, builtin};
@@ -87,6 +88,8 @@ impl Planned {
 
 /// How long a plan may take that only a payload of its own understands.
 const FOREIGN: Duration = Duration::from_secs(150);
+/// What each worker adds, which is set up and ends one after another.
+const EACH_WORKER: Duration = Duration::from_millis(25);
 /// Most words of a plan on the kernel command line: with more than 32 behind
 /// `--` the kernel panics, and some of them are ours.
 const MOST_WORDS: usize = 24;
@@ -151,7 +154,12 @@ pub fn check(tokens: &str, added: &Archive) -> Result<(Duration, Vec<Works>)> {
              one, and --add FILE:{path}"
         );
     }
-    let runs = plan.runs().map(|r| r.settings.warmup + r.settings.time);
+    let takes = |run: &Run<'_>| {
+        let groups = run.groups.iter();
+        let workers = groups.map(|group| group.workers(1).unwrap_or(0)).sum();
+        run.settings.warmup + run.settings.time + EACH_WORKER * workers
+    };
+    let runs = plan.runs().map(|run| takes(&run));
     let works = plan.runs().map(|run| {
         let groups = run.groups.iter();
         groups.map(|group| group.row()).collect()
@@ -161,9 +169,19 @@ pub fn check(tokens: &str, added: &Archive) -> Result<(Duration, Vec<Works>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{placed, says_scx};
+    use super::{check, placed, says_scx};
+    use core::time::Duration;
     use initramfs::newc::Archive;
     use std::path::Path;
+
+    #[test]
+    fn many_workers_take_longer() {
+        let takes = |plan: &str| check(plan, &Archive::default()).unwrap().0;
+        let few = takes("time=1s warmup=1s work=FutexPingPong workers=2");
+        assert_eq!(few, Duration::from_millis(2050));
+        let many = takes("time=1s work=FutexPingPong workers=4096");
+        assert_eq!(many, Duration::from_millis(103_400));
+    }
 
     #[test]
     fn a_scheduler_gets_a_place_unless_the_plan_says_where() {
