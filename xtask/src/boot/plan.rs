@@ -159,7 +159,7 @@ pub fn check(tokens: &str, added: &Archive) -> Result<(Duration, Vec<Works>)> {
         let workers = groups.map(|group| group.workers(1).unwrap_or(0)).sum();
         run.settings.warmup + run.settings.time + EACH_WORKER * workers
     };
-    let runs = plan.runs().map(|run| takes(&run));
+    let runs = plan.runs().map(takes);
     let works = plan.runs().map(|run| {
         let groups = run.groups.iter();
         groups.map(|group| group.row()).collect()
