@@ -40,7 +40,7 @@ pub fn payload(arch: &Arch, setup: bool) -> Result<PathBuf> {
         Ok(()) => payload_of(&workspace(), arch),
         // That of another architecture would have to be fetched as well.
         Err(why) if setup && arch.is_host() => {
-            eprintln!(
+            crate::tell!(
                 "note: {target} cannot be had ({why:#}); the payload is \
                  built for {fallback}"
             );

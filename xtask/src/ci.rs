@@ -7,6 +7,7 @@ pub mod tools;
 
 use crate::arch::{AARCH64, Arch, X86_64};
 use crate::boot::expected::fits;
+use crate::untrusted::hidden;
 use anyhow::{Context, Result, bail};
 use core::str::FromStr;
 use core::time::Duration;
@@ -306,7 +307,8 @@ pub fn split(options: &[String]) -> Vec<String> {
 
 /// Refuses what YAML, a shell, a template or the kernel would change.
 fn plain(word: &str) -> Result<()> {
-    let bad = |c: char| c.is_whitespace() || "\"'`\\${}#@".contains(c);
+    let bad =
+        |c: char| hidden(c) || c.is_whitespace() || "\"'`\\${}#@".contains(c);
     match word.chars().find(|&c| bad(c)) {
         None if !word.is_empty() => Ok(()),
         None => bail!("an empty word"),
@@ -414,7 +416,9 @@ mod tests {
 
     #[test]
     fn what_would_be_changed_on_its_way_is_refused() {
-        for word in ["a b", "a'b", "$HOME", "{kernel}", "a\"b", "", "a\nb"] {
+        let shells = ["a b", "a'b", "$HOME", "{kernel}", "a\"b", "", "a\nb"];
+        let unseen = ["a\x1b", "a\0", "\u{202e}a", "a\u{fffe}", "a\u{85}b"];
+        for word in shells.into_iter().chain(unseen) {
             let plan = vec![word.to_owned()];
             let bad = Job { plan, ..job() };
             assert!(bad.text(System::Lava).is_err(), "{word}");

@@ -1,6 +1,6 @@
 //! The verbs, one file each.
 
-use crate::untrusted::shown;
+use crate::untrusted::printed;
 use anyhow::{Context, Result};
 use core::fmt;
 use std::io::{ErrorKind, Write, stdout};
@@ -33,7 +33,7 @@ pub mod trace;
 ///
 /// Anything else that keeps the text from being written.
 pub fn print(text: &str) -> Result<()> {
-    let (mut out, text) = (stdout().lock(), shown(text));
+    let (mut out, text) = (stdout().lock(), printed(text));
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output"),

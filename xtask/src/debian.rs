@@ -258,7 +258,7 @@ fn of_suites(
     arch: &Arch,
 ) -> Result<Vec<Kernel>> {
     let shown = names(suites.iter().map(|suite| suite.name));
-    eprintln!("+ apt-get update, of {shown} for {}", arch.debian);
+    crate::tell!("+ apt-get update, of {shown} for {}", arch.debian);
     let of = |suite| {
         let packages = Private::updated(archive, suite)?.packages("linux-")?;
         anyhow::Ok(of_packages(&packages, suite, arch.debian))

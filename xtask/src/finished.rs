@@ -4,6 +4,7 @@
 use crate::exit::Exit;
 use crate::model::{Outcome, Report};
 use crate::noise::Noise;
+use crate::untrusted::line;
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -149,6 +150,64 @@ pub struct Meta {
     pub exit_code: Exit,
 }
 
+impl Meta {
+    /// The same with texts that are lines of plain characters, as in
+    /// [`Report::plain`]. Words of commands and paths are what they are.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        let Self {
+            started,
+            cell,
+            label,
+            arch,
+            qemu,
+            kernel,
+            initramfs_sha256,
+            host,
+            reason,
+            schema: _,
+            took_ms: _,
+            command: _,
+            plan: _,
+            qemu_args: _,
+            deterministic: _,
+            noise: _,
+            timed_out: _,
+            outcome: _,
+            exit_code: _,
+        } = &mut self;
+        let Kernel {
+            spec,
+            sha256,
+            config_sha256,
+            release,
+            path: _,
+        } = kernel;
+        let Host {
+            name,
+            kernel,
+            cpu,
+            cpus: _,
+        } = host;
+        let mut all = vec![started, label, qemu, initramfs_sha256, reason];
+        all.extend([spec, sha256, name, kernel, cpu]);
+        all.extend([arch, config_sha256, release].into_iter().flatten());
+        if let Some(Cell {
+            matrix,
+            name,
+            file: _,
+            boot: _,
+        }) = cell
+        {
+            all.extend([matrix, name]);
+        }
+        for text in all {
+            *text = line(text).into_owned();
+        }
+        self
+    }
+}
+
 /// What a boot is in a matrix of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Cell {
@@ -217,7 +276,8 @@ impl Host {
 pub fn release(console: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(console);
     let (_, rest) = text.split_once("Linux version ")?;
-    rest.split_whitespace().next().map(str::to_owned)
+    let release = rest.split_whitespace().next()?;
+    Some(line(release).into_owned())
 }
 
 /// A plan in a word: its name, or its first work type and how many follow.

@@ -8,6 +8,7 @@ pub mod table;
 
 use crate::exit::Exit;
 use crate::model::{BootOutcome, Outcome, Report};
+use crate::untrusted::json;
 use anyhow::Result;
 use core::str::FromStr;
 use pidone::wire::record::Verdict;
@@ -68,20 +69,6 @@ impl FromStr for Format {
             format!("no format `{name}`; valid are {names}")
         })
     }
-}
-
-/// JSON, in which control characters are escaped that it need not escape, for
-/// it may be shown on a terminal.
-fn json(report: &Report) -> Result<String> {
-    let mut text = String::new();
-    for c in serde_json::to_string_pretty(report)?.chars() {
-        match c {
-            '\u{7f}'..='\u{9f}' => text += &format!("\\u{:04x}", u32::from(c)),
-            c => text.push(c),
-        }
-    }
-    text.push('\n');
-    Ok(text)
 }
 
 /// What went wrong that no run tells, with the name of its test: a panic

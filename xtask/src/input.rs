@@ -38,7 +38,7 @@ impl Input {
         // The command line has it as a file.
         let stdin = ["-", STDIN].contains(&name);
         if stdin && std::io::stdin().is_terminal() {
-            eprintln!("a log is read from the terminal, up to Ctrl-D");
+            crate::tell!("a log is read from the terminal, up to Ctrl-D");
         }
         let path = Path::new(name);
         if !path.is_dir() {

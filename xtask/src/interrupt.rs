@@ -11,7 +11,6 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::collections::BTreeSet;
 use std::fs::{File, TryLockError};
-use std::io::{Write, stderr};
 use std::path::Path;
 use std::{fs, process, thread};
 
@@ -36,9 +35,7 @@ pub fn watch() -> Result<()> {
                 #[expect(clippy::exit, reason = "whoever asks twice means it")]
                 process::exit(Exit::CannotTell.code().into());
             }
-            // A terminal that has gone takes no more.
-            let _said =
-                writeln!(stderr(), "interrupted; once more ends it at once");
+            crate::tell!("interrupted; once more ends it at once");
             end_children();
         }
     });
@@ -93,7 +90,7 @@ pub fn hold(file: &File, what: &str) -> Result<()> {
             Err(TryLockError::Error(error)) => return Err(error.into()),
         }
         if !said {
-            eprintln!("waiting for {what}");
+            crate::tell!("waiting for {what}");
             said = true;
         }
         check()?;

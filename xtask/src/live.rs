@@ -6,7 +6,7 @@
 use crate::decode::{Decoder, splice};
 use crate::guest_clock::Signs;
 use crate::qemu::Machine;
-use crate::untrusted::shown;
+use crate::untrusted::line;
 use core::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pidone::wire::record::{Progress, Record};
@@ -75,15 +75,15 @@ impl Live {
         match &self.screen {
             Screen::Named(_) => {}
             Screen::Lines => {
-                begun.iter().for_each(|line| eprintln!("{}", shown(line)));
+                begun.iter().for_each(|line| crate::tell!("{line}"));
             }
             Screen::Bar(bar) => {
                 let now = Instant::now();
                 bar.set_length(self.view.planned_ms.max(1));
                 bar.set_position(self.view.elapsed_ms(now));
                 let last = self.console.decoder.log();
-                let line = self.view.line(last, now);
-                bar.set_message(shown(&line).into_owned());
+                // The bar writes to the terminal by itself.
+                bar.set_message(line(&self.view.line(last, now)).into_owned());
                 bar.tick();
             }
         }
@@ -122,14 +122,13 @@ impl Screen {
 
     /// Says something of the boot that stays.
     pub fn say(&self, text: &str) {
-        let text = shown(text);
         match self {
             Self::Bar(bar) => {
                 let of = bar.prefix();
-                bar.suspend(|| eprintln!("{of}{text}"));
+                bar.suspend(|| crate::tell!("{of}{text}"));
             }
-            Self::Lines => eprintln!("{text}"),
-            Self::Named(name) => eprintln!("{name}: {text}"),
+            Self::Lines => crate::tell!("{text}"),
+            Self::Named(name) => crate::tell!("{name}: {text}"),
         }
     }
 

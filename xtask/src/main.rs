@@ -70,8 +70,7 @@ fn said(text: &str) -> Exit {
 }
 
 fn failed(error: &anyhow::Error) -> Exit {
-    let text = format!("error: {error:#}");
-    eprintln!("{}", xtask::untrusted::shown(&text));
+    xtask::tell!("error: {error:#}");
     Exit::Tool
 }
 
@@ -81,7 +80,7 @@ fn real_main() -> Exit {
         return said(&format!("pidone {}\n", env!("CARGO_PKG_VERSION")));
     }
     if let Some(why) = usage::stray(&words) {
-        eprintln!("error: {why}");
+        xtask::tell!("error: {why}");
         return Exit::Tool;
     }
     let info = Args::get_args_info();
@@ -94,7 +93,7 @@ fn real_main() -> Exit {
         }
         Err(early) => {
             let why = usage::explained(&info, &words, &early.output);
-            eprintln!("error: {why}");
+            xtask::tell!("error: {why}");
             return Exit::Tool;
         }
     };
@@ -102,7 +101,7 @@ fn real_main() -> Exit {
     let given = umask(Mode::empty());
     umask(given | Mode::WGRP | Mode::WOTH);
     if let Err(error) = interrupt::watch() {
-        eprintln!("error: {error:#}");
+        xtask::tell!("error: {error:#}");
         return Exit::Tool;
     }
     let result = match &args.verb {
@@ -130,8 +129,7 @@ fn real_main() -> Exit {
         Ok(exit) => exit,
         // It says nothing of a kernel.
         Err(error) if error.is::<NoEvidence>() || interrupt::happened() => {
-            let text = format!("cannot tell: {error:#}");
-            eprintln!("{}", xtask::untrusted::shown(&text));
+            xtask::tell!("cannot tell: {error:#}");
             Exit::CannotTell
         }
         Err(error) => failed(&error),

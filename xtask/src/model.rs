@@ -7,6 +7,7 @@
 mod absent;
 mod decoded;
 pub mod exits;
+mod plain;
 pub mod trace;
 mod worker;
 

@@ -5,6 +5,7 @@ use crate::decode::Boot;
 use crate::decode::ktap::Console;
 use crate::exit::Exit;
 use crate::model::{BootOutcome, Outcome, Report, Run};
+use crate::untrusted::line;
 use pidone::wire::record::Verdict;
 
 /// What became of it, what that rests on, and how the verb ends.
@@ -72,7 +73,7 @@ pub fn of_all(boots: &[Boot], timed_out: bool) -> (Report, Exit) {
 pub fn judge(boot: &Boot, timed_out: bool, report: &mut Report) -> Exit {
     let console = boot.console();
     let (outcome, reason, exit) = judgement(boot, &console, timed_out, report);
-    (report.outcome, report.reason) = (outcome, reason);
+    (report.outcome, report.reason) = (outcome, line(&reason).into_owned());
     exit
 }
 

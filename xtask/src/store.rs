@@ -11,7 +11,8 @@ pub mod find;
 use crate::build;
 use crate::finished::{Cell, FinishedBoot, Meta, name, read_json};
 use crate::interrupt;
-use crate::model::hex;
+use crate::model::{Report, hex};
+use crate::untrusted::json;
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -196,7 +197,7 @@ fn sweep(root: &Path) {
 }
 
 fn write_json(path: &Path, of: &impl Serialize) -> Result<()> {
-    write(path, (serde_json::to_string_pretty(of)? + "\n").as_bytes())
+    write(path, json(of)?.as_bytes())
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<()> {
@@ -220,7 +221,7 @@ impl StoredRun {
     ///
     /// It cannot be read, or another release stored it.
     pub fn at(dir: &Path) -> Result<Self> {
-        let meta = read_json(&dir.join(META))?;
+        let meta = read_json::<Meta>(&dir.join(META))?.plain();
         let dir = dir.to_path_buf();
         Ok(Self { dir, meta })
     }
@@ -238,7 +239,7 @@ impl StoredRun {
     /// As those of [`Self::at`].
     pub fn read(&self) -> Result<FinishedBoot> {
         Ok(FinishedBoot {
-            report: read_json(&self.dir.join(REPORT))?,
+            report: read_json::<Report>(&self.dir.join(REPORT))?.checked(),
             console: log(&self.dir, CONSOLE)?,
             records: log(&self.dir, RECORDS)?,
             dir: self.dir.clone(),
@@ -331,11 +332,10 @@ fn utc(moment: SystemTime, form: &str) -> String {
 mod tests {
     use super::{
         CONSOLE, Cell, FinishedBoot, META, Meta, Pending, RECORDS, REPORT,
-        ROOM, StoredRun, list, of_matrix, rfc3339, room,
+        ROOM, Report, StoredRun, list, of_matrix, rfc3339, room,
     };
     use crate::finished::SCHEMA;
     use crate::metrics::{self, Metric, RunMetrics};
-    use crate::model::Report;
     use crate::testing;
     use core::time::Duration;
     use serde_json::Value;

@@ -179,7 +179,7 @@ pub fn require_target(target: &str, setup: bool) -> Result<()> {
 /// It cannot be started, or fails.
 pub fn run(command: &[&str]) -> Result<()> {
     let line = command.join(" ");
-    eprintln!("+ {line}");
+    crate::tell!("+ {line}");
     let (program, args) = command.split_first().context("no command")?;
     let status = Command::new(program)
         .args(args)

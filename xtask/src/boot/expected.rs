@@ -7,6 +7,7 @@
 
 use crate::exit::Exit;
 use crate::model::{Outcome, Report};
+use crate::untrusted;
 use anyhow::{Result, bail};
 use pidone::plan::sources::Sources;
 use pidone::plan::token::{PREFIX, Source, split_dashes};
@@ -95,7 +96,11 @@ impl ExpectedPlan {
         let words = sources.words();
         Ok(Self {
             words: words
-                .map(|(before, word)| before.to_owned() + word)
+                // As they are in a report.
+                .map(|(before, word)| {
+                    let word = before.to_owned() + word;
+                    untrusted::line(&word).into_owned()
+                })
                 .collect(),
             runs_alone: false,
         })

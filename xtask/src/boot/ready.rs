@@ -81,7 +81,7 @@ impl Checked {
         request.topology().fits(&meminfo)?;
         let devices = !request.disk.is_empty() || request.nic.is_some();
         if request.deterministic.is_some() && devices {
-            eprintln!(
+            crate::tell!(
                 "note: a machine with a disk or an interface does not repeat \
                  itself, since QEMU lets these answer when the host does"
             );

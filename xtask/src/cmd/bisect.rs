@@ -160,7 +160,7 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         );
     }
     if Repo::dirty(&tree)? {
-        eprintln!(
+        crate::tell!(
             "note: {} has changes that are not committed; they are left as \
              they are, and are in no kernel that is built",
             tree.display()
@@ -186,7 +186,7 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         },
     };
     if state.count() > 0 {
-        eprintln!(
+        crate::tell!(
             "taken up again: {} boots and {} steps are known; --restart \
              forgets them",
             state.count(),
@@ -395,7 +395,7 @@ impl Lab for Bench<'_> {
     }
 
     fn say(&mut self, text: &str) {
-        eprintln!("{text}");
+        crate::tell!("{text}");
     }
 }
 

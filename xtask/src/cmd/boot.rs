@@ -89,7 +89,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     });
     let table = format == Format::Table;
     if let Some(stored) = stored.as_ref().filter(|_| !table) {
-        eprintln!("{stored}");
+        crate::tell!("{stored}");
     }
     super::print(&format.render(&boot.report)?)?;
     if let Some(stored) = stored.filter(|_| table) {

@@ -10,6 +10,7 @@ use crate::compare::{Comparison, ComparisonOptions, Side, compare, table};
 use crate::exit::Exit;
 use crate::metrics::Selector;
 use crate::store::{self, StoredRun};
+use crate::untrusted::json;
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::fs;
@@ -97,7 +98,7 @@ pub struct Args {
 /// The usage or the plan is wrong, or something that is needed is missing.
 pub fn run(args: &Args) -> Result<Exit> {
     let comparison = comparison(args)?;
-    let json = serde_json::to_string_pretty(&comparison)? + "\n";
+    let json = json(&comparison)?;
     match args.json.as_deref() {
         Some("-") => super::print(&json)?,
         file => {

@@ -58,7 +58,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         None => outcome::of_all(boots, input.timed_out()),
     };
     if let Some(last) = report.boots.last() {
-        eprintln!(
+        crate::tell!(
             "the results are those of boot {} of {}; --boot has the others",
             last.number,
             boots.len()

@@ -148,7 +148,7 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
     let mut boots: Vec<FinishedBoot> = Vec::new();
     for (n, seed) in seeds.iter().enumerate() {
         if seeds.len() > 1 {
-            eprintln!("boot {} of {}", n + 1, seeds.len());
+            crate::tell!("boot {} of {}", n + 1, seeds.len());
         }
         let boot = ready.boot_and_store(*seed, &Setting::alone(), &root)?;
         boots.push(boot.sound()?);

@@ -170,13 +170,13 @@ fn build(args: &Build) -> Result<Exit> {
     match built {
         Ok(built) => {
             let how = if built.cached { "cached" } else { "built" };
-            eprintln!("{how} in {:.1} s", begin.elapsed().as_secs_f64());
+            crate::tell!("{how} in {:.1} s", begin.elapsed().as_secs_f64());
             super::say(format_args!("{}", built.image.display()))?;
             Ok(Exit::Good)
         }
         // A bisection goes on with the next commit.
         Err(error) if error.is::<DoesNotBuild>() => {
-            eprintln!("error: {error:#}");
+            crate::tell!("error: {error:#}");
             Ok(Exit::CannotTell)
         }
         Err(error) => Err(error),

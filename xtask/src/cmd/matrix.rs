@@ -152,7 +152,7 @@ fn run_all(args: &Run) -> Result<Exit> {
     };
     super::print(&summary.render(format)?)?;
     let name = &summary.matrix;
-    eprintln!("stored as {name}; `cargo xtask report {name}` makes a page");
+    crate::tell!("stored as {name}; `cargo xtask report {name}` makes a page");
     if let Some(file) = json {
         let json = summary.render(Format::Json)?;
         fs::write(file, json).with_context(|| file.to_owned())?;
@@ -224,7 +224,9 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
     let matrix = summary.matrix.clone();
     if !due.is_empty() {
         let boots = times(due.len() as u64);
-        eprintln!("{matrix}: {boots} to make; after Ctrl-C, --resume goes on");
+        crate::tell!(
+            "{matrix}: {boots} to make; after Ctrl-C, --resume goes on"
+        );
     }
     let boot = |due: Due, screen: Screen| -> Result<CellBoot> {
         let job = &jobs[due.cell];
@@ -273,7 +275,7 @@ fn width(asked: Option<usize>, jobs: &[Job]) -> Width {
         wide.map(|job| (&*job.cell.names[1], job.cores())).collect();
     machines.dedup();
     for (machine, cpus) in machines {
-        eprintln!(
+        crate::tell!(
             "note: {machine} has {cpus} CPUs and this host {cores}; it is \
              booted alone"
         );

@@ -3,6 +3,7 @@
 use crate::arch::Arch;
 use crate::build;
 use crate::exit::Exit;
+use crate::untrusted::line as one_line;
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use initramfs::add::Addition;
@@ -157,8 +158,8 @@ fn line(entry: &Entry) -> String {
         ('b' | 'c', (major, minor)) => format!("{major}, {minor}"),
         _ => entry.data.len().to_string(),
     };
-    let path = &entry.path;
-    let target = entry.target().map(|to| format!(" -> {to}"));
+    let path = one_line(&entry.path);
+    let target = entry.target().map(|to| format!(" -> {}", one_line(to)));
     format!(
         "{kind}{mode} {size:>9} {path}{}",
         target.unwrap_or_default()
@@ -176,6 +177,7 @@ mod tests {
         archive.char_device("dev/null", 0o666, (1, 3)).unwrap();
         archive.file("init", 0o755, vec![0; 1234]).unwrap();
         archive.symlink("lib", "usr/lib").unwrap();
+        archive.symlink("x\n\x1b[2J", "\u{202e}a").unwrap();
         let lines: Vec<String> = archive.entries().map(line).collect();
         assert_eq!(
             lines,
@@ -184,6 +186,7 @@ mod tests {
                 "crw-rw-rw-      1, 3 dev/null",
                 "-rwxr-xr-x      1234 init",
                 "lrwxrwxrwx         7 lib -> usr/lib",
+                "lrwxrwxrwx         4 x \u{fffd}[2J -> \u{fffd}a",
             ]
         );
     }

@@ -76,11 +76,7 @@ pub fn run(args: &Args) -> Result<Exit> {
             let Report {
                 outcome, reason, ..
             } = &source.report;
-            let why = format!("{outcome}: {reason}");
-            eprintln!(
-                "{name}: nothing was measured: {}",
-                crate::untrusted::shown(&why)
-            );
+            crate::tell!("{name}: nothing was measured: {outcome}: {reason}");
         }
         sources.push(source);
     }
@@ -154,7 +150,7 @@ pub fn source(name: &str) -> Result<Source> {
     let boots = decoded.boots();
     let (report, _) = outcome::of_all(boots, input.timed_out());
     if let Some(last) = report.boots.last() {
-        eprintln!(
+        crate::tell!(
             "{name}: the results of boot {} of {}",
             last.number,
             boots.len()

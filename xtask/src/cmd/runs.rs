@@ -2,6 +2,7 @@
 
 use crate::exit::Exit;
 use crate::store;
+use crate::untrusted::json;
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 use comfy_table::{Table, presets::NOTHING};
@@ -36,10 +37,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let root = args.runs.clone().unwrap_or_else(store::default_dir);
     let (runs, wrong) = store::list(&root)?;
     for why in wrong {
-        eprintln!(
-            "not a run: {}",
-            crate::untrusted::shown(&format!("{why:#}"))
-        );
+        crate::tell!("not a run: {why}");
     }
     if args.json {
         let mut all = Vec::new();
@@ -48,7 +46,7 @@ pub fn run(args: &Args) -> Result<Exit> {
             value["directory"] = run.dir.display().to_string().into();
             all.push(value);
         }
-        super::print(&(serde_json::to_string_pretty(&all)? + "\n"))?;
+        super::print(&json(&all)?)?;
     } else if runs.is_empty() {
         super::print(&format!("no runs in {}\n", root.display()))?;
     } else {

@@ -69,7 +69,7 @@ fn traces(place: &Path) -> Result<Vec<(String, String)>> {
     }
     let stored = place.join(store::REPORT);
     let mut report = match stored.is_file() {
-        true => read_json(&stored)?,
+        true => read_json::<Report>(&stored)?.checked(),
         false => {
             let input = Input::read(&name.to_string())?;
             let decoded = decode_ports(&input.ports());

@@ -216,7 +216,7 @@ impl Apt {
 
     /// Files of packages, newly fetched into an empty directory.
     fn download(&self, packages: &[&str], dir: &Path) -> Result<Vec<PathBuf>> {
-        eprintln!("+ apt-get download {}", packages.join(" "));
+        crate::tell!("+ apt-get download {}", packages.join(" "));
         let args = [&["-qq", "download"], packages].concat();
         self.run("apt-get", &args, dir)?;
         let mut debs = Vec::new();

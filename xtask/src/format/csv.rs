@@ -5,10 +5,12 @@
 //! what went wrong that no run tells: lines of no run, with the value 1.
 
 use crate::model::{Group, Hist, Outcome, Report, Run};
+use crate::untrusted::line;
 use anyhow::Result;
 use csv::{Terminator, Writer, WriterBuilder};
 use serde::Serialize;
 use serde_json::Value;
+use std::borrow::Cow;
 
 const HEADER: [&str; 8] = [
     "run", "name", "verdict", "group", "work", "worker", "figure", "value",
@@ -195,9 +197,22 @@ impl Csv {
         let figure = figure.concat();
         let cells = self.before.iter().map(String::as_str);
         let cells = cells.chain(place.iter().chain(&who).copied());
-        self.lines
-            .write_record(cells.chain([figure.as_str(), &value]))?;
+        for text in cells.chain([figure.as_str()]) {
+            self.lines.write_field(&*cell(text))?;
+        }
+        self.lines.write_record([value])?;
         Ok(())
+    }
+}
+
+/// A text that no spreadsheet takes for a formula: an apostrophe, which they
+/// do not show, stands in front of what would begin one.
+#[must_use]
+pub fn cell(text: &str) -> Cow<'_, str> {
+    let text = line(text);
+    match text.trim_start().starts_with(['=', '+', '-', '@']) {
+        true => format!("'{text}").into(),
+        false => text,
     }
 }
 
@@ -210,7 +225,7 @@ fn fields(of: &impl Serialize) -> Result<Vec<(String, Value)>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{render, render_all};
+    use super::{cell, render, render_all};
     use crate::testing::report;
 
     #[test]
@@ -233,6 +248,23 @@ mod tests {
         assert!(!csv.contains("2,SpinWait,fail,0,SpinWait,0,nr_wakeups,"));
         let commas = |line: &str| line.matches(',').count();
         assert!(csv.lines().all(|line| commas(line) == 7));
+    }
+
+    #[test]
+    fn no_cell_is_a_formula() {
+        let mut report = report();
+        report.runs[0].name = "=HYPERLINK(\"x\")".to_owned();
+        let csv = render(&report).unwrap();
+        let row = "\r\n1,\"'=HYPERLINK(\"\"x\"\")\",ok,";
+        assert!(csv.contains(row), "{csv}");
+        for (text, shown) in [
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("-1", "'-1"),
+            ("\t=1", "' =1"),
+            ("a=b", "a=b"),
+        ] {
+            assert_eq!(cell(text), shown);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! JUnit XML, for the test views of CIs.
 
 use crate::model::{Report, Run};
+use crate::untrusted::shown;
 use anyhow::Result;
 use core::fmt::Write;
 use core::time::Duration;
@@ -30,19 +31,8 @@ pub fn render_all(reports: &[(String, &Report)]) -> Result<String> {
     for (name, report) in reports {
         all.add_test_suite(suite(name, report));
     }
-    Ok(of_xml(&all.to_string()?) + "\n")
-}
-
-/// The text without characters that no XML document may have, whatever came
-/// of a console or a program of the user's.
-fn of_xml(text: &str) -> String {
-    let known = |c: char| match c {
-        '\t' | '\n' | '\r' => true,
-        '\u{fffe}' | '\u{ffff}' => false,
-        c => !c.is_control(),
-    };
-    let shown = |c| if known(c) { c } else { '\u{fffd}' };
-    text.chars().map(shown).collect()
+    // XML knows no character that a terminal would obey.
+    Ok(shown(&all.to_string()?).into_owned() + "\n")
 }
 
 fn suite(name: &str, report: &Report) -> TestSuite {

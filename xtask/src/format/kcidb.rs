@@ -4,6 +4,7 @@
 //! Who has checkouts and builds of one's own there puts their ids in.
 
 use crate::model::{Group, Hist, Outcome, Report, Run, hex};
+use crate::untrusted;
 use anyhow::Result;
 use pidone::wire::record::Verdict;
 use serde_json::{Value, json};
@@ -64,7 +65,7 @@ pub fn render(report: &Report) -> Result<String> {
         }],
         "tests": tests.all,
     });
-    Ok(serde_json::to_string_pretty(&report)? + "\n")
+    Ok(untrusted::json(&report)?)
 }
 
 struct Tests {

@@ -2,6 +2,7 @@
 
 use super::rate;
 use crate::model::{Report, Run};
+use crate::untrusted::line as line_of;
 use core::fmt::Write;
 use pidone::kit::text::Human;
 use pidone::wire::record::Verdict;
@@ -78,7 +79,7 @@ fn write_run(run: &Run, number: usize, text: &mut String) -> core::fmt::Result {
     let why = run.reasons.first().map_or("", String::as_str);
     match run.verdict {
         Verdict::Skip => {
-            writeln!(text, "ok {number} {name} # SKIP {}", one_line(why))
+            writeln!(text, "ok {number} {name} # SKIP {}", line_of(why))
         }
         Verdict::Ok | Verdict::Degraded => writeln!(text, "ok {number} {name}"),
         Verdict::Fail => writeln!(text, "not ok {number} {name}"),
@@ -88,17 +89,13 @@ fn write_run(run: &Run, number: usize, text: &mut String) -> core::fmt::Result {
 /// What a kernel says as it panics for want of a root file system ends the
 /// log for `kunit.py`, wherever it stands in a line.
 fn diagnostic(text: &mut String, line: &str) -> core::fmt::Result {
-    let line = one_line(line).replace("syncing: VFS:", "syncing, VFS:");
+    let line = line_of(line).replace("syncing: VFS:", "syncing, VFS:");
     writeln!(text, "# {line}")
-}
-
-fn one_line(text: &str) -> String {
-    text.replace(['\n', '\r'], " ")
 }
 
 /// A `#` would begin a directive.
 fn description(name: &str) -> String {
-    one_line(name).replace('#', "_")
+    line_of(name).replace('#', "_")
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ impl Make<'_> {
         let Some(first) = self.build_once()? else {
             return Ok(());
         };
-        eprintln!("note: the build failed ({first}); it is tried again");
+        crate::tell!("note: the build failed ({first}); it is tried again");
         let Some(status) = self.build_once()? else {
             return Ok(());
         };
@@ -197,7 +197,7 @@ impl Make<'_> {
     /// Runs the build; how it failed, if it did.
     fn build_once(&self) -> Result<Option<ExitStatus>> {
         interrupt::check()?;
-        eprintln!(
+        crate::tell!(
             "+ make -C {} O={} ARCH={} {}",
             self.source.display(),
             self.objects.display(),
@@ -231,7 +231,7 @@ impl Make<'_> {
                 "{steps} steps in {minutes}:{seconds:02}: {what} {file}"
             );
             if bar.is_hidden() && steps % STEPS == 0 {
-                eprintln!("{text}");
+                crate::tell!("{text}");
             }
             bar.set_message(text);
         }

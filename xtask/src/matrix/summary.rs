@@ -4,6 +4,7 @@ use super::Cell;
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::format::{Format, csv, junit};
+use crate::untrusted::json;
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets::NOTHING};
 use serde_json::{Value, json};
@@ -96,7 +97,7 @@ impl Summary {
     pub fn render(&self, format: Format) -> Result<String> {
         let named = self.named();
         Ok(match format {
-            Format::Json => serde_json::to_string_pretty(&self.json()?)? + "\n",
+            Format::Json => json(&self.json()?)?,
             Format::Csv => {
                 let all = named.iter();
                 let all =

@@ -66,7 +66,7 @@ impl Report {
         }
         report.runs = runs.into_values().collect();
         report.name_traces();
-        report
+        report.plain()
     }
 
     /// Gives each trace a file.
@@ -79,8 +79,9 @@ impl Report {
         }
     }
 
-    /// Leaves out histograms that cannot be, and says so: what was stored is
-    /// as little to be relied on as what comes of a console.
+    /// The report without histograms that cannot be, with a line for each,
+    /// [plain](Self::plain), and with names of files that are ours: what was
+    /// stored is as little to be relied on as what comes of a console.
     #[must_use]
     pub fn checked(mut self) -> Self {
         let sane = |name: &str, hist: &Hist| {
@@ -106,7 +107,8 @@ impl Report {
             }
         }
         self.errors.extend(errors);
-        self
+        self.name_traces();
+        self.plain()
     }
 
     fn take(&mut self, runs: &mut BTreeMap<u16, Run>, record: &Record<'_>) {

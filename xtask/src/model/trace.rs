@@ -1,5 +1,6 @@
 //! What a run recorded of the kernel's events, as text.
 
+use super::plain;
 use core::fmt::Write;
 use pidone::wire::record;
 use serde::{Deserialize, Serialize};
@@ -31,15 +32,40 @@ pub struct Trace {
 }
 
 impl Trace {
+    /// See [`Report::plain`](super::Report::plain). The text is that of a
+    /// file.
+    pub(super) fn plain(&mut self) {
+        let Self {
+            file,
+            kib: _,
+            bytes: _,
+            lines: _,
+            left_out: _,
+            overrun: _,
+            dropped: _,
+            stopped: _,
+            lost_blocks: _,
+            text: _,
+            next: _,
+            holed: _,
+        } = self;
+        plain::text(file);
+    }
+
     /// Takes a piece; they come in order.
     pub(super) fn take(&mut self, piece: &record::TraceText<'_>) {
         self.hole(piece.block);
-        let len = usize::try_from(piece.len).unwrap_or(0);
-        let bytes = match lz4_flex::block::decompress(piece.lz4, len) {
-            Ok(bytes) if bytes.len() == len => bytes,
+        let len = usize::try_from(piece.len).unwrap_or(usize::MAX);
+        // A byte of LZ4 stands for 255 at most: no more room than that is
+        // made for what a record says of itself.
+        let fits = len <= piece.lz4.len() * 255;
+        let text = fits.then(|| lz4_flex::block::decompress(piece.lz4, len));
+        let next = piece.block.saturating_add(1);
+        let bytes = match text {
+            Some(Ok(bytes)) if bytes.len() == len => bytes,
             // Its record is whole, so that only a payload of another release
             // could have sent it.
-            _ => return self.hole(piece.block + 1),
+            _ => return self.hole(next),
         };
         let text = String::from_utf8_lossy(&bytes);
         // Behind a hole, a piece begins in the middle of a line.
@@ -48,7 +74,7 @@ impl Trace {
             false => &*text,
         };
         self.text.push_str(text);
-        self.next = piece.block + 1;
+        self.next = next;
     }
 
     /// Takes what is known of the whole.
@@ -65,7 +91,7 @@ impl Trace {
     fn hole(&mut self, before: u32) {
         let lost = before.saturating_sub(self.next);
         if lost > 0 {
-            self.lost_blocks += lost;
+            self.lost_blocks = self.lost_blocks.saturating_add(lost);
             if let Some(end) = self.text.rfind('\n') {
                 self.text.truncate(end + 1);
             }

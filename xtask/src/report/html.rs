@@ -3,6 +3,7 @@
 //! Names of elements and attributes are ours; every other text goes through
 //! [`escape`], so that nothing of a console can become markup.
 
+use crate::untrusted::hidden;
 use core::fmt::Write;
 
 /// A name and a value.
@@ -139,28 +140,12 @@ fn escape(text: &str, to: &mut String) {
             // Their pictures.
             '\0'..' ' => to.extend(char::from_u32(0x2400 + u32::from(c))),
             '\x7f' => to.push('\u{2421}'),
-            c if invisible(c) => {
+            c if hidden(c) => {
                 let _ok = write!(to, "{}", c.escape_unicode());
             }
             c => to.push(c),
         }
     }
-}
-
-/// Controls of Latin-1, what turns the direction of text, and what has no
-/// width; noncharacters, which HTML does not allow.
-fn invisible(c: char) -> bool {
-    matches!(
-        c,
-        '\u{80}'..='\u{9f}'
-            | '\u{ad}'
-            | '\u{61c}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{fdd0}'..='\u{fdef}'
-            | '\u{feff}'
-    ) || u32::from(c) & 0xfffe == 0xfffe
 }
 
 #[cfg(test)]

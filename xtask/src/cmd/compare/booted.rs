@@ -49,7 +49,7 @@ pub(super) fn booted(
         count += 1;
         let letter = ["A", "B"][at];
         let seeded = seed.map_or(String::new(), |s| format!(", seed {s}"));
-        eprintln!("boot {count}{what}: {letter}{seeded}");
+        crate::tell!("boot {count}{what}: {letter}{seeded}");
         let boot = ready[at].boot_and_store(seed, &Setting::alone(), root)?;
         boot.sound().context(letter)
     };

@@ -11,7 +11,7 @@ use std::path::Path;
 pub(crate) fn list(root: &Path) -> Result<Vec<StoredRun>> {
     let (stored, wrong) = store::list(root)?;
     for why in wrong {
-        eprintln!("not a run: {why}");
+        crate::tell!("not a run: {why}");
     }
     Ok(stored)
 }

@@ -26,7 +26,7 @@ pub(super) fn found(
     let of = |run: &StoredRun| run.meta.cell.clone().filter(|c| c.file == file);
     let newest = all.iter().rev().find_map(of);
     let Some(matrix) = newest.map(|cell| cell.matrix) else {
-        eprintln!("note: nothing of {} is stored yet", file.display());
+        crate::tell!("note: nothing of {} is stored yet", file.display());
         return Ok((None, Vec::new()));
     };
     let (mut sums, mut done) = (BTreeMap::new(), Vec::new());
@@ -61,7 +61,7 @@ pub(super) fn found(
         0 => String::new(),
         n => format!(", beside {n} of another kernel, image or command"),
     };
-    eprintln!("{matrix}: {} of {all} boots are there{again}", done.len());
+    crate::tell!("{matrix}: {} of {all} boots are there{again}", done.len());
     Ok((Some(matrix), done))
 }
 
