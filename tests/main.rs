@@ -11,7 +11,8 @@
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
 //! `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out the
 //! commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes recorded
-//! consoles, `report.rs` opens pages in a browser, `budgets.rs` looks at what
+//! consoles, `report.rs` opens pages in a browser, `untrusted.rs` sends what is
+//! hostile through everything that shows it, `budgets.rs` looks at what
 //! is built and `tidy.rs` at the sources. `cost.rs` holds loops against the
 //! same in C. All of it is for x86_64; `arm64.rs` has other files repeat a
 //! part of theirs.
@@ -29,6 +30,9 @@ mod consoles;
 mod cost;
 mod docs;
 mod expects;
+#[path = "../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "a library of its own elsewhere")]
+mod fuzz;
 mod inherits;
 mod jobs;
 mod judging;
@@ -54,6 +58,7 @@ mod stops;
 mod tidy;
 mod trace;
 mod trouble;
+mod untrusted;
 mod verdicts;
 mod witness;
 

@@ -151,14 +151,21 @@ struct Found {
 }
 
 /// What a module needs.
-struct Needs {
-    required: Vec<String>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Needs {
+    /// Without which it cannot be loaded.
+    pub required: Vec<String>,
     /// Loaded before it where there is one: `softdep=pre:`.
-    wanted: Vec<String>,
+    pub wanted: Vec<String>,
 }
 
 impl Needs {
-    fn of(image: &[u8]) -> Result<Self> {
+    /// Of the module in this file.
+    ///
+    /// # Errors
+    ///
+    /// It is no module.
+    pub fn of(image: &[u8]) -> Result<Self> {
         let file = object::File::parse(image).context("no module")?;
         let info = file.section_by_name(".modinfo").context("no .modinfo")?;
         Ok(Self::parse(info.data()?))

@@ -1,6 +1,8 @@
 //! What `check` and `test` check, and what it takes: no machine, machines, or
 //! programs of others beside them.
 
+mod fuzz;
+
 use crate::arch::{self, AARCH64, Arch, X86_64};
 use crate::tools::{self, CLANG, DPKG_DEB, GIT, LLVM, PYTHON, Tool};
 use crate::{ci, kernel, kernel_build, qemu};
@@ -54,6 +56,7 @@ static PARTS: [Part; 3] = [
             "tidy::",
             "trouble::a_wrong_command_line",
             "trouble::help_",
+            "untrusted::",
         ],
         require: |setup| tools::require(&[GIT], setup),
         at_once: true,
@@ -165,7 +168,8 @@ pub fn slow(setup: bool) -> Result<()> {
     let of = ["--package", "xtask", "--features", "slow", "--test", "slow"];
     tools::run(&[&["cargo", "clippy", "--quiet"], &of[..], &LINTS].concat())?;
     let shown = ["--", "--nocapture"];
-    tools::run(&[&["cargo", "test"], &of[..], &shown].concat())
+    tools::run(&[&["cargo", "test"], &of[..], &shown].concat())?;
+    fuzz::bounded(setup)
 }
 
 fn format_and_lints() -> Result<()> {
@@ -220,7 +224,7 @@ fn list(of: &[&str], names: &[String]) -> Result<Vec<String>> {
 /// are CPUs.
 fn run(of: &[&str], tests: &[String], at_once: usize) -> Result<()> {
     let shown = of.join(" ");
-    eprintln!("+ cargo test {shown}, {} of its tests", tests.len());
+    crate::tell!("+ cargo test {shown}, {} of its tests", tests.len());
     let turns = tempfile::NamedTempFile::new()?;
     let mut command = Command::new("cargo");
     command

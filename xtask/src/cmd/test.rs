@@ -26,7 +26,8 @@ pub struct Args {
     #[argh(switch)]
     setup: bool,
     /// check what takes long in their place: a regression planted in a kernel
-    /// is found by building it several times
+    /// is found by building it several times, and each fuzz target runs for a
+    /// minute
     #[argh(switch)]
     slow: bool,
     /// only print how often verdicts are wrong, from so many simulated
