@@ -13,13 +13,13 @@ use std::process::Command;
 /// libFuzzer is made of C++.
 const CXX: Tool = Tool::new("c++", ["g++", "gcc-c++", "gcc", "gcc-c++"]);
 
-/// What the compiler adds for the fuzzer, who follows what is executed and
-/// compared.
-const FLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 \
-    -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+/// With these the compiler has the fuzzer told what is executed and compared.
+const FLAGS: &str = "-Cpasses=sancov-module \
+    -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
     -Cllvm-args=-sanitizer-coverage-pc-table \
-    -Cllvm-args=-sanitizer-coverage-trace-compares";
+    -Cllvm-args=-sanitizer-coverage-trace-compares \
+    --cfg fuzzing -Ccodegen-units=1";
 
 /// Seconds for each target.
 const SECONDS: u32 = 60;
