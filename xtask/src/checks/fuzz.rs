@@ -13,7 +13,7 @@ use std::process::Command;
 /// libFuzzer is made of C++.
 const CXX: Tool = Tool::new("c++", ["g++", "gcc-c++", "gcc", "gcc-c++"]);
 
-/// With these the compiler has the fuzzer told what is executed and compared.
+/// Have the compiler tell the fuzzer what is executed and compared.
 const FLAGS: &str = "-Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
