@@ -2,6 +2,7 @@
 //!
 //! Every verb that boots does so here.
 
+mod drivers;
 pub mod expected;
 pub mod plan;
 pub mod ready;

@@ -13,6 +13,10 @@ use std::collections::BTreeMap;
 /// architecture, does not know the symbol.
 pub const WHERE_IT_EXISTS: &str = "(where it exists) ";
 
+/// How a reason begins whose line is an alternative to the line above: one of
+/// them has to hold, whichever the tree has.
+pub const OR: &str = "(or) ";
+
 /// A symbol's name without its prefix.
 #[must_use]
 pub fn bare(name: &str) -> &str {
@@ -114,10 +118,22 @@ pub struct Request {
     pub value: String,
     /// The fragment's name.
     pub fragment: String,
-    /// The comment above it, without [`WHERE_IT_EXISTS`].
+    /// The comment above it, without [`WHERE_IT_EXISTS`] and [`OR`].
     pub reason: String,
     /// Whether a tree may lack the symbol.
     pub optional: bool,
+    /// For an alternative to the line above, the symbol of the first line of
+    /// them all; that line has its own.
+    pub one_of: Option<String>,
+}
+
+impl Request {
+    /// Whether both are lines of the same alternatives.
+    fn is_alternative_to(&self, other: &Self) -> bool {
+        self.one_of.is_some()
+            && self.one_of == other.one_of
+            && self.fragment == other.fragment
+    }
 }
 
 impl fmt::Display for Request {
@@ -154,37 +170,71 @@ pub fn fragment(name: &str, text: &str) -> Result<Vec<Request>> {
             bail!("{name}, line {number}: CONFIG_{symbol} is set twice");
         }
         let there = comment.strip_prefix(WHERE_IT_EXISTS);
-        requests.push(Request {
+        let mut request = Request {
             symbol: symbol.to_owned(),
             value: value.to_owned(),
             fragment: name.to_owned(),
             reason: there.unwrap_or(&comment).to_owned(),
             optional: there.is_some(),
-        });
+            one_of: None,
+        };
+        if let Some(reason) = comment.strip_prefix(OR) {
+            let Some(above) = requests.last_mut() else {
+                bail!(
+                    "{name}, line {number}: there is no line above that \
+                     CONFIG_{symbol} is an alternative to"
+                );
+            };
+            let first = above.one_of.get_or_insert(above.symbol.clone());
+            request.one_of = Some(first.clone());
+            request.optional = above.optional;
+            reason.clone_into(&mut request.reason);
+        }
+        requests.push(request);
         comment.clear();
     }
     Ok(requests)
 }
 
 /// What fragments ask for together: of a symbol that several name, the last
-/// one's, as with the kernel's `merge_config.sh`.
+/// one's, as with the kernel's `merge_config.sh`. Who names one of several
+/// alternatives of another fragment decides them all.
 #[must_use]
 pub fn merge(fragments: Vec<Vec<Request>>) -> Vec<Request> {
     let mut merged: Vec<Request> = Vec::new();
     for request in fragments.into_iter().flatten() {
-        merged.retain(|earlier| earlier.symbol != request.symbol);
+        let same = merged.iter().find(|r| r.symbol == request.symbol).cloned();
+        if let Some(same) = same {
+            merged.retain(|earlier| {
+                earlier.symbol != same.symbol
+                    && !earlier.is_alternative_to(&same)
+            });
+        }
         merged.push(request);
     }
     merged
 }
 
-/// What was asked for and is not so.
+/// What was asked for and is not so, nor is an alternative to it.
 #[must_use]
 pub fn unmet<'r>(requests: &'r [Request], config: &Config) -> Vec<&'r Request> {
-    requests
-        .iter()
-        .filter(|request| config.get(&request.symbol) != request.value)
-        .collect()
+    let met = |r: &Request| config.get(&r.symbol) == r.value;
+    let other = |request: &Request| {
+        requests
+            .iter()
+            .any(|other| request.is_alternative_to(other) && met(other))
+    };
+    requests.iter().filter(|r| !met(r) && !other(r)).collect()
+}
+
+/// How many things these ask for: alternatives are one.
+#[must_use]
+pub fn count(requests: &[&Request]) -> usize {
+    let first = |at: &usize| {
+        let earlier = &requests[..*at];
+        !earlier.iter().any(|r| r.is_alternative_to(requests[*at]))
+    };
+    (0..requests.len()).filter(first).count()
 }
 
 /// Says of each unmet request what stands against it.
@@ -195,12 +245,16 @@ pub fn complaint(
     kconfig: &lang::Kconfig,
 ) -> String {
     let mut text = String::new();
-    for request in unmet {
+    for (request, at) in unmet.iter().zip(0..) {
+        let above = unmet[..at].last();
+        let nor = above.is_some_and(|above| request.is_alternative_to(above));
         // Writing to a String cannot fail.
         let _ok = write!(
             text,
-            "\n{request} of {} cannot be had: it is {}",
+            "\n{}{request} of {}{}: it is {}",
+            if nor { "nor " } else { "" },
             request.fragment,
+            if nor { "" } else { " cannot be had" },
             config.get(&request.symbol)
         );
         for line in kconfig.why(&request.symbol, &request.value, config) {
@@ -212,7 +266,7 @@ pub fn complaint(
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, fragment, merge, unmet};
+    use super::{Config, count, fragment, merge, unmet};
     use proptest::prelude::{prop_assert_eq, proptest};
 
     #[test]
@@ -273,6 +327,49 @@ mod tests {
             .map(|r| format!("{} of {}", r.symbol, r.fragment))
             .collect();
         assert_eq!(unmet, ["B of one", "A of two"]);
+    }
+
+    /// A fragment whose second symbol has another name in later trees.
+    const RENAMED: &str = "# Why.\nCONFIG_A=y\n# Why B.\nCONFIG_OLD=y\n\
+         # (or) Its later name.\nCONFIG_NEW=y\n# (or) Its last.\nCONFIG_LAST=y\n";
+
+    #[test]
+    fn one_of_several_alternatives_is_enough() {
+        let requests = fragment("f", RENAMED).unwrap();
+        let reasons: Vec<_> = requests.iter().map(|r| &*r.reason).collect();
+        let want = ["Why.", "Why B.", "Its later name.", "Its last."];
+        assert_eq!(reasons, want);
+        let left = |config: &str| {
+            let config = Config::parse(config);
+            let left = unmet(&requests, &config);
+            let symbols: Vec<_> = left.iter().map(|r| &*r.symbol).collect();
+            (symbols.join(" "), count(&left))
+        };
+        for there in ["OLD", "NEW", "LAST"] {
+            let config = format!("CONFIG_A=y\nCONFIG_{there}=y\n");
+            assert_eq!(left(&config), (String::new(), 0), "{there}");
+            let alone = format!("CONFIG_{there}=y\n");
+            assert_eq!(left(&alone), ("A".to_owned(), 1), "{there}");
+        }
+        assert_eq!(left("CONFIG_NEW=m\n"), ("A OLD NEW LAST".to_owned(), 2));
+        // With the first line, all of them may be absent.
+        let maybe = RENAMED.replace("# Why B", "# (where it exists) Why B");
+        let maybe = fragment("f", &maybe).unwrap();
+        let optional: Vec<_> = maybe.iter().map(|r| r.optional).collect();
+        assert_eq!(optional, [false, true, true, true]);
+        let error = fragment("f", "# (or) What?\nCONFIG_A=y").unwrap_err();
+        assert!(error.to_string().contains("line 2: there is no line above"));
+    }
+
+    #[test]
+    fn who_names_an_alternative_decides_them_all() {
+        let base = fragment("base", RENAMED).unwrap();
+        let mine = fragment("mine", "# CONFIG_NEW is not set").unwrap();
+        let merged = merge(vec![base.clone(), mine]);
+        let lines: Vec<_> = merged.iter().map(ToString::to_string).collect();
+        assert_eq!(lines, ["CONFIG_A=y", "# CONFIG_NEW is not set"]);
+        // Lines of one fragment do not contradict each other.
+        assert_eq!(merge(vec![base.clone()]), base);
     }
 
     proptest! {

@@ -120,8 +120,12 @@ pub fn is_tree(dir: &Path) -> bool {
     ["Kconfig", ".config"].iter().any(|f| dir.join(f).is_file())
 }
 
-/// The image in a directory with sources or object files.
+/// The image in a directory with sources or object files, or with modules.
 fn in_tree(tree: &Path, arch: &Arch) -> Result<PathBuf> {
+    let among_modules = IMAGES.map(|name| tree.join(name));
+    if let Some(image) = among_modules.into_iter().find(|f| f.is_file()) {
+        return Ok(image);
+    }
     let image = |arch: &Arch| tree.join(arch.image.1);
     if image(arch).is_file() {
         return Ok(image(arch));
@@ -137,7 +141,10 @@ fn in_tree(tree: &Path, arch: &Arch) -> Result<PathBuf> {
         );
     }
     if !is_tree(tree) {
-        bail!("{dir} is a directory and no kernel tree; give its image");
+        bail!(
+            "{dir} is a directory and no kernel tree, nor a \
+             /lib/modules/VERSION with an image; give the image"
+        );
     }
     let (target, file) = arch.image;
     bail!(
@@ -165,13 +172,17 @@ pub fn unpacked(image: &Path, dir: &Path) -> Result<Option<PathBuf>> {
 
 /// The modules that belong to an image, if they are where a package puts
 /// both: `boot/vmlinuz-VERSION` and `lib/modules/VERSION`, or all in the
-/// latter.
+/// latter; or where `kernel build` does.
 #[must_use]
 pub fn modules_of(image: &Path) -> Option<PathBuf> {
     let name = image.file_name()?.to_str()?;
     let parent = image.parent()?;
     if IMAGES.contains(&name) && parent.join("modules.builtin").is_file() {
         return Some(parent.to_owned());
+    }
+    if parent.join(kernel_build::ABOUT).is_file() {
+        let mut versions = fs::read_dir(parent.join(MODULES[0])).ok()?;
+        return Some(versions.next()?.ok()?.path());
     }
     let version = name.strip_prefix("vmlinuz-")?;
     let root = parent.parent()?;
@@ -312,10 +323,20 @@ mod tests {
             let root = dir.path().join(root.components().next().unwrap());
             let found = image_in(&root).unwrap();
             assert_eq!(found, fs::canonicalize(&image).unwrap());
+            if modules == image.parent().unwrap() {
+                assert_eq!(in_tree(&modules, &X86_64).unwrap(), image);
+            }
             // What was not written to its end is none.
             fs::write(&image, "").unwrap();
             assert_eq!(image_in(&root), None);
         }
+        // Of a build of ours that has modules, and of one that has none.
+        let image = file(dir.path(), "built/image", "kernel");
+        file(dir.path(), "built/about.json", "{}");
+        assert_eq!(modules_of(&image), None);
+        file(dir.path(), "built/lib/modules/7.2/modules.builtin", "");
+        let modules = dir.path().join("built/lib/modules/7.2");
+        assert_eq!(modules_of(&image), Some(modules));
     }
 
     #[test]

@@ -8,6 +8,7 @@
 pub mod image;
 mod make;
 mod source;
+mod verify;
 
 use crate::arch::{Arch, X86_64};
 use crate::kconfig::{self, Config, Request, lang::Kconfig};
@@ -319,8 +320,7 @@ fn configure(
     make.config("olddefconfig")?;
     let text = fs::read_to_string(&file)?;
     let config = Config::parse(&text);
-    let mut unmet = kconfig::unmet(requests, &config);
-    if unmet.is_empty() {
+    if kconfig::unmet(requests, &config).is_empty() {
         return Ok(());
     }
     let mut read = |path: &str| {
@@ -328,37 +328,7 @@ fn configure(
         Some(String::from_utf8_lossy(&bytes).into_owned())
     };
     let kconfig = Kconfig::parse(&mut read, make.arch.srcarch);
-    unmet.retain(|r| !r.optional || kconfig.knows(&r.symbol));
-    if unmet.is_empty() {
-        return Ok(());
-    }
-    let count = unmet.len();
-    let unknown = unmet.iter().filter(|r| !kconfig.knows(&r.symbol));
-    let mut old: Vec<_> = unknown
-        .map(|r| r.fragment.as_str())
-        .filter(|name| DEFAULT.contains(name))
-        .collect();
-    old.dedup();
-    let hint = match old.is_empty() {
-        true => String::new(),
-        false => {
-            let left: Vec<_> = names
-                .iter()
-                .filter(|name| !old.contains(&name.as_str()))
-                .map(|name| format!("--fragment {name}"))
-                .collect();
-            format!(
-                "\nthis tree may be too old for {}; the others are {}",
-                old.join(", "),
-                left.join(" ")
-            )
-        }
-    };
-    bail!(
-        "{count} of {} symbols cannot be had{}{hint}",
-        requests.len(),
-        kconfig::complaint(&unmet, &config, &kconfig)
-    )
+    verify::all_met(requests, names, &config, &kconfig)
 }
 
 /// Puts what was built into its place in the cache.

@@ -1,6 +1,7 @@
 //! A kernel that is ready to boot, and the booting.
 
 use super::BootRequest;
+use super::drivers;
 use super::expected::ExpectedPlan;
 use super::plan::Planned;
 use crate::arch::{Arch, X86_64, require_image};
@@ -89,7 +90,7 @@ impl Checked {
         tools::require(&[arch.qemu], setup)?;
         let kernel = kernel::resolve(&request.kernel, Some(arch), setup)?;
         require_image(&kernel)?;
-        modules(request, &kernel, &mut added)?;
+        drivers::pack(request, &kernel, &mut added)?;
         build::require_arch(arch, &added, request.payload.as_deref())?;
         let config = kernel_check::of_image(&kernel);
         let machine = machine(request, arch, config.as_ref(), &tokens);
@@ -429,41 +430,6 @@ fn known(
     })
 }
 
-/// Packs the modules that were asked for, and drivers of what the machine
-/// has. A kernel without known modules has its drivers built in, or it says
-/// that there is no such device.
-fn modules(
-    request: &BootRequest,
-    kernel: &Path,
-    added: &mut Archive,
-) -> Result<()> {
-    let tree = request
-        .modules
-        .clone()
-        .or_else(|| kernel::modules_of(kernel));
-    let Some(tree) = tree else {
-        if let Some(name) = request.module.first() {
-            bail!(
-                "--module {name}: there are no modules beside {}; say where \
-                 with --modules DIR",
-                kernel.display()
-            );
-        }
-        return Ok(());
-    };
-    let mut names: Vec<&str> =
-        request.module.iter().map(String::as_str).collect();
-    if !request.disk.is_empty() {
-        names.extend(["virtio_pci", "virtio_blk"]);
-    }
-    if request.nic.is_some() {
-        names.extend(["virtio_pci", "virtio_net"]);
-    }
-    match names.is_empty() && request.modules.is_none() {
-        true => Ok(()),
-        false => build::pack_modules(added, &tree, &names),
-    }
-}
 /// When a machine counts as hung. A busy host makes a machine slow, not
 /// silent, so it is its silence that counts, unless told otherwise.
 #[derive(Debug, Clone, Copy)]
