@@ -17,6 +17,7 @@ pub mod histogram;
 pub mod lane_queue;
 pub mod list;
 pub mod memory;
+pub mod mounts;
 pub mod named;
 pub mod op;
 pub mod phases;

@@ -7,6 +7,7 @@ pub mod expected;
 pub mod plan;
 pub mod ready;
 pub mod request;
+mod scheduler;
 
 pub use self::request::BootRequest;
 

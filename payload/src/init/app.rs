@@ -285,7 +285,7 @@ fn with_plan(
     say_plan(sources, out);
     out.line(format_args!("1..{}", u32::from(plan.len())));
     if let Some(what) = boot.scx {
-        let scheduler = Scheduler::load(what, &machine.features);
+        let scheduler = Scheduler::load(what, boot.scx_load, &machine.features);
         scheduler.report(None, out);
         out.flush();
         machine.scheduler = Some(scheduler);

@@ -1,5 +1,6 @@
 //! What only PID 1 does: mounts, kernel settings, the end of the machine.
 
+use crate::kit::mounts::mount_kind;
 use crate::kit::shm;
 use crate::kit::text::{path, read_bytes, read_file, word, write_file};
 use crate::plan::error::{PlanError, Rule};
@@ -11,7 +12,6 @@ use crate::sys::signal;
 use core::ffi::CStr;
 use rustix::fs::{CWD, Mode, OFlags, mkdirat, openat};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, mount};
 use rustix::system::{RebootCommand, finit_module, reboot};
 
 /// File systems, in the order in which they are mounted.
@@ -29,8 +29,7 @@ pub fn mounts() -> impl Iterator<Item = &'static str> {
     MOUNTS.iter().filter_map(|&(kind, target)| {
         // It is there already, or the mount says what is wrong.
         let _exists = mkdirat(CWD, target, Mode::from_raw_mode(0o755));
-        let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-        match mount(kind, target, kind, flags, None) {
+        match mount_kind(kind, target) {
             Ok(()) | Err(Errno::BUSY) => None,
             Err(_) => kind.to_str().ok(),
         }

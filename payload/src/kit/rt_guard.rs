@@ -7,11 +7,11 @@
 //! debugfs. Kernels with `CONFIG_RT_GROUP_SCHED` throttle as well.
 
 use crate::kit::cpus::Cpus;
+use crate::kit::mounts::mount_kind;
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::text::{digits, path, read_file, write_file};
 use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use rustix::mount::{MountFlags, mount};
 use rustix::system::uname;
 
 const RUNTIME_US: &str = "/proc/sys/kernel/sched_rt_runtime_us";
@@ -94,8 +94,7 @@ impl Guard {
 /// Mounts debugfs, where the fair server is; for PID 1 only.
 pub fn mount_debugfs() {
     // Where it is not there or already mounted, reading it tells.
-    let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-    let _told = mount(c"debugfs", DEBUGFS, c"debugfs", flags, None);
+    let _told = mount_kind(c"debugfs", DEBUGFS);
 }
 
 /// Takes all guards away, on all of these CPUs. What was changed is kept in

@@ -26,6 +26,7 @@ pub(super) const BOOT_KEYS: &[&str] = &[
     "progress",
     "boot_warnings",
     "scx",
+    "scx_load",
 ];
 pub(super) const RUN_KEYS: &[&str] = &[
     "time",
@@ -106,11 +107,13 @@ pub struct Boot<'t> {
     pub progress: Option<bool>,
     /// `scx=`: the sched_ext scheduler of all runs.
     pub scx: Option<Scx<'t>>,
+    /// `scx_load=`: how long a program may take to load it.
+    pub scx_load: Duration,
 }
 
 impl Boot<'_> {
     /// What holds when the plan is silent.
-    pub(super) const DEFAULT: Self = Self {
+    pub const DEFAULT: Self = Self {
         plan: None,
         console: None,
         records: None,
@@ -122,6 +125,7 @@ impl Boot<'_> {
         schedstats: true,
         progress: None,
         scx: None,
+        scx_load: Duration::from_secs(30),
     };
 }
 
@@ -318,6 +322,7 @@ impl<'t> Boot<'t> {
                 }
             }
             "scx" => self.scx = Some(Scx::parse(text).ok_or(SCX_RULE)?),
+            "scx_load" => self.scx_load = span(1, text)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -330,10 +335,6 @@ impl RunSettings {
         key: &str,
         text: &str,
     ) -> Result<bool, &'static str> {
-        let span = |low: u64, text: &str| {
-            let span = parse_duration(text).ok_or(DURATION_RULE)?;
-            checked_span(low, span)
-        };
         match key {
             "time" => self.time = span(1, text)?,
             "warmup" => self.warmup = span(0, text)?,
@@ -467,7 +468,7 @@ impl<'t> GroupSettings<'t> {
     }
 }
 
-/// A length of time of a run, of `low` ns at least.
+/// A length of time, of `low` ns at least.
 pub(super) fn checked_span(
     low: u64,
     span: Duration,
@@ -476,8 +477,14 @@ pub(super) fn checked_span(
     const DAY: Duration = Duration::from_secs(86_400);
     let good = (Duration::from_nanos(low)..=DAY).contains(&span);
     good.then_some(span).ok_or(
-        "time and grace are above 0s; with warmup, each is at most 1440m",
+        "time, grace and scx_load are above 0s; with warmup, each is at most \
+         1440m",
     )
+}
+
+/// The same, as a plan has it.
+fn span(low: u64, text: &str) -> Result<Duration, &'static str> {
+    checked_span(low, parse_duration(text).ok_or(DURATION_RULE)?)
 }
 
 /// How often a run is carried out.

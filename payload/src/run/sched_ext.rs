@@ -9,6 +9,7 @@ pub mod btf;
 pub mod builtin;
 
 use crate::kit::clock::{MILLISECOND, SECOND, now};
+use crate::kit::mounts::{TRACING, mount_kind};
 use crate::kit::sched_ext::sched_ext_enabled;
 use crate::kit::text::{digits, path, read_file};
 use crate::row::Feature;
@@ -21,14 +22,13 @@ use crate::sys::process::{self, Ended, die_with};
 use crate::sys::signal;
 use crate::wire::record::{self, Record, Verdict};
 use core::cell::Cell;
+use core::time::Duration;
 use heapless::String;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{MemfdFlags, memfd_create, tell};
 use rustix::io::{Errno, pread};
 use rustix::process::{Pid, Signal, getpid, kill_process_group, setpgid};
 
-/// How long a program may take to load its scheduler.
-const LOAD_NS: u64 = 30 * SECOND;
 /// How long a program may take to leave after each of [`ENDS`], and the
 /// kernel to throw a scheduler out.
 const LEAVE_NS: u64 = 3 * SECOND;
@@ -81,9 +81,10 @@ enum Hold {
 }
 
 impl Scheduler {
-    /// Loads one. Whether it could be loaded, each run asks.
+    /// Loads one, for which a program has so long. Whether it could be
+    /// loaded, each run asks.
     #[must_use]
-    pub fn load(what: Scx<'_>, features: &[Feature]) -> Self {
+    pub fn load(what: Scx<'_>, limit: Duration, features: &[Feature]) -> Self {
         let mut it = Self {
             hold: Hold::Out,
             name: String::new(),
@@ -94,6 +95,8 @@ impl Scheduler {
             ended: Cell::new(None),
             told: Cell::new(false),
         };
+        let limit_ns =
+            limit.as_secs() * SECOND + u64::from(limit.subsec_nanos());
         // The kernel counts a scheduler after it has called it enabled.
         let before = number(SEQ);
         it.hold = match what {
@@ -111,7 +114,7 @@ impl Scheduler {
                 Err(errno) => Hold::Failed("clone", errno),
             },
         };
-        it.wait(LOAD_NS, || {
+        it.wait(limit_ns, || {
             let counted = before.is_none() || number(SEQ) != before;
             !it.lives() || sched_ext_enabled() && counted
         });
@@ -128,6 +131,12 @@ impl Scheduler {
     /// Starts a program that loads one and stays for as long as it is to be
     /// used.
     fn start(&mut self, command: &str) -> Result<Pid, Errno> {
+        if getpid().is_init() {
+            // What libbpf, and programs that use it, look for. One that
+            // needs what cannot be had says so.
+            let _none = mount_kind(c"tracefs", TRACING);
+            let _none = mount_kind(c"bpf", c"/sys/fs/bpf");
+        }
         // Without it, what it writes goes where our own output goes.
         self.output = memfd_create("scx", MemfdFlags::CLOEXEC).ok();
         let own = getpid();

@@ -6,6 +6,7 @@
 //! results. Nothing here happens to a run that does not ask for it.
 
 use crate::kit::alarm::Alarm;
+use crate::kit::mounts::{TRACING, mount_kind};
 use crate::kit::shm::{Scratch, cells};
 use crate::kit::text::{
     Cut, has, path, read_bytes, read_file, word, write_file,
@@ -24,7 +25,6 @@ use pidone_compute::lz;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
 use rustix::io::{Errno, read, write};
-use rustix::mount::{MountFlags, mount};
 use rustix::process::getpid;
 
 /// Where tracefs is.
@@ -90,10 +90,8 @@ impl Recording {
         };
         let instances = path(format_args!("{ROOT}/instances"));
         if !exists(&instances) && pid1 {
-            let flags = MountFlags::NOSUID | MountFlags::NOEXEC;
-            let kind = c"tracefs";
             // Whether it is there is seen below.
-            let _none = mount(kind, ROOT, kind, flags, None);
+            let _none = mount_kind(c"tracefs", TRACING);
         }
         if !exists(&instances) {
             if pid1 {

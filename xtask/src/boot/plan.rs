@@ -1,18 +1,18 @@
 //! Plans of boots, checked before anything is built.
 
 use super::BootRequest;
+use super::scheduler::Packed;
 use crate::build;
 use anyhow::{Result, bail};
 use core::time::Duration;
-use initramfs::add::Addition;
 use initramfs::newc::Archive;
 use pidone::plan::run::Run;
+use pidone::plan::settings::Boot;
 use pidone::plan::sources::Sources;
 use pidone::plan::token::Source;
 use pidone::plan::{Plan, builtin};
 use pidone::row::Row;
 use pidone::row::attr::scx::Scx;
-use std::path::Path;
 
 /// A plan that was checked, and what is packed for it.
 pub(super) struct Planned {
@@ -54,8 +54,9 @@ impl Planned {
             bail!("`{option}` is in the plan; options come before it");
         }
         let mut additions = request.add.clone();
-        let scheduler = request.scheduler.as_deref().map(placed).transpose()?;
-        additions.extend(scheduler.as_ref().map(|it| it.0.clone()));
+        let packed = request.scheduler.as_deref().map(Packed::parse);
+        let packed = packed.transpose()?;
+        additions.extend(packed.as_ref().map(|it| it.addition.clone()));
         let mut added = build::additions(&additions)?;
         // A word with spaces stays one.
         for word in &mut tokens {
@@ -63,10 +64,10 @@ impl Planned {
                 *word = format!("\"{word}\"");
             }
         }
-        if let Some((_, path)) = scheduler
-            && !says_scx(&tokens.join(" "), &added)
-        {
-            tokens.insert(0, format!("scx={path}"));
+        if let Some(packed) = packed {
+            packed.begin(&mut tokens, &added)?;
+            let limit = packed.limit(request.timeout, &tokens, &added);
+            tokens.splice(..0, limit);
         }
         let plan = tokens.join(" ");
         let (takes, works) = match &request.payload {
@@ -95,34 +96,6 @@ const EACH_WORKER: Duration = Duration::from_millis(25);
 const MOST_WORDS: usize = 24;
 /// Longest plan on the kernel command line, of which x86 has 2048 bytes.
 const LONGEST_PLAN: usize = 1000;
-/// A scheduler's program as an addition, and where it goes.
-fn placed(program: &Path) -> Result<(Addition, String)> {
-    let name = program.file_name().and_then(|name| name.to_str());
-    let name = name.filter(|name| !name.contains(char::is_whitespace));
-    let Some(name) = name else {
-        bail!(
-            "--scheduler {}: not the name of a program, without spaces",
-            program.display()
-        );
-    };
-    let path = format!("/bin/{name}");
-    Ok((format!("{}:{path}", program.display()).parse()?, path))
-}
-
-/// Whether a plan, or the packed one that it names, says `scx=`.
-fn says_scx(tokens: &str, added: &Archive) -> bool {
-    let args = Source::args(tokens);
-    let sources = Sources {
-        args,
-        ..Sources::default()
-    };
-    let packed = sources
-        .plan_name()
-        .and_then(|name| build::packed_plan(added, name).map(Source::file));
-    let all = [Some(args), packed].into_iter().flatten();
-    all.flat_map(|source| source.tokens())
-        .any(|token| token.key == "scx")
-}
 
 /// Checks a plan before anything is built; returns how long its runs take
 /// and their work types.
@@ -160,19 +133,21 @@ pub fn check(tokens: &str, added: &Archive) -> Result<(Duration, Vec<Works>)> {
         run.settings.warmup + run.settings.time + EACH_WORKER * workers
     };
     let runs = plan.runs().map(takes);
+    // What is usual is within what a machine may be silent for.
+    let usual = Boot::DEFAULT.scx_load;
+    let load = program.map(|_| plan.boot.scx_load.saturating_sub(usual));
     let works = plan.runs().map(|run| {
         let groups = run.groups.iter();
         groups.map(|group| group.row()).collect()
     });
-    Ok((runs.sum(), works.collect()))
+    Ok((runs.chain(load).sum(), works.collect()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{check, placed, says_scx};
+    use super::check;
     use core::time::Duration;
     use initramfs::newc::Archive;
-    use std::path::Path;
 
     #[test]
     fn many_workers_take_longer() {
@@ -181,20 +156,5 @@ mod tests {
         assert_eq!(few, Duration::from_millis(2050));
         let many = takes("time=1s work=FutexPingPong workers=4096");
         assert_eq!(many, Duration::from_millis(103_400));
-    }
-
-    #[test]
-    fn a_scheduler_gets_a_place_unless_the_plan_says_where() {
-        let (_, path) = placed(Path::new("out/scx_simple")).unwrap();
-        assert_eq!(path, "/bin/scx_simple");
-        for bad in ["..", "out/two words"] {
-            assert!(placed(Path::new(bad)).is_err(), "{bad}");
-        }
-        let mut added = Archive::default();
-        let plan = b"scx=fifo work=PipeIo".to_vec();
-        added.file("plans/mine", 0o644, plan).unwrap();
-        let says = |tokens| says_scx(tokens, &added);
-        assert!(says("plan=mine") && says("\"scx=/bin/x -f\" work=PipeIo"));
-        assert!(!says("work=PipeIo") && !says("plan=smoke") && !says(""));
     }
 }

@@ -4,6 +4,7 @@ use super::BootRequest;
 use super::drivers;
 use super::expected::ExpectedPlan;
 use super::plan::Planned;
+use super::scheduler;
 use crate::arch::{Arch, X86_64, require_image};
 use crate::decode::decode_ports;
 use crate::exit::{Exit, NoEvidence};
@@ -91,6 +92,9 @@ impl Checked {
         let kernel = kernel::resolve(&request.kernel, Some(arch), setup)?;
         require_image(&kernel)?;
         drivers::pack(request, &kernel, &mut added)?;
+        if request.scheduler.is_some() {
+            scheduler::pack_config(&kernel, &mut added)?;
+        }
         build::require_arch(arch, &added, request.payload.as_deref())?;
         let config = kernel_check::of_image(&kernel);
         let machine = machine(request, arch, config.as_ref(), &tokens);

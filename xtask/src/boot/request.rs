@@ -76,9 +76,9 @@ macro_rules! with_machine {
             /// default beside the kernel, as packages put them
             #[argh(option)]
             pub modules: Option<std::path::PathBuf>,
-            /// a program that loads a sched_ext scheduler, to add with its
-            /// libraries as /bin/NAME; the plan's scx= is set to it unless it
-            /// is given
+            /// a program that loads a sched_ext scheduler, and its arguments,
+            /// as in 'FILE ARGS', to add with its libraries as /bin/NAME; the
+            /// plan's scx= is set to it unless it is given
             #[argh(option)]
             pub scheduler: Option<std::path::PathBuf>,
             /// a binary of your own to boot in place of the payload, which

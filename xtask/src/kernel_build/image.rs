@@ -1,4 +1,5 @@
-//! The configuration inside a kernel image (`CONFIG_IKCONFIG`).
+//! The configuration inside a kernel image (`CONFIG_IKCONFIG`), and its
+//! release.
 //!
 //! It lies in the kernel proper, gzipped, behind a mark. Most images have the
 //! kernel proper compressed: where it is, two kinds of header say, and in all
@@ -53,6 +54,35 @@ pub fn config(image: &[u8]) -> Result<String> {
          compressed with bzip2, lzo or lzma behind an unknown header)"
     )
 }
+
+/// Where the boot header of x86 has the place of the version.
+const VERSION: usize = 0x20e;
+
+/// The release of the kernel in an image, as `uname -r` will say it.
+#[must_use]
+pub fn release(image: &[u8]) -> Option<String> {
+    if bzimage(image).is_some() {
+        let at = image.get(VERSION..VERSION + 2)?.try_into().ok()?;
+        let at = 0x200 + usize::from(u16::from_le_bytes(at));
+        let text = image.get(at..)?.split(|&byte| byte == 0).next()?;
+        let word = text.split(|&byte| byte == b' ').next()?;
+        return Some(core::str::from_utf8(word).ok()?.to_owned());
+    }
+    let unpacked = match zboot(image) {
+        Some(payload) => Some(unpack(payload).ok()?),
+        None => Compression::detect(image)
+            .and_then(|how| how.decompress(image).ok())
+            .map(|(kernel, _)| kernel),
+    };
+    let kernel = unpacked.as_deref().unwrap_or(image);
+    let mut begun = kernel.windows(BANNER.len()).zip(BANNER.len()..);
+    let (_, at) = begun.find(|(text, _)| *text == BANNER)?;
+    let word = kernel.get(at..)?.split(u8::is_ascii_whitespace).next()?;
+    Some(core::str::from_utf8(word).ok()?.to_owned())
+}
+
+/// How the first line of a kernel begins.
+const BANNER: &[u8] = b"Linux version ";
 
 /// The configuration behind the mark, if it is there.
 fn marked(kernel: &[u8]) -> Option<String> {
@@ -143,7 +173,7 @@ fn unpack(payload: &[u8]) -> Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::{MARK, bootable, config};
+    use super::{MARK, bootable, config, release};
     use initramfs::compress::Compression;
     use liblzma::stream::{LzmaOptions, Stream};
     use liblzma::write::XzEncoder;
@@ -218,6 +248,22 @@ mod tests {
     }
 
     #[test]
+    fn an_image_says_its_release() {
+        let kernel = b"text\nLinux version 7.2.13-x (a@b) (gcc)";
+        let packed = Compression::Gzip.compress(kernel).unwrap();
+        let mut header = bzimage(&[0; 700]);
+        header[0x20e..0x210].copy_from_slice(&0x300_u16.to_le_bytes());
+        header[0x500..0x50f].copy_from_slice(b"7.2.13-x (a@b)\0");
+        for image in [&header, &zboot(&packed), &packed, &kernel.to_vec()] {
+            assert_eq!(release(image).as_deref(), Some("7.2.13-x"));
+        }
+        assert_eq!(release(b"no image"), None);
+        let mut beyond = bzimage(b"");
+        beyond[0x20e..0x210].copy_from_slice(&[0xff; 2]);
+        assert_eq!(release(&beyond), None);
+    }
+
+    #[test]
     fn what_is_not_there_is_said() {
         let said = |image: &[u8]| config(image).unwrap_err().to_string();
         let empty = Compression::Zstd.compress(b"no kernel").unwrap();
@@ -233,11 +279,12 @@ mod tests {
             head in 0..3_usize,
             bytes in proptest::collection::vec(any::<u8>(), 0..600),
         ) {
-            let _any = match head {
-                0 => config(&bytes),
-                1 => config(&bzimage(&bytes)),
-                _ => config(&zboot(&bytes)),
+            let image = match head {
+                0 => bytes,
+                1 => bzimage(&bytes),
+                _ => zboot(&bytes),
             };
+            let (_any, _release) = (config(&image), release(&image));
         }
     }
 }

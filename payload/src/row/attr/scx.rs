@@ -23,9 +23,9 @@ pub struct BuiltIn {
 pub const MAX_COMMAND: usize = 1024;
 
 /// What the value of `scx=` looks like.
-pub const SCX_RULE: &str = "scx is fifo or stall, with :partial behind it if \
-     only tasks with policy=ext are to be switched, or the absolute path of a \
-     program, in quotes if arguments follow it, below 1024 bytes";
+pub const SCX_RULE: &str = "scx is fifo or stall, with :partial behind it \
+     for tasks with policy=ext alone, or the absolute path of a program, in \
+     quotes with its arguments, below 1024 bytes";
 
 impl<'t> Scx<'t> {
     /// Parses a value of `scx=`.
