@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use apt::{Archive, Private};
 use core::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{slice, thread};
 
 /// A suite with kernels.
@@ -166,8 +166,7 @@ impl Kernel {
 
     /// The kernel's own version, as the package has it.
     fn upstream(&self) -> &str {
-        let version = self.package.rsplit_once('-');
-        version.map_or(&*self.package, |(upstream, _)| upstream)
+        upstream(&self.package)
     }
 
     /// The numbers that name its series: `7.2`.
@@ -179,15 +178,27 @@ impl Kernel {
 
     /// Orders kernels by age. A candidate is older than what it becomes.
     fn age(&self) -> impl Ord + use<> {
-        let (version, candidate) = match self.upstream().split_once("~rc") {
-            Some((version, rc)) => (version, rc.parse().unwrap_or(0)),
-            None => (self.upstream(), u32::MAX),
-        };
-        let mut version = numbers(version);
-        version.resize(4, 0);
         let suite = SUITES.iter().position(|suite| suite == self.suite);
-        (version, candidate, Reverse(suite), numbers(&self.version))
+        let age = upstream_age(self.upstream());
+        (age, Reverse(suite), numbers(&self.version))
     }
+}
+
+/// The kernel's own version, as the version of a package has it.
+fn upstream(package: &str) -> &str {
+    let version = package.rsplit_once('-');
+    version.map_or(package, |(upstream, _)| upstream)
+}
+
+/// Orders versions of the kernel by age.
+fn upstream_age(upstream: &str) -> impl Ord + use<> {
+    let (version, candidate) = match upstream.split_once("~rc") {
+        Some((version, rc)) => (version, rc.parse().unwrap_or(0)),
+        None => (upstream, u32::MAX),
+    };
+    let mut version = numbers(version);
+    version.resize(4, 0);
+    (version, candidate)
 }
 
 fn joined(version: &str, flavour: &str) -> String {
@@ -257,24 +268,86 @@ fn of_suites(
     archive: &Archive,
     arch: &Arch,
 ) -> Result<Vec<Kernel>> {
-    let shown = names(suites.iter().map(|suite| suite.name));
-    crate::tell!("+ apt-get update, of {shown} for {}", arch.debian);
-    let of = |suite| {
-        let packages = Private::updated(archive, suite)?.packages("linux-")?;
-        anyhow::Ok(of_packages(&packages, suite, arch.debian))
-    };
-    let mut all = thread::scope(|scope| {
-        let ask = |suite| scope.spawn(move || of(suite));
-        let asked: Vec<_> = suites.iter().map(ask).collect();
-        let mut all = Vec::new();
-        for thread in asked {
-            let kernels = thread.join().ok().context("a thread of ours");
-            all.extend(kernels??);
-        }
-        anyhow::Ok(all)
-    })?;
+    let lists = packages(suites, archive, arch, "linux-")?;
+    let all = lists.iter().flat_map(|(suite, packages)| {
+        of_packages(packages, suite, arch.debian)
+    });
+    let mut all: Vec<_> = all.collect();
     all.sort_by_cached_key(Kernel::age);
     Ok(all)
+}
+
+/// Packages whose names begin so, and their versions, of each suite.
+type Packages = Vec<(&'static Suite, BTreeMap<String, String>)>;
+
+/// Asks these suites for packages.
+fn packages(
+    suites: &'static [Suite],
+    archive: &Archive,
+    arch: &Arch,
+    begin: &str,
+) -> Result<Packages> {
+    let shown = names(suites.iter().map(|suite| suite.name));
+    eprintln!("+ apt-get update, of {shown} for {}", arch.debian);
+    let of = |suite: &'static Suite| {
+        Private::updated(archive, suite)?.packages(begin)
+    };
+    thread::scope(|scope| {
+        let ask = |suite| (suite, scope.spawn(move || of(suite)));
+        let asked: Vec<_> = suites.iter().map(ask).collect();
+        let mut all = Vec::new();
+        for (suite, thread) in asked {
+            let packages = thread.join().ok().context("a thread of ours");
+            all.push((suite, packages??));
+        }
+        Ok(all)
+    })
+}
+
+/// What packages of sources are called, before their version.
+pub const SOURCES: &str = "linux-source-";
+
+/// Fetches the newest package of the sources of a version, as `7.2`, into an
+/// empty directory.
+///
+/// # Errors
+///
+/// No suite has it, and what there is; or the archive cannot be asked.
+pub fn fetch_sources(
+    version: &str,
+    setup: bool,
+    dir: &Path,
+) -> Result<PathBuf> {
+    let arch = Arch::host();
+    let archive = Archive::find(arch, setup)?;
+    let lists = packages(&SUITES, &archive, arch, SOURCES)?;
+    let suite = newest_sources(version, &lists)?;
+    let package = format!("{SOURCES}{version}");
+    Private::of(&archive, suite)?.download(&package, dir)
+}
+
+/// The suite that has the newest sources of a version.
+fn newest_sources(version: &str, lists: &Packages) -> Result<&'static Suite> {
+    let package = format!("{SOURCES}{version}");
+    let newest = lists
+        .iter()
+        .filter_map(|(suite, packages)| Some((suite, packages.get(&package)?)))
+        // Of two suites with the same, the older one's.
+        .rev()
+        .max_by_key(|(_, version)| upstream_age(upstream(version)));
+    if let Some((suite, _)) = newest {
+        return Ok(suite);
+    }
+    let there = lists.iter().flat_map(|(_, packages)| packages.keys());
+    let mut there: Vec<&str> = there
+        .filter_map(|name| name.strip_prefix(SOURCES))
+        .collect();
+    there.sort_by_cached_key(|version| numbers(version));
+    there.dedup();
+    bail!(
+        "Debian has no sources debian:{version}; valid are {}",
+        names(there.iter().map(|version| format!("debian:{version}")))
+    )
 }
 
 fn of_packages(
@@ -383,7 +456,8 @@ fn unknown(
 
 #[cfg(test)]
 mod tests {
-    use super::{Kernel, Name, SUITES, of_packages, unknown};
+    use super::{Kernel, Name, SOURCES, SUITES, newest_sources};
+    use super::{of_packages, unknown};
     use crate::arch::{AARCH64, X86_64};
     use std::collections::BTreeMap;
 
@@ -448,6 +522,42 @@ mod tests {
         let all = archive();
         let found = all.iter().rfind(|kernel| wanted.fits(kernel));
         found.map(|kernel| format!("{} {}", kernel.name(), kernel.suite()))
+    }
+
+    #[test]
+    fn sources_are_the_newest_of_their_version() {
+        let mut lists = Vec::new();
+        for (suite, text) in [
+            ("bookworm", "6.1 6.1.180-1, 6.12 6.12.117-1~deb12u1"),
+            ("trixie", "6.12 6.12.117-1"),
+            (
+                "trixie-backports",
+                "7.2 7.2.12-1~bpo13+1, 7.3 7.3.4-1~bpo13+1",
+            ),
+            ("sid", "7.2 7.2.13-1"),
+            ("experimental", "7.3 7.3~rc7-1~exp1"),
+        ] {
+            let suite = SUITES.iter().find(|s| s.name == suite).unwrap();
+            let packages = text.split(", ").map(|word| {
+                let (name, version) = word.split_once(' ').unwrap();
+                (format!("{SOURCES}{name}"), version.to_owned())
+            });
+            lists.push((suite, packages.collect()));
+        }
+        for (version, suite) in [
+            ("6.1", "bookworm"),
+            ("6.12", "bookworm"),
+            ("7.2", "sid"),
+            ("7.3", "trixie-backports"),
+        ] {
+            let newest = newest_sources(version, &lists).unwrap();
+            assert_eq!(newest.name, suite, "{version}");
+        }
+        let said = newest_sources("6.13", &lists).unwrap_err().to_string();
+        assert!(
+            said.ends_with("debian:6.1, debian:6.12, debian:7.2, debian:7.3"),
+            "{said}"
+        );
     }
 
     #[test]

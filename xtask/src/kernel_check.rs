@@ -16,10 +16,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Without one of these no work type runs.
-const BOOT: [&str; 4] = [
+/// Without one of these no work type runs, or nobody hears of it.
+const BOOT: [&str; 5] = [
     "CONFIG_BLK_DEV_INITRD",
     "CONFIG_BINFMT_ELF",
+    "CONFIG_TTY",
     "CONFIG_PROC_FS",
     "CONFIG_SYSFS",
 ];
@@ -325,7 +326,8 @@ mod tests {
     use std::fs;
 
     const BOOTS: &str = "CONFIG_BLK_DEV_INITRD=y\nCONFIG_BINFMT_ELF=y\n\
-        CONFIG_PROC_FS=y\nCONFIG_SYSFS=y\nCONFIG_RD_GZIP=y\n";
+        CONFIG_TTY=y\nCONFIG_PROC_FS=y\nCONFIG_SYSFS=y\n\
+        CONFIG_RD_GZIP=y\n";
 
     #[test]
     fn what_is_booted_has_a_configuration_if_it_can_be_had() {

@@ -198,7 +198,7 @@ pub fn run(command: &[&str]) -> Result<()> {
 /// # Errors
 ///
 /// apt-get failed.
-pub fn update() -> Result<()> {
+fn update() -> Result<()> {
     run(&[as_root("apt-get").as_slice(), &["update"]].concat())
 }
 

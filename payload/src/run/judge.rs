@@ -118,7 +118,7 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
         (State::Failed, _) => {
             let (call, errno) = (slot.op().name(), &slot.step_errno);
             let errno = errno.load(Relaxed);
-            findings.add(fail, format_args!("FAIL({call}, {errno}): {who}"));
+            findings.call(call, errno, format_args!(": {who}"));
         }
         (_, Exit::Signal(signal)) => {
             let signal = u32::from(signal);

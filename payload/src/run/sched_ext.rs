@@ -228,8 +228,7 @@ impl Scheduler {
         self.told.set(true);
         let fail = Verdict::Fail;
         if let Hold::Failed(call, errno) = self.hold {
-            let errno = errno.raw_os_error();
-            findings.add(fail, format_args!("FAIL({call}, {errno}): scx"));
+            findings.call(call, errno.raw_os_error(), format_args!(": scx"));
         } else {
             // Then the kernel has said why.
             self.wait(LEAVE_NS, || state(&mut [0; 16]) != "disabling");

@@ -143,10 +143,10 @@ pub fn run(
                 Why::Fail => {
                     findings.add(Verdict::Fail, format_args!("{text}"));
                 }
-                Why::Broken(errno) => findings.add(
-                    Verdict::Fail,
-                    format_args!("FAIL({text}, {})", errno.raw_os_error()),
-                ),
+                Why::Broken(errno) => {
+                    let errno = errno.raw_os_error();
+                    findings.call(text, errno, format_args!(""));
+                }
             }
             collect::skipped(run, number, &findings, out);
             Result {

@@ -41,7 +41,11 @@ pub(super) const WORKLOAD: Workload = Workload {
         unit: "event",
         hists: &[WAKE],
         metrics: &[PRODUCED, CONSUMED, RESIDUE, SPURIOUS],
-        needs: &[Need::wanted(What::Feature(Feature::SchedInfo))],
+        needs: &[
+            Need::required(What::Config(doc("CONFIG_EPOLL"))),
+            Need::required(What::Config(doc("CONFIG_EVENTFD"))),
+            Need::wanted(What::Feature(Feature::SchedInfo)),
+        ],
         proof: doc("produced = consumed + residue; with edge the consumers' \
                     nr_wakeups <= produced, however many they are"),
         shared: |_, _| Shared {

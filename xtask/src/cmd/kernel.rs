@@ -33,7 +33,7 @@ enum Verb {
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "build")]
 struct Build {
-    /// a directory with sources, or debian:6.12
+    /// a directory with sources, or debian:6.12, debian:7.2 and so on
     #[argh(option)]
     tree: String,
     /// a fragment, or a file of that kind; may be repeated; by default all but

@@ -168,6 +168,20 @@ impl Private {
         Ok(packages)
     }
 
+    /// Fetches a package into an empty directory.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had.
+    pub(super) fn download(
+        &self,
+        package: &str,
+        dir: &Path,
+    ) -> Result<PathBuf> {
+        let mut debs = self.apt.download(&[package], dir)?;
+        debs.pop().context("apt-get fetched no package")
+    }
+
     /// Fetches packages and unpacks them below `root`.
     pub(super) fn unpack(
         &self,

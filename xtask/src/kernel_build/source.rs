@@ -1,7 +1,7 @@
 //! Source trees: Debian's package, or a directory, and what tells one state
 //! of them from another.
 
-use crate::debian::apt;
+use crate::debian;
 use crate::model::hex;
 use crate::{cache, tools};
 use anyhow::{Context, Result, bail};
@@ -27,7 +27,7 @@ impl Source {
     /// A directory, or `debian:VERSION`, which is fetched.
     pub(super) fn find(tree: &str, setup: bool) -> Result<Self> {
         if let Some(version) = tree.strip_prefix("debian:") {
-            return debian(version, setup);
+            return of_debian(version, setup);
         }
         let dir = fs::canonicalize(tree).with_context(|| {
             format!("--tree {tree} is no directory and no debian:VERSION")
@@ -50,8 +50,8 @@ impl Source {
 }
 
 /// Fetches and unpacks Debian's package of sources, without root.
-fn debian(version: &str, setup: bool) -> Result<Source> {
-    let package = format!("linux-source-{version}");
+fn of_debian(version: &str, setup: bool) -> Result<Source> {
+    let package = format!("{}{version}", debian::SOURCES);
     let cache = cache::dir()?.join("source");
     let source = |version_of_package: &str| Source {
         dir: cache.join(format!("{package}_{version_of_package}")),
@@ -79,12 +79,9 @@ fn debian(version: &str, setup: bool) -> Result<Source> {
         bail!("debian:{version} needs apt-get; on this system use --tree DIR");
     }
     tools::require(&[tools::DPKG_DEB], setup)?;
-    if setup {
-        tools::update()?;
-    }
     fs::create_dir_all(&cache).with_context(|| cache.display().to_string())?;
     let work = tempfile::tempdir_in(&cache)?;
-    let deb = apt::download(&package, work.path())?;
+    let deb = debian::fetch_sources(version, setup, work.path())?;
     let field = Command::new("dpkg-deb")
         .args(["-f".as_ref(), deb.as_os_str(), "Version".as_ref()])
         .output()
