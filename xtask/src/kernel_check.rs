@@ -381,6 +381,11 @@ mod tests {
         let all = format!("{timers}CONFIG_HIGH_RES_TIMERS=y\n");
         let (runs, why) = verdict(&all, "TimerLatency");
         assert_eq!((runs, why.as_str()), (Verdict::Runs, ""));
+        let (skipped, why) = verdict(&timers, "EpollStorm");
+        assert_eq!(skipped, Verdict::Skip);
+        for symbol in ["CONFIG_EPOLL", "CONFIG_EVENTFD"] {
+            assert!(why.contains(&format!("{symbol} is off")), "{why}");
+        }
         let module = timers + "CONFIG_FUTEX=m\n";
         let (module, _) = verdict(&module, "FutexFanOut");
         assert_eq!(module, Verdict::Module);
@@ -394,6 +399,10 @@ mod tests {
         let missing = boot(&Config::parse("CONFIG_FUTEX=y"), &helps);
         assert!(missing[0].contains("BLK_DEV_INITRD"), "{missing:?}");
         assert!(boot(&Config::parse(BOOTS), &helps).is_empty());
+        // Without it there is no console.
+        let mute = Config::parse(&BOOTS.replace("CONFIG_TTY=y", ""));
+        let said = boot(&mute, &helps).join("\n");
+        assert_eq!(said, "CONFIG_TTY is off; fragment base sets it");
     }
 
     #[test]
