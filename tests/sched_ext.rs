@@ -5,6 +5,7 @@ use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::kernel_build::{self, Order};
@@ -173,6 +174,26 @@ fn a_packed_one_is_started_and_asked_to_leave() {
     let (_, after) = ends(&report);
     assert_eq!(after.state, "disabled");
     assert_eq!(output(&report), ["loaded", "asked to leave"]);
+}
+
+/// What libbpf and the programs that use it look for; here the program is
+/// one that says what it finds, and has arguments.
+#[test]
+fn a_packed_one_finds_tracefs_and_bpffs() {
+    let stat = "/usr/bin/stat -f -c %T /sys/kernel/tracing /sys/fs/bpf";
+    let (report, exit) = boot(&Args {
+        scheduler: Some(PathBuf::from(stat)),
+        timeout: Some(Duration::from_secs(200)),
+        plan: ["time=200ms", "work=PipeIo"].map(str::to_owned).to_vec(),
+        ..machine(KERNEL)
+    })
+    .unwrap();
+    assert_eq!(exit, Exit::Bad, "{}", report.reason);
+    assert_eq!(output(&report), ["tracefs", "bpf_fs"]);
+    // It may take half of the time-out to load.
+    let plan = &report.hello.as_ref().unwrap().plan;
+    let limit = "scx_load=100000ms";
+    assert!(plan.iter().any(|word| word.ends_with(limit)), "{plan:?}");
 }
 
 #[test]

@@ -331,7 +331,8 @@ mod tests {
 
     /// A fragment whose second symbol has another name in later trees.
     const RENAMED: &str = "# Why.\nCONFIG_A=y\n# Why B.\nCONFIG_OLD=y\n\
-         # (or) Its later name.\nCONFIG_NEW=y\n# (or) Its last.\nCONFIG_LAST=y\n";
+         # (or) Its later name.\nCONFIG_NEW=y\n\
+         # (or) Its last.\nCONFIG_LAST=y\n";
 
     #[test]
     fn one_of_several_alternatives_is_enough() {
