@@ -1,11 +1,11 @@
 //! Runs under a sched_ext scheduler: of ours, and of a packed program.
 
 use crate::{booted, good, group, machine, run};
+use core::time::Duration;
 use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::kernel_build::{self, Order};

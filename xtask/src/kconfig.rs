@@ -185,7 +185,8 @@ pub fn fragment(name: &str, text: &str) -> Result<Vec<Request>> {
                      CONFIG_{symbol} is an alternative to"
                 );
             };
-            let first = above.one_of.get_or_insert(above.symbol.clone());
+            let first = || above.symbol.clone();
+            let first = above.one_of.get_or_insert_with(first);
             request.one_of = Some(first.clone());
             request.optional = above.optional;
             reason.clone_into(&mut request.reason);

@@ -214,9 +214,8 @@ endchoice
                     let found = all.iter().find(|r| r.symbol == symbol);
                     found.map(|r| r.value.as_str())
                 };
-                let models =
-                    ["PREEMPT_VOLUNTARY", "PREEMPT_LAZY"].map(|s| of(s));
-                let chosen = ["PREEMPT", "PREEMPT_RT"].map(|s| of(s));
+                let models = ["PREEMPT_VOLUNTARY", "PREEMPT_LAZY"].map(&of);
+                let chosen = ["PREEMPT", "PREEMPT_RT"].map(of);
                 match chosen.contains(&Some("y")) {
                     true => assert!(!models.contains(&Some("y")), "{other}"),
                     false => assert_eq!(models, [Some("y"); 2], "{other}"),
