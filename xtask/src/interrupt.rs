@@ -1,5 +1,6 @@
-//! SIGINT, SIGTERM and SIGHUP: the children are ended, and the verb comes to its end
-//! by itself, which stores what was finished and removes what is temporary.
+//! SIGINT, SIGTERM and SIGHUP: the children are ended, and the verb comes to
+//! its end by itself, which stores what was finished and removes what is
+//! temporary.
 
 use crate::exit::{Exit, NoEvidence};
 use crate::temporary;
