@@ -443,7 +443,11 @@ mod tests {
     fn of_this_thread() -> String {
         let status = std::fs::read_to_string("/proc/thread-self/status");
         let status = status.unwrap();
-        let signals = status.lines().filter(|line| line.starts_with("Sig"));
+        // SigQ is of all that this user runs.
+        let of = ["SigBlk:", "SigIgn:", "SigCgt:"];
+        let signals = status
+            .lines()
+            .filter(|line| of.iter().any(|field| line.starts_with(field)));
         let signals: std::vec::Vec<_> = signals.collect();
         let files = getrlimit(Resource::Nofile);
         std::format!("{signals:?} {:?} {files:?}", sched_getattr().unwrap())
