@@ -288,7 +288,7 @@ fn packages(
     begin: &str,
 ) -> Result<Packages> {
     let shown = names(suites.iter().map(|suite| suite.name));
-    eprintln!("+ apt-get update, of {shown} for {}", arch.debian);
+    crate::tell!("+ apt-get update, of {shown} for {}", arch.debian);
     let of = |suite: &'static Suite| {
         Private::updated(archive, suite)?.packages(begin)
     };

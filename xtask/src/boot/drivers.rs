@@ -64,7 +64,7 @@ pub(super) fn pack(
         if !drivers.is_empty() {
             let config = kernel_check::of_image(kernel);
             for note in built_in(&drivers, config.as_ref(), &place)? {
-                eprintln!("note: {note}");
+                crate::tell!("note: {note}");
             }
         }
         return Ok(());

@@ -129,7 +129,7 @@ fn says(key: &str, tokens: &str, added: &Archive) -> bool {
 pub(super) fn pack_config(kernel: &Path, added: &mut Archive) -> Result<()> {
     let what = || kernel.display().to_string();
     let Some(config) = kernel_check::of_image(kernel) else {
-        eprintln!(
+        crate::tell!(
             "note: no configuration of {} is known; a scheduler that asks \
              libbpf for it does not load",
             what()
@@ -141,7 +141,7 @@ pub(super) fn pack_config(kernel: &Path, added: &mut Archive) -> Result<()> {
     }
     let bytes = fs::read(kernel).with_context(what)?;
     let Some(release) = image::release(&bytes) else {
-        eprintln!(
+        crate::tell!(
             "note: {} does not say its release, by which libbpf would find \
              its configuration; a scheduler that asks for it does not load",
             what()
