@@ -5,6 +5,7 @@ use crate::tools::Tool;
 use anyhow::{Context, Result, bail};
 use core::str::FromStr;
 use initramfs::compress::Compression;
+use pidone::wire::mark::Mark;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
@@ -55,6 +56,8 @@ pub struct Arch {
     pub records: &'static str,
     /// The device behind that, where the board has no second port.
     pub second: Option<&'static str>,
+    /// The instructions that begin and end a measured window.
+    pub marks: [&'static [u8]; 2],
 }
 
 /// The first.
@@ -89,6 +92,7 @@ pub static X86_64: Arch = Arch {
     console: "ttyS0",
     records: "ttyS1",
     second: None,
+    marks: [&Mark::Begin.x86_64(), &Mark::End.x86_64()],
 };
 
 /// The other.
@@ -136,6 +140,7 @@ pub static AARCH64: Arch = Arch {
     console: "ttyAMA0",
     records: "ttyS0",
     second: Some("pci-serial"),
+    marks: [&Mark::Begin.aarch64(), &Mark::End.aarch64()],
 };
 
 /// All of them.

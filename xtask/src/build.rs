@@ -9,6 +9,7 @@ use initramfs::elf;
 use initramfs::modules::{self, Tree};
 use initramfs::newc::Archive;
 use pidone::init::boot::ORDER_LIMIT;
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
@@ -48,6 +49,43 @@ pub fn payload(arch: &Arch, setup: bool) -> Result<PathBuf> {
         }
         Err(why) => Err(why),
     }
+}
+
+/// The plugin that counts instructions: the file of a release beside this
+/// program, or else what is built of the workspace.
+///
+/// # Errors
+///
+/// Cargo failed.
+pub fn plugin() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("this program")?;
+    let beside = program.with_file_name("pidone-plugin.so");
+    if beside.is_file() {
+        return Ok(beside);
+    }
+    let built = workspace().join("target/plugin");
+    let status = Command::new(cargo())
+        .current_dir(workspace())
+        .env_remove("RUSTFLAGS")
+        .args([
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "pidone-plugin",
+        ])
+        .arg("--target-dir")
+        .arg(&built)
+        .status()
+        .context("cargo cannot be started")?;
+    match status.success() {
+        true => Ok(built.join("release/libpidone_plugin.so")),
+        false => bail!("pidone-plugin does not build: {status}"),
+    }
+}
+
+fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 
 /// What cargo is to build for the payload.
@@ -116,7 +154,6 @@ impl Binary<'_> {
         // Compilers see the real path, whatever links led here.
         let folder = fs::canonicalize(self.folder)
             .with_context(|| self.folder.display().to_string())?;
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let home = std::env::var("CARGO_HOME")
             .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))
             .unwrap_or_default();
@@ -130,7 +167,7 @@ impl Binary<'_> {
             format!("--remap-path-prefix={}=pidone", folder.display()),
         ];
         flags.extend(self.arch.rustflags.iter().map(|&f| f.to_owned()));
-        let status = Command::new(cargo)
+        let status = Command::new(cargo())
             .current_dir(&folder)
             .env_remove("RUSTFLAGS")
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))

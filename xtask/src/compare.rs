@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::metrics::{Better, Selector};
 use crate::noise::Noise;
+use crate::profile::diff::{self, Difference};
 use anyhow::{Result, bail};
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
@@ -117,6 +118,9 @@ pub struct Comparison {
     pub identical: bool,
     /// The metrics, judged ones first within each run.
     pub rows: Vec<Row>,
+    /// How the instructions of each run differ, where both sides have
+    /// profiles.
+    pub profiles: Vec<Difference>,
     /// What to know beside the figures.
     pub warnings: Vec<String>,
     /// What all judged metrics together say.
@@ -196,6 +200,7 @@ pub fn compare(
         deterministic,
         identical,
         rows,
+        profiles: diff::of_boots(&a.boots, &b.boots),
         warnings,
         verdict,
         reason,

@@ -47,6 +47,10 @@ impl FinishedBoot {
         };
         let args = meta.qemu_args.iter().filter(place);
         let mut words: Vec<&str> = args.map(String::as_str).collect();
+        // A plugin counts, and changes nothing.
+        if let Some(at) = words.iter().position(|word| *word == "-plugin") {
+            words.drain(at..words.len().min(at + 2));
+        }
         // The initramfs goes by its hash.
         if let Some(at) = words.iter().position(|word| *word == "-initrd") {
             words.remove(at + 1);

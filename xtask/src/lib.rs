@@ -34,6 +34,7 @@ pub mod metrics;
 pub mod model;
 pub mod noise;
 pub mod outcome;
+pub mod profile;
 pub mod qemu;
 pub mod report;
 pub mod size;

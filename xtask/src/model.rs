@@ -8,10 +8,12 @@ mod absent;
 mod decoded;
 pub mod exits;
 mod plain;
+pub mod profile;
 pub mod trace;
 mod worker;
 
 use crate::exit;
+use crate::model::profile::Profile;
 use crate::model::trace::Trace;
 use core::fmt;
 use pidone::kit::exit::Exit;
@@ -214,6 +216,9 @@ pub struct Run {
     /// What it recorded of the kernel's events, where the plan asked for it.
     #[serde(default)]
     pub trace: Option<Trace>,
+    /// Where its instructions went, where that was asked for.
+    #[serde(default)]
+    pub profile: Option<Profile>,
     pub kernel: Kernel,
     /// Its `Run` record is lost, and no other sign of the verdict came.
     #[serde(skip)]

@@ -41,6 +41,8 @@ pub struct Machine {
     pub append: Vec<String>,
     /// Seed of a deterministic machine.
     pub deterministic: Option<u64>,
+    /// What QEMU is told of a plugin.
+    pub plugin: Option<String>,
     /// Where its serial ports are written to.
     pub dir: PathBuf,
 }
@@ -105,6 +107,9 @@ impl Machine {
         match arch.second {
             Some(device) => add(&["-device", &format!("{device},chardev=rec")]),
             None => add(&["-serial", "chardev:rec"]),
+        }
+        if let Some(plugin) = &self.plugin {
+            add(&["-plugin", plugin]);
         }
         let kernel = self.unpacked.as_ref().unwrap_or(&self.kernel);
         add(&["-kernel", &kernel.display().to_string()]);
@@ -325,6 +330,7 @@ mod tests {
             nic: Some(Nic::Pair),
             append: vec!["pidone.work=PipeIo".into()],
             deterministic: Some(7),
+            plugin: None,
             dir: "/a,b".into(),
         }
     }

@@ -63,6 +63,15 @@ pub(super) unsafe fn syscall6(
     ret
 }
 
+/// See [`crate::wire::mark`].
+#[inline(always)]
+pub(super) fn mark<const MARK: u16>() {
+    // SAFETY: it does nothing.
+    unsafe {
+        asm!("nop dword ptr [rax + {mark}]", mark = const MARK, options(nostack, preserves_flags));
+    }
+}
+
 /// `clone(2)` for a thread: the child calls `entry(arg)`.
 ///
 /// # Safety

@@ -16,6 +16,7 @@ use crate::kconfig::Config;
 use crate::live::{Live, Screen};
 use crate::model::{Outcome, hex};
 use crate::noise::Watch;
+use crate::profile::{self, Profiler};
 use crate::qemu::{Ended, Machine, Vm, kvm_works};
 use crate::store::{self, Pending, sha256};
 use crate::{
@@ -43,6 +44,7 @@ pub struct Ready {
     initrd: PathBuf,
     tokens: Vec<String>,
     limits: Limits,
+    profiler: Option<Profiler>,
     /// Plans in the image, by name.
     plans: BTreeMap<String, String>,
     /// Holds what is for these boots alone, logs that nobody keeps included.
@@ -89,6 +91,9 @@ impl Checked {
             );
         }
         tools::require(&[arch.qemu], setup)?;
+        if request.profile {
+            profile::check(arch, request.deterministic.is_some())?;
+        }
         let kernel = kernel::resolve(&request.kernel, Some(arch), setup)?;
         require_image(&kernel)?;
         drivers::pack(request, &kernel, &mut added)?;
@@ -119,14 +124,20 @@ impl Checked {
         let temporary = temporary::dir()?;
         let (added, dir) = (self.added, temporary.path());
         let plans = plans(&added);
-        let initrd = match &self.request.payload {
-            Some(payload) => build::pack_into(payload, added, dir)?,
+        let (initrd, symbols) = match &self.request.payload {
+            Some(payload) => {
+                let initrd = build::pack_into(payload, added, dir)?;
+                (initrd, payload.clone())
+            }
             None => {
                 let setup = self.request.setup;
                 let payload = build::payload(self.arch, setup)?;
-                build::pack_for_boot(&payload, added, dir)?
+                let initrd = build::pack_for_boot(&payload, added, dir)?;
+                (initrd, build::with_symbols(&payload))
             }
         };
+        let profiler = self.request.profile;
+        let profiler = profiler.then(|| Profiler::new(&self.kernel, &symbols));
         let unpacked = kernel::unpacked(&self.kernel, dir)?;
         Ok(Ready {
             request: self.request,
@@ -137,6 +148,7 @@ impl Checked {
             initrd,
             tokens: self.tokens,
             limits: self.limits,
+            profiler: profiler.transpose()?,
             plans,
             temporary,
         })
@@ -261,6 +273,7 @@ impl Ready {
             kernel: self.kernel.clone(),
             unpacked: self.unpacked.clone(),
             initrd: self.initrd.clone(),
+            plugin: self.profiler.as_ref().map(|it| it.option(self.arch, &dir)),
             dir,
             ..machine(request, self.arch, self.config.as_ref(), &self.tokens)
         };
@@ -299,6 +312,11 @@ impl Ready {
             && let Some(why) = signs.wrong(&report, &console, took)
         {
             exit_code = guest_clock::doubt(&mut report, &why);
+        }
+        if let Some(profiler) = &self.profiler
+            && let Some(none) = profiler.attach(&machine.dir, &mut report)?
+        {
+            setting.screen.say(&format!("warning: {none}"));
         }
         if exit_code != Exit::Good {
             room.unwrap_or_else(|| store::room(&machine.dir))?;

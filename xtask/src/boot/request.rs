@@ -57,6 +57,9 @@ macro_rules! with_machine {
             /// left out
             #[argh(option, arg_name = "seed")]
             pub deterministic: Option<u64>,
+            /// count the instructions of each function; needs --deterministic
+            #[argh(switch)]
+            pub profile: bool,
             /// seconds until the machine is stopped, or a duration as in 2m;
             /// by default it is stopped when nothing was heard of it for a
             /// minute and four times what the plan takes, or after five times
@@ -113,6 +116,7 @@ macro_rules! with_machine {
                     nic: self.nic,
                     append: self.append.clone(),
                     deterministic: self.deterministic,
+                    profile: self.profile,
                     timeout: self.timeout,
                     add: self.add.clone(),
                     module: self.module.clone(),
@@ -230,6 +234,7 @@ impl BootRequest {
         words.option("--nic", self.nic);
         words.option("--append", &self.append);
         words.option("--deterministic", self.deterministic);
+        words.0.extend(self.profile.then(|| "--profile".to_owned()));
         words.option("--timeout", self.timeout.map(time));
         words.option("--add", &self.add);
         words.option("--module", &self.module);
@@ -245,9 +250,9 @@ impl BootRequest {
     /// boots are of one kind.
     #[must_use]
     pub fn measured(&self) -> Vec<String> {
-        let timeout = None;
         Self {
-            timeout,
+            timeout: None,
+            profile: false,
             ..self.clone()
         }
         .command()
@@ -264,7 +269,7 @@ mod tests {
         let line = "--kernel built:6.12 --arch aarch64 --smp 2n2l4c1t \
                     --numa 1 --mem 1G,512 --distance 0-1=21 --disk 64M \
                     --disk null-co:8M --nic user --append quiet=1 \
-                    --append audit=1 --deterministic 7 --timeout 90s \
+                    --append audit=1 --deterministic 7 --profile --timeout 90s \
                     --add /bin/ls:/bin/x --module null_blk --modules /m \
                     --scheduler s --payload p -- time=1s work=PipeIo";
         let words: Vec<&str> = line.split_whitespace().collect();

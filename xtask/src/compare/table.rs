@@ -47,9 +47,15 @@ fn write_comparison(
     if hidden > 0 && !all {
         writeln!(text, "\n{hidden} more metrics with --all or --metric")?;
     }
+    for profile in &comparison.profiles {
+        write!(text, "\n{}", profile.render())?;
+    }
     writeln!(text)?;
     for warning in &comparison.warnings {
         writeln!(text, "warning: {warning}")?;
+    }
+    for profile in &comparison.profiles {
+        writeln!(text, "{}", profile.summary())?;
     }
     writeln!(text, "{}: {}", comparison.verdict, comparison.reason)
 }

@@ -1,6 +1,7 @@
 //! Results for people.
 
 use crate::model::{Group, Hist, Report, Run, Scheduler, Scx, Worker};
+use crate::profile;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 use pidone::kit::text::Human;
@@ -173,6 +174,9 @@ fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
             missing if missing.is_empty() => writeln!(text)?,
             missing => writeln!(text, "; {missing}")?,
         }
+    }
+    if let Some(profile) = &run.profile {
+        write!(text, "{}", profile::table::render(profile))?;
     }
     for message in &run.kernel.messages {
         writeln!(text, "  kernel: {message}")?;

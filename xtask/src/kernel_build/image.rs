@@ -139,6 +139,15 @@ pub fn bootable(image: &[u8]) -> Result<Option<Vec<u8>>> {
     zboot(image).map(unpack).transpose()
 }
 
+/// The kernel proper: what an image unpacks itself to, or the image as it is.
+///
+/// # Errors
+///
+/// It is compressed in a way that is not read.
+pub fn proper(image: &[u8]) -> Result<Vec<u8>> {
+    unpack(bzimage(image).or_else(|| zboot(image)).unwrap_or(image))
+}
+
 /// Decompresses a kernel; its size may follow in four bytes.
 fn unpack(payload: &[u8]) -> Result<Vec<u8>> {
     if let Some((name, _)) =

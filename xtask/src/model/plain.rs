@@ -133,6 +133,7 @@ fn plain_run(run: &mut Run) {
         expect,
         scx,
         trace,
+        profile,
         kernel,
         verdict: _,
         wall_ns: _,
@@ -162,6 +163,9 @@ fn plain_run(run: &mut Run) {
     scx.iter_mut().for_each(plain_scheduler);
     if let Some(trace) = trace {
         trace.plain();
+    }
+    if let Some(profile) = profile {
+        profile.plain();
     }
     let Kernel {
         counters,

@@ -1,0 +1,111 @@
+//! A plugin of QEMU that counts the instructions a machine executes.
+//!
+//! It is loaded by `xtask boot --profile` into deterministic machines, whose
+//! CPUs are one thread of QEMU's: counters are plain memory, to which
+//! translated code adds without calling anybody. What it counts, and the file
+//! it writes, are in `counts`; what QEMU offers is in `api`.
+//!
+//! A guest cannot notice it: its time is the number of its instructions.
+
+mod api;
+mod counts;
+
+use crate::api::{Api, Id, Info, Insn, Tb};
+use crate::counts::{Counts, Edge, Instruction, Options};
+use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// All that the plugin holds, from its installation on.
+struct Plugin {
+    api: Api,
+    counts: Counts,
+}
+
+static PLUGIN: Mutex<Option<Plugin>> = Mutex::new(None);
+
+fn plugin() -> MutexGuard<'static, Option<Plugin>> {
+    PLUGIN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What QEMU calls when it has loaded the plugin; other than 0, it ends.
+#[expect(unsafe_code, reason = "QEMU calls it by its name")]
+#[unsafe(no_mangle)]
+extern "C" fn qemu_plugin_install(
+    id: Id,
+    _info: *const Info,
+    argc: c_int,
+    argv: *const *const c_char,
+) -> c_int {
+    let count = usize::try_from(argc).unwrap_or(0);
+    let words: Vec<String> = (0..count)
+        .map(|at| {
+            // SAFETY: QEMU passes `argc` strings that end in a zero.
+            let word = unsafe { CStr::from_ptr(*argv.add(at)) };
+            word.to_string_lossy().into_owned()
+        })
+        .collect();
+    match install(id, &words) {
+        Ok(()) => 0,
+        Err(why) => {
+            eprintln!("pidone-plugin: {why}");
+            1
+        }
+    }
+}
+
+fn install(id: Id, words: &[String]) -> Result<(), String> {
+    let counts = Counts::new(Options::parse(words)?)?;
+    let api = Api::load()?;
+    api.on_translation(id, translated);
+    api.on_exit(id, ended);
+    *plugin() = Some(Plugin { api, counts });
+    Ok(())
+}
+
+/// A block was translated, and waits to be told what to count.
+extern "C" fn translated(_id: Id, block: *mut Tb) {
+    let mut held = plugin();
+    let Some(Plugin { api, counts }) = held.as_mut() else {
+        return;
+    };
+    let insns: Vec<*mut Insn> = api.insns(block);
+    let of = |insn: &*mut Insn| Instruction {
+        address: api.address(*insn),
+        bytes: api.bytes(*insn),
+    };
+    let known: Vec<Instruction> = insns.iter().map(of).collect();
+    let counters = counts.block(&known);
+    for (&insn, counter) in insns.iter().zip(counters.executed) {
+        api.count_executions(insn, counter);
+    }
+    if let (Some(&insn), Some(counter)) = (insns.last(), counters.accesses) {
+        api.count_accesses(insn, counter);
+    }
+    for (&insn, known) in insns.iter().zip(&known) {
+        match counts.edge(known) {
+            Some(Edge::Begin) => api.call_before(insn, begun),
+            Some(Edge::End) => api.call_before(insn, over),
+            None => {}
+        }
+    }
+}
+
+extern "C" fn begun(_cpu: c_uint, _data: *mut c_void) {
+    if let Some(plugin) = plugin().as_mut() {
+        plugin.counts.begin();
+    }
+}
+
+extern "C" fn over(_cpu: c_uint, _data: *mut c_void) {
+    if let Some(plugin) = plugin().as_mut() {
+        plugin.counts.end();
+    }
+}
+
+extern "C" fn ended(_id: Id, _data: *mut c_void) {
+    if let Some(plugin) = plugin().as_mut()
+        && let Err(why) = plugin.counts.finish()
+    {
+        eprintln!("pidone-plugin: {why}");
+    }
+}

@@ -1,0 +1,293 @@
+//! The symbols that a kernel carries in itself (`CONFIG_KALLSYMS`).
+//!
+//! The kernel's build lays down several tables without a word of where: they
+//! are found by their form. The form is that of the files
+//! `scripts/kallsyms.c` and `kernel/kallsyms.c` of Linux 4.20 and later, as
+//! their comments describe it:
+//!
+//! - 256 *tokens*, strings behind one another that end in a zero, and an index
+//!   of 256 numbers of 16 bits, which say where each begins.
+//! - The *number* of symbols, in 32 bits.
+//! - Their *names*: for each its length, in one byte or (with the highest bit
+//!   set) two, and as many numbers of tokens. The tokens behind one another
+//!   are the symbol's kind in one letter, and its name.
+//! - *Markers*, of 32 bits each: where each 256th name begins.
+//! - *Offsets* of the addresses, of 32 bits each, and the *base* they begin
+//!   at. They are in front of the number up to 6.3, and behind the index since.
+//!   Where one of them is negative, those that are not are addresses as they
+//!   are (of variables of each CPU), and the others count down from the base.
+//!   In 7.2 there is no base: each offset is how far it is from the offset's
+//!   own place to the symbol's.
+//!
+//! Each table begins at a multiple of 8 bytes, or of 4 since 7.2. The base of
+//! a kernel that relocates itself may be among its relocations only.
+
+use anyhow::{Context, Result, bail};
+
+/// A symbol of a kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Symbol {
+    /// Where it begins.
+    pub address: u64,
+    /// Its kind, as `nm` has it: `t` and `T` are code.
+    pub kind: u8,
+    /// Its name.
+    pub name: String,
+}
+
+/// The least and the most symbols that a kernel may have.
+const COUNTS: core::ops::Range<usize> = 64..4_000_000;
+/// Names between two markers.
+const MARKED: usize = 256;
+/// Tokens.
+const TOKENS: usize = 256;
+/// Most bytes of a token.
+const LONGEST: usize = 512;
+/// Addresses from here on are the kernel's.
+const KERNEL: u64 = 1 << 63;
+/// Where an image for aarch64 begins.
+const IMAGE: u64 = 0xffff_8000_8000_0000;
+/// A relocation of 64 bits by where the kernel is, on aarch64.
+const RELATIVE: u64 = 1027;
+
+/// The symbols in an unpacked kernel, by their addresses.
+///
+/// # Errors
+///
+/// It has none, or they are not as described.
+pub fn read(kernel: &[u8]) -> Result<Vec<Symbol>> {
+    let tokens = Tokens::find(kernel)
+        .context("no table of symbols found (CONFIG_KALLSYMS may be off)")?;
+    let names = Names::find(kernel, &tokens)
+        .context("there is a table of tokens, and no names of symbols")?;
+    let addresses = addresses(kernel, &tokens, &names)
+        .context("there are names of symbols, and no addresses for them")?;
+    let mut symbols = Vec::with_capacity(addresses.len());
+    for (&name, address) in names.begins.iter().zip(addresses) {
+        let text = tokens.expand(name_at(kernel, name).map_or(&[], |n| n.0));
+        let [kind, name @ ..] = &*text else {
+            bail!("a symbol at {address:#x} has no name");
+        };
+        symbols.push(Symbol {
+            address,
+            kind: *kind,
+            name: String::from_utf8_lossy(name).into_owned(),
+        });
+    }
+    Ok(symbols)
+}
+
+fn word<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
+    bytes.get(at..)?.first_chunk().copied()
+}
+
+fn u16_at(bytes: &[u8], at: usize) -> Option<usize> {
+    word(bytes, at).map(|w| usize::from(u16::from_le_bytes(w)))
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(word(bytes, at)?)).ok()
+}
+
+fn u64_at(bytes: &[u8], at: usize) -> Option<u64> {
+    word(bytes, at).map(u64::from_le_bytes)
+}
+
+struct Tokens<'k> {
+    /// Where the first of them is.
+    begin: usize,
+    /// Behind the index.
+    end: usize,
+    tokens: Vec<&'k [u8]>,
+}
+
+impl<'k> Tokens<'k> {
+    fn find(kernel: &'k [u8]) -> Option<Self> {
+        let places = (0..kernel.len()).step_by(4);
+        places.filter_map(|at| Self::at(kernel, at)).next()
+    }
+
+    /// Those whose index is at this place.
+    fn at(kernel: &'k [u8], index: usize) -> Option<Self> {
+        // Most places are none, which is soon clear.
+        let second = u16_at(kernel, index + 2)?;
+        if u16_at(kernel, index) != Some(0) || !(2..LONGEST).contains(&second) {
+            return None;
+        }
+        let begins: Vec<usize> = (0..TOKENS)
+            .map(|token| u16_at(kernel, index + 2 * token))
+            .collect::<Option<_>>()?;
+        let lengths = begins.windows(2).map(|two| two[1].wrapping_sub(two[0]));
+        if !lengths.clone().all(|length| (2..LONGEST).contains(&length)) {
+            return None;
+        }
+        // How long the last one is, nothing says.
+        let last = *begins.last()?;
+        let sizes = (last..last + LONGEST).filter(|size| size % 4 == 0);
+        sizes.into_iter().find_map(|size| {
+            let begin = index.checked_sub(size)?;
+            let table = kernel.get(begin..index)?;
+            let end = last + table[last..].iter().position(|&b| b == 0)? + 1;
+            let rest = &table[end..];
+            if rest.len() >= 8 || rest.iter().any(|&byte| byte != 0) {
+                return None;
+            }
+            let ends = begins.iter().skip(1).copied().chain([end]);
+            let tokens = begins.iter().zip(ends).map(|(&from, to)| {
+                let (&zero, token) = table.get(from..to)?.split_last()?;
+                let whole = zero == 0 && !token.is_empty();
+                (whole && !token.contains(&0)).then_some(token)
+            });
+            Some(Self {
+                begin,
+                end: index + 2 * TOKENS,
+                tokens: tokens.collect::<Option<_>>()?,
+            })
+        })
+    }
+
+    fn expand(&self, name: &[u8]) -> Vec<u8> {
+        let tokens = name.iter().map(|&token| self.tokens[usize::from(token)]);
+        tokens.collect::<Vec<_>>().concat()
+    }
+}
+
+/// The tokens of a name, and where the next one is.
+fn name_at(kernel: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let first = usize::from(*kernel.get(at)?);
+    let (begin, length) = match first & 0x80 {
+        0 => (at + 1, first),
+        _ => {
+            let more = usize::from(*kernel.get(at + 1)?);
+            (at + 2, first & 0x7f | more << 7)
+        }
+    };
+    let name = kernel.get(begin..begin + length)?;
+    (length > 0).then_some((name, begin + length))
+}
+
+struct Names {
+    /// Where their number is.
+    number: usize,
+    /// Where each begins.
+    begins: Vec<usize>,
+}
+
+impl Names {
+    /// In front of the tokens, where the markers that follow them fit.
+    fn find(kernel: &[u8], tokens: &Tokens<'_>) -> Option<Self> {
+        let kernel = kernel.get(..tokens.begin)?;
+        let places = (0..tokens.begin).step_by(4).rev();
+        let aligned = places.flat_map(|at| [(at, 8), (at, 4)]);
+        aligned
+            .filter_map(|(at, align)| Self::at(kernel, at, align))
+            .next()
+    }
+
+    fn at(kernel: &[u8], number: usize, align: usize) -> Option<Self> {
+        let count = u32_at(kernel, number)?;
+        let first = number + align;
+        // Each has a length and a token at least.
+        if !COUNTS.contains(&count) || first + 2 * count > kernel.len() {
+            return None;
+        }
+        let mut begins = Vec::new();
+        let mut at = first;
+        for _ in 0..count {
+            begins.push(at);
+            at = name_at(kernel, at)?.1;
+        }
+        let markers = at.next_multiple_of(align);
+        let mut marked = begins.iter().step_by(MARKED).enumerate();
+        let fits = marked.all(|(nth, begin)| {
+            u32_at(kernel, markers + 4 * nth) == Some(begin - first)
+        });
+        fits.then_some(Self { number, begins })
+    }
+}
+
+/// The addresses, from the place where they are in order.
+fn addresses(
+    kernel: &[u8],
+    tokens: &Tokens<'_>,
+    names: &Names,
+) -> Option<Vec<u64>> {
+    let size = 4 * names.begins.len();
+    let behind = tokens.end.next_multiple_of(8);
+    let base = (behind + size).next_multiple_of(8);
+    let newer = || from_base(kernel.get(behind..behind + size)?, kernel, base);
+    let older = || {
+        let base = names.number.checked_sub(8)?;
+        let begin = base.checked_sub(size.next_multiple_of(8))?;
+        from_base(kernel.get(begin..begin + size)?, kernel, base)
+    };
+    newer().or_else(older).or_else(|| {
+        let (offsets, _) =
+            kernel.get(tokens.end..tokens.end + size)?.as_chunks::<4>();
+        let places = (tokens.end..).step_by(4);
+        let here = offsets.iter().zip(places).map(|(&offset, place)| {
+            let offset = i64::from(i32::from_le_bytes(offset));
+            address_of(kernel, place)?.checked_add_signed(offset)
+        });
+        in_order(here.collect::<Option<_>>()?)
+    })
+}
+
+fn in_order(addresses: Vec<u64>) -> Option<Vec<u64>> {
+    addresses.is_sorted().then_some(addresses)
+}
+
+/// Addresses by offsets from a base.
+fn from_base(offsets: &[u8], kernel: &[u8], base: usize) -> Option<Vec<u64>> {
+    let (offsets, _) = offsets.as_chunks::<4>();
+    let absolute = offsets.iter().any(|&o| i32::from_le_bytes(o) < 0);
+    let base = base_at(kernel, base)?;
+    let address = |&offset: &[u8; 4]| {
+        let unsigned = u64::from(u32::from_le_bytes(offset));
+        match (absolute, i32::from_le_bytes(offset)) {
+            (true, below @ ..0) => {
+                base.checked_add(u64::from(below.unsigned_abs()) - 1)
+            }
+            (true, _) => Some(unsigned),
+            (false, _) => base.checked_add(unsigned),
+        }
+    };
+    in_order(offsets.iter().map(address).collect::<Option<_>>()?)
+}
+
+/// Where the kernel has a place of its file in memory: as the ELF header says,
+/// or, in an image for aarch64, from the address on that is the same in all
+/// kernels with pages of 4 KiB since 6.5.
+fn address_of(kernel: &[u8], place: usize) -> Option<u64> {
+    let place = u64::try_from(place).ok()?;
+    if !kernel.starts_with(b"\x7fELF") {
+        return place.checked_add(IMAGE);
+    }
+    let (table, count) = (u64_at(kernel, 32)?, u16_at(kernel, 56)?);
+    (0..count).find_map(|nth| {
+        let header = usize::try_from(table).ok()?.checked_add(56 * nth)?;
+        let field = |at: usize| u64_at(kernel, header.checked_add(at)?);
+        let within = place.checked_sub(field(8)?)?;
+        // What is loaded, and has this place in the file.
+        let loaded = u32_at(kernel, header)? == 1 && within < field(32)?;
+        loaded.then(|| field(16)?.checked_add(within))?
+    })
+}
+
+/// The base at this place, or the one that a relocation puts there: the kernel
+/// begins where its image does, which is the base.
+fn base_at(kernel: &[u8], at: usize) -> Option<u64> {
+    let base = u64_at(kernel, at)?;
+    if base >= KERNEL {
+        return Some(base);
+    }
+    let place = u64::try_from(at).ok()?;
+    let (words, _) = kernel.as_chunks::<8>();
+    let words: Vec<u64> =
+        words.iter().map(|&word| u64::from_le_bytes(word)).collect();
+    words.windows(3).find_map(|three| {
+        let [to, kind, base] = three else { return None };
+        let fits = *kind == RELATIVE && base.checked_add(place) == Some(*to);
+        (fits && *base >= KERNEL).then_some(*base)
+    })
+}

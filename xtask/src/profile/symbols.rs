@@ -1,0 +1,170 @@
+//! Names of what is executed: the kernel's functions and the payload's.
+
+use super::counts::Count;
+use super::kallsyms::{self, Symbol};
+use crate::kernel_build::image;
+use crate::model::profile::Space;
+use anyhow::{Context, Result};
+use object::{Object, ObjectSegment, ObjectSymbol, SymbolKind};
+use rustc_demangle::demangle;
+use std::fs;
+use std::path::Path;
+
+/// What a compiler puts behind the name of a part of a function, or of one
+/// that it made for some of its callers.
+const PARTS: [&str; 6] =
+    ["cold", "part", "constprop", "isra", "llvm", "lto_priv"];
+
+/// Parts that are no functions of their own: whoever gets there has called the
+/// function before.
+const PIECES: [&str; 2] = ["cold", "part"];
+
+/// What has no name.
+const UNNAMED: [(Space, &str); 2] = [
+    (Space::Kernel, "[kernel: no symbol]"),
+    (Space::User, "[vDSO and other programs]"),
+];
+
+/// A piece of code with a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Code {
+    begin: u64,
+    end: u64,
+    name: String,
+    /// Its first instruction is that of the function.
+    whole: bool,
+}
+
+/// The names of all code that is known.
+#[derive(Debug, Clone, Default)]
+pub struct Symbols {
+    /// In order, and none within another.
+    code: Vec<Code>,
+    /// The payload's bytes, by where they are loaded.
+    loaded: Vec<(u64, Vec<u8>)>,
+}
+
+impl Symbols {
+    /// Those of a kernel's image and of the payload as it was linked. A kernel
+    /// without symbols has none here, and `say` is told why.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read, or the payload is no ELF file.
+    pub fn of(
+        kernel: &Path,
+        payload: &Path,
+        say: impl Fn(&str),
+    ) -> Result<Self> {
+        let mut symbols = Self::default();
+        let what = || kernel.display().to_string();
+        let image = fs::read(kernel).with_context(what)?;
+        match image::proper(&image).and_then(|it| kallsyms::read(&it)) {
+            Ok(all) => symbols.code = of_kernel(&all),
+            Err(error) => say(&format!(
+                "note: {}: {error:#}; its functions have no names",
+                kernel.display()
+            )),
+        }
+        let what = || payload.display().to_string();
+        let file = fs::read(payload).with_context(what)?;
+        symbols.add_payload(&file).with_context(what)?;
+        symbols.code.sort_by_key(|code| code.begin);
+        Ok(symbols)
+    }
+
+    fn add_payload(&mut self, file: &[u8]) -> Result<()> {
+        let elf = object::File::parse(file)?;
+        for segment in elf.segments() {
+            self.loaded
+                .push((segment.address(), segment.data()?.to_vec()));
+        }
+        let mut code: Vec<Code> = Vec::new();
+        let symbols = elf.symbols().filter(|symbol| {
+            symbol.kind() == SymbolKind::Text && symbol.size() > 0
+        });
+        for symbol in symbols {
+            let name = symbol.name().unwrap_or_default();
+            let name = format!("{:#}", demangle(name));
+            let (name, whole) = folded(&name);
+            code.push(Code {
+                begin: symbol.address(),
+                end: symbol.address().saturating_add(symbol.size()),
+                name: name.to_owned(),
+                whole,
+            });
+        }
+        code.sort_by(|a, b| (a.begin, &a.name).cmp(&(b.begin, &b.name)));
+        code.dedup_by(|later, first| later.begin < first.end);
+        self.code.extend(code);
+        Ok(())
+    }
+
+    /// The function that an instruction is of, and whether it is its first.
+    #[must_use]
+    pub fn find(&self, count: &Count) -> (Space, &str, bool) {
+        let space = Space::of(count.address);
+        let at = self.code.partition_point(|it| it.begin <= count.address);
+        let code = self.code[..at].last();
+        let code = code.filter(|code| count.address < code.end);
+        // Another program may have other code at the same address.
+        let own = |_: &&Code| space == Space::Kernel || self.is_loaded(count);
+        match code.filter(own) {
+            Some(code) => {
+                let first = code.whole && code.begin == count.address;
+                (space, &code.name, first)
+            }
+            None => {
+                let unnamed = UNNAMED.iter().find(|(of, _)| *of == space);
+                (space, unnamed.map_or("", |(_, name)| name), false)
+            }
+        }
+    }
+
+    fn is_loaded(&self, count: &Count) -> bool {
+        self.loaded.iter().any(|(begin, bytes)| {
+            let at = count.address.checked_sub(*begin);
+            let at = at.and_then(|at| usize::try_from(at).ok());
+            let rest = at.and_then(|at| bytes.get(at..));
+            rest.is_some_and(|rest| rest.starts_with(&count.bytes))
+        })
+    }
+}
+
+/// Code of a kernel: from each symbol to the next one's address.
+fn of_kernel(symbols: &[Symbol]) -> Vec<Code> {
+    let groups = symbols.chunk_by(|a, b| a.address == b.address);
+    let groups: Vec<&[Symbol]> = groups.collect();
+    let ends = groups.iter().skip(1).map(|group| group[0].address);
+    let code = groups.iter().zip(ends).filter_map(|(group, end)| {
+        let code = group.iter().filter(|it| b"tTwW".contains(&it.kind));
+        // Of several names, the one that people use.
+        let best = code.min_by_key(|symbol| {
+            let plain = symbol.name.trim_start_matches('_');
+            (symbol.name.len() - plain.len(), plain.len(), plain)
+        })?;
+        let (name, whole) = folded(&best.name);
+        Some(Code {
+            begin: best.address,
+            end,
+            name: name.to_owned(),
+            whole,
+        })
+    });
+    code.collect()
+}
+
+/// A name without what a compiler put behind it, and whether what begins there
+/// is a function.
+fn folded(name: &str) -> (&str, bool) {
+    let mut whole = true;
+    for (at, _) in name.match_indices('.') {
+        let part = name[at + 1..].split('.').next().unwrap_or_default();
+        if at > 0 && PARTS.contains(&part) {
+            let rest = name[at..].split('.');
+            whole = !rest.into_iter().any(|part| PIECES.contains(&part));
+            return (&name[..at], whole);
+        }
+    }
+    (name, whole)
+}
