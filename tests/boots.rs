@@ -1,6 +1,6 @@
 //! Properties of whole boots.
 
-use crate::machine;
+use crate::{good_on, machine};
 use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
 use xtask::decode::decode;
 use xtask::exit::Exit;
-use xtask::model::Report;
+use xtask::model::{Report, Run};
 use xtask::qemu::{self, Machine};
 use xtask::topology::Smp;
 
@@ -22,21 +22,53 @@ fn deterministic_boots_repeat_every_record() {
     }
 }
 
-/// Two deterministic boots with so many CPUs are one and the same.
+/// Two deterministic boots with so many CPUs are one and the same, though the
+/// instructions of one of them are counted.
 pub(crate) fn repeats(kernel: &str, smp: u32) {
-    let digest = || {
-        let plan = ["time=100ms", "work=PipeIo", "work=FutexPingPong"];
-        let (report, exit) = boot(&Args {
+    let plan = "time=60ms work=PipeIo work=FutexPingPong work=ForkExit \
+                work=AluHot";
+    let [plain, counted] = [false, true].map(|profile| {
+        let machine = Args {
             smp: Smp::Flat(smp),
             deterministic: Some(7),
-            plan: plan.map(str::to_owned).to_vec(),
+            profile,
             ..machine(kernel)
-        })
-        .unwrap();
-        assert_eq!(exit, Exit::Good, "{}", report.reason);
-        report.digest.unwrap()
+        };
+        good_on(machine, plan)
+    });
+    let digest = plain.digest.unwrap();
+    assert_eq!(digest, counted.digest.unwrap(), "with {smp} CPUs");
+    for run in &counted.runs {
+        profiled(run, smp);
+    }
+}
+
+/// Rows sum to the whole, and the whole is what guest time says, to which an
+/// instruction is a nanosecond. Its clock is read a few instructions before
+/// the window begins and after it ends, and is as exact as the kernel's
+/// calibration of it. While all CPUs are idle, time passes by itself.
+fn profiled(run: &Run, smp: u32) {
+    let (name, profile) = (&run.name, run.profile.as_ref().unwrap());
+    let functions = profile.functions.iter();
+    let sum: u64 = functions.map(|function| function.instructions).sum();
+    assert_eq!(sum, profile.instructions, "{name}");
+    let left = run.wall_ns.checked_sub(sum).unwrap();
+    let busy = smp == 1 || name == "AluHot";
+    assert!(left < 200 || !busy, "{name}: {left} of {}", run.wall_ns);
+    let iterations: u64 = run.groups.iter().map(|g| g.iterations).sum();
+    assert_eq!(profile.iterations, iterations);
+    // Each iteration goes through these functions once or more.
+    let through = match name.as_str() {
+        "PipeIo" => ["pidone::ctx::Ctx::record_at", "__schedule"],
+        "FutexPingPong" => ["futex_wake", "get_futex_key"],
+        "ForkExit" => ["copy_process", "do_exit"],
+        _ => ["pidone::ctx::Ctx::record_at", "pidone::kit::clock::now"],
     };
-    assert_eq!(digest(), digest(), "with {smp} CPUs");
+    for name in through {
+        let mut functions = profile.functions.iter();
+        let found = functions.find(|function| function.name == name).unwrap();
+        assert!(found.calls + 9 > iterations, "{found:?} of {iterations}");
+    }
 }
 
 /// The console alone: no second port, no host tool beside QEMU.

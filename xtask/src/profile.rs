@@ -151,3 +151,95 @@ pub fn of_window(
         functions,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::counts::{Count, Window};
+    use super::diff::difference;
+    use super::symbols::Symbols;
+    use super::{check, of_window, table};
+    use crate::arch::Arch;
+    use crate::model::profile::{Function, Profile, Space};
+    use proptest::prelude::{any, proptest};
+
+    fn profile(iterations: u64, of: &[(&str, u64)]) -> Profile {
+        let functions = of.iter().map(|&(name, instructions)| Function {
+            name: name.to_owned(),
+            space: Space::Kernel,
+            instructions,
+            calls: instructions / 10,
+        });
+        Profile {
+            iterations,
+            instructions: of.iter().map(|(_, number)| number).sum(),
+            functions: functions.collect(),
+        }
+    }
+
+    #[test]
+    fn a_machine_that_does_not_repeat_itself_has_none() {
+        let error = check(Arch::host(), false).unwrap_err().to_string();
+        assert!(error.ends_with("add --deterministic"), "{error}");
+    }
+
+    #[test]
+    fn a_table_sums_to_the_whole() {
+        let names: Vec<String> = (0..30).map(|n| format!("f{n}")).collect();
+        let of: Vec<(&str, u64)> =
+            names.iter().map(|name| (&**name, 500)).collect();
+        let text = table::render(&profile(10, &of));
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].contains("1500.0 instructions an iteration, of 10"));
+        assert_eq!(lines.len(), 2 + 20 + 2);
+        assert!(lines[22].contains("500.0   33.33 %"), "{text}");
+        assert!(lines[22].ends_with("10 more"), "{text}");
+        assert!(lines[23].contains("100.00 %"), "{text}");
+    }
+
+    #[test]
+    fn what_differs_most_comes_first() {
+        let a = profile(10, &[("same", 100), ("gone", 50), ("more", 40)]);
+        let b = profile(20, &[("same", 200), ("new", 400), ("more", 100)]);
+        let of = difference("Run", [&[a.clone()], &[b]]);
+        let rows: Vec<(&str, f64)> =
+            of.rows.iter().map(|r| (&*r.name, r.difference)).collect();
+        let expected =
+            [("new", 20.0), ("gone", -5.0), ("more", 1.0), ("same", 0.0)];
+        assert_eq!(rows, expected);
+        let said = "Run: +16.00 instructions an iteration (+84.21 %): new \
+                    +20.00, gone -5.00, more +1.00";
+        assert_eq!(of.summary(), said);
+        let text = of.render();
+        assert!(text.contains("+16.00  19.00  35.00          all"), "{text}");
+        let same = difference("Run", [&[a.clone()], &[a]]);
+        let said = "Run: not an instruction more or less";
+        assert_eq!(same.summary(), said);
+    }
+
+    proptest! {
+        #[test]
+        fn rows_sum_to_the_whole(
+            counts in proptest::collection::vec(
+                (any::<u64>(), 0..1_u64 << 40, any::<u8>()),
+                0..40,
+            ),
+        ) {
+            let counts = counts.into_iter().map(|(address, count, byte)| Count {
+                address,
+                count,
+                bytes: vec![byte],
+            });
+            let counts: Vec<Count> = counts.collect();
+            let whole = counts.iter().map(|count| count.count).sum::<u64>();
+            let window = Window { counts };
+            let profile = of_window(&window, &Symbols::default(), 3);
+            assert_eq!(profile.instructions, whole);
+            let of = |space| profile.of_space(space);
+            assert_eq!(of(Space::Kernel) + of(Space::User), whole);
+            let other = Profile::default();
+            let of = difference("x", [&[profile], &[other]]);
+            let rows = of.rows.iter().map(|row| row.instructions[0]);
+            assert_eq!(rows.sum::<u64>(), of.instructions[0]);
+        }
+    }
+}

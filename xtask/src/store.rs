@@ -425,7 +425,7 @@ mod tests {
     /// What joined since is absent, and all else is what it was.
     #[test]
     fn a_run_of_an_earlier_release_is_read() {
-        const JOINED: [&str; 12] = [
+        const JOINED: [&str; 13] = [
             "arch",
             "boot_warnings",
             "boots",
@@ -433,6 +433,7 @@ mod tests {
             "counted",
             "hist",
             "p20_ns",
+            "profile",
             "scx",
             "set",
             "stale",

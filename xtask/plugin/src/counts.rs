@@ -311,3 +311,86 @@ impl Counts {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Counters, Counts, Edge, Instruction, KERNEL, Options};
+    use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use std::fs;
+
+    fn options(file: &str) -> Options {
+        let words = [&format!("out={file}"), "begin=0f1f", "end=c3"];
+        Options::parse(&words.map(ToString::to_string)).unwrap()
+    }
+
+    fn insn(address: u64, bytes: &[u8]) -> Instruction {
+        Instruction {
+            address,
+            bytes: bytes.to_vec(),
+        }
+    }
+
+    fn add(counter: &AtomicU64, number: u64) {
+        counter.fetch_add(number, Relaxed);
+    }
+
+    fn begun(counters: &Counters, numbers: &[u64]) {
+        for (counter, &number) in counters.executed.iter().zip(numbers) {
+            add(counter, number);
+        }
+    }
+
+    #[test]
+    fn what_was_carried_out_is_told_from_what_was_begun() {
+        let name = format!("pidone-plugin-{}", std::process::id());
+        let file = std::env::temp_dir().join(name);
+        let mut counts = Counts::new(options(&file.to_string_lossy())).unwrap();
+        let kernel = |at: u64| insn(KERNEL + at, &[0x90]);
+        // Its second instruction faults, and so do a call and a last one that
+        // is none; another accesses a device; the last of one is not in it.
+        let faults = counts.block(&[kernel(0), kernel(1), kernel(2)]);
+        let call = counts.block(&[insn(0x10, &[0xe8, 1, 2, 3, 4])]);
+        let device = counts.block(&[kernel(0x20), kernel(0x21)]);
+        let alone = counts.block(&[kernel(0x20)]);
+        let cut = counts.block(&[kernel(0xff0), kernel(0xffe)]);
+        // Before the window, where the device shows itself.
+        begun(&device, &[3, 0]);
+        add(alone.accesses.unwrap(), 3);
+        counts.begin();
+        begun(&faults, &[10, 10, 7]);
+        begun(&call, &[5]);
+        add(call.accesses.unwrap(), 4);
+        begun(&device, &[6, 2]);
+        add(alone.accesses.unwrap(), 4);
+        begun(&cut, &[9, 0]);
+        counts.end();
+        // No end without a beginning, and an empty window is one.
+        counts.end();
+        counts.begin();
+        counts.end();
+        counts.finish().unwrap();
+        let text = fs::read_to_string(&file).unwrap();
+        fs::remove_file(&file).unwrap();
+        let expected = "window 0\n10 4 e801020304\n\
+                        8000000000000000 a\n8000000000000001 7\n\
+                        8000000000000002 7\n8000000000000020 6\n\
+                        8000000000000021 2\n8000000000000ff0 9\n\
+                        window 1\nend 2\n";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn marks_and_options_are_known() {
+        let file = "/dev/null";
+        let counts = Counts::new(options(file)).unwrap();
+        let edge = |bytes| counts.edge(&insn(1, bytes));
+        assert_eq!(edge(&[0x0f, 0x1f]), Some(Edge::Begin));
+        assert_eq!(edge(&[0xc3]), Some(Edge::End));
+        assert_eq!(edge(&[0x0f]), None);
+        for wrong in [&["out=x"][..], &["begin=0", "x=1"], &["begin=\u{e9}x"]] {
+            let words: Vec<String> =
+                wrong.iter().map(ToString::to_string).collect();
+            assert!(Options::parse(&words).is_err(), "{wrong:?}");
+        }
+    }
+}

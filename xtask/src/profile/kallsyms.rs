@@ -233,8 +233,11 @@ fn addresses(
     })
 }
 
+/// Symbols are in the order of their addresses, and few share one.
 fn in_order(addresses: Vec<u64>) -> Option<Vec<u64>> {
-    addresses.is_sorted().then_some(addresses)
+    let steps = addresses.windows(2).filter(|two| two[0] < two[1]).count();
+    let fits = addresses.is_sorted() && 2 * steps > addresses.len();
+    fits.then_some(addresses)
 }
 
 /// Addresses by offsets from a base.
@@ -290,4 +293,200 @@ fn base_at(kernel: &[u8], at: usize) -> Option<u64> {
         let fits = *kind == RELATIVE && base.checked_add(place) == Some(*to);
         (fits && *base >= KERNEL).then_some(*base)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{IMAGE, RELATIVE, read};
+    use proptest::prelude::{any, proptest};
+
+    const BASE: u64 = 0xffff_ffff_8100_0000;
+
+    /// Where the addresses are, and what they count from.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Form {
+        Before,
+        Behind,
+        Absolute,
+        Relocated,
+        Here,
+        HereInElf,
+    }
+
+    const FORMS: [Form; 6] = [
+        Form::Before,
+        Form::Behind,
+        Form::Absolute,
+        Form::Relocated,
+        Form::Here,
+        Form::HereInElf,
+    ];
+
+    fn pad(image: &mut Vec<u8>, align: usize) {
+        image.resize(image.len().next_multiple_of(align), 0);
+    }
+
+    /// A small kernel: a header, its tables, and what comes of relocations.
+    /// Symbols are 16 bytes apart from the base on, and the last ones have a
+    /// long name.
+    fn image(count: u32, form: Form) -> Vec<u8> {
+        let here = matches!(form, Form::Here | Form::HereInElf);
+        let align = if here { 4 } else { 8 };
+        let mut image = vec![0x90; 4096];
+        if form == Form::HereInElf {
+            image[..4].copy_from_slice(b"\x7fELF");
+            image[32..40].copy_from_slice(&64_u64.to_le_bytes());
+            image[56..58].copy_from_slice(&1_u16.to_le_bytes());
+            let loaded = [1_u64, 0, BASE, 0, 1 << 30];
+            for (word, at) in loaded.iter().zip((64..).step_by(8)) {
+                image[at..at + 8].copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        let offset = |nth: u32| -> u32 {
+            match form {
+                Form::Absolute if nth < 8 => nth,
+                Form::Absolute => (-i64::from(16 * nth) - 1).to_le_bytes()[..4]
+                    .try_into()
+                    .map(u32::from_le_bytes)
+                    .unwrap(),
+                _ => 16 * nth,
+            }
+        };
+        let base = if form == Form::Relocated { 0 } else { BASE };
+        let offsets = |image: &mut Vec<u8>| -> usize {
+            for nth in 0..count {
+                let here = u32::try_from(image.len()).unwrap();
+                let number = match here_of(form) {
+                    true => offset(nth).wrapping_sub(here),
+                    false => offset(nth),
+                };
+                image.extend(number.to_le_bytes());
+            }
+            pad(image, align);
+            let at = image.len();
+            if !here_of(form) {
+                image.extend(base.to_le_bytes());
+            }
+            at
+        };
+        if form == Form::Before {
+            offsets(&mut image);
+        }
+        image.extend(count.to_le_bytes());
+        pad(&mut image, align);
+        let first = image.len();
+        let mut markers = Vec::new();
+        for nth in 0..count {
+            if nth % 256 == 0 {
+                markers.push(u32::try_from(image.len() - first).unwrap());
+            }
+            // `T`, the token of three letters, and the number.
+            let mut name = format!("T\u{1}{nth}").into_bytes();
+            if nth + 2 > count {
+                name.extend([b'x'; 200]);
+            }
+            match u8::try_from(name.len()).ok().filter(|n| *n < 128) {
+                Some(length) => image.push(length),
+                None => {
+                    let low = u8::try_from(name.len() & 0x7f).unwrap();
+                    let high = u8::try_from(name.len() >> 7).unwrap();
+                    image.extend([low | 0x80, high]);
+                }
+            }
+            image.extend(name);
+        }
+        pad(&mut image, align);
+        markers.iter().for_each(|m| image.extend(m.to_le_bytes()));
+        pad(&mut image, align);
+        let (begin, mut index) = (image.len(), Vec::new());
+        for token in 0..=255_u8 {
+            let at = u16::try_from(image.len() - begin).unwrap();
+            index.extend(at.to_le_bytes());
+            match token {
+                0 => image.push(b'?'),
+                1 => image.extend(b"fun"),
+                _ => image.push(token),
+            }
+            image.push(0);
+        }
+        pad(&mut image, align);
+        image.extend(index);
+        if form != Form::Before {
+            pad(&mut image, align);
+            let at = u64::try_from(offsets(&mut image)).unwrap();
+            if form == Form::Relocated {
+                for word in [BASE + at, RELATIVE, BASE] {
+                    image.extend(word.to_le_bytes());
+                }
+            }
+        }
+        image.extend([0x90; 64]);
+        image
+    }
+
+    fn here_of(form: Form) -> bool {
+        matches!(form, Form::Here | Form::HereInElf)
+    }
+
+    #[test]
+    fn every_form_is_read() {
+        for form in FORMS {
+            let symbols = read(&image(600, form)).unwrap();
+            assert_eq!(symbols.len(), 600, "{form:?}");
+            let base = match form {
+                Form::Here => IMAGE,
+                _ => BASE,
+            };
+            for (symbol, nth) in symbols.iter().zip(0..) {
+                let address = match form {
+                    Form::Absolute if nth < 8 => nth,
+                    _ => base + 16 * nth,
+                };
+                assert_eq!(symbol.address, address, "{form:?} {nth}");
+                assert_eq!(symbol.kind, b'T');
+                let name = symbol.name.trim_end_matches('x');
+                assert_eq!(name, format!("fun{nth}"));
+            }
+            assert_eq!(symbols[599].name.len(), "fun599".len() + 200);
+        }
+    }
+
+    #[test]
+    fn what_is_not_there_is_said() {
+        let said = |image: &[u8]| {
+            let count = read(image).map(|symbols| symbols.len());
+            count.unwrap_err().to_string()
+        };
+        assert!(said(&[0; 4096]).contains("CONFIG_KALLSYMS"));
+        let mut image = image(600, Form::Behind);
+        let tokens = image.len() - 64 - 8 - 600 * 4 - 512;
+        assert!(said(&image[..tokens + 512]).contains("no addresses"));
+        // A name too long leads to other markers.
+        image[4096 + 8] += 1;
+        assert!(said(&image).contains("no names"));
+    }
+
+    proptest! {
+        #[test]
+        fn no_image_panics(
+            form in 0..FORMS.len(),
+            changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 8),
+            end in any::<u16>(),
+        ) {
+            let mut image = image(70, FORMS[form]);
+            let size = image.len();
+            for (at, byte) in changes {
+                image[usize::from(at) % size] = byte;
+            }
+            image.truncate(size - usize::from(end) % 64);
+            let _any = read(&image);
+        }
+
+        #[test]
+        fn no_bytes_panic(
+            bytes in proptest::collection::vec(any::<u8>(), 0..2000),
+        ) {
+            let _any = read(&bytes);
+        }
+    }
 }

@@ -168,3 +168,97 @@ fn folded(name: &str) -> (&str, bool) {
     }
     (name, whole)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, Count, Space, Symbol, Symbols, folded, of_kernel};
+
+    const KERNEL: u64 = 0xffff_ffff_8100_0000;
+
+    fn symbol(offset: u64, kind: u8, name: &str) -> Symbol {
+        Symbol {
+            address: KERNEL + offset,
+            kind,
+            name: name.to_owned(),
+        }
+    }
+
+    #[test]
+    fn parts_of_a_function_go_by_its_name() {
+        for (name, function, whole) in [
+            ("try_to_wake_up", "try_to_wake_up", true),
+            ("clear_delayed.part.0.constprop.0", "clear_delayed", false),
+            ("schedule.cold", "schedule", false),
+            ("update_se.isra.0", "update_se", true),
+            ("update_se.isra.0.cold", "update_se", false),
+            ("__do_x.constprop.12", "__do_x", true),
+            ("start.llvm.123456", "start", true),
+            // Names of their own.
+            (".part.0", ".part.0", true),
+            ("a.partial", "a.partial", true),
+            ("<[T]>::sort.0", "<[T]>::sort.0", true),
+        ] {
+            assert_eq!(folded(name), (function, whole), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_in_the_code_in_front_of_it() {
+        let symbols = Symbols {
+            code: [
+                vec![Code {
+                    begin: 0x1000,
+                    end: 0x1010,
+                    name: "main".to_owned(),
+                    whole: true,
+                }],
+                of_kernel(&[
+                    symbol(0, b'T', "_stext"),
+                    symbol(0, b'T', "__schedule"),
+                    symbol(0, b't', "schedule"),
+                    symbol(32, b't', "schedule.cold"),
+                    symbol(48, b'D', "data"),
+                    symbol(64, b't', "after"),
+                    symbol(80, b'T', "_etext"),
+                ]),
+            ]
+            .concat(),
+            loaded: vec![(0x1000, vec![0x90, 0xc3])],
+        };
+        let find = |address: u64, bytes: &[u8]| {
+            let count = Count {
+                address,
+                count: 1,
+                bytes: bytes.to_vec(),
+            };
+            let (space, name, first) = symbols.find(&count);
+            (space, name.to_owned(), first)
+        };
+        for (offset, name, first) in [
+            (0, "schedule", true),
+            (1, "schedule", false),
+            (31, "schedule", false),
+            (32, "schedule", false),
+            (48, "[kernel: no symbol]", false),
+            (64, "after", true),
+            (79, "after", false),
+            (80, "[kernel: no symbol]", false),
+        ] {
+            let found = find(KERNEL + offset, &[]);
+            assert_eq!(found, (Space::Kernel, name.to_owned(), first));
+        }
+        let other = "[vDSO and other programs]";
+        for (address, bytes, name, first) in [
+            (0x1000, &[0x90][..], "main", true),
+            (0x1001, &[0xc3], "main", false),
+            // Another program's, and behind all that is loaded.
+            (0x1001, &[0xcc], other, false),
+            (0x1002, &[0xc3], other, false),
+            (0x0fff, &[0x90], other, false),
+            (0x1010, &[0x90], other, false),
+        ] {
+            let found = find(address, bytes);
+            assert_eq!(found, (Space::User, name.to_owned(), first));
+        }
+    }
+}
