@@ -16,6 +16,7 @@ pub mod bpf;
 pub mod cgroup;
 pub mod exec;
 pub mod ids;
+pub mod mark;
 pub mod numa;
 pub mod packet;
 pub mod process;
@@ -25,7 +26,6 @@ pub mod signal;
 #[cfg(target_arch = "x86_64")]
 pub mod tiles;
 
-use crate::wire::mark::Mark;
 use core::mem::{MaybeUninit, offset_of, size_of};
 use linux_raw_sys::general as raw;
 use rustix::fd::{AsRawFd, BorrowedFd};
@@ -55,18 +55,6 @@ pub fn make_raw(terminal: BorrowedFd<'_>) -> bool {
     // SAFETY: `modes` is what the call reads.
     let set = unsafe { arch::syscall5(raw::__NR_ioctl, fd, TCSETS, at, 0, 0) };
     set == 0
-}
-
-/// Begins the measured window of a run, for [`crate::wire::mark`].
-#[inline(always)]
-pub fn begin_window() {
-    arch::mark::<{ Mark::Begin as u16 }>();
-}
-
-/// Ends it.
-#[inline(always)]
-pub fn end_window() {
-    arch::mark::<{ Mark::End as u16 }>();
 }
 
 fn check(ret: isize) -> Result<usize> {

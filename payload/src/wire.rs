@@ -1,5 +1,4 @@
 //! What the machine tells the host: records, and how they get onto a console.
 
 pub mod frame;
-pub mod mark;
 pub mod record;

@@ -5,7 +5,7 @@ use crate::tools::Tool;
 use anyhow::{Context, Result, bail};
 use core::str::FromStr;
 use initramfs::compress::Compression;
-use pidone::wire::mark::Mark;
+use pidone::sys::mark::Mark;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;

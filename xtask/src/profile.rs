@@ -200,7 +200,7 @@ mod tests {
     fn what_differs_most_comes_first() {
         let a = profile(10, &[("same", 100), ("gone", 50), ("more", 40)]);
         let b = profile(20, &[("same", 200), ("new", 400), ("more", 100)]);
-        let of = difference("Run", [&[a.clone()], &[b]]);
+        let of = difference("Run", [core::slice::from_ref(&a), &[b]]);
         let rows: Vec<(&str, f64)> =
             of.rows.iter().map(|r| (&*r.name, r.difference)).collect();
         let expected =
@@ -211,7 +211,7 @@ mod tests {
         assert_eq!(of.summary(), said);
         let text = of.render();
         assert!(text.contains("+16.00  19.00  35.00          all"), "{text}");
-        let same = difference("Run", [&[a.clone()], &[a]]);
+        let same = difference("Run", [core::slice::from_ref(&a); 2]);
         let said = "Run: not an instruction more or less";
         assert_eq!(same.summary(), said);
     }

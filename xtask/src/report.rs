@@ -9,6 +9,7 @@ mod boots;
 mod html;
 mod number;
 mod plot;
+mod profile;
 mod runs;
 mod scheduler;
 mod trace;

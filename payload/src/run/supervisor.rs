@@ -30,7 +30,7 @@ use crate::run::output::Output;
 use crate::run::sched_ext::Scheduler;
 use crate::run::trace::Recording;
 use crate::run::worker;
-use crate::sys;
+use crate::sys::mark;
 use crate::sys::process;
 use crate::sys::sched;
 use crate::sys::signal;
@@ -394,14 +394,14 @@ impl<'r> Watch<'r> {
             recording.begin(number, &collect::name(run));
         }
         let begin = now();
-        sys::begin_window();
+        mark::begin();
         self.set_phase(Phase::Measure);
         self.tend(Moment::Measure);
         let mut parts = Intervals::new(self.crews, begin);
         let deadline = begin.saturating_add(nanos(run.settings.time));
         let parts = Some(&mut parts);
         self.until(deadline, started, parts, number, machine, out);
-        sys::end_window();
+        mark::end();
         (begin, now())
     }
 

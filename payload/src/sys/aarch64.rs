@@ -62,12 +62,16 @@ pub(super) unsafe fn syscall6(
     ret
 }
 
-/// See [`crate::wire::mark`].
+/// See [`crate::sys::mark`].
 #[inline(always)]
 pub(super) fn mark<const MARK: u16>() {
     // SAFETY: it does nothing.
     unsafe {
-        asm!("movz xzr, #{mark}", mark = const MARK, options(nostack, preserves_flags));
+        asm!(
+            "movz xzr, #{mark}",
+            mark = const MARK,
+            options(nostack, preserves_flags),
+        );
     }
 }
 

@@ -1,15 +1,19 @@
 //! What QEMU offers to plugins.
 //!
 //! The names and arguments are those of QEMU's documentation ("QEMU TCG
-//! Plugins", its section on the API). All functions are looked up by name when
-//! the plugin is loaded, since later releases have others: from 9.0 on,
-//! counters are in memory that QEMU allocates for each CPU (a "scoreboard").
+//! Plugins", its section on the API). Version 1 of it, which QEMU 7.2 has, and
+//! what is there since QEMU 9.1 (version 3) differ in where counters are: in
+//! memory of the plugin's own, or in "scoreboards" of QEMU's, which have an
+//! element for each CPU. All functions are looked up by their names when the
+//! plugin is loaded, so that one file serves both.
 
 #![expect(unsafe_code, reason = "QEMU is C, and it is called here")]
 
+use crate::counts::{Counter, Memory};
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use core::mem::transmute_copy;
-use core::sync::atomic::AtomicU64;
+use core::ptr::{null_mut, with_exposed_provenance_mut};
+use core::sync::atomic::{AtomicI32, AtomicU64, Ordering::Relaxed};
 
 /// A plugin, as QEMU knows it.
 pub(crate) type Id = u64;
@@ -32,6 +36,14 @@ pub(crate) struct Insn {
     _opaque: [u8; 0],
 }
 
+/// A 64-bit number in an element of a scoreboard.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Entry {
+    score: *mut c_void,
+    offset: usize,
+}
+
 type OnTranslation = extern "C" fn(Id, *mut Tb);
 type OnExit = extern "C" fn(Id, *mut c_void);
 type OnExecution = extern "C" fn(c_uint, *mut c_void);
@@ -43,13 +55,50 @@ const READ_WRITE: c_int = 3;
 /// What is called neither reads nor writes registers.
 const NO_REGISTERS: c_int = 0;
 
-/// The version of the interface that is spoken; QEMU reads it before it calls
-/// anything.
+/// Versions of the interface: without scoreboards, and with them.
+const VERSIONS: [c_int; 2] = [1, 3];
+
+/// The version that is spoken, an `int`. QEMU reads it when it has loaded the
+/// file, which is when [`choose`] has set it.
 #[unsafe(no_mangle)]
-static qemu_plugin_version: c_int = 1;
+static qemu_plugin_version: AtomicI32 = AtomicI32::new(VERSIONS[0]);
+
+/// Chooses the version by what the program that loads the file has.
+extern "C" fn choose() {
+    if found(c"qemu_plugin_scoreboard_new").is_some() {
+        qemu_plugin_version.store(VERSIONS[1], Relaxed);
+    }
+}
+
+/// Called when the file is loaded.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static CHOOSE: extern "C" fn() = choose;
 
 unsafe extern "C" {
     fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+
+/// A function of the program that loaded the plugin.
+fn found(name: &CStr) -> Option<*mut c_void> {
+    // SAFETY: the name ends in a zero; no handle means the whole program.
+    let found = unsafe { dlsym(null_mut(), name.as_ptr()) };
+    (!found.is_null()).then_some(found)
+}
+
+/// The same with its type.
+///
+/// # Safety
+///
+/// `F` is the type of a pointer to a function, and that of this one.
+unsafe fn function<F: Copy>(name: &CStr) -> Result<F, String> {
+    let found = found(name).ok_or_else(|| {
+        let name = name.to_string_lossy();
+        format!("this QEMU has no function {name}")
+    })?;
+    // SAFETY: a pointer to a function is as large as one to data here, and
+    // the caller vouches for its type.
+    Ok(unsafe { transmute_copy(&found) })
 }
 
 /// QEMU's functions.
@@ -61,33 +110,79 @@ pub(crate) struct Api {
     tb_get_insn: unsafe extern "C" fn(*const Tb, usize) -> *mut Insn,
     insn_vaddr: unsafe extern "C" fn(*const Insn) -> u64,
     insn_size: unsafe extern "C" fn(*const Insn) -> usize,
-    insn_data: unsafe extern "C" fn(*const Insn) -> *const u8,
-    exec_inline: unsafe extern "C" fn(*mut Insn, c_int, *mut c_void, u64),
-    mem_inline: unsafe extern "C" fn(*mut Insn, c_int, c_int, *mut c_void, u64),
     exec_call: unsafe extern "C" fn(*mut Insn, OnExecution, c_int, *mut c_void),
+    differs: Differs,
 }
 
-/// A function of the program that loaded the plugin.
-///
-/// # Safety
-///
-/// `F` is the type of a pointer to a function, and that of this one.
-unsafe fn function<F: Copy>(name: &CStr) -> Result<F, String> {
-    // SAFETY: the name ends in a zero; no handle means the whole program.
-    let found = unsafe { dlsym(core::ptr::null_mut(), name.as_ptr()) };
-    if found.is_null() {
-        let name = name.to_string_lossy();
-        return Err(format!("this QEMU has no function {name}"));
+/// What is not the same in both versions.
+#[derive(Clone, Copy)]
+enum Differs {
+    Plain {
+        insn_data: unsafe extern "C" fn(*const Insn) -> *const u8,
+        exec_inline: unsafe extern "C" fn(*mut Insn, c_int, *mut c_void, u64),
+        mem_inline:
+            unsafe extern "C" fn(*mut Insn, c_int, c_int, *mut c_void, u64),
+    },
+    Boards {
+        insn_data: unsafe extern "C" fn(*const Insn, *mut u8, usize) -> usize,
+        exec_inline: unsafe extern "C" fn(*mut Insn, c_int, Entry, u64),
+        mem_inline: unsafe extern "C" fn(*mut Insn, c_int, c_int, Entry, u64),
+        new: unsafe extern "C" fn(usize) -> *mut c_void,
+        sum: unsafe extern "C" fn(Entry) -> u64,
+        set: unsafe extern "C" fn(Entry, c_uint, u64),
+        cpus: unsafe extern "C" fn() -> c_int,
+    },
+}
+
+impl Differs {
+    /// Looks them up.
+    #[expect(
+        clippy::multiple_unsafe_ops_per_block,
+        reason = "each is the same look-up, of another name"
+    )]
+    fn load() -> Result<Self, String> {
+        if qemu_plugin_version.load(Relaxed) == VERSIONS[0] {
+            // SAFETY: types as version 1 has them.
+            return unsafe {
+                Ok(Self::Plain {
+                    insn_data: function(c"qemu_plugin_insn_data")?,
+                    exec_inline: function(
+                        c"qemu_plugin_register_vcpu_insn_exec_inline",
+                    )?,
+                    mem_inline: function(
+                        c"qemu_plugin_register_vcpu_mem_inline",
+                    )?,
+                })
+            };
+        }
+        // SAFETY: types as version 3 has them.
+        unsafe {
+            Ok(Self::Boards {
+                insn_data: function(c"qemu_plugin_insn_data")?,
+                exec_inline: function(
+                    c"qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu",
+                )?,
+                mem_inline: function(
+                    c"qemu_plugin_register_vcpu_mem_inline_per_vcpu",
+                )?,
+                new: function(c"qemu_plugin_scoreboard_new")?,
+                sum: function(c"qemu_plugin_u64_sum")?,
+                set: function(c"qemu_plugin_u64_set")?,
+                cpus: function(c"qemu_plugin_num_vcpus")?,
+            })
+        }
     }
-    // SAFETY: a pointer to a function is as large as one to data here, and
-    // the caller vouches for its type.
-    Ok(unsafe { transmute_copy(&found) })
 }
 
 impl Api {
     /// Looks all of them up.
+    #[expect(
+        clippy::multiple_unsafe_ops_per_block,
+        reason = "each is the same look-up, of another name"
+    )]
     pub(crate) fn load() -> Result<Self, String> {
-        // SAFETY: types as QEMU's documentation has them, for version 1.
+        let differs = Differs::load()?;
+        // SAFETY: types as both versions have them.
         unsafe {
             Ok(Self {
                 register_translation: function(
@@ -98,12 +193,8 @@ impl Api {
                 tb_get_insn: function(c"qemu_plugin_tb_get_insn")?,
                 insn_vaddr: function(c"qemu_plugin_insn_vaddr")?,
                 insn_size: function(c"qemu_plugin_insn_size")?,
-                insn_data: function(c"qemu_plugin_insn_data")?,
-                exec_inline: function(
-                    c"qemu_plugin_register_vcpu_insn_exec_inline",
-                )?,
-                mem_inline: function(c"qemu_plugin_register_vcpu_mem_inline")?,
                 exec_call: function(c"qemu_plugin_register_vcpu_insn_exec_cb")?,
+                differs,
             })
         }
     }
@@ -117,7 +208,7 @@ impl Api {
     /// Has this called when QEMU ends.
     pub(crate) fn on_exit(&self, id: Id, call: OnExit) {
         // SAFETY: a function that lives as long as the plugin.
-        unsafe { (self.register_exit)(id, call, core::ptr::null_mut()) }
+        unsafe { (self.register_exit)(id, call, null_mut()) }
     }
 
     /// The instructions of a block, in order.
@@ -138,37 +229,127 @@ impl Api {
     /// Its bytes.
     pub(crate) fn bytes(&self, insn: *const Insn) -> Vec<u8> {
         // SAFETY: QEMU passed it with the block that it translates now.
-        let (data, size) =
-            unsafe { ((self.insn_data)(insn), (self.insn_size)(insn)) };
-        // SAFETY: that many bytes, which stay until the translation is over.
-        unsafe { core::slice::from_raw_parts(data, size) }.to_vec()
-    }
-
-    /// Adds 1 to a counter whenever the instruction is begun.
-    pub(crate) fn count_executions(
-        &self,
-        insn: *mut Insn,
-        counter: &'static AtomicU64,
-    ) {
-        // SAFETY: the counter stays, and one thread adds to it.
-        unsafe { (self.exec_inline)(insn, ADD, counter.as_ptr().cast(), 1) }
-    }
-
-    /// Adds 1 to a counter whenever the instruction has accessed memory.
-    pub(crate) fn count_accesses(
-        &self,
-        insn: *mut Insn,
-        counter: &'static AtomicU64,
-    ) {
-        let counter = counter.as_ptr().cast();
-        // SAFETY: the counter stays, and one thread adds to it.
-        unsafe { (self.mem_inline)(insn, READ_WRITE, ADD, counter, 1) }
+        let size = unsafe { (self.insn_size)(insn) };
+        let mut bytes = vec![0; size];
+        match self.differs {
+            Differs::Plain { insn_data, .. } => {
+                // SAFETY: as above.
+                let data = unsafe { insn_data(insn) };
+                // SAFETY: that many bytes, until the translation is over.
+                let data = unsafe { core::slice::from_raw_parts(data, size) };
+                bytes.copy_from_slice(data);
+            }
+            Differs::Boards { insn_data, .. } => {
+                // SAFETY: as above, and there is room for so many.
+                let got = unsafe { insn_data(insn, bytes.as_mut_ptr(), size) };
+                bytes.truncate(got);
+            }
+        }
+        bytes
     }
 
     /// Has this called whenever the instruction is begun.
     pub(crate) fn call_before(&self, insn: *mut Insn, call: OnExecution) {
-        let none = core::ptr::null_mut();
         // SAFETY: a function that lives as long as the plugin.
-        unsafe { (self.exec_call)(insn, call, NO_REGISTERS, none) }
+        unsafe { (self.exec_call)(insn, call, NO_REGISTERS, null_mut()) }
+    }
+}
+
+/// Counters, wherever QEMU wants them to be; they stay for as long as it runs.
+pub(crate) struct Board {
+    api: Api,
+    plain: Vec<&'static [AtomicU64]>,
+    /// Addresses of scoreboards.
+    boards: Vec<usize>,
+}
+
+impl Board {
+    /// Without any.
+    pub(crate) fn new(api: Api) -> Self {
+        Self {
+            api,
+            plain: Vec::new(),
+            boards: Vec::new(),
+        }
+    }
+
+    fn plain(&self, counter: Counter) -> &'static AtomicU64 {
+        &self.plain[counter.chunk][counter.at]
+    }
+
+    fn entry(&self, counter: Counter) -> Entry {
+        Entry {
+            score: with_exposed_provenance_mut(self.boards[counter.chunk]),
+            offset: counter.at * size_of::<u64>(),
+        }
+    }
+
+    /// Adds 1 to a counter whenever the instruction is begun.
+    pub(crate) fn count_executions(&self, insn: *mut Insn, counter: Counter) {
+        match self.api.differs {
+            Differs::Plain { exec_inline, .. } => {
+                let counter = self.plain(counter).as_ptr().cast();
+                // SAFETY: the counter stays, and one thread adds to it.
+                unsafe { exec_inline(insn, ADD, counter, 1) }
+            }
+            Differs::Boards { exec_inline, .. } => {
+                // SAFETY: the scoreboard stays, and the entry is in it.
+                unsafe { exec_inline(insn, ADD, self.entry(counter), 1) }
+            }
+        }
+    }
+
+    /// Adds 1 to a counter whenever the instruction has accessed memory.
+    pub(crate) fn count_accesses(&self, insn: *mut Insn, counter: Counter) {
+        match self.api.differs {
+            Differs::Plain { mem_inline, .. } => {
+                let counter = self.plain(counter).as_ptr().cast();
+                // SAFETY: the counter stays, and one thread adds to it.
+                unsafe { mem_inline(insn, READ_WRITE, ADD, counter, 1) }
+            }
+            Differs::Boards { mem_inline, .. } => {
+                let entry = self.entry(counter);
+                // SAFETY: the scoreboard stays, and the entry is in it.
+                unsafe { mem_inline(insn, READ_WRITE, ADD, entry, 1) }
+            }
+        }
+    }
+}
+
+impl Memory for Board {
+    fn allocate(&mut self, counters: usize) {
+        match self.api.differs {
+            Differs::Plain { .. } => {
+                let new = (0..counters).map(|_| AtomicU64::new(0));
+                self.plain.push(Box::leak(new.collect()));
+            }
+            Differs::Boards { new, .. } => {
+                // SAFETY: a size is all it takes; its memory is zeros.
+                let board = unsafe { new(counters * size_of::<u64>()) };
+                self.boards.push(board.expose_provenance());
+            }
+        }
+    }
+
+    fn get(&self, counter: Counter) -> u64 {
+        match self.api.differs {
+            Differs::Plain { .. } => self.plain(counter).load(Relaxed),
+            // SAFETY: the scoreboard stays, and the entry is in it.
+            Differs::Boards { sum, .. } => unsafe { sum(self.entry(counter)) },
+        }
+    }
+
+    fn clear(&self, counter: Counter) {
+        match self.api.differs {
+            Differs::Plain { .. } => self.plain(counter).store(0, Relaxed),
+            Differs::Boards { set, cpus, .. } => {
+                // SAFETY: it takes nothing.
+                let cpus = unsafe { cpus() };
+                for cpu in 0..c_uint::try_from(cpus).unwrap_or(0) {
+                    // SAFETY: the entry and the CPU are there.
+                    unsafe { set(self.entry(counter), cpu, 0) }
+                }
+            }
+        }
     }
 }

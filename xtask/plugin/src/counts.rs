@@ -24,7 +24,6 @@
 //! user space its bytes, all hexadecimal.
 
 use core::fmt::Write as _;
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -123,27 +122,56 @@ pub(crate) enum Edge {
     End,
 }
 
+/// Memory that translated code adds to.
+pub(crate) trait Memory {
+    /// Allocates so many counters that are 0.
+    fn allocate(&mut self, counters: usize);
+    /// What a counter has come to.
+    fn get(&self, counter: Counter) -> u64;
+    /// Makes it 0.
+    fn clear(&self, counter: Counter);
+}
+
+/// A counter: how many allocations there were before its own, and its place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counter {
+    pub(crate) chunk: usize,
+    pub(crate) at: usize,
+}
+
+impl Counter {
+    fn plus(self, more: usize) -> Self {
+        Self {
+            at: self.at + more,
+            ..self
+        }
+    }
+}
+
 /// Where translated code counts.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Counters {
-    /// Each instruction of a block.
-    pub(crate) executed: &'static [AtomicU64],
+    /// The first instruction of a block; the others follow.
+    first: Counter,
     /// Accesses to memory by the last instruction of a block.
-    pub(crate) accesses: Option<&'static AtomicU64>,
+    pub(crate) accesses: Option<Counter>,
+}
+
+impl Counters {
+    /// That of an instruction of the block.
+    pub(crate) fn executed(&self, at: usize) -> Counter {
+        self.first.plus(at)
+    }
 }
 
 struct Block {
     instructions: Vec<Instruction>,
-    executed: &'static [AtomicU64],
-    accesses: Option<&'static AtomicU64>,
+    counters: Counters,
     /// Its last instruction was begun once.
     whole: bool,
 }
 
 impl Block {
-    fn begun(&self, at: usize) -> u64 {
-        self.executed.get(at).map_or(0, |c| c.load(Relaxed))
-    }
-
     /// Its instructions, without one that is not in it.
     fn instructions(&self) -> &[Instruction] {
         match self.instructions.split_last() {
@@ -154,11 +182,13 @@ impl Block {
 }
 
 /// All counters, and the windows that are over.
-pub(crate) struct Counts {
+pub(crate) struct Counts<M> {
+    pub(crate) memory: M,
     options: Options,
     blocks: Vec<Block>,
-    /// Counters that no block has yet.
-    free: &'static [AtomicU64],
+    /// The first counter that no block has yet, and how many there are.
+    free: (Counter, usize),
+    chunks: usize,
     /// Instructions that access devices, by their addresses.
     devices: BTreeSet<u64>,
     windows: u32,
@@ -167,15 +197,17 @@ pub(crate) struct Counts {
     failed: Option<std::io::Error>,
 }
 
-impl Counts {
+impl<M: Memory> Counts<M> {
     /// Writes to the file that the options name.
-    pub(crate) fn new(options: Options) -> Result<Self, String> {
+    pub(crate) fn new(options: Options, memory: M) -> Result<Self, String> {
         let file = File::create(&options.out)
             .map_err(|error| format!("{}: {error}", options.out))?;
         Ok(Self {
             options,
+            memory,
             blocks: Vec::new(),
-            free: &[],
+            free: (Counter { chunk: 0, at: 0 }, 0),
+            chunks: 0,
             devices: BTreeSet::new(),
             windows: 0,
             inside: false,
@@ -193,25 +225,34 @@ impl Counts {
         }
     }
 
-    fn take(&mut self, count: usize) -> &'static [AtomicU64] {
-        if self.free.len() < count {
-            let new = (0..CHUNK.max(count)).map(|_| AtomicU64::new(0));
-            // Translated code may use them for as long as QEMU runs.
-            self.free = Box::leak(new.collect());
+    fn take(&mut self, count: usize) -> Counter {
+        let (mut first, mut free) = self.free;
+        if free < count {
+            free = CHUNK.max(count);
+            self.memory.allocate(free);
+            first = Counter {
+                chunk: self.chunks,
+                at: 0,
+            };
+            self.chunks += 1;
         }
-        let (taken, free) = self.free.split_at(count);
-        self.free = free;
-        taken
+        self.free = (first.plus(count), free - count);
+        first
+    }
+
+    fn begun(&self, block: &Block, at: usize) -> u64 {
+        self.memory.get(block.counters.executed(at))
     }
 
     /// Counters for a block that was translated.
     pub(crate) fn block(&mut self, of: &[Instruction]) -> Counters {
-        let executed = self.take(of.len());
+        let first = self.take(of.len());
         let accesses = match of {
-            [_] => self.take(1).first(),
-            [.., last] if last.is_call() => self.take(1).first(),
+            [_] => Some(self.take(1)),
+            [.., last] if last.is_call() => Some(self.take(1)),
             _ => None,
         };
+        let counters = Counters { first, accesses };
         let kept = of.iter().map(|insn| Instruction {
             address: insn.address,
             bytes: match insn.address < KERNEL {
@@ -221,11 +262,10 @@ impl Counts {
         });
         self.blocks.push(Block {
             instructions: kept.collect(),
-            executed,
-            accesses,
+            counters,
             whole: false,
         });
-        Counters { executed, accesses }
+        counters
     }
 
     /// A window begins; what was counted before is forgotten.
@@ -233,20 +273,23 @@ impl Counts {
         self.inside = true;
         self.learn();
         for block in &self.blocks {
-            let counters = block.executed.iter().chain(block.accesses);
-            counters.for_each(|counter| counter.store(0, Relaxed));
+            let counters = 0..block.instructions.len();
+            let counters = counters.map(|at| block.counters.executed(at));
+            let counters = counters.chain(block.counters.accesses);
+            counters.for_each(|counter| self.memory.clear(counter));
         }
     }
 
     /// What the counters say of blocks and instructions themselves.
     fn learn(&mut self) {
         for block in &mut self.blocks {
-            let last = block.executed.len().saturating_sub(1);
-            block.whole |= block.begun(last) > 0;
-            let accesses = block.accesses.map_or(0, |c| c.load(Relaxed));
+            let last = block.instructions.len().saturating_sub(1);
+            let begun = self.memory.get(block.counters.executed(last));
+            block.whole |= begun > 0;
             if let [alone] = &*block.instructions
-                && accesses > 0
-                && block.begun(0) == 0
+                && let Some(accesses) = block.counters.accesses
+                && self.memory.get(accesses) > 0
+                && begun == 0
             {
                 self.devices.insert(alone.address);
             }
@@ -261,13 +304,13 @@ impl Counts {
             for (at, insn) in instructions.iter().enumerate() {
                 let last = at + 1 == instructions.len();
                 let device = self.devices.contains(&insn.address);
-                let count = match block.accesses {
+                let count = match block.counters.accesses {
                     Some(accesses) if last && insn.is_call() => {
                         // QEMU 7.2 may add those of functions of its own.
-                        accesses.load(Relaxed).min(block.begun(at))
+                        self.memory.get(accesses).min(self.begun(block, at))
                     }
-                    _ if last || device => block.begun(at),
-                    _ => block.begun(at + 1),
+                    _ if last || device => self.begun(block, at),
+                    _ => self.begun(block, at + 1),
                 };
                 if count > 0 {
                     *sums.entry(insn).or_insert(0) += count;
@@ -314,9 +357,32 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::{Counters, Counts, Edge, Instruction, KERNEL, Options};
-    use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+    use super::{
+        Counter, Counters, Counts, Edge, Instruction, KERNEL, Memory, Options,
+    };
+    use core::cell::Cell;
     use std::fs;
+
+    #[derive(Default)]
+    struct Plain(Vec<Vec<Cell<u64>>>);
+
+    impl Memory for Plain {
+        fn allocate(&mut self, counters: usize) {
+            self.0.push(vec![Cell::new(0); counters]);
+        }
+
+        fn get(&self, counter: Counter) -> u64 {
+            self.0[counter.chunk][counter.at].get()
+        }
+
+        fn clear(&self, counter: Counter) {
+            self.0[counter.chunk][counter.at].set(0);
+        }
+    }
+
+    fn counts(file: &str) -> Counts<Plain> {
+        Counts::new(options(file), Plain::default()).unwrap()
+    }
 
     fn options(file: &str) -> Options {
         let words = [&format!("out={file}"), "begin=0f1f", "end=c3"];
@@ -330,13 +396,15 @@ mod tests {
         }
     }
 
-    fn add(counter: &AtomicU64, number: u64) {
-        counter.fetch_add(number, Relaxed);
+    fn add(counts: &Counts<Plain>, counter: Option<Counter>, number: u64) {
+        let Counter { chunk, at } = counter.unwrap();
+        let cell = &counts.memory.0[chunk][at];
+        cell.set(cell.get() + number);
     }
 
-    fn begun(counters: &Counters, numbers: &[u64]) {
-        for (counter, &number) in counters.executed.iter().zip(numbers) {
-            add(counter, number);
+    fn begun(counts: &Counts<Plain>, of: &Counters, numbers: &[u64]) {
+        for (at, &number) in numbers.iter().enumerate() {
+            add(counts, Some(of.executed(at)), number);
         }
     }
 
@@ -344,7 +412,7 @@ mod tests {
     fn what_was_carried_out_is_told_from_what_was_begun() {
         let name = format!("pidone-plugin-{}", std::process::id());
         let file = std::env::temp_dir().join(name);
-        let mut counts = Counts::new(options(&file.to_string_lossy())).unwrap();
+        let mut counts = counts(&file.to_string_lossy());
         let kernel = |at: u64| insn(KERNEL + at, &[0x90]);
         // Its second instruction faults, and so do a call and a last one that
         // is none; another accesses a device; the last of one is not in it.
@@ -354,15 +422,15 @@ mod tests {
         let alone = counts.block(&[kernel(0x20)]);
         let cut = counts.block(&[kernel(0xff0), kernel(0xffe)]);
         // Before the window, where the device shows itself.
-        begun(&device, &[3, 0]);
-        add(alone.accesses.unwrap(), 3);
+        begun(&counts, &device, &[3, 0]);
+        add(&counts, alone.accesses, 3);
         counts.begin();
-        begun(&faults, &[10, 10, 7]);
-        begun(&call, &[5]);
-        add(call.accesses.unwrap(), 4);
-        begun(&device, &[6, 2]);
-        add(alone.accesses.unwrap(), 4);
-        begun(&cut, &[9, 0]);
+        begun(&counts, &faults, &[10, 10, 7]);
+        begun(&counts, &call, &[5]);
+        add(&counts, call.accesses, 4);
+        begun(&counts, &device, &[6, 2]);
+        add(&counts, alone.accesses, 4);
+        begun(&counts, &cut, &[9, 0]);
         counts.end();
         // No end without a beginning, and an empty window is one.
         counts.end();
@@ -382,7 +450,7 @@ mod tests {
     #[test]
     fn marks_and_options_are_known() {
         let file = "/dev/null";
-        let counts = Counts::new(options(file)).unwrap();
+        let counts = counts(file);
         let edge = |bytes| counts.edge(&insn(1, bytes));
         assert_eq!(edge(&[0x0f, 0x1f]), Some(Edge::Begin));
         assert_eq!(edge(&[0xc3]), Some(Edge::End));

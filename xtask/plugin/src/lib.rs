@@ -1,8 +1,8 @@
 //! A plugin of QEMU that counts the instructions a machine executes.
 //!
 //! It is loaded by `xtask boot --profile` into deterministic machines, whose
-//! CPUs are one thread of QEMU's: counters are plain memory, to which
-//! translated code adds without calling anybody. What it counts, and the file
+//! CPUs are one thread of QEMU's: translated code adds to counters without
+//! calling anybody. What it counts, and the file
 //! it writes, are in `counts`; what QEMU offers is in `api`.
 //!
 //! A guest cannot notice it: its time is the number of its instructions.
@@ -10,7 +10,7 @@
 mod api;
 mod counts;
 
-use crate::api::{Api, Id, Info, Insn, Tb};
+use crate::api::{Api, Board, Id, Info, Insn, Tb};
 use crate::counts::{Counts, Edge, Instruction, Options};
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,7 +18,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// All that the plugin holds, from its installation on.
 struct Plugin {
     api: Api,
-    counts: Counts,
+    counts: Counts<Board>,
 }
 
 static PLUGIN: Mutex<Option<Plugin>> = Mutex::new(None);
@@ -37,13 +37,17 @@ extern "C" fn qemu_plugin_install(
     argv: *const *const c_char,
 ) -> c_int {
     let count = usize::try_from(argc).unwrap_or(0);
-    let words: Vec<String> = (0..count)
-        .map(|at| {
-            // SAFETY: QEMU passes `argc` strings that end in a zero.
-            let word = unsafe { CStr::from_ptr(*argv.add(at)) };
-            word.to_string_lossy().into_owned()
-        })
-        .collect();
+    let argv = match count {
+        0 => &[],
+        // SAFETY: QEMU passes `argc` strings.
+        _ => unsafe { core::slice::from_raw_parts(argv, count) },
+    };
+    let words = argv.iter().map(|&word| {
+        // SAFETY: each of them ends in a zero.
+        let word = unsafe { CStr::from_ptr(word) };
+        word.to_string_lossy().into_owned()
+    });
+    let words: Vec<String> = words.collect();
     match install(id, &words) {
         Ok(()) => 0,
         Err(why) => {
@@ -54,8 +58,8 @@ extern "C" fn qemu_plugin_install(
 }
 
 fn install(id: Id, words: &[String]) -> Result<(), String> {
-    let counts = Counts::new(Options::parse(words)?)?;
     let api = Api::load()?;
+    let counts = Counts::new(Options::parse(words)?, Board::new(api))?;
     api.on_translation(id, translated);
     api.on_exit(id, ended);
     *plugin() = Some(Plugin { api, counts });
@@ -75,11 +79,11 @@ extern "C" fn translated(_id: Id, block: *mut Tb) {
     };
     let known: Vec<Instruction> = insns.iter().map(of).collect();
     let counters = counts.block(&known);
-    for (&insn, counter) in insns.iter().zip(counters.executed) {
-        api.count_executions(insn, counter);
+    for (at, &insn) in insns.iter().enumerate() {
+        counts.memory.count_executions(insn, counters.executed(at));
     }
     if let (Some(&insn), Some(counter)) = (insns.last(), counters.accesses) {
-        api.count_accesses(insn, counter);
+        counts.memory.count_accesses(insn, counter);
     }
     for (&insn, known) in insns.iter().zip(&known) {
         match counts.edge(known) {

@@ -470,7 +470,10 @@ mod tests {
         #[test]
         fn no_image_panics(
             form in 0..FORMS.len(),
-            changes in proptest::collection::vec((any::<u16>(), any::<u8>()), 8),
+            changes in proptest::collection::vec(
+                (any::<u16>(), any::<u8>()),
+                8,
+            ),
             end in any::<u16>(),
         ) {
             let mut image = image(70, FORMS[form]);

@@ -4,6 +4,8 @@
 //! measured window of a run, and another ends it: a plugin in QEMU knows them
 //! by their bytes, of any payload. They cost one instruction each.
 
+use super::arch;
+
 /// What the marks carry in their operand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
@@ -26,4 +28,16 @@ impl Mark {
     pub const fn aarch64(self) -> [u8; 4] {
         (0xd280_001f | (self as u32) << 5).to_le_bytes()
     }
+}
+
+/// Begins the measured window of a run.
+#[inline(always)]
+pub fn begin() {
+    arch::mark::<{ Mark::Begin as u16 }>();
+}
+
+/// Ends it.
+#[inline(always)]
+pub fn end() {
+    arch::mark::<{ Mark::End as u16 }>();
 }
