@@ -67,7 +67,7 @@ impl Profiler {
     /// The plugin does not build, or a file cannot be read.
     pub fn new(kernel: &Path, payload: &Path) -> Result<Self> {
         let plugin = build::plugin()?;
-        let say = |note: &str| eprintln!("{note}");
+        let say = |note: &str| crate::tell!("{note}");
         let symbols = Symbols::of(kernel, payload, say)?;
         Ok(Self { plugin, symbols })
     }

@@ -2,8 +2,8 @@
 //!
 //! It is loaded by `xtask boot --profile` into deterministic machines, whose
 //! CPUs are one thread of QEMU's: translated code adds to counters without
-//! calling anybody. What it counts, and the file
-//! it writes, are in `counts`; what QEMU offers is in `api`.
+//! calling anybody. What it counts, and the file it writes, are in `counts`;
+//! what QEMU offers is in `api`.
 //!
 //! A guest cannot notice it: its time is the number of its instructions.
 
@@ -13,6 +13,7 @@ mod counts;
 use crate::api::{Api, Board, Id, Info, Insn, Tb};
 use crate::counts::{Counts, Edge, Instruction, Options};
 use core::ffi::{CStr, c_char, c_int, c_uint, c_void};
+use std::io::{Write, stderr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// All that the plugin holds, from its installation on.
@@ -51,7 +52,7 @@ extern "C" fn qemu_plugin_install(
     match install(id, &words) {
         Ok(()) => 0,
         Err(why) => {
-            eprintln!("pidone-plugin: {why}");
+            say(&why);
             1
         }
     }
@@ -110,6 +111,12 @@ extern "C" fn ended(_id: Id, _data: *mut c_void) {
     if let Some(plugin) = plugin().as_mut()
         && let Err(why) = plugin.counts.finish()
     {
-        eprintln!("pidone-plugin: {why}");
+        say(&why);
     }
+}
+
+/// On QEMU's standard error.
+fn say(why: &str) {
+    // Whoever does not listen is told by the file that is missing.
+    let _told = writeln!(stderr(), "pidone-plugin: {why}");
 }
