@@ -43,9 +43,12 @@ pub(super) fn judge(
 ) {
     let work = crew.group.row().name;
     let ready = measured.ready;
+    // It is known why, and what had no time to get ready was killed.
+    let over = !ready && findings.verdict == Verdict::Fail;
     for index in 0..crew.workers {
         for slot in crew.tasks_of(index) {
-            judge_task(slot, format_args!("{work} worker {index}"), findings);
+            let who = format_args!("{work} worker {index}");
+            judge_task(slot, over, who, findings);
         }
     }
     judge_calls(crew, findings);
@@ -97,7 +100,12 @@ fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
     }
 }
 
-fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
+fn judge_task(
+    slot: &Slot,
+    over: bool,
+    who: Arguments<'_>,
+    findings: &mut Findings,
+) {
     let mut buf = [0; 160];
     let note = slot.note.get(&mut buf);
     let exit = decode_exit(slot.exit.load(Relaxed));
@@ -120,6 +128,7 @@ fn judge_task(slot: &Slot, who: Arguments<'_>, findings: &mut Findings) {
             let errno = errno.load(Relaxed);
             findings.call(call, errno, format_args!(": {who}"));
         }
+        (_, Exit::Signal(_)) if over => {}
         (_, Exit::Signal(signal)) => {
             let signal = u32::from(signal);
             findings

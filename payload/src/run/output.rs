@@ -56,8 +56,11 @@ impl Sink {
     fn line(&self, text: &str) {
         let end = if self.raw { "\r\n" } else { "\n" };
         let mut line: String<{ LINE + 2 }> = String::new();
-        // A text of at most LINE bytes and its end always fit.
-        let _fits = line.push_str(text).and_then(|()| line.push_str(end));
+        // A text of at most LINE bytes and its end always fit. It may be a
+        // program's, and hold what ends a line or rules a terminal.
+        let plain = |c: char| if c.is_control() { ' ' } else { c };
+        text.chars().for_each(|c| drop(line.push(plain(c))));
+        let _fits = line.push_str(end);
         self.write(line.as_bytes());
     }
 
