@@ -439,8 +439,13 @@ fn overall(rows: &[Row], missing: &[String]) -> (Verdict, String) {
     ] {
         let mine = judged().filter(|row| row.verdict == of);
         let named: Vec<String> = mine.map(named).collect();
+        // The verdict stands before all of it.
+        let before = match of == verdict {
+            true => String::new(),
+            false => format!("{of}: "),
+        };
         if !named.is_empty() {
-            parts.push(format!("{of}: {}", named.join(", ")));
+            parts.push(before + &named.join(", "));
         }
     }
     parts.extend(missing.iter().cloned());
