@@ -17,6 +17,8 @@ use crate::judge::{
 use crate::kernel_build::{self, DoesNotBuild, Order, key};
 use crate::metrics::{self, Better, Selector};
 use crate::noise::Noise;
+use crate::profile::diff::of_boots;
+use crate::store::StoredRun;
 use crate::{cache, interrupt, store, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -214,6 +216,9 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
     let answer = bisection.run(&mut bench)?;
     let history = repo.between(&good, &bad)?;
     let mut report = bisection.report(&answer, &history);
+    if args.profile && matches!(answer, Answer::Found { .. }) {
+        report += &functions(&bench.root, &state)?;
+    }
     if let Some(noise) = bench.noise.filter(|_| seed.is_none()) {
         report += &format!(
             "the host did other things meanwhile: up to {:.1} CPUs busy for \
@@ -222,6 +227,19 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         );
     }
     Ok((answer, report))
+}
+
+/// In which functions the culprit executes more or less than its parent.
+fn functions(root: &Path, state: &State) -> Result<String> {
+    let read = |boots: &[Boot]| -> Result<Vec<FinishedBoot>> {
+        let runs = boots.iter().map(|boot| root.join(&boot.run));
+        runs.map(|dir| StoredRun::at(&dir)?.read()).collect()
+    };
+    let [parent, culprit] = &state.verified;
+    let all = of_boots(&read(parent)?, &read(culprit)?);
+    let each = all.iter();
+    let each = each.map(|of| format!("\n{}{}\n", of.render(), of.summary()));
+    Ok(each.collect())
 }
 
 /// Everything that makes this bisection another one.
@@ -452,4 +470,66 @@ fn measured(
     }
     found.boot.why = why;
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::functions;
+    use crate::bisect::state::{Boot, State};
+    use crate::finished::{FinishedBoot, Meta, SCHEMA};
+    use crate::model::profile::{Function, Profile, Space};
+    use crate::model::{Report, Run};
+    use crate::store::Pending;
+    use std::path::Path;
+
+    fn stored(root: &Path, instructions: u64) -> Vec<Boot> {
+        let profile = Profile {
+            iterations: 10,
+            instructions,
+            functions: vec![Function {
+                name: "try_to_wake_up".to_owned(),
+                space: Space::Kernel,
+                instructions,
+                calls: 10,
+            }],
+        };
+        let run = Run {
+            name: "PipeIo".to_owned(),
+            profile: Some(profile),
+            ..Run::default()
+        };
+        let mut boot = FinishedBoot {
+            meta: Meta {
+                schema: SCHEMA,
+                ..Meta::default()
+            },
+            report: Report {
+                schema: SCHEMA,
+                runs: vec![run],
+                ..Report::default()
+            },
+            ..FinishedBoot::default()
+        };
+        Pending::new(root).unwrap().store(&mut boot).unwrap();
+        let run = boot.name();
+        vec![Boot {
+            run,
+            ..Boot::default()
+        }]
+    }
+
+    #[test]
+    fn a_culprit_is_told_by_its_functions() {
+        let root = tempfile::tempdir().unwrap();
+        let verified = [100, 5100].map(|n| stored(root.path(), n));
+        let state = State {
+            verified,
+            ..State::default()
+        };
+        let text = functions(root.path(), &state).unwrap();
+        let said = "PipeIo: +500.0 instructions an iteration (+5000.00 %): \
+                    try_to_wake_up +500.0\n";
+        assert!(text.ends_with(said), "{text}");
+        assert!(text.starts_with("\nPipeIo: instructions an iter"), "{text}");
+    }
 }
