@@ -18,6 +18,7 @@ pub mod explain;
 pub mod judge;
 pub mod kernel;
 pub mod list;
+pub mod map;
 pub mod matrix;
 pub mod pack;
 pub mod report;
@@ -25,6 +26,7 @@ pub mod runs;
 pub mod setup;
 pub mod test;
 pub mod trace;
+pub mod which;
 
 /// Writes to standard output. A reader that had enough is no error: the exit
 /// code is the verdict's.

@@ -29,6 +29,7 @@ pub mod kernel;
 pub mod kernel_build;
 pub mod kernel_check;
 pub mod live;
+pub mod map;
 pub mod matrix;
 pub mod metrics;
 pub mod model;

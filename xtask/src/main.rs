@@ -6,7 +6,7 @@ use rustix::process::umask;
 use std::process::ExitCode;
 use xtask::cmd::{
     bisect, boot, build, check, ci, compare, decode, dist, explain, judge,
-    kernel, list, matrix, pack, report, runs, setup, test, trace,
+    kernel, list, map, matrix, pack, report, runs, setup, test, trace, which,
 };
 use xtask::exit::{Exit, NoEvidence};
 use xtask::interrupt;
@@ -46,6 +46,8 @@ enum Verb {
     Report(report::Args),
     Runs(runs::Args),
     Trace(trace::Args),
+    Map(map::Args),
+    Which(which::Args),
     List(list::Args),
     Explain(explain::Args),
     Ci(ci::Args),
@@ -117,6 +119,8 @@ fn real_main() -> Exit {
         Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),
         Verb::Trace(args) => trace::run(args),
+        Verb::Map(args) => map::run(args),
+        Verb::Which(args) => which::run(args),
         Verb::List(args) => list::run(args),
         Verb::Explain(args) => explain::run(args),
         Verb::Ci(args) => ci::run(args),

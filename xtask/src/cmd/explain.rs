@@ -46,7 +46,12 @@ fn unknown(name: &str) -> Error {
     }
     let part = name.to_lowercase();
     let with = names().filter(|name| name.to_lowercase().contains(&part));
+    let is_function = part == *name && name.contains('_');
     match with.collect::<Vec<_>>().join(", ").as_str() {
+        "" if is_function => anyhow!(
+            "no work type `{name}`; if it is a function of the kernel, `cargo \
+             xtask which {name}` says which types execute it"
+        ),
         "" => anyhow!("no work type `{name}`; see `cargo xtask list`"),
         with => anyhow!("no work type `{name}`; with that there are {with}"),
     }

@@ -1,0 +1,111 @@
+//! `map`: which functions of a kernel each work type executes.
+
+use crate::arch::Arch;
+use crate::boot::BootRequest;
+use crate::boot::ready::{Ready, Setting};
+use crate::boot::request::KERNEL;
+use crate::exit::Exit;
+use crate::map::{self, profiles};
+use crate::profile::table::number;
+use crate::topology::Smp;
+use anyhow::Result;
+use argh::{ArgsInfo, FromArgs};
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+
+/// Profile every work type on a kernel, exactly, so that `which` knows which
+/// of them execute a function.
+#[derive(Debug, Clone, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "map")]
+#[argh(
+    usage = "[options]",
+    example = "Of a kernel of one's own, and what it is good for:\n\
+               \x20 {command_name} --kernel bzImage\n\
+               \x20 cargo xtask which --kernel bzImage try_to_wake_up",
+    note = "It takes some minutes, and is kept for `which` with the other \
+            caches. docs/profile.md has more.",
+    error_code(
+        0,
+        "every type that the machine has what it takes for is in it"
+    ),
+    error_code(1, "a run failed"),
+    error_code(125, "cannot tell: no boot"),
+    error_code(255, "the tool or its usage failed")
+)]
+pub struct Args {
+    /// what --kernel of `boot` takes
+    #[argh(option, default = "String::from(KERNEL)")]
+    kernel: String,
+    /// x86_64 or aarch64; by default that of a kernel's file, or the host's
+    #[argh(option)]
+    arch: Option<&'static Arch>,
+    /// virtual CPUs, as those of `boot`; 2 by default, on a node each
+    #[argh(option, default = "Smp::Flat(2)")]
+    smp: Smp,
+    /// how long each type runs, in guest time
+    #[argh(option, default = "String::from(\"20ms\")")]
+    time: String,
+    /// install what is missing
+    #[argh(switch)]
+    setup: bool,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// Something that is needed is missing, or the map cannot be kept.
+pub fn run(args: &Args) -> Result<Exit> {
+    let request = BootRequest {
+        kernel: args.kernel.clone(),
+        arch: args.arch,
+        smp: args.smp,
+        numa: match args.smp {
+            Smp::Flat(cpus) => cpus.min(2),
+            Smp::Spelled { .. } => 1,
+        },
+        disk: vec!["64M".parse().map_err(anyhow::Error::msg)?],
+        nic: Some("pair".parse().map_err(anyhow::Error::msg)?),
+        deterministic: Some(1),
+        profile: true,
+        setup: args.setup,
+        plan: map::plan(&args.time),
+        ..BootRequest::default()
+    };
+    let ready = Ready::new(&request)?;
+    let root = map::dir()?;
+    let boot = ready.boot_and_store(ready.seed(), &Setting::alone(), &root)?;
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["work type", "instructions", "functions", "mostly in"]);
+    for (work, profile) in profiles(&boot) {
+        let first = profile.functions.iter().take(3);
+        let first: Vec<&str> = first.map(|it| it.name.as_str()).collect();
+        table.add_row([
+            work.to_owned(),
+            number(profile.each(profile.instructions)),
+            profile.functions.len().to_string(),
+            first.join(", "),
+        ]);
+    }
+    for column in table.column_iter_mut().skip(1).take(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    super::print(&(table.trim_fmt() + "\n"))?;
+    for run in boot.report.runs.iter().filter(|run| run.profile.is_none()) {
+        super::say(format_args!(
+            "not in it: {} ({}{})",
+            run.name,
+            run.verdict.name(),
+            run.reasons
+                .first()
+                .map_or(String::new(), |it| format!(", {it}")),
+        ))?;
+    }
+    super::say(format_args!(
+        "{}: {}; kept for `cargo xtask which` in {}",
+        boot.report.outcome,
+        boot.report.reason,
+        super::runs::shown(&boot.dir)
+    ))?;
+    Ok(boot.meta.exit_code)
+}

@@ -1,0 +1,156 @@
+//! `which`: the work types for a function, or for a patch.
+
+use crate::boot::request::KERNEL;
+use crate::exit::Exit;
+use crate::finished::FinishedBoot;
+use crate::map::patch::{Changes, changes};
+use crate::map::{self, absent, hits, names, render};
+use crate::{kernel, store};
+use anyhow::{Context, Result, bail};
+use argh::{ArgsInfo, FromArgs};
+use pidone::plan::nearest;
+use std::path::PathBuf;
+use std::process::Command;
+use std::{fs, io};
+
+/// Say which work types execute functions of the kernel, and how much of an
+/// iteration that is: the plan for a patch.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "which")]
+#[argh(
+    usage = "[options] [function...]",
+    example = "{command_name} try_to_wake_up",
+    example = "What to run for the last commit of a kernel tree:\n\
+               \x20 {command_name} --tree ~/linux --diff HEAD~1..HEAD",
+    example = "For a patch from a mail:\n\
+               \x20 {command_name} --patch v3-0001-sched-fair.patch",
+    note = "What is known of a kernel is what `cargo xtask map` found. A \
+            function that was inlined has no instructions of its own.",
+    error_code(0, "there are such types"),
+    error_code(125, "cannot tell: no type executes any of them"),
+    error_code(255, "the tool or its usage failed, or there is no map")
+)]
+pub struct Args {
+    /// the kernel whose map is looked at, as --kernel of `boot` takes it
+    #[argh(option, default = "String::from(KERNEL)")]
+    kernel: String,
+    /// a map in place of the kernel's newest: a directory that `map` named, or
+    /// any stored run with profiles
+    #[argh(option)]
+    map: Option<String>,
+    /// a patch, whose functions are looked up; `-` is standard input
+    #[argh(option)]
+    patch: Option<PathBuf>,
+    /// two commits of --tree, as `git diff` takes them, in place of a patch
+    #[argh(option)]
+    diff: Option<String>,
+    /// a kernel tree; by default the current directory
+    #[argh(option)]
+    tree: Option<PathBuf>,
+    /// functions
+    #[argh(positional)]
+    function: Vec<String>,
+}
+
+/// Runs the verb.
+///
+/// # Errors
+///
+/// The usage is wrong, a patch cannot be read, or there is no map.
+pub fn run(args: &Args) -> Result<Exit> {
+    let diff = match (&args.patch, &args.diff) {
+        (Some(_), Some(_)) => bail!("one of --patch and --diff"),
+        (Some(patch), None) => Some(text(patch)?),
+        (None, Some(range)) => Some(git(args, range)?),
+        (None, None) => None,
+    };
+    if args.tree.is_some() && args.diff.is_none() {
+        bail!("--tree is for --diff, as in --diff HEAD~1..HEAD");
+    }
+    let Changes {
+        functions,
+        elsewhere,
+    } = diff.as_deref().map(changes).unwrap_or_default();
+    let asked: Vec<String> =
+        args.function.iter().cloned().chain(functions).collect();
+    if asked.is_empty() && elsewhere.is_empty() {
+        bail!(match diff {
+            Some(_) => "the patch changes no function of a .c or .h file",
+            None => "which function: name some, or give --patch or --diff",
+        });
+    }
+    let map = map(args)?;
+    for name in absent(&map, &asked) {
+        let known = names(&map);
+        let near = nearest::of(name, &|take| {
+            known.iter().for_each(|name| take(name));
+        });
+        let near =
+            near.map_or(String::new(), |near| format!("; nearest is `{near}`"));
+        crate::tell!(
+            "note: no work type executes `{name}` by that name: it is not on \
+             their paths, or inlined{near}"
+        );
+    }
+    for file in elsewhere {
+        crate::tell!("note: {file} has changes outside of functions");
+    }
+    let found = hits(&map, &asked);
+    if found.is_empty() {
+        super::say(format_args!("no work type runs what was asked for"))?;
+        return Ok(Exit::CannotTell);
+    }
+    super::print(&render(&found))?;
+    Ok(Exit::Good)
+}
+
+fn text(path: &PathBuf) -> Result<String> {
+    let bytes = match path.as_os_str() == "-" {
+        true => {
+            let mut bytes = Vec::new();
+            io::Read::read_to_end(&mut io::stdin(), &mut bytes)?;
+            bytes
+        }
+        false => fs::read(path).with_context(|| path.display().to_string())?,
+    };
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn git(args: &Args, range: &str) -> Result<String> {
+    if range.starts_with('-') {
+        bail!("--diff `{range}`: two commits, as in HEAD~1..HEAD");
+    }
+    let tree = args.tree.clone().unwrap_or_else(|| PathBuf::from("."));
+    let said = Command::new("git")
+        .arg("-C")
+        .arg(&tree)
+        .args(["diff", "--no-color", "--no-ext-diff", range, "--"])
+        .output()
+        .context("git cannot be started")?;
+    if !said.status.success() {
+        let why = String::from_utf8_lossy(&said.stderr);
+        bail!("git diff {range} in {}: {}", tree.display(), why.trim());
+    }
+    Ok(String::from_utf8_lossy(&said.stdout).into_owned())
+}
+
+fn map(args: &Args) -> Result<FinishedBoot> {
+    if let Some(name) = &args.map {
+        let place = store::find::find(name, &map::dir()?)?;
+        let map = store::StoredRun::at(&place)?.read()?;
+        if map::profiles(&map).next().is_none() {
+            bail!("{name} has no profiles; `boot --profile` makes them");
+        }
+        return Ok(map);
+    }
+    let arch = kernel::arch(&args.kernel, None)?;
+    let image = kernel::resolve(&args.kernel, Some(arch), false)?;
+    let map = map::find(&store::sha256(&image)?)?;
+    map.with_context(|| {
+        format!(
+            "there is no map of {kernel} yet; `cargo xtask map --kernel \
+             {kernel}` makes one, in some minutes",
+            kernel = args.kernel
+        )
+    })
+}

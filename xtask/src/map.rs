@@ -1,0 +1,301 @@
+//! The map: which work types execute which function, and how often.
+//!
+//! A map is a stored run like any other: a deterministic boot of all work
+//! types with a profile of each. It is kept in the cache, by its kernel.
+
+pub mod patch;
+
+use crate::cache;
+use crate::finished::FinishedBoot;
+use crate::model::profile::{Function, Profile};
+use crate::profile::table::number;
+use crate::store;
+use anyhow::Result;
+use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use core::fmt::Write;
+use pidone::workloads::rows;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Types that a plan to copy has at most.
+const PLANNED: usize = 6;
+/// Functions that are named of a type.
+const NAMED: usize = 3;
+/// Calls of the system have these before their names, by architecture and by
+/// what a kernel's macros make of them.
+const CALLS: [&str; 6] = [
+    "__x64_sys_",
+    "__arm64_sys_",
+    "__ia32_sys_",
+    "__do_sys_",
+    "__se_sys_",
+    "sys_",
+];
+
+/// Where maps are kept.
+///
+/// # Errors
+///
+/// There is no cache.
+pub fn dir() -> Result<PathBuf> {
+    Ok(cache::dir()?.join("maps"))
+}
+
+/// The plan of a map: all work types, as their rows run them.
+#[must_use]
+pub fn plan(time: &str) -> Vec<String> {
+    let mut words = vec![format!("time={time}")];
+    for row in rows() {
+        words.push(format!("work={}", row.name));
+        words.extend(row.example.split_whitespace().map(str::to_owned));
+    }
+    words
+}
+
+/// The newest map of a kernel, by the SHA-256 of its image.
+///
+/// # Errors
+///
+/// The maps cannot be read.
+pub fn find(sha256: &str) -> Result<Option<FinishedBoot>> {
+    let (runs, _wrong) = store::list(&dir()?)?;
+    let mut newest = runs.into_iter().rev();
+    let of = newest.find(|run| run.meta.kernel.sha256 == sha256);
+    of.map(|run| run.read()).transpose()
+}
+
+/// How much of a work type's iteration is in the functions that were asked
+/// for.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit<'m> {
+    /// The work type.
+    pub work: &'m str,
+    /// Instructions of an iteration in those functions.
+    pub instructions: f64,
+    /// The same as a share of all of the iteration's.
+    pub share: f64,
+    /// The functions, those with the most instructions first: name,
+    /// instructions and calls of an iteration.
+    pub functions: Vec<(&'m str, f64, f64)>,
+}
+
+/// The name of a function without what tells one architecture's system calls
+/// from another's.
+fn plain(name: &str) -> &str {
+    let call = CALLS.iter().find_map(|begin| name.strip_prefix(begin));
+    call.unwrap_or(name)
+}
+
+/// Whether a function of a profile is the one that was named.
+fn is(function: &Function, name: &str) -> bool {
+    function.name == name
+        || (CALLS.iter().any(|begin| name.starts_with(begin))
+            && plain(&function.name) == plain(name)
+            && function.name != plain(name))
+}
+
+/// The work types that execute any of these functions, those first that spend
+/// the largest share of an iteration there.
+#[must_use]
+pub fn hits<'m>(map: &'m FinishedBoot, names: &[String]) -> Vec<Hit<'m>> {
+    let mut hits: Vec<Hit<'m>> = Vec::new();
+    for run in &map.report.runs {
+        let Some(profile) = &run.profile else {
+            continue;
+        };
+        let mut functions: Vec<_> = profile
+            .functions
+            .iter()
+            .filter(|function| names.iter().any(|name| is(function, name)))
+            .map(|function| {
+                let each = |count| profile.each(count);
+                let (all, calls) = (function.instructions, function.calls);
+                (function.name.as_str(), each(all), each(calls))
+            })
+            .collect();
+        if functions.is_empty() {
+            continue;
+        }
+        functions.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let instructions = functions.iter().map(|(_, all, _)| all).sum();
+        hits.push(Hit {
+            work: &run.name,
+            instructions,
+            share: instructions / profile.each(profile.instructions).max(1.0),
+            functions,
+        });
+    }
+    hits.sort_by(|a, b| b.share.total_cmp(&a.share));
+    hits
+}
+
+/// Those of the names that no work type executes.
+#[must_use]
+pub fn absent<'n>(map: &FinishedBoot, names: &'n [String]) -> Vec<&'n str> {
+    let known: Vec<&Function> = profiles(map)
+        .flat_map(|(_, profile)| &profile.functions)
+        .collect();
+    let missing = names
+        .iter()
+        .filter(|name| !known.iter().any(|function| is(function, name)));
+    missing.map(String::as_str).collect()
+}
+
+/// All names of functions, once each.
+#[must_use]
+pub fn names(map: &FinishedBoot) -> BTreeSet<&str> {
+    profiles(map)
+        .flat_map(|(_, profile)| &profile.functions)
+        .map(|function| function.name.as_str())
+        .collect()
+}
+
+/// The work types and their profiles.
+pub fn profiles(map: &FinishedBoot) -> impl Iterator<Item = (&str, &Profile)> {
+    let runs = map.report.runs.iter();
+    runs.filter_map(|run| Some((run.name.as_str(), run.profile.as_ref()?)))
+}
+
+/// What [`hits`] found, as a table and a plan to copy.
+#[must_use]
+pub fn render(hits: &[Hit<'_>]) -> String {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    table.set_header(["share", "instructions", "work type", "in"]);
+    for hit in hits {
+        let mut names: Vec<String> = hit
+            .functions
+            .iter()
+            .take(NAMED)
+            .map(|(name, all, calls)| match calls {
+                // What was entered in another way has no calls.
+                0.0 => format!("{name} {}", number(*all)),
+                calls => {
+                    format!("{name} {} in {}", number(*all), times(*calls))
+                }
+            })
+            .collect();
+        if let Some(more @ 1..) = hit.functions.len().checked_sub(NAMED) {
+            names.push(format!("{more} more"));
+        }
+        table.add_row([
+            format!("{:.2} %", hit.share * 100.0),
+            number(hit.instructions),
+            hit.work.to_owned(),
+            names.join(", "),
+        ]);
+    }
+    for column in table.column_iter_mut().take(2) {
+        column.set_cell_alignment(CellAlignment::Right);
+    }
+    let mut text = table.trim_fmt() + "\n";
+    let works: Vec<&str> = hits.iter().map(|hit| hit.work).collect();
+    let planned = works.iter().take(PLANNED);
+    let words: Vec<String> = planned.map(|work| planned_word(work)).collect();
+    let _ok = writeln!(text, "\nplan: time=1s {}", words.join(" "));
+    text
+}
+
+fn planned_word(work: &str) -> String {
+    let row = rows().find(|row| row.name == work);
+    match row.map_or("", |row| row.example) {
+        "" => format!("work={work}"),
+        example => format!("work={work} {example}"),
+    }
+}
+
+fn times(calls: f64) -> String {
+    match number(calls).as_str() {
+        "1.00" => "1 call".to_owned(),
+        other => format!("{other} calls"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{absent, hits, plan, render};
+    use crate::finished::FinishedBoot;
+    use crate::model::profile::{Function, Profile, Space};
+    use crate::model::{Report, Run};
+    use pidone::workloads::rows;
+
+    fn run(name: &str, of: &[(&str, u64)]) -> Run {
+        let functions = of.iter().map(|&(name, instructions)| Function {
+            name: name.to_owned(),
+            space: Space::Kernel,
+            instructions,
+            calls: 10,
+        });
+        Run {
+            name: name.to_owned(),
+            profile: Some(Profile {
+                iterations: 10,
+                instructions: of.iter().map(|(_, all)| all).sum(),
+                functions: functions.collect(),
+            }),
+            ..Run::default()
+        }
+    }
+
+    fn map() -> FinishedBoot {
+        FinishedBoot {
+            report: Report {
+                runs: vec![
+                    run("PipeIo", &[("pipe_read", 100), ("schedule", 900)]),
+                    run("SpinWait", &[("[payload]", 1000)]),
+                    run(
+                        "YieldHeavy",
+                        &[("__x64_sys_sched_yield", 300), ("schedule", 200)],
+                    ),
+                    Run::default(),
+                ],
+                ..Report::default()
+            },
+            ..FinishedBoot::default()
+        }
+    }
+
+    fn of(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn types_are_ranked_by_their_share() {
+        let map = map();
+        let found = hits(&map, &of(&["schedule", "pipe_read"]));
+        let ranked: Vec<_> = found
+            .iter()
+            .map(|hit| (hit.work, hit.instructions))
+            .collect();
+        assert_eq!(ranked, [("PipeIo", 100.0), ("YieldHeavy", 20.0)]);
+        assert!((found[1].share - 0.4).abs() < 1e-9);
+        let text = render(&found);
+        let first = text.lines().nth(1).unwrap();
+        assert!(first.contains("100.00 %"), "{text}");
+        let named = "schedule 90.00 in 1 call, pipe_read 10.00 in 1 call";
+        assert!(first.ends_with(named), "{text}");
+        assert!(
+            text.ends_with("plan: time=1s work=PipeIo work=YieldHeavy\n"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_call_has_the_name_of_its_architecture() {
+        let map = map();
+        for name in ["__x64_sys_sched_yield", "__do_sys_sched_yield"] {
+            assert_eq!(hits(&map, &of(&[name])).len(), 1, "{name}");
+        }
+        // A function of the same name is another.
+        assert!(hits(&map, &of(&["sched_yield"])).is_empty());
+        let asked = of(&["schedule", "e1000_probe"]);
+        assert_eq!(absent(&map, &asked), ["e1000_probe"]);
+    }
+
+    #[test]
+    fn the_plan_has_every_type() {
+        let plan = plan("20ms");
+        let works = plan.iter().filter(|word| word.starts_with("work="));
+        assert_eq!(works.count(), rows().count());
+    }
+}
