@@ -1,31 +1,9 @@
 //! What a lab does to a machine, and what a program does to the runs behind
 //! its own, is no kernel's fault.
 
-use crate::machine;
 use crate::proofs_custom::boot_with;
 use pidone::wire::record::Verdict;
 use std::process::Command;
-use xtask::boot::{BootRequest as Args, boot};
-use xtask::exit::Exit;
-use xtask::model::Outcome;
-
-const KERNEL: &str = "debian:6.12-cloud";
-
-#[test]
-fn a_machine_whose_clock_is_wrong_tells_nothing() {
-    // Far less than the counter of any host counts.
-    let (report, exit) = boot(&Args {
-        append: vec!["tsc_early_khz=250000".to_owned()],
-        plan: ["time=3s", "work=PipeIo"].map(str::to_owned).to_vec(),
-        ..machine(KERNEL)
-    })
-    .unwrap();
-    let reason = &report.reason;
-    assert_eq!((report.outcome, exit), (Outcome::Fail, Exit::CannotTell));
-    let said = "cannot tell: the machine's clock went wrong: ";
-    assert!(reason.starts_with(said), "{reason}");
-    assert!(reason.contains("ok: 1 run, none failed"), "{reason}");
-}
 
 #[test]
 fn a_full_disk_of_the_host_is_named() {
