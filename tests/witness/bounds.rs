@@ -315,7 +315,7 @@ fn compare_sums(bounds: &Bounds, hist: &Hist) -> Vec<String> {
     let highs = bounds.all.iter().map(|b| b.1);
     let most = highs.fold(0_u64, u64::saturating_add);
     let most = most.saturating_add(wakes).saturating_mul(1000);
-    if hist.sum_ns < least || (hist.count <= wakes && hist.sum_ns > most) {
+    if hist.sum_ns < least || (hist.count < wakes && hist.sum_ns > most) {
         wrong.push(format!(
             "samples of {} ns, by the kernel {least}..{most}",
             hist.sum_ns
