@@ -42,7 +42,7 @@ pub struct Args {
     #[argh(option, default = "Smp::Flat(2)")]
     smp: Smp,
     /// how long each type runs, in guest time
-    #[argh(option, default = "String::from(\"20ms\")")]
+    #[argh(option, default = "String::from(\"50ms\")")]
     time: String,
     /// install what is missing
     #[argh(switch)]
