@@ -19,6 +19,8 @@ use std::path::PathBuf;
 
 /// Types that a plan to copy has at most.
 const PLANNED: usize = 6;
+/// Types that are shown, unless one more would be all.
+const SHOWN: usize = 12;
 /// Functions that are named of a type.
 const NAMED: usize = 3;
 /// Calls of the system have these before their names, by architecture and by
@@ -162,7 +164,11 @@ pub fn render(hits: &[Hit<'_>]) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header(["share", "instructions", "work type", "in"]);
-    for hit in hits {
+    let shown = match hits.len() {
+        all if all <= SHOWN + 1 => all,
+        _ => SHOWN,
+    };
+    for hit in &hits[..shown] {
         let mut names: Vec<String> = hit
             .functions
             .iter()
@@ -189,6 +195,10 @@ pub fn render(hits: &[Hit<'_>]) -> String {
         column.set_cell_alignment(CellAlignment::Right);
     }
     let mut text = table.trim_fmt() + "\n";
+    if let Some(next) = hits.get(shown) {
+        let (more, share) = (hits.len() - shown, next.share * 100.0);
+        let _ok = writeln!(text, "{more} more, with {share:.2} % and less");
+    }
     let works: Vec<&str> = hits.iter().map(|hit| hit.work).collect();
     let planned = works.iter().take(PLANNED);
     let words: Vec<String> = planned.map(|work| planned_word(work)).collect();
