@@ -12,10 +12,10 @@
 //! `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out the
 //! commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes recorded
 //! consoles, `report.rs` opens pages in a browser, `untrusted.rs` sends what is
-//! hostile through everything that shows it, `budgets.rs` looks at what
-//! is built and `tidy.rs` at the sources. `cost.rs` holds loops against the
-//! same in C. All of it is for x86_64; `arm64.rs` has other files repeat a
-//! part of theirs.
+//! hostile through everything that shows it, `budgets.rs` looks at what is
+//! built and `tidy.rs` at the sources. `cost.rs` holds loops against the same
+//! in C, and `which.rs` asks a map for the types of a patch. All of it is for
+//! x86_64; `arm64.rs` has other files repeat a part of theirs.
 
 #![cfg(test)]
 
@@ -60,6 +60,7 @@ mod trace;
 mod trouble;
 mod untrusted;
 mod verdicts;
+mod which;
 mod witness;
 
 use xtask::boot::{BootRequest as Args, boot};
