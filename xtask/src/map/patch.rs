@@ -184,7 +184,9 @@ diff --git a/README b/README
 
     proptest! {
         #[test]
-        fn anything_is_read(text in "(@@ -1,[0-9]* \\+1 @@ |[-+ ]|\n|\\PC){0,60}") {
+        fn anything_is_read(
+            text in "(@@ -1,[0-9]* \\+1 @@ |[-+ ]|\n|\\PC){0,60}",
+        ) {
             let _changes = changes(&text);
         }
     }
