@@ -135,7 +135,15 @@ const CASES: &[Case] = &[
         ..many(7, "ThunderingHerd", "waiter")
     },
     wakes("ProducerConsumerImbalance", ""),
-    wakes("MutexContention hold_iters=20 work_iters=20", ""),
+    // On one CPU hardly any of them has to sleep.
+    Case {
+        cpus: (1, 1),
+        ..wakes("MutexContention hold_iters=20 work_iters=20 time=300ms", "")
+    },
+    Case {
+        cpus: (2, 2),
+        ..wakes("MutexContention hold_iters=20 work_iters=20", "")
+    },
     Case {
         cpus: (2, 2),
         beside: Some(""),
