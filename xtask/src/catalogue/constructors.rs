@@ -5,6 +5,8 @@ use core::fmt::Write;
 use pidone::row::{Kind, Param, Row};
 use pidone::workloads::rows;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
+use std::path::Path;
 
 /// Where they are.
 pub const CONSTRUCTORS: &str = "payload/src/plan/work_type/constructors.rs";
@@ -72,7 +74,7 @@ pub fn constructors() -> String {
              use core::time::Duration;\n\nconstructors! {\n";
     for row in typed().filter(|row| row.params.len() <= MOST) {
         intro(&mut text, row);
-        let make = snake_case(row.name);
+        let make = function_of(row);
         let _ok = write!(text, "    {:?} fn {make}(", row.name);
         if !row.params.is_empty() {
             text += "\n";
@@ -84,7 +86,7 @@ pub fn constructors() -> String {
     text += "}\n\noptions! {\n";
     for row in typed().filter(|row| row.params.len() > MOST) {
         intro(&mut text, row);
-        let (name, make) = (row.name, snake_case(row.name));
+        let (name, make) = (row.name, function_of(row));
         let texts = row.params.iter().any(|p| type_of(p) == "&'t str");
         let (own, any) = if texts { ("<'t>", "<'_>") } else { ("", "") };
         let _ok = writeln!(text, "    {name:?} fn {make}({name}{own},");
@@ -148,15 +150,10 @@ fn type_of(param: &Param) -> String {
     }
 }
 
-fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for c in name.chars() {
-        if c.is_ascii_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.push(c.to_ascii_lowercase());
-    }
-    snake
+/// The name of a type's constructor: that of its file.
+fn function_of(row: &Row) -> &'static str {
+    let file = Path::new(row.file.text()).file_stem();
+    file.and_then(OsStr::to_str).unwrap_or_default()
 }
 
 fn camel_case(name: &str) -> String {
