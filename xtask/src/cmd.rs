@@ -15,6 +15,7 @@ pub mod compare;
 pub mod decode;
 pub mod dist;
 pub mod explain;
+pub mod import;
 pub mod judge;
 pub mod kernel;
 pub mod list;

@@ -273,6 +273,17 @@ fn machines(a: &Side, b: &Side, warnings: &mut Vec<String>) {
     check("the clock source", clocks.collect());
     let payloads = hellos().map(|h| h.pidone.clone());
     check("the payload", payloads.collect());
+    let places = [a, b].map(|side| {
+        let of = |boot: &FinishedBoot| match boot.meta.runner.clone() {
+            Some(runner) => runner,
+            None if boot.meta.imported.is_some() => "a log".to_owned(),
+            None => "QEMU on this host".to_owned(),
+        };
+        let all: BTreeSet<String> = side.boots.iter().map(of).collect();
+        all.into_iter().collect::<Vec<_>>().join(", ")
+    });
+    // A pool has the same places for both.
+    check("where it ran", places.into_iter().collect());
 }
 
 /// What is said of boots that measured nothing, side by side.

@@ -5,7 +5,7 @@
 
 use crate::decode::{Decoder, splice};
 use crate::guest_clock::Signs;
-use crate::qemu::Machine;
+use crate::machine::Machine;
 use crate::untrusted::line;
 use core::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};

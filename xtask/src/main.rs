@@ -5,8 +5,9 @@ use rustix::fs::Mode;
 use rustix::process::umask;
 use std::process::ExitCode;
 use xtask::cmd::{
-    bisect, boot, build, check, ci, compare, decode, dist, explain, judge,
-    kernel, list, map, matrix, pack, report, runs, setup, test, trace, which,
+    bisect, boot, build, check, ci, compare, decode, dist, explain, import,
+    judge, kernel, list, map, matrix, pack, report, runs, setup, test, trace,
+    which,
 };
 use xtask::exit::{Exit, NoEvidence};
 use xtask::interrupt;
@@ -45,6 +46,7 @@ enum Verb {
     Decode(decode::Args),
     Report(report::Args),
     Runs(runs::Args),
+    Import(import::Args),
     Trace(trace::Args),
     Map(map::Args),
     Which(which::Args),
@@ -118,6 +120,7 @@ fn real_main() -> Exit {
         Verb::Decode(args) => decode::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),
+        Verb::Import(args) => import::run(args),
         Verb::Trace(args) => trace::run(args),
         Verb::Map(args) => map::run(args),
         Verb::Which(args) => which::run(args),

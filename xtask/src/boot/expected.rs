@@ -16,6 +16,9 @@ use pidone::plan::{Plan, builtin};
 /// Longest command line that kernels take, without its end.
 pub const LONGEST: usize = 2047;
 
+/// How the word begins that says where records go.
+const PORT: &str = "pidone.records=";
+
 /// The words of a plan as the payload reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExpectedPlan {
@@ -153,9 +156,11 @@ impl ExpectedPlan {
     ) -> Vec<&'w str> {
         let setting =
             |word: &str| word.starts_with(PREFIX) || word.starts_with("-- ");
+        // Where records go is no part of a plan: a runner knows its ports.
+        let port = |word: &str| word.starts_with(PORT);
         let words = words.into_iter().map(String::as_str);
         words
-            .filter(|word| !(self.runs_alone && setting(word)))
+            .filter(|word| !(self.runs_alone && setting(word) || port(word)))
             .collect()
     }
 }

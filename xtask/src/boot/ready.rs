@@ -14,10 +14,12 @@ use crate::finished::{
 use crate::guest_clock::{self, Signs};
 use crate::kconfig::Config;
 use crate::live::{Live, Screen};
+use crate::machine::{Ended, Machine, Running};
 use crate::model::{Outcome, hex};
 use crate::noise::Watch;
 use crate::profile::{self, Profiler};
-use crate::qemu::{Ended, Machine, Vm, kvm_works};
+use crate::qemu::{self, kvm_works};
+use crate::runner::{Place, Runner};
 use crate::store::{self, Pending, sha256};
 use crate::{
     build, interrupt, kernel, kernel_check, outcome, temporary, tools,
@@ -77,12 +79,16 @@ impl Checked {
             takes,
             ..
         } = Planned::new(request)?;
+        request.fits_its_runner()?;
         let setup = request.setup;
         let arch = kernel::arch(&request.kernel, request.arch)?;
         request.topology().args(arch)?;
-        // A host that does not tell is asked by QEMU.
-        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        request.topology().fits(&meminfo)?;
+        if request.runner.is_empty() {
+            // A host that does not tell is asked by QEMU.
+            let meminfo = fs::read_to_string("/proc/meminfo");
+            request.topology().fits(&meminfo.unwrap_or_default())?;
+            tools::require(&[arch.qemu], setup)?;
+        }
         let devices = !request.disk.is_empty() || request.nic.is_some();
         if request.deterministic.is_some() && devices {
             crate::tell!(
@@ -90,7 +96,6 @@ impl Checked {
                  itself, since QEMU lets these answer when the host does"
             );
         }
-        tools::require(&[arch.qemu], setup)?;
         if request.profile {
             profile::check(arch, request.deterministic.is_some())?;
         }
@@ -240,8 +245,11 @@ impl Ready {
         dir: Option<&Path>,
     ) -> Result<FinishedBoot> {
         let request = self.seeded(seed);
+        // Trouble of a lab's is not looked for in the same place twice.
+        let mut tried = Vec::new();
         for _ in 0..AGAIN {
-            let why = match self.boot_once(&request, setting, dir) {
+            let booted = self.boot_once(&request, setting, dir, &mut tried);
+            let why = match booted {
                 Ok(boot) if self.stumbled(&request, &boot) => {
                     "the kernel died of an int3 of its own, as may happen \
                      in QEMU without KVM"
@@ -257,7 +265,7 @@ impl Ready {
             let note = format!("note: {why}; it is booted again");
             setting.screen.say(&note);
         }
-        self.boot_once(&request, setting, dir)
+        self.boot_once(&request, setting, dir, &mut tried)
     }
 
     fn boot_once(
@@ -265,6 +273,7 @@ impl Ready {
         request: &BootRequest,
         setting: &Setting,
         dir: Option<&Path>,
+        tried: &mut Vec<String>,
     ) -> Result<FinishedBoot> {
         let dir = request.logs.as_deref().or(dir);
         let dir = dir.unwrap_or_else(|| self.temporary.path()).to_path_buf();
@@ -278,17 +287,35 @@ impl Ready {
             ..machine(request, self.arch, self.config.as_ref(), &self.tokens)
         };
         let asked = asked(request, &machine, &self.tokens, &self.plans)?;
+        let place = match request.runner.is_empty() {
+            true => None,
+            false => Some(Place::take(&request.runner, tried)?),
+        };
+        let runner = place.as_ref().map(|it| it.runner().to_string());
+        tried.extend(runner.clone());
         let (started, begin) = (SystemTime::now(), Instant::now());
         let mut watch = Watch::start();
         let (of, cell) = (machine.clone(), setting.cell.clone());
         let (free, request) =
             (request.deterministic.is_none(), request.clone());
         let config = self.config.clone();
-        let mut vm = machine.start()?;
+        let mut vm: Box<dyn Running> = match place {
+            None => Box::new(qemu::start(&machine)?),
+            Some(place) => {
+                Box::new(Runner::start(place, &machine, self.limits.all)?)
+            }
+        };
         let known =
             thread::spawn(move || known(&of, config.as_ref(), &request, cell));
         let live = Live::new(&machine, &setting.screen);
-        let (timed_out, signs) = wait(&mut vm, self.limits, live, &mut watch)?;
+        let (timed_out, signs) =
+            wait(vm.as_mut(), self.limits, live, &mut watch)?;
+        // What a runner has heard it may tell much later.
+        let signs = if runner.is_none() {
+            signs
+        } else {
+            Signs::default()
+        };
         // A disk that filled the host's makes room for more when it is gone.
         let kept = (!machine.disks.is_empty()).then_some(machine.dir.as_path());
         let room = kept.map(store::room);
@@ -301,7 +328,8 @@ impl Ready {
         let decoded = decode_ports(&[&console, &records]);
         let (mut report, exit_code) =
             outcome::of_all(decoded.boots(), timed_out);
-        if console.is_empty() && !self.request.topology().is_ample() {
+        let small = !self.request.topology().is_ample();
+        if console.is_empty() && runner.is_none() && small {
             report.reason += ": its memory may be too little to unpack kernel \
                               and initramfs in; --mem gives it more";
         }
@@ -336,6 +364,7 @@ impl Ready {
                 outcome: report.outcome,
                 reason: report.reason.clone(),
                 exit_code,
+                runner,
                 ..meta
             },
             dir: machine.dir,
@@ -349,11 +378,21 @@ impl Ready {
     /// that patches its own code while another CPU runs it puts an int3 there
     /// for a moment, and QEMU without KVM may run that int3 when it is gone. A
     /// deterministic machine runs one CPU at a time.
+    /// What a runner boots says what it is.
     fn stumbled(&self, request: &BootRequest, boot: &FinishedBoot) -> bool {
-        boot.report.outcome != Outcome::Ok
-            && request.deterministic.is_none()
-            && !kvm_works(self.arch)
-            && String::from_utf8_lossy(&boot.console).contains("int3: 0000")
+        if boot.report.outcome == Outcome::Ok || request.deterministic.is_some()
+        {
+            return false;
+        }
+        let console = String::from_utf8_lossy(&boot.console);
+        let emulated = match request.runner.is_empty() {
+            true => !kvm_works(self.arch),
+            false => {
+                console.contains("DMI: QEMU")
+                    && !console.contains("Hypervisor detected")
+            }
+        };
+        emulated && console.contains("int3: 0000")
     }
 }
 
@@ -366,13 +405,20 @@ fn machine(
 ) -> Machine {
     let seed = request.deterministic;
     let mut append = match seed {
-        None if *arch == X86_64 && arch.is_host() && !kvm_works(arch) => {
+        None if request.runner.is_empty()
+            && *arch == X86_64
+            && arch.is_host()
+            && !kvm_works(arch) =>
+        {
             guest_clock::words(config, &request.append)
         }
         _ => Vec::new(),
     };
     append.extend(request.append.iter().cloned());
-    append.push(format!("pidone.records=/dev/{}", arch.records));
+    // Where a runner's machine has a second port, the runner says so.
+    if request.runner.is_empty() {
+        append.push(format!("pidone.records=/dev/{}", arch.records));
+    }
     if let Some(seed) = seed {
         append.push(format!("pidone.seed={seed} pidone.progress=off"));
     }
@@ -421,11 +467,18 @@ fn known(
     request: &BootRequest,
     cell: Option<Cell>,
 ) -> Result<Meta> {
-    let qemu = Command::new(machine.arch.qemu.program)
-        .arg("--version")
-        .output();
-    let qemu = qemu.map(|said| said.stdout).unwrap_or_default();
-    let qemu = String::from_utf8_lossy(&qemu).into_owned();
+    let (mut qemu, mut qemu_args) = (String::new(), Vec::new());
+    if request.runner.is_empty() {
+        let program = machine.arch.qemu.program;
+        let said = Command::new(program).arg("--version").output();
+        let said = said.map(|said| said.stdout).unwrap_or_default();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        said.lines()
+            .next()
+            .unwrap_or_default()
+            .clone_into(&mut qemu);
+        qemu_args = machine.args()?;
+    }
     let words = request.append.iter().chain(&request.plan);
     let plan: Vec<String> = words.cloned().collect();
     Ok(Meta {
@@ -435,8 +488,8 @@ fn known(
         label: label(&plan),
         plan,
         arch: Some(machine.arch.name.to_owned()),
-        qemu: qemu.lines().next().unwrap_or_default().to_owned(),
-        qemu_args: machine.args()?,
+        qemu,
+        qemu_args,
         kernel: Kernel {
             spec: request.kernel.clone(),
             path: machine.kernel.clone(),
@@ -479,25 +532,36 @@ impl Limits {
 /// Waits for the end; whether the machine had to be stopped, and its signs of
 /// life.
 fn wait(
-    vm: &mut Vm,
+    vm: &mut dyn Running,
     limits: Limits,
     mut live: Live,
     watch: &mut Watch,
 ) -> Result<(bool, Signs)> {
-    let begin = Instant::now();
+    let mut begin = Instant::now();
     let mut heard = begin;
+    let mut waits = !vm.begun();
     loop {
         interrupt::check()?;
-        watch.machine(&vm.stat());
+        watch.machine(&vm.stats());
         match vm.ended()? {
             None => {}
             Some(Ended::ByItself) => return Ok((false, live.signs())),
-            Some(Ended::Killed(how)) => bail!(NoEvidence(format!(
-                "QEMU was ended: {how}, which says nothing of the kernel"
-            ))),
-            Some(Ended::Failed(why)) => bail!("QEMU failed: {why}"),
+            Some(Ended::NoEvidence(why)) => bail!(NoEvidence(why)),
+            Some(Ended::Failed(why)) => bail!(why),
         }
-        if begin.elapsed() > limits.all || heard.elapsed() > limits.silence {
+        if waits && vm.begun() {
+            waits = false;
+            (begin, heard) = (Instant::now(), Instant::now());
+        }
+        if waits && begin.elapsed() > limits.all {
+            let seconds = limits.all.as_secs();
+            bail!(NoEvidence(format!(
+                "the machine had not begun after {seconds} s, which says \
+                 nothing of the kernel"
+            )));
+        }
+        let silent = heard.elapsed() > limits.silence && !waits;
+        if begin.elapsed() > limits.all || silent {
             return Ok((true, live.signs()));
         }
         if live.update() {
@@ -513,8 +577,8 @@ mod tests {
     use super::known;
     use crate::boot::BootRequest;
     use crate::kernel_check;
+    use crate::machine::Machine;
     use crate::model::hex;
-    use crate::qemu::Machine;
     use initramfs::compress::Compression;
     use sha2::{Digest, Sha256};
     use std::fs;

@@ -1,6 +1,7 @@
 //! `judge`: one kernel, good or bad, for `git bisect run`.
 
 use super::compare::stored;
+use super::import;
 use crate::arch::Arch;
 use crate::boot::BootRequest;
 use crate::boot::plan::works;
@@ -36,6 +37,9 @@ with_machine! {
                \x20 {command_name} --kernel bzImage \\\n\
                \x20   --deterministic --smp 1 --worse-by 3% \\\n\
                \x20   --baseline 20261105T12 -- work=PipeIo",
+    example = "What a CI has booted:\n\
+               \x20 {command_name} --log artifacts.zip \
+               --expect 'wake.p99<1ms'",
     note = "The options of `boot` that describe a machine are options of \
             `judge`, too. docs/bisect.md has more to copy.",
     error_code(0, "good"),
@@ -47,6 +51,10 @@ pub struct Args {
     /// what --kernel of `boot` takes
     #[argh(option)]
     pub kernel: Option<String>,
+    /// a log, plain, compressed or in an archive, or a stored run, of which
+    /// every boot is judged in place of one that is made; may be repeated
+    #[argh(option)]
+    pub log: Vec<String>,
     /// a directory with sources to build it from, in place of --kernel
     #[argh(option)]
     pub tree: Option<String>,
@@ -127,10 +135,13 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
     if args.bayes == Some(As(Call::CannotTell)) {
         bail!("--bayes skip: valid are good and bad");
     }
+    let root = args.store.clone().unwrap_or_else(store::default_dir);
+    if !args.log.is_empty() {
+        return of_logs(args, &root);
+    }
     let kernel = args.kernel.as_deref().unwrap_or_default();
     let mut request = args.request(kernel).planned("judge")?;
     let seeds = seeds(args)?;
-    let root = args.store.clone().unwrap_or_else(store::default_dir);
     let asked = asked(args, &request, &root)?;
     match (&args.kernel, &args.tree) {
         (Some(_), None) => {}
@@ -158,6 +169,58 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
             comparable(baseline, &boots[0])?;
         }
     }
+    judge(&asked, &boots)
+}
+
+/// Judges boots that were made elsewhere, of one plan.
+fn of_logs(args: &Args, root: &Path) -> Result<Opinion> {
+    let mut request = args.request("");
+    let plan = !core::mem::take(&mut request.plan).is_empty();
+    for (given, what) in [
+        (args.kernel.is_some(), "--kernel"),
+        (args.tree.is_some(), "--tree"),
+        (!args.fragment.is_empty(), "--fragment"),
+        (args.runs.is_some(), "--runs"),
+        (args.seeds.is_some(), "--seeds"),
+        // The verb and the mark in front of a plan are always there.
+        (request.command().len() > 2, "an option of `boot`"),
+        (plan, "a plan"),
+    ] {
+        if given {
+            bail!("{what} with --log: that was booted already");
+        }
+    }
+    let known = stored::list(root)?;
+    let mut boots: Vec<FinishedBoot> = Vec::new();
+    for log in &args.log {
+        match Path::new(log).is_file() {
+            true => boots.extend(import::of(Path::new(log), "")?),
+            false => {
+                let found = stored::find(log, &known)?;
+                let stored::Found::Stored(runs) = found else {
+                    bail!("--log {log}: not a log but a kernel");
+                };
+                boots.extend(stored::read(&runs)?);
+            }
+        }
+    }
+    let side = |boots: &[FinishedBoot]| Side {
+        name: String::new(),
+        boots: boots.to_vec(),
+    };
+    plans(&side(&boots), &side(&[])).context("--log")?;
+    let told = |boot: &FinishedBoot| {
+        boot.report.hello.as_ref().map(|hello| hello.plan.clone())
+    };
+    request.plan = boots.iter().find_map(told).unwrap_or_default();
+    let asked = asked(args, &request, root)?;
+    if let (Some(baseline), Some(first)) = (&asked.baseline, boots.first()) {
+        comparable(baseline, first)?;
+    }
+    let boots: Vec<FinishedBoot> = boots
+        .into_iter()
+        .map(FinishedBoot::sound)
+        .collect::<Result<_>>()?;
     judge(&asked, &boots)
 }
 

@@ -8,7 +8,7 @@ use crate::exit::Exit;
 use crate::map::{self, profiles};
 use crate::profile::table::number;
 use crate::topology::Smp;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 
@@ -44,6 +44,9 @@ pub struct Args {
     /// how long each type runs, in guest time
     #[argh(option, default = "String::from(\"50ms\")")]
     time: String,
+    /// refused: what is counted is counted inside QEMU, here
+    #[argh(option, hidden_help)]
+    runner: Option<String>,
     /// install what is missing
     #[argh(switch)]
     setup: bool,
@@ -55,6 +58,12 @@ pub struct Args {
 ///
 /// Something that is needed is missing, or the map cannot be kept.
 pub fn run(args: &Args) -> Result<Exit> {
+    if let Some(runner) = &args.runner {
+        bail!(
+            "--runner {runner}: instructions are counted inside QEMU on this \
+             host, which no runner has"
+        );
+    }
     let request = BootRequest {
         kernel: args.kernel.clone(),
         arch: args.arch,
