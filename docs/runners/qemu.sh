@@ -7,23 +7,23 @@ set -eu
 case $PIDONE_ARCH in
 x86_64) board=q35 cpu=max ports='isa-serial' second=ttyS1 ;;
 aarch64)
-	board=virt,gic-version=max cpu=max,pauth-impdef=on
-	ports='pci-serial' second=ttyS0
-	;;
+    board=virt,gic-version=max cpu=max,pauth-impdef=on
+    ports='pci-serial' second=ttyS0
+    ;;
 *)
-	echo "no QEMU for $PIDONE_ARCH" >&2
-	exit 1
-	;;
+    echo "no QEMU for $PIDONE_ARCH" >&2
+    exit 1
+    ;;
 esac
 command -v "qemu-system-$PIDONE_ARCH" >&2 || exit 75
 
 if (: >&3) 2>&-; then
-	PIDONE_CMDLINE="pidone.records=/dev/$second $PIDONE_CMDLINE"
-	set -- -chardev file,id=records,path=/dev/fd/3 \
-		-device "$ports,chardev=records" "$@"
+    PIDONE_CMDLINE="pidone.records=/dev/$second $PIDONE_CMDLINE"
+    set -- -chardev file,id=records,path=/dev/fd/3 \
+        -device "$ports,chardev=records" "$@"
 fi
 exec "qemu-system-$PIDONE_ARCH" -nodefaults -no-user-config -display none \
-	-no-reboot -machine "$board" -accel kvm -accel tcg -cpu "$cpu" \
-	-smp 2 -m 512 -chardev stdio,id=console,signal=off \
-	-serial chardev:console -kernel "$PIDONE_KERNEL" \
-	-initrd "$PIDONE_INITRD" -append "$PIDONE_CMDLINE" "$@"
+    -no-reboot -machine "$board" -accel kvm -accel tcg -cpu "$cpu" \
+    -smp 2 -m 512 -chardev stdio,id=console,signal=off \
+    -serial chardev:console -kernel "$PIDONE_KERNEL" \
+    -initrd "$PIDONE_INITRD" -append "$PIDONE_CMDLINE" "$@"

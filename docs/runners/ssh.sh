@@ -10,11 +10,11 @@ here=$(dirname "$0")
 
 # As a word for the shell there.
 quoted() {
-	printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"
+    printf "'%s'" "$(printf %s "$1" | sed "s/'/'\\\\''/g")"
 }
 words=
 for word in "$@"; do
-	words="$words $(quoted "$word")"
+    words="$words $(quoted "$word")"
 done
 
 files=$PIDONE_DIR/files
@@ -39,7 +39,7 @@ kill \$! 2>/dev/null || :
 exit \$code
 END
 unpack='dir=$(mktemp -d) && trap "rm -rf $dir" EXIT &&
-	cd "$dir" && tar -xf - && sh boot.sh'
+    cd "$dir" && tar -xf - && sh boot.sh'
 mkfifo "$files/in"
 # Its output is ours, and so is its end.
 ${PIDONE_SSH:-ssh} "$host" "$unpack" <"$files/in" &

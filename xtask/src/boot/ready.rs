@@ -310,12 +310,6 @@ impl Ready {
         let live = Live::new(&machine, &setting.screen);
         let (timed_out, signs) =
             wait(vm.as_mut(), self.limits, live, &mut watch)?;
-        // What a runner has heard it may tell much later.
-        let signs = if runner.is_none() {
-            signs
-        } else {
-            Signs::default()
-        };
         // A disk that filled the host's makes room for more when it is gone.
         let kept = (!machine.disks.is_empty()).then_some(machine.dir.as_path());
         let room = kept.map(store::room);
@@ -334,8 +328,10 @@ impl Ready {
                               and initramfs in; --mem gives it more";
         }
         let mut exit_code = asked.hold(&mut report, exit_code);
-        // Time of a deterministic machine has nothing to do with ours.
+        // Time of a deterministic machine has nothing to do with ours, and what
+        // a runner has heard it may tell much later.
         if free
+            && runner.is_none()
             && exit_code != Exit::Tool
             && let Some(why) = signs.wrong(&report, &console, took)
         {
