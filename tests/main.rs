@@ -7,7 +7,8 @@
 //! `library.rs`, schedulers in `sched_ext.rs`, kernel events in `trace.rs`,
 //! what they say of our figures in `witness.rs`, comparisons in
 //! `compares.rs`, many boots at once in `matrix.rs`, and signals in
-//! `signals.rs`; `cases.rs` has logs and `command_lines.rs` plans that were
+//! `signals.rs`, machines of others in `runners.rs`;
+//! `cases.rs` has logs and `command_lines.rs` plans that were
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
 //! `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out the
 //! commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes recorded
@@ -51,6 +52,7 @@ mod proofs_devices;
 mod proofs_numa;
 mod proofs_wake;
 mod report;
+mod runners;
 mod sched_ext;
 mod signals;
 mod smoke;
