@@ -64,24 +64,26 @@ pub fn plugin() -> Result<PathBuf> {
         return Ok(beside);
     }
     let built = workspace().join("target/plugin");
+    let plugin = built.join("release/libpidone_plugin.so");
     let status = Command::new(cargo())
         .current_dir(workspace())
         .env_remove("RUSTFLAGS")
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "pidone-plugin",
-        ])
+        .args(["build", "--release", "--package", "pidone-plugin"])
+        .args(quiet_if(&plugin))
         .arg("--target-dir")
         .arg(&built)
         .status()
         .context("cargo cannot be started")?;
     match status.success() {
-        true => Ok(built.join("release/libpidone_plugin.so")),
+        true => Ok(plugin),
         false => bail!("pidone-plugin does not build: {status}"),
     }
+}
+
+/// Cargo shows its progress the first time, when it has all to build, and
+/// else speaks of what goes wrong alone.
+fn quiet_if(built: &Path) -> Option<&'static str> {
+    built.exists().then_some("--quiet")
 }
 
 fn cargo() -> OsString {
@@ -157,6 +159,7 @@ impl Binary<'_> {
         let home = std::env::var("CARGO_HOME")
             .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))
             .unwrap_or_default();
+        let bare = built.join(target).join(bin);
         // Panic messages name source files: by what they are, not where.
         let mut flags = vec![
             "-Clinker=rust-lld".to_owned(),
@@ -171,7 +174,8 @@ impl Binary<'_> {
             .current_dir(&folder)
             .env_remove("RUSTFLAGS")
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-            .args(["build", "--quiet", "--bin", bin])
+            .args(["build", "--bin", bin])
+            .args(quiet_if(&bare))
             .args(what)
             .args(["--profile", "payload", "--target", target, "--target-dir"])
             .arg(built)
@@ -180,7 +184,6 @@ impl Binary<'_> {
         if !status.success() {
             bail!("{bin} does not build: {status}");
         }
-        let bare = built.join(target).join(bin);
         let whole = with_symbols(&bare);
         let what = || whole.display().to_string();
         let image = fs::read(&whole).with_context(what)?;

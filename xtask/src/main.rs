@@ -3,6 +3,7 @@
 use argh::{ArgsInfo, FromArgs};
 use rustix::fs::Mode;
 use rustix::process::umask;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use xtask::cmd::{
     bisect, boot, build, check, ci, compare, decode, dist, explain, judge,
@@ -77,7 +78,14 @@ fn failed(error: &anyhow::Error) -> Exit {
 }
 
 fn real_main() -> Exit {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words = std::env::args_os().skip(1).map(OsString::into_string);
+    let words: Vec<String> = match words.collect() {
+        Ok(words) => words,
+        Err(word) => {
+            xtask::tell!("error: {}", usage::not_utf8(&word));
+            return Exit::Tool;
+        }
+    };
     if matches!(&*words, [word] if word == "--version" || word == "-V") {
         return said(&format!("pidone {}\n", env!("CARGO_PKG_VERSION")));
     }
