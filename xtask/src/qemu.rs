@@ -291,6 +291,15 @@ impl Drop for Vm {
     }
 }
 
+/// What QEMU says of its version, in a line; nothing, where there is no QEMU.
+#[must_use]
+pub fn version(arch: &Arch) -> String {
+    let said = Command::new(arch.qemu.program).arg("--version").output();
+    let said = said.map(|said| said.stdout).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    said.lines().next().unwrap_or_default().to_owned()
+}
+
 /// Whether a machine of this architecture can have the host's CPU.
 /// `/dev/kvm` alone proves nothing on x86: the CPU must offer virtualisation
 /// too.

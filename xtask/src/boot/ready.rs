@@ -1,6 +1,7 @@
 //! A kernel that is ready to boot, and the booting.
 
 use super::BootRequest;
+use super::bring_up;
 use super::drivers;
 use super::expected::ExpectedPlan;
 use super::plan::Planned;
@@ -17,7 +18,7 @@ use crate::live::{Live, Screen};
 use crate::model::{Outcome, hex};
 use crate::noise::Watch;
 use crate::profile::{self, Profiler};
-use crate::qemu::{Ended, Machine, Vm, kvm_works};
+use crate::qemu::{self, Ended, Machine, Vm, kvm_works};
 use crate::store::{self, Pending, sha256};
 use crate::{
     build, interrupt, kernel, kernel_check, outcome, temporary, tools,
@@ -28,7 +29,6 @@ use initramfs::newc::Archive;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Instant, SystemTime};
 use std::{fs, thread};
 use tempfile::TempDir;
@@ -102,6 +102,10 @@ impl Checked {
         }
         build::require_arch(arch, &added, request.payload.as_deref())?;
         let config = kernel_check::of_image(&kernel);
+        if let (Some(_), Some(config)) = (request.deterministic, &config) {
+            let cpus = request.smp.cpus();
+            bring_up::check(arch, cpus, config, &qemu::version(arch))?;
+        }
         let machine = machine(request, arch, config.as_ref(), &tokens);
         asked(request, &machine, &tokens, &plans(&added))?;
         Ok(Self {
@@ -421,11 +425,6 @@ fn known(
     request: &BootRequest,
     cell: Option<Cell>,
 ) -> Result<Meta> {
-    let qemu = Command::new(machine.arch.qemu.program)
-        .arg("--version")
-        .output();
-    let qemu = qemu.map(|said| said.stdout).unwrap_or_default();
-    let qemu = String::from_utf8_lossy(&qemu).into_owned();
     let words = request.append.iter().chain(&request.plan);
     let plan: Vec<String> = words.cloned().collect();
     Ok(Meta {
@@ -435,7 +434,7 @@ fn known(
         label: label(&plan),
         plan,
         arch: Some(machine.arch.name.to_owned()),
-        qemu: qemu.lines().next().unwrap_or_default().to_owned(),
+        qemu: qemu::version(machine.arch),
         qemu_args: machine.args()?,
         kernel: Kernel {
             spec: request.kernel.clone(),
