@@ -309,6 +309,12 @@ impl Ready {
             report.reason += ": its memory may be too little to unpack kernel \
                               and initramfs in; --mem gives it more";
         }
+        if timed_out
+            && report.outcome == Outcome::NoBoot
+            && let Some(limit) = self.request.timeout
+        {
+            report.reason += &format!("; --timeout ended it after {limit:?}");
+        }
         let mut exit_code = asked.hold(&mut report, exit_code);
         // Time of a deterministic machine has nothing to do with ours.
         if free
