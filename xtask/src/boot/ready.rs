@@ -305,6 +305,11 @@ impl Ready {
             report.reason += ": its memory may be too little to unpack kernel \
                               and initramfs in; --mem gives it more";
         }
+        if report.outcome == Outcome::NoBoot
+            && let Some(config) = &self.config
+        {
+            report.reason += &kernel_check::unbootable(config)?;
+        }
         let mut exit_code = asked.hold(&mut report, exit_code);
         // Time of a deterministic machine has nothing to do with ours.
         if free
