@@ -26,7 +26,9 @@ pub(super) fn needs(
 ) {
     let intent = group.intent();
     for of_all in Feature::OF_ALL_RUNS {
-        if !machine.features.contains(&of_all) {
+        // PID 1 mounts it; others may be in a root that has none.
+        let elsewhere = of_all == Feature::ProcFs && !machine.pid1;
+        if !elsewhere && !machine.features.contains(&of_all) {
             let reason = format_args!("NO_CONFIG:{}", of_all.config());
             findings.add(Verdict::Skip, reason);
         }
