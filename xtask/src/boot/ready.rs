@@ -315,6 +315,11 @@ impl Ready {
         {
             report.reason += &format!("; --timeout ended it after {limit:?}");
         }
+        if report.outcome == Outcome::NoBoot
+            && let Some(config) = &self.config
+        {
+            report.reason += &kernel_check::unbootable(config)?;
+        }
         let mut exit_code = asked.hold(&mut report, exit_code);
         // Time of a deterministic machine has nothing to do with ours.
         if free

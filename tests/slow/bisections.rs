@@ -1,9 +1,5 @@
-//! What takes too long for every commit: `cargo xtask test --slow`.
-//!
 //! A regression is planted in a history of Linux 6.12 and found. The history
 //! and the kernels stay in the cache, so that only the first time is slow.
-
-#![cfg(test)]
 
 use std::env;
 use std::fs;
