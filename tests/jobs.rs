@@ -319,7 +319,7 @@ fn cells_of_a_matrix_are_jobs() {
     assert!(out.status.success(), "{}", text(&out));
     valid("vendor.github-workflows", &workflow);
     let text_of = fs::read_to_string(workflow).unwrap();
-    assert_eq!(text_of.matches("- name: new/").count(), 3, "{text_of}");
+    assert_eq!(text_of.matches("- name: 'new/").count(), 3, "{text_of}");
 
     let (config, out) = bench.of_matrix("kernelci", CELLS);
     assert!(out.status.success(), "{}", text(&out));
