@@ -509,6 +509,8 @@ fn pidone_boot(consoles: &[&[u8]]) -> (Option<i32>, String, usize) {
         .args([path("qemu"), path("qemu")])
         .current_dir(dir.path())
         .env("QEMU", path("qemu"))
+        .env("LOG", path("pidone.log"))
+        .env("PATH", crate::cases::in_time())
         .output()
         .unwrap();
     let boots = fs::read(path("boots")).unwrap().len();
