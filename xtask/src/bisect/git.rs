@@ -1,6 +1,7 @@
 //! The history, in a worktree of its own.
 
 use super::state::Mark;
+use crate::untrusted::line;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -123,13 +124,15 @@ impl Repo {
         run(&self.worktree, &args).map(drop)
     }
 
-    /// The first line of a commit.
+    /// The first line of a commit, of characters that are what they look
+    /// like: whoever wrote the commit chose them.
     ///
     /// # Errors
     ///
     /// git failed.
     pub fn subject(&self, commit: &str) -> Result<String> {
-        run(&self.worktree, &["show", "-s", "--format=%s", commit])
+        let args = ["show", "-s", "--format=%s", commit];
+        Ok(line(&run(&self.worktree, &args)?).into_owned())
     }
 
     /// Whether `old` is in the history of `new`.
