@@ -11,13 +11,10 @@ use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::judge::{
     As, Baseline, Call, Condition, Criteria, Opinion, Policy, Share, judge,
-    known_metric,
+    known_metric, profiles,
 };
 use crate::kernel_build::{self, Order};
-use crate::map;
 use crate::metrics::Selector;
-use crate::profile::diff::{self, Difference};
-use crate::profile::table;
 use crate::store;
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -164,20 +161,6 @@ pub fn opinion(args: &Args) -> Result<(Opinion, String)> {
     }
     let profiles = profiles(asked.baseline.as_ref(), &boots);
     Ok((judge(&asked, &boots)?, profiles))
-}
-
-/// In which functions the boots differ from a baseline that has profiles, too,
-/// or else what is in those of the first one.
-fn profiles(baseline: Option<&Baseline>, boots: &[FinishedBoot]) -> String {
-    let old = baseline.map_or(&[][..], |baseline| &baseline.boots);
-    let differ = diff::of_boots(old, boots);
-    if !differ.is_empty() {
-        return differ.iter().map(Difference::whole).collect();
-    }
-    let first = boots.first().into_iter();
-    let runs = first.flat_map(|boot| map::profiles(boot));
-    let each = runs.map(|(run, of)| format!("{run}\n{}\n", table::render(of)));
-    each.collect()
 }
 
 /// What is built of a tree.

@@ -77,8 +77,12 @@ pub fn run(args: &Args) -> Result<Exit> {
         functions,
         elsewhere,
     } = diff.as_deref().map(changes).unwrap_or_default();
-    let asked: Vec<String> =
-        args.function.iter().cloned().chain(&functions | &code).collect();
+    let asked: Vec<String> = args
+        .function
+        .iter()
+        .cloned()
+        .chain(&functions | &code)
+        .collect();
     if asked.is_empty() && elsewhere.is_empty() {
         bail!(match diff {
             Some(_) => "the patch changes no function of a .c or .h file",

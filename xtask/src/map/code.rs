@@ -136,8 +136,9 @@ impl<'f> Code<'f> {
             }
             match has(object::elf::SHF_EXECINSTR) {
                 // What runs at boot, or never, is in no measured window.
-                true if [".init", ".exit"].iter().any(|x| name.starts_with(x)) => {
-                }
+                true if [".init", ".exit"]
+                    .iter()
+                    .any(|x| name.starts_with(x)) => {}
                 true => {
                     texts.insert(section.index().0, (begin, section.data()?));
                 }

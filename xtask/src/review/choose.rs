@@ -97,9 +97,7 @@ fn lacks(need: &Need, machine: &BootRequest) -> Option<String> {
             (there, "a core with two CPUs".to_owned())
         }
         What::BlockDevice => (!machine.disk.is_empty(), "a disk".to_owned()),
-        What::Nic => {
-            (machine.nic.is_some(), "a network interface".to_owned())
-        }
+        What::Nic => (machine.nic.is_some(), "a network interface".to_owned()),
         _ => return None,
     };
     (!there).then_some(what)

@@ -120,11 +120,8 @@ impl Mail {
         };
         self.filled(&what, &format!("  {letter}: "), "     ");
         if !side.image.is_empty() {
-            let kernel = format!(
-                "Linux {}, image {}",
-                side.release,
-                short(&side.image)
-            );
+            let kernel =
+                format!("Linux {}, image {}", side.release, short(&side.image));
             self.filled(&kernel, "     ", "     ");
         }
     }
@@ -159,7 +156,8 @@ impl Mail {
             let files: Vec<&str> =
                 changes.elsewhere.iter().map(String::as_str).collect();
             let files = listed(&files);
-            parts.push(format!("changes lines outside of functions in {files}"));
+            parts
+                .push(format!("changes lines outside of functions in {files}"));
         }
         if !parts.is_empty() {
             self.text(&format!("B {}.", parts.join("; it ")));
@@ -225,9 +223,9 @@ impl Mail {
             let text = format!("{rest} more figure{s} the same.");
             self.filled(&text, "  ", "  ");
         }
-        let used = FIGURES.iter().filter(|(name, _)| {
-            shown.iter().any(|row| row.metric == *name)
-        });
+        let used = FIGURES
+            .iter()
+            .filter(|(name, _)| shown.iter().any(|row| row.metric == *name));
         let used: Vec<String> =
             used.map(|(name, what)| format!("{name}: {what}")).collect();
         if !used.is_empty() {
@@ -301,9 +299,9 @@ impl Mail {
             if count > 0 {
                 cells.push([signed(sum), format!("{count} others together")]);
             }
-            let indented = cells.into_iter().map(|[n, what]| {
-                [String::from("  "), n, what]
-            });
+            let indented = cells
+                .into_iter()
+                .map(|[n, what]| [String::from("  "), n, what]);
             let indented: Vec<[String; 3]> = indented.collect();
             self.table(&indented, &[true, false, true]);
         }
