@@ -71,7 +71,9 @@ pub struct Review {
     pub sides: [Commit; 2],
     /// What differs.
     pub changes: Changes,
-    /// The work types that were chosen; none if a plan was given.
+    /// A plan was given.
+    pub given: bool,
+    /// The work types that were chosen unless it was.
     pub choice: Choice,
     /// The names by which the work types know the functions.
     pub executed: BTreeSet<String>,
@@ -117,11 +119,12 @@ impl Review {
         }
     }
 
-    /// Whether nothing of what changed was executed, so that figures that are
-    /// the same say nothing of it.
+    /// Whether nothing of what changed was executed by the types that were
+    /// chosen, so that figures that are the same say nothing of it. Whoever
+    /// gives a plan knows what it is good for.
     fn is_missed(&self) -> bool {
         let asked = self.changes.functions();
-        !asked.is_empty() && self.split(&asked).0.is_empty()
+        !self.given && self.split(&asked).0.is_empty()
     }
 
     /// Of functions those that were executed while it was measured, and the

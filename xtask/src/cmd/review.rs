@@ -173,6 +173,7 @@ pub fn review(args: &Args) -> Result<Review> {
             elsewhere: patch.elsewhere,
             code: None,
         },
+        given: !request.plan.is_empty(),
         choice: Choice::default(),
         executed: Default::default(),
         found: Found::NoType,
@@ -310,7 +311,7 @@ fn planned(
     image: &Path,
     arch: &'static Arch,
 ) -> Result<()> {
-    let given = !request.plan.is_empty();
+    let given = review.given;
     let config = kernel_check::of_image(image);
     let config = config.as_ref().map(crate::kconfig::Config::sha256);
     let known = match &args.map {

@@ -164,8 +164,11 @@ fn code(args: &Args, range: &str) -> Result<BTreeSet<String>> {
     let code = CodeChanges::of_images([&a, &b])?;
     let all = code.all();
     crate::tell!(
-        "both kernels were built: the code of {} functions differs",
-        all.len()
+        "both kernels were built: the code of {} differs",
+        match all.len() {
+            1 => "1 function".to_owned(),
+            all => format!("{all} functions"),
+        }
     );
     Ok(all)
 }

@@ -3,6 +3,9 @@
 //! Where code lies, and how far it is from what it refers to, moves with all
 //! that is linked in front of it. So bodies are compared with references
 //! resolved: two that lead to the same place of the same symbol are equal.
+//! Bytes that are equal are not looked at: that another function lies just
+//! where the one before lay is no more than an accident. A string that was
+//! changed is no code.
 
 use crate::kernel_build::vmlinux;
 use crate::profile::symbols::{folded, plainness};
@@ -104,8 +107,12 @@ struct Code<'f> {
     functions: BTreeMap<&'f str, Vec<Body<'f>>>,
     /// Where symbols begin and end, in order.
     symbols: Vec<(u64, u64, &'f str)>,
-    /// Where sections without code begin and end: strings have no symbols.
-    data: Vec<(u64, u64, &'f str)>,
+    /// What linker scripts and labels call a place, of which there may be
+    /// several at one.
+    marks: BTreeMap<u64, Vec<&'f str>>,
+    /// Where sections begin and end that have no symbols for all that is in
+    /// them.
+    unnamed: Vec<(u64, u64, &'f str)>,
 }
 
 impl<'f> Code<'f> {
@@ -119,7 +126,8 @@ impl<'f> Code<'f> {
             arch,
             functions: BTreeMap::new(),
             symbols: Vec::new(),
-            data: Vec::new(),
+            marks: BTreeMap::new(),
+            unnamed: Vec::new(),
         };
         // By their indices: the code of those that are executed.
         let mut texts = BTreeMap::new();
@@ -134,15 +142,14 @@ impl<'f> Code<'f> {
             if !has(object::elf::SHF_ALLOC) {
                 continue;
             }
-            match has(object::elf::SHF_EXECINSTR) {
-                // What runs at boot, or never, is in no measured window.
-                true if [".init", ".exit"]
-                    .iter()
-                    .any(|x| name.starts_with(x)) => {}
-                true => {
-                    texts.insert(section.index().0, (begin, section.data()?));
-                }
-                false => code.data.push((begin, end, name)),
+            if UNNAMED.iter().any(|begin| name.starts_with(begin)) {
+                code.unnamed.push((begin, end, name));
+            }
+            // What runs at boot, or never, is in no measured window.
+            let boot = [".init", ".exit"];
+            let boot = boot.iter().any(|begin| name.starts_with(begin));
+            if has(object::elf::SHF_EXECINSTR) && !boot {
+                texts.insert(section.index().0, (begin, section.data()?));
             }
         }
         let mut functions: BTreeMap<(u64, u64), (&'f [u8], &'f str)> =
@@ -153,7 +160,13 @@ impl<'f> Code<'f> {
             if name.is_empty() || symbol.is_undefined() {
                 continue;
             }
-            code.symbols.push((begin, begin.saturating_add(size), name));
+            match size {
+                0 => code.marks.entry(begin).or_default().push(name),
+                _ => {
+                    let end = begin.saturating_add(size);
+                    code.symbols.push((begin, end, name));
+                }
+            }
             let text = symbol.section_index();
             let text = text.and_then(|at| texts.get(&at.0));
             let Some((start, text)) = text.filter(|_| size > 0) else {
@@ -179,28 +192,59 @@ impl<'f> Code<'f> {
         Ok(code)
     }
 
-    /// What is at an address, without the numbers that a compiler gives to
-    /// variables of one name.
-    fn place(&self, address: u64) -> Option<Place<'f>> {
+    /// What has a symbol at an address, without the numbers that a compiler
+    /// gives to variables of one name.
+    fn named(&self, address: u64) -> Option<Place<'f>> {
         let at = self.symbols.partition_point(|it| it.0 <= address);
-        if let Some(&(begin, end, name)) = self.symbols[..at].last()
-            && (address < end || address == begin)
-        {
-            let (name, _) = folded(name);
-            let digits = |c: char| c.is_ascii_digit();
-            let plain = name.trim_end_matches(digits);
-            let name = match plain.strip_suffix('.') {
-                Some(plain) if !plain.is_empty() => plain,
-                _ => name,
-            };
-            let offset = address - begin;
-            return Some(Place { name, offset });
+        let &(begin, end, name) = self.symbols[..at].last()?;
+        if address >= end {
+            return None;
         }
+        let (name, _) = folded(name);
+        let plain = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let name = match plain.strip_suffix('.') {
+            Some(plain) if !plain.is_empty() => plain,
+            _ => name,
+        };
+        let offset = address - begin;
+        Some(Place { name, offset })
+    }
+
+    /// The section of what has none.
+    fn unnamed(&self, address: u64) -> Option<&'f str> {
         let within = |&&(begin, end, _): &&(u64, u64, &str)| {
             (begin..end).contains(&address)
         };
-        let (.., name) = self.data.iter().find(within)?;
-        Some(Place { name, offset: 0 })
+        let (.., name) = self.unnamed.iter().find(within)?;
+        self.named(address).is_none().then_some(*name)
+    }
+}
+
+/// Sections in which strings and parts of alternatives lie, without symbols.
+const UNNAMED: [&str; 2] = [".rodata", ".altinstr"];
+
+/// Whether an address of one kernel is the same place as one of another;
+/// `exactly`, if it is known by a symbol.
+fn leads(
+    (a, b): (&Code<'_>, &Code<'_>),
+    to: (u64, u64),
+    exactly: bool,
+) -> bool {
+    match exactly {
+        true => {
+            let place = a.named(to.0);
+            let marks = [(a, to.0), (b, to.1)];
+            let marks = marks.map(|(code, to)| code.marks.get(&to));
+            let [Some(of_a), Some(of_b)] = marks else {
+                return place.is_some() && place == b.named(to.1);
+            };
+            of_a.iter().any(|mark| of_b.contains(mark))
+                || place.is_some() && place == b.named(to.1)
+        }
+        false => {
+            let section = a.unnamed(to.0);
+            section.is_some() && section == b.unnamed(to.1)
+        }
     }
 }
 
@@ -232,27 +276,28 @@ fn same(a: In<'_, '_>, b: In<'_, '_>) -> bool {
 /// these bits or behind a constant of 1, 2 or 4 bytes.
 fn same_x86(a: In<'_, '_>, b: In<'_, '_>) -> bool {
     let (of_a, of_b) = (a.1.bytes, b.1.bytes);
+    let reference = |n: usize, exactly: bool| {
+        let (Some(x), Some(y)) = (word(of_a, n), word(of_b, n)) else {
+            return false;
+        };
+        let far = |word: u32| i64::from(word.cast_signed()).cast_unsigned();
+        let (x, y) = (far(x), far(y));
+        let end = |of: In<'_, '_>| of.1.address + n as u64 + 4;
+        let near = |more: u64| {
+            let of = |to: u64, of| to.wrapping_add(end(of) + more);
+            leads((a.0, b.0), (of(x, a), of(y, b)), exactly)
+        };
+        leads((a.0, b.0), (x, y), exactly) || [0, 1, 2, 4].into_iter().any(near)
+    };
     let mut at = 0;
     while let Some(next) = (at..of_a.len()).find(|&n| of_a[n] != of_b[n]) {
-        let from = next.saturating_sub(3).max(at);
-        let reference = |&n: &usize| {
-            let (Some(x), Some(y)) = (word(of_a, n), word(of_b, n)) else {
-                return false;
-            };
-            let far = |word: u32| i64::from(word.cast_signed()).cast_unsigned();
-            let (x, y) = (far(x), far(y));
-            let end = |of: In<'_, '_>| of.1.address + n as u64 + 4;
-            let leads = |x: u64, y: u64| {
-                let place = a.0.place(x);
-                place.is_some() && place == b.0.place(y)
-            };
-            let near = |more: u64| {
-                let of = |to: u64, of| to.wrapping_add(end(of) + more);
-                leads(of(x, a), of(y, b))
-            };
-            leads(x, y) || [0, 1, 2, 4].into_iter().any(near)
-        };
-        match (from..=next).find(reference) {
+        // The first byte of a reference mostly differs, and what a symbol says
+        // is sure.
+        let places = (next.saturating_sub(3).max(at)..=next).rev();
+        let found = [true, false].into_iter().find_map(|exactly| {
+            places.clone().find(|&n| reference(n, exactly))
+        });
+        match found {
             Some(n) => at = n + 4,
             None => return false,
         }
@@ -277,8 +322,9 @@ fn same_arm64(a: In<'_, '_>, b: In<'_, '_>) -> bool {
         };
         let at = |of: In<'_, '_>| of.1.address + n as u64;
         let leads = |x: u64, y: u64| {
-            let place = a.0.place(x);
-            place.is_some() && place == b.0.place(y)
+            [true, false]
+                .into_iter()
+                .any(|exactly| leads((a.0, b.0), (x, y), exactly))
         };
         let register = |word: u32, shift: u32| (word >> shift & 31) as usize;
         // ADRP

@@ -162,6 +162,7 @@ fn review(found: Found) -> Review {
                 removed: BTreeSet::new(),
             }),
         },
+        given: false,
         choice: Choice {
             works: vec![("PipeIo".to_owned(), 0.012)],
             left: vec![Left {
@@ -259,6 +260,8 @@ fn what_lies_elsewhere_shows_no_function() {
     review.executed = names(&["x_probe"]);
     let exit = (review.exit(), &*review.verdict());
     assert_eq!(exit, (Exit::CannotTell, "cannot tell"));
+    review.given = true;
+    assert_eq!(review.exit(), Exit::Good);
     has(
         &mail(&review),
         &[

@@ -96,6 +96,7 @@ fn a_review_is_what_its_command_asks_for() {
         tree: "linux".to_owned(),
         sides: [commit(&range, 0).unwrap(), commit(&range, 1).unwrap()],
         changes: Changes::default(),
+        given: true,
         choice: Choice::default(),
         executed: Default::default(),
         found: Found::NoType,
