@@ -279,7 +279,7 @@ fn built(
     for (at, commit) in range.commits.iter().enumerate() {
         let letter = ["A", "B"][at];
         let known = match kernel_build::was_built(commit, arch)? {
-            true => "it may be there already",
+            true => "was built before, if with this configuration",
             false => {
                 "the first kernel of a tree takes a quarter of an hour or \
                  more on two CPUs, a later one some minutes"

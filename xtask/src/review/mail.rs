@@ -297,7 +297,11 @@ impl Mail {
                 (count + 1, sum + row.difference)
             });
             if count > 0 {
-                cells.push([signed(sum), format!("{count} others together")]);
+                let what = match count {
+                    1 => "one other".to_owned(),
+                    count => format!("{count} others together"),
+                };
+                cells.push([signed(sum), what]);
             }
             let indented = cells
                 .into_iter()
@@ -376,11 +380,11 @@ impl Mail {
     fn how(&mut self, review: &Review) {
         if let Found::Compared(_) = review.found {
             self.text(&format!(
-                "pidone is an init that runs scheduler workloads on any \
-                 kernel. {} It ran in QEMU with -icount, where time is a \
-                 function of the instructions executed: every figure \
-                 repeats, to the bit, on any host, and caches, memory and \
-                 contention have no part in it.",
+                "Measured by pidone, an init that runs scheduler workloads on \
+                 any kernel, in a virtual machine ({}) with -icount. Time \
+                 there is a function of the instructions executed: every \
+                 figure repeats, to the bit, on any host, and caches, memory \
+                 and contention have no part in it.",
                 review.machine
             ));
         }

@@ -227,7 +227,7 @@ fn a_mail_says_what_is_slower_and_where() {
             "PipeIo rate 24000/s 20000/s -16.67 % worse",
             "(rate: iterations a second",
             "PipeIo: +751.0 (+7.51 %), of 10000 and 10751",
-            "+750.0 try_to_wake_up\n +1.00 1 others together",
+            "+750.0 try_to_wake_up\n +1.00 one other",
             "PipeIo (1.20 %): pairs pass tokens through pipes",
             "No work type executes never_called.",
             "Not run, for want of what they need: NetTraffic (a network \
