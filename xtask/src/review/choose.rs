@@ -71,13 +71,13 @@ pub fn choose(
     choice
 }
 
-/// What a machine lacks for a work type, if anything.
+/// What a machine lacks for a work type, if anything. What it can do without,
+/// such as a disk, is not what it did when its functions were looked up.
 #[must_use]
 pub fn lacking(work: &str, machine: &BootRequest) -> Option<String> {
     let row = rows().find(|row| row.name == work)?;
     let of = row.work();
-    let needs = row.needs.iter();
-    let mut needs = needs.filter(|need| need.required && (need.when)(&of));
+    let mut needs = row.needs.iter().filter(|need| (need.when)(&of));
     needs.find_map(|need| lacks(need, machine))
 }
 
