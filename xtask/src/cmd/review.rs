@@ -370,13 +370,15 @@ fn measured(
     images: &[PathBuf; 2],
 ) -> Result<()> {
     let seeds = args.seeds.unwrap_or(SEEDS);
-    let runs = request.plan.iter().filter(|word| word.starts_with("work="));
+    let works = request.plan.iter();
+    let works: Vec<&str> = works
+        .filter_map(|word| word.strip_prefix("work="))
+        .collect();
     let boots = 2 * seeds + 2;
     crate::tell!(
-        "measuring: {boots} boots of {} work types each, about {} minutes on \
-         an idle host",
-        runs.clone().count(),
-        (boots * (10 + 3 * runs.count() as u64)).div_ceil(60)
+        "measuring {}: {boots} boots, about {} minutes on an idle host",
+        works.join(", "),
+        (boots * (10 + 3 * works.len() as u64)).div_ceil(60)
     );
     let mut words: Vec<String> =
         images.iter().map(|it| it.display().to_string()).collect();
