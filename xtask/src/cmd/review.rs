@@ -219,7 +219,6 @@ fn range(tree: &Path, text: Option<&str>) -> Result<Range> {
     if text.contains("...") {
         bail!("`{text}`: two commits are A..B here, with two points");
     }
-    let or_head = |rev| if rev == "" { "HEAD" } else { rev };
     let (a, b) = match text.split_once("..") {
         Some((a, b)) => (or_head(a), Some(or_head(b))),
         None => (text, None),
@@ -255,6 +254,11 @@ fn range(tree: &Path, text: Option<&str>) -> Result<Range> {
         commits: [first, second],
         dirty,
     })
+}
+
+/// What stands for HEAD if it is left out.
+fn or_head(rev: &str) -> &str {
+    if rev.is_empty() { "HEAD" } else { rev }
 }
 
 fn commit(range: &Range, at: usize) -> Result<Commit> {
@@ -376,7 +380,7 @@ fn measured(
         .collect();
     let boots = 2 * seeds + 2;
     crate::tell!(
-        "measuring {}: {boots} boots, about {} minutes on an idle host",
+        "measuring {}: {boots} boots, about {} min on an idle host",
         works.join(", "),
         (boots * (10 + 3 * works.len() as u64)).div_ceil(60)
     );
@@ -401,10 +405,14 @@ fn measured(
         StoredRun::at(&root.join(name))?.read()
     };
     let all = comparison.boots.each_ref().map(|boots| boots.join(","));
+    let place = args.store.as_ref().map(|dir| {
+        format!(" --store {}", crate::usage::quoted(&dir.to_string_lossy()))
+    });
     crate::tell!(
-        "all figures and functions: cargo xtask compare {} {}",
+        "all figures and functions: cargo xtask compare {} {}{}",
         all[0],
-        all[1]
+        all[1],
+        place.unwrap_or_default()
     );
     let first = comparison.boots[0].first().context("no boot")?;
     let boot = read(first)?;

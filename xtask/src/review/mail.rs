@@ -38,7 +38,7 @@ impl Review {
         mail.head(self);
         mail.changes(&self.changes);
         match &self.found {
-            Found::NotBuilt(at, why) => mail.not_built(*at, why),
+            Found::NotBuilt(at, why) => mail.not_built(*at, why, &self.tree),
             Found::SameImage => mail.text(
                 "Both kernels are the same, to the byte, so that nothing was \
                  measured.",
@@ -164,19 +164,23 @@ impl Mail {
         }
     }
 
-    fn not_built(&mut self, at: usize, why: &str) {
+    fn not_built(&mut self, at: usize, why: &str, tree: &str) {
         let letter = ["A", "B"][at];
         let mut lines = why.lines();
         let _status = lines.next();
         let said: Vec<&str> = lines.collect();
-        let errors = said.iter().filter(|line| line.contains("error"));
+        let errors = said.iter().filter(|line| line.contains("error: "));
         let errors: Vec<&&str> = errors.take(3).collect();
         self.text(&format!("{letter} does not build:"));
         self.line("");
         match errors.is_empty() {
             true => self.filled(why, "  ", "  "),
             false => {
+                // Where in the tree, not on this host.
+                let place = format!("/{tree}/");
                 for error in errors {
+                    let rest = error.rsplit_once(&place);
+                    let error = rest.map_or(*error, |(_, rest)| rest);
                     self.filled(error, "  ", "    ");
                 }
             }

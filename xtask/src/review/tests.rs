@@ -229,7 +229,7 @@ fn a_mail_says_what_is_slower_and_where() {
             "(rate: iterations a second",
             "PipeIo: +751.0 (+7.51 %), of 10000 and 10751",
             "+750.0 try_to_wake_up\n +1.00 one other",
-            "PipeIo (1.20 %): pairs pass tokens through pipes",
+            "PipeIo (1.20 %): two tasks exchange bytes through pipes",
             "No work type executes never_called.",
             "Not run, for want of what they need: NetTraffic (a network \
              interface).",
@@ -277,8 +277,9 @@ fn what_lies_elsewhere_shows_no_function() {
 #[test]
 fn what_cannot_be_measured_is_said() {
     let why = "the kernel does not build (exit status: 2); all it said is in \
-               /x/pidone.log:\nIn file included from idle.c\nidle.c:500:2: \
-               error: #error\nmake: *** Error 2";
+               /x/pidone.log:\nIn file included from idle.c\n\
+               /x/linux/idle.c:500:2: error: #error\n  500 | #error\n\
+               make: *** Error 2";
     let broken = review(Found::NotBuilt(1, why.to_owned()));
     assert_eq!(broken.exit(), Exit::CannotTell);
     has(

@@ -1,7 +1,7 @@
 //! Code of a few instructions, and a file of our own.
 
 use super::{Body, Code, CodeChanges, same};
-use object::{Architecture, Object, ObjectSymbol, SymbolKind};
+use object::{Architecture, Object, ObjectSection, ObjectSymbol, SymbolKind};
 use proptest::prelude::{any, proptest};
 use std::collections::BTreeMap;
 use std::fs;
@@ -128,7 +128,6 @@ fn a_function_that_was_changed_is_named() {
         .unwrap();
     let section = symbol.section_index().unwrap();
     let section = elf.section_by_index(section).unwrap();
-    use object::ObjectSection;
     let (begin, _) = section.file_range().unwrap();
     let at = begin + symbol.address() - section.address();
     let mut other = file.clone();
