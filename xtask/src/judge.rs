@@ -328,7 +328,7 @@ pub fn profiles(baseline: Option<&Baseline>, boots: &[FinishedBoot]) -> String {
         return differ.iter().map(Difference::whole).collect();
     }
     let first = boots.first().into_iter();
-    let runs = first.flat_map(|boot| map::profiles(boot));
+    let runs = first.flat_map(map::profiles);
     let each = runs
         .map(|(run, of)| format!("{run}\n{}\n", profile::table::render(of)));
     each.collect()
