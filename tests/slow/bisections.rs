@@ -1,12 +1,16 @@
-//! A regression is planted in a history of Linux 6.12 and found. The history
-//! and the kernels stay in the cache, so that only the first time is slow.
+//! A regression is planted in a history of Linux 6.12 and found, by searching
+//! and by looking at its commit. The history and the kernels stay in the cache,
+//! so that only the first time is slow.
 
+use serde_json::Value;
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use xtask::store::StoredRun;
 use xtask::{cache, kernel_build};
 
 /// Folders that no kernel of ours is made of: only what `make` reads itself
@@ -216,9 +220,9 @@ fn bisect(tree: &Path, bad: &str, more: &[&str]) -> Command {
     command
 }
 
-/// On machines that repeat themselves.
+/// On machines that repeat themselves, with the functions.
 fn exactly(tree: &Path, bad: &str, more: &[&str]) -> Command {
-    let more = [&["--deterministic"], more].concat();
+    let more = [&["--deterministic", "--profile"], more].concat();
     bisect(tree, bad, &more)
 }
 
@@ -260,6 +264,7 @@ fn a_planted_regression_is_found_and_a_harmless_change_is_not_blamed() {
         &format!("{CULPRIT}\n  parent: "),
         "idle: builds again\n  rate -",
         "covered in 96.7 %",
+        "%): try_to_wake_up +",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -272,6 +277,97 @@ fn a_planted_regression_is_found_and_a_harmless_change_is_not_blamed() {
     assert!(!text.contains("found: "), "{text}");
     assert_eq!(git(&tree, &["rev-parse", "HEAD"]), head);
     assert_eq!(git(&tree, &["status", "--porcelain", "-uno"]), "");
+}
+
+/// What `review` says of a commit, in a text and in JSON, and how it ends.
+fn reviewed(tree: &Path, subject: &str, plan: &[&str]) -> (Value, i32) {
+    let like = format!("--grep=^{subject}$");
+    let commit = git(tree, &["log", "planted", "-1", "--format=%H", &like]);
+    let json = tree.with_file_name("review.json");
+    let mut review = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    review.args(["review", "--tree"]).arg(tree);
+    review.arg(format!("{commit}~1..{commit}"));
+    review.arg("--json").arg(&json);
+    review.arg("--store").arg(tree.with_file_name("runs"));
+    let out = review.arg("--").args(plan).output().unwrap();
+    shown(&out);
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    for line in text.lines() {
+        assert!(line.chars().count() < 72, "{line}");
+    }
+    let json: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(json["text"], text);
+    (json, out.status.code().unwrap())
+}
+
+/// Instructions of a round of the planted loop, which counts down and goes
+/// back, and of what sets its counter.
+const LOOP: f64 = 250.0 * 2.0 + 1.0;
+
+#[test]
+fn a_commit_is_slower_harmless_or_does_not_build() {
+    let tree = plant();
+    let (json, code) = reviewed(&tree, CULPRIT, &[]);
+    let text = json["text"].as_str().unwrap();
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("B changes the code of try_to_wake_up."),
+        "{text}"
+    );
+    let comparison = &json["comparison"];
+    let boot = comparison["boots"][1][0].as_str().unwrap();
+    let boot = tree.with_file_name("runs").join(boot);
+    let boot = StoredRun::at(&boot).unwrap().read().unwrap();
+    let profiles = comparison["profiles"].as_array().unwrap();
+    assert!(!profiles.is_empty(), "{text}");
+    for (profile, run) in profiles.iter().zip(&boot.report.runs) {
+        // The one function, as many instructions in it as were planted, and
+        // nothing else that is worth a word.
+        let first = &profile["rows"][0];
+        assert_eq!(first["name"], "try_to_wake_up", "{text}");
+        let more = first["difference"].as_f64().unwrap();
+        let of = run.profile.as_ref().unwrap();
+        let mut functions = of.functions.iter();
+        let function = functions.find(|it| it.name == "try_to_wake_up");
+        let calls = of.each(function.unwrap().calls);
+        let planted = more / calls;
+        // What else the function does may be compiled in another way.
+        assert!((planted - LOOP).abs() < 6.0, "{planted} a call: {text}");
+        let rest = profile["difference"].as_f64().unwrap() - more;
+        assert!(rest.abs() < more * 0.02, "{rest} elsewhere: {text}");
+    }
+    // What is built tells `which` of code, too.
+    let like = format!("--grep=^{CULPRIT}$");
+    let commit = git(&tree, &["log", "planted", "-1", "--format=%H", &like]);
+    let mut which = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    which.args(["which", "--tree"]).arg(&tree);
+    which.arg("--diff").arg(format!("{commit}~1..{commit}"));
+    let kernel = cache::dir().unwrap().join("maps");
+    let maps = xtask::store::list(&kernel).unwrap().0;
+    let map = maps.last().unwrap().dir.display().to_string();
+    let said = shown(&which.args(["--map", &map]).output().unwrap());
+    assert!(said.contains("the code of 1 function differs"), "{said}");
+    // A comment is in no kernel.
+    let (json, code) = reviewed(&tree, "lib: say more", &[]);
+    assert_eq!(code, 0);
+    assert!(
+        json["text"]
+            .as_str()
+            .unwrap()
+            .contains("the same, to the byte")
+    );
+    // Nor does it cost anything that all else lies elsewhere.
+    let plan = ["time=100ms", "work=PipeIo", "work=FutexPingPong"];
+    let (json, code) = reviewed(&tree, UNUSED.subject, &plan);
+    let text = json["text"].as_str().unwrap();
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("B adds never_called."), "{text}");
+    let none = "In PipeIo, FutexPingPong no function executes more or fewer";
+    assert!(text.contains(none), "{text}");
+    let (json, code) = reviewed(&tree, "idle: does not build", &[]);
+    let text = json["text"].as_str().unwrap();
+    assert_eq!(code, 125, "{text}");
+    assert!(text.contains("B does not build:"), "{text}");
 }
 
 /// The same where each boot is another one: by as many as it takes.

@@ -22,6 +22,7 @@ pub mod map;
 pub mod matrix;
 pub mod pack;
 pub mod report;
+pub mod review;
 pub mod runs;
 pub mod setup;
 pub mod test;

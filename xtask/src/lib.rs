@@ -38,6 +38,7 @@ pub mod outcome;
 pub mod profile;
 pub mod qemu;
 pub mod report;
+pub mod review;
 pub mod size;
 pub mod store;
 pub mod temporary;

@@ -7,7 +7,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use xtask::cmd::{
     bisect, boot, build, check, ci, compare, decode, dist, explain, judge,
-    kernel, list, map, matrix, pack, report, runs, setup, test, trace, which,
+    kernel, list, map, matrix, pack, report, review, runs, setup, test, trace,
+    which,
 };
 use xtask::exit::{Exit, NoEvidence};
 use xtask::interrupt;
@@ -43,6 +44,7 @@ enum Verb {
     Matrix(matrix::Args),
     Judge(judge::Args),
     Bisect(bisect::Args),
+    Review(review::Args),
     Decode(decode::Args),
     Report(report::Args),
     Runs(runs::Args),
@@ -123,6 +125,7 @@ fn real_main() -> Exit {
         Verb::Matrix(args) => matrix::run(args),
         Verb::Judge(args) => judge::run(args),
         Verb::Bisect(args) => bisect::run(args),
+        Verb::Review(args) => review::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),

@@ -3,6 +3,7 @@
 //! A map is a stored run like any other: a deterministic boot of all work
 //! types with a profile of each. It is kept in the cache, by its kernel.
 
+pub mod code;
 pub mod patch;
 
 use crate::cache;
@@ -66,6 +67,28 @@ pub fn find(sha256: &str) -> Result<Option<FinishedBoot>> {
     of.map(|run| run.read()).transpose()
 }
 
+/// The newest map of a kernel, or else of one with the same configuration: of
+/// another commit, whose work types take much the same paths.
+///
+/// # Errors
+///
+/// The maps cannot be read.
+pub fn find_like(
+    sha256: &str,
+    config_sha256: Option<&str>,
+) -> Result<Option<FinishedBoot>> {
+    if let Some(map) = find(sha256)? {
+        return Ok(Some(map));
+    }
+    let (runs, _wrong) = store::list(&dir()?)?;
+    let mut newest = runs.into_iter().rev();
+    let like = newest.find(|run| {
+        let config = run.meta.kernel.config_sha256.as_deref();
+        config.is_some() && config == config_sha256
+    });
+    like.map(|run| run.read()).transpose()
+}
+
 /// How much of a work type's iteration is in the functions that were asked
 /// for.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,10 +113,16 @@ fn plain(name: &str) -> &str {
 
 /// Whether a function of a profile is the one that was named.
 fn is(function: &Function, name: &str) -> bool {
-    function.name == name
+    is_named(&function.name, name)
+}
+
+/// Whether a name of a profile is the function that was named.
+#[must_use]
+pub fn is_named(known: &str, name: &str) -> bool {
+    known == name
         || (CALLS.iter().any(|begin| name.starts_with(begin))
-            && plain(&function.name) == plain(name)
-            && function.name != plain(name))
+            && plain(known) == plain(name)
+            && known != plain(name))
 }
 
 /// The work types that execute any of these functions, those first that spend
@@ -206,7 +235,9 @@ pub fn render(hits: &[Hit<'_>]) -> String {
     text
 }
 
-fn planned_word(work: &str) -> String {
+/// The words of a plan that run a work type.
+#[must_use]
+pub fn planned_word(work: &str) -> String {
     let row = rows().find(|row| row.name == work);
     match row.map_or("", |row| row.example) {
         "" => format!("work={work}"),

@@ -15,7 +15,7 @@ use crate::finished::{
 use crate::guest_clock::{self, Signs};
 use crate::kconfig::Config;
 use crate::live::{Live, Screen};
-use crate::model::{Outcome, hex};
+use crate::model::Outcome;
 use crate::noise::Watch;
 use crate::profile::{self, Profiler};
 use crate::qemu::{self, Ended, Machine, Vm, kvm_works};
@@ -26,7 +26,6 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
 use initramfs::newc::Archive;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -451,8 +450,7 @@ fn known(
             spec: request.kernel.clone(),
             path: machine.kernel.clone(),
             sha256: sha256(&machine.kernel)?,
-            config_sha256: config
-                .map(|config| hex(&Sha256::digest(config.to_string()))),
+            config_sha256: config.map(Config::sha256),
             release: None,
         },
         initramfs_sha256: sha256(&machine.initrd)?,

@@ -5,6 +5,7 @@ use crate::boot::BootRequest;
 use crate::boot::ready::{Ready, Setting};
 use crate::boot::request::KERNEL;
 use crate::exit::Exit;
+use crate::finished::FinishedBoot;
 use crate::map::{self, profiles};
 use crate::profile::table::number;
 use crate::topology::Smp;
@@ -34,19 +35,19 @@ use comfy_table::{CellAlignment, Table, presets::NOTHING};
 pub struct Args {
     /// what --kernel of `boot` takes
     #[argh(option, default = "String::from(KERNEL)")]
-    kernel: String,
+    pub(super) kernel: String,
     /// x86_64 or aarch64; by default that of a kernel's file, or the host's
     #[argh(option)]
-    arch: Option<&'static Arch>,
+    pub(super) arch: Option<&'static Arch>,
     /// virtual CPUs, as those of `boot`; 2 by default, on a node each
     #[argh(option, default = "Smp::Flat(2)")]
-    smp: Smp,
+    pub(super) smp: Smp,
     /// how long each type runs, in guest time
     #[argh(option, default = "String::from(\"50ms\")")]
-    time: String,
+    pub(super) time: String,
     /// install what is missing
     #[argh(switch)]
-    setup: bool,
+    pub(super) setup: bool,
 }
 
 /// Runs the verb.
@@ -55,25 +56,7 @@ pub struct Args {
 ///
 /// Something that is needed is missing, or the map cannot be kept.
 pub fn run(args: &Args) -> Result<Exit> {
-    let request = BootRequest {
-        kernel: args.kernel.clone(),
-        arch: args.arch,
-        smp: args.smp,
-        numa: match args.smp {
-            Smp::Flat(cpus) => cpus.min(2),
-            Smp::Spelled { .. } => 1,
-        },
-        disk: vec!["64M".parse().map_err(anyhow::Error::msg)?],
-        nic: Some("pair".parse().map_err(anyhow::Error::msg)?),
-        deterministic: Some(1),
-        profile: true,
-        setup: args.setup,
-        plan: map::plan(&args.time),
-        ..BootRequest::default()
-    };
-    let ready = Ready::new(&request)?;
-    let root = map::dir()?;
-    let boot = ready.boot_and_store(ready.seed(), &Setting::alone(), &root)?;
+    let boot = make(args)?;
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header(["work type", "instructions", "functions", "mostly in"]);
@@ -108,4 +91,31 @@ pub fn run(args: &Args) -> Result<Exit> {
         super::runs::shown(&boot.dir)
     ))?;
     Ok(boot.meta.exit_code)
+}
+
+/// Boots all work types with profiles, and keeps that boot.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub(super) fn make(args: &Args) -> Result<FinishedBoot> {
+    let request = BootRequest {
+        kernel: args.kernel.clone(),
+        arch: args.arch,
+        smp: args.smp,
+        numa: match args.smp {
+            Smp::Flat(cpus) => cpus.min(2),
+            Smp::Spelled { .. } => 1,
+        },
+        disk: vec!["64M".parse().map_err(anyhow::Error::msg)?],
+        nic: Some("pair".parse().map_err(anyhow::Error::msg)?),
+        deterministic: Some(1),
+        profile: true,
+        setup: args.setup,
+        plan: map::plan(&args.time),
+        ..BootRequest::default()
+    };
+    let ready = Ready::new(&request)?;
+    let root = map::dir()?;
+    ready.boot_and_store(ready.seed(), &Setting::alone(), &root)
 }

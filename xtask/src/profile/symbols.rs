@@ -139,10 +139,7 @@ fn of_kernel(symbols: &[Symbol]) -> Vec<Code> {
     let code = groups.iter().zip(ends).filter_map(|(group, end)| {
         let code = group.iter().filter(|it| b"tTwW".contains(&it.kind));
         // Of several names, the one that people use.
-        let best = code.min_by_key(|symbol| {
-            let plain = symbol.name.trim_start_matches('_');
-            (symbol.name.len() - plain.len(), plain.len(), plain)
-        })?;
+        let best = code.min_by_key(|symbol| plainness(&symbol.name))?;
         let (name, whole) = folded(&best.name);
         Some(Code {
             begin: best.address,
@@ -154,9 +151,16 @@ fn of_kernel(symbols: &[Symbol]) -> Vec<Code> {
     code.collect()
 }
 
+/// Of several names of one function, people use the one that has the least of
+/// this.
+pub(crate) fn plainness(name: &str) -> (usize, usize, &str) {
+    let plain = name.trim_start_matches('_');
+    (name.len() - plain.len(), plain.len(), plain)
+}
+
 /// A name without what a compiler put behind it, and whether what begins there
 /// is a function.
-fn folded(name: &str) -> (&str, bool) {
+pub(crate) fn folded(name: &str) -> (&str, bool) {
     let mut whole = true;
     for (at, _) in name.match_indices('.') {
         let part = name[at + 1..].split('.').next().unwrap_or_default();
