@@ -262,6 +262,19 @@ pub fn pack_modules(
     Ok(())
 }
 
+/// The modules among additions, by their files' names.
+#[must_use]
+pub fn packed_modules(added: &Archive) -> Vec<(String, Vec<u8>)> {
+    let order = added.get(&format!("/{}", modules::ORDER));
+    let order = order.map_or(&[][..], |order| &order.data);
+    let names = String::from_utf8_lossy(order);
+    let files = names.lines().filter_map(|name| {
+        let file = added.get(&format!("/modules/{name}.ko"))?;
+        Some((format!("{name}.ko"), file.data.clone()))
+    });
+    files.collect()
+}
+
 /// Packs the text of a plan.
 ///
 /// # Errors
