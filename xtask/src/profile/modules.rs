@@ -193,3 +193,97 @@ fn pieces(executed: &[&Count]) -> Vec<(u64, Vec<u8>)> {
     });
     bytes.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, Count, Module, Section, placed};
+    use rand_core::{Rng, SeedableRng};
+    use rand_xoshiro::SplitMix64;
+
+    const AT: u64 = 0xffff_ffff_c020_0000;
+
+    /// A section of so many instructions of four bytes, in functions of 16
+    /// instructions.
+    fn section(rng: &mut SplitMix64, count: u64, name: &str) -> Section {
+        let code = (0..count).flat_map(|_| rng.next_u32().to_le_bytes());
+        let functions = (0..count / 16).map(|at| Code {
+            begin: at * 64,
+            end: at * 64 + 64,
+            name: format!("{name}{at}"),
+            whole: true,
+        });
+        Section {
+            align: 32,
+            code: code.map(Some).collect(),
+            functions: functions.collect(),
+        }
+    }
+
+    /// What is executed of a section at an address.
+    fn executed(section: &Section, at: u64) -> Vec<Count> {
+        let words = section.code.chunks(4).zip((at..).step_by(4));
+        let counts = words.map(|(word, address)| Count {
+            address,
+            count: 1,
+            bytes: word.iter().map(|byte| byte.unwrap_or(0x90)).collect(),
+        });
+        counts.collect()
+    }
+
+    #[test]
+    fn a_module_is_known_by_its_code() {
+        let mut rng = SplitMix64::seed_from_u64(1);
+        let [text, cold, other] = [("f", 64), ("g", 32), ("h", 64)]
+            .map(|(name, count)| section(&mut rng, count, name));
+        let mut loaded = text.clone();
+        loaded.fill_in(5, "__fentry__").unwrap();
+        loaded.fill_in(100, "printk").unwrap();
+        let mut counts = executed(&loaded, AT);
+        counts.extend(executed(&cold, AT - 0x1000));
+        let all: Vec<&Count> = counts.iter().collect();
+        let modules = [
+            Module {
+                sections: vec![loaded, cold],
+            },
+            // One that was not executed.
+            Module {
+                sections: vec![other],
+            },
+        ];
+        let code = placed(&modules, &all);
+        let of: Vec<_> = code.iter().map(|it| (it.begin, &*it.name)).collect();
+        let expected = [
+            (AT - 0x1000, "g0"),
+            (AT - 0x1000 + 64, "g1"),
+            (AT, "f0"),
+            (AT + 64, "f1"),
+            (AT + 128, "f2"),
+            (AT + 192, "f3"),
+        ];
+        assert_eq!(of, expected);
+        // Too little of it says nothing, and neither does any other code.
+        assert_eq!(placed(&modules, &all[..10]), []);
+        let moved = executed(&section(&mut rng, 64, "x"), AT);
+        let moved: Vec<&Count> = moved.iter().collect();
+        assert_eq!(placed(&modules, &moved), []);
+    }
+
+    #[test]
+    fn what_a_loader_fills_in_is_any_byte() {
+        let mut section = Section {
+            align: 1,
+            code: [0xe8, 0, 0, 0, 0, 0xc3, 0x90].map(Some).to_vec(),
+            ..Section::default()
+        };
+        section.fill_in(1, "printk").unwrap();
+        assert!(section.has(5, &[0xc3, 0x90]));
+        assert!(!section.has(5, &[0xc3, 0x91]));
+        // Of which there is too much here.
+        assert!(!section.has(0, &[0xe8, 9, 9, 9, 9]));
+        // A call that is patched away is another instruction.
+        section.fill_in(1, "__fentry__").unwrap();
+        assert_eq!(section.code[..5], [None; 5]);
+        assert!(section.fill_in(4, "printk").is_none());
+        assert!(Module::read(b"no ELF").is_err());
+    }
+}
