@@ -87,10 +87,11 @@ fn by_function(map: &StoredMap, text: &mut String) {
     for (name, mut types) in functions {
         types.sort_by(|a, b| b.0.total_cmp(&a.0));
         let more = types.len().saturating_sub(TYPES);
-        let shown = types
-            .iter()
-            .take(TYPES)
-            .map(|(share, name)| format!("{name} {:.1} %", share * 100.0));
+        let shown = types.iter().take(TYPES);
+        let shown = shown.map(|(share, name)| match share {
+            ..0.0005 => format!("{name} below 0.1 %"),
+            _ => format!("{name} {:.1} %", share * 100.0),
+        });
         let mut shown: Vec<String> = shown.collect();
         if more > 0 {
             shown.push(format!("{more} more"));
