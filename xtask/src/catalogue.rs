@@ -218,7 +218,10 @@ mod tests {
         ["6.12-cloud", "7.2-cloud"].map(|kernel| {
             let file = format!("docs/maps/{kernel}.txt");
             let text = fs::read_to_string(build::workspace().join(file));
-            StoredMap::read(&text.unwrap()).unwrap()
+            let text = text.unwrap();
+            let map = StoredMap::read(&text).unwrap();
+            assert!(map.to_text() == text, "{kernel} is of another form");
+            map
         })
     }
 

@@ -405,7 +405,7 @@ mod tests {
             put("2026-11-28T12:00:00Z", "a", "SpinWait+44"),
             put("2026-11-28T09:00:00Z", "a", "SmtSiblingSpin"),
         ];
-        assert_eq!(remove_old(root).unwrap(), [old.clone()]);
+        assert_eq!(remove_old(root).unwrap(), core::slice::from_ref(&old));
         assert!(!old.exists());
         assert!(kept.iter().all(|dir| dir.is_dir()));
         assert_eq!(remove_old(root).unwrap().len(), 0);
