@@ -9,9 +9,8 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-
 use xtask::store::StoredRun;
-use xtask::{cache, kernel_build};
+use xtask::{build, cache, kernel_build};
 
 /// Folders that no kernel of ours is made of: only what `make` reads itself
 /// is taken from them, for the history to be a third of the size.
@@ -231,6 +230,36 @@ fn shown(out: &Output) -> String {
         .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     println!("{stderr}{stdout}({})\n", out.status);
     stderr + &stdout
+}
+
+/// The second example of `docs/profile.md`.
+#[test]
+fn two_kernels_differ_by_functions_that_are_named() {
+    let words = [
+        "compare",
+        "debian:6.12-cloud",
+        "debian:7.2-cloud",
+        "--deterministic",
+        "--smp",
+        "1",
+        "--profile",
+        "--",
+        "time=100ms",
+        "work=FutexPingPong",
+    ];
+    let page = build::workspace().join("docs/profile.md");
+    let page = fs::read_to_string(page).unwrap().replace("\\\n  ", "");
+    let command = format!("\ncargo xtask {}\n", words.join(" "));
+    assert!(page.contains(&command), "{command}");
+    let out = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(words)
+        .output()
+        .unwrap();
+    let text = shown(&out);
+    assert_eq!(out.status.code(), Some(1), "{text}");
+    for row in ["__futex_hash", "_fair", " all\n", "worse: "] {
+        assert!(text.contains(row), "{row}: {text}");
+    }
 }
 
 #[test]

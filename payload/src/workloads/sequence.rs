@@ -21,9 +21,11 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Compound,
         summary: doc("goes through phases of different nature"),
-        path: doc("that of each phase: tick -> update_curr; clock_nanosleep; \
-                   do_sched_yield; shmem_file_write_iter, or that of \
-                   IoSyncWrite"),
+        path: doc(
+            "that of each phase: tick -> update_curr; hrtimer_nanosleep; \
+             do_sched_yield; shmem_file_write_iter, or that of \
+             IoSyncWrite",
+        ),
         params: &[DEV, FORCE, PHASES, BACKING],
         iteration: "pass through all phases",
         unit: "spin or multiply-add step, sleep, yield, written block",

@@ -127,6 +127,10 @@ impl Checked {
         let temporary = temporary::dir()?;
         let (added, dir) = (self.added, temporary.path());
         let plans = plans(&added);
+        let modules = match self.request.profile {
+            true => build::packed_modules(&added),
+            false => Vec::new(),
+        };
         let (initrd, symbols) = match &self.request.payload {
             Some(payload) => {
                 let initrd = build::pack_into(payload, added, dir)?;
@@ -140,7 +144,11 @@ impl Checked {
             }
         };
         let profiler = self.request.profile;
-        let profiler = profiler.then(|| Profiler::new(&self.kernel, &symbols));
+        let profiler = profiler.then(|| {
+            let modules = modules.iter().map(|(name, file)| (&**name, &**file));
+            let modules: Vec<_> = modules.collect();
+            Profiler::new(&self.kernel, &modules, &symbols)
+        });
         let unpacked = kernel::unpacked(&self.kernel, dir)?;
         Ok(Ready {
             request: self.request,

@@ -19,7 +19,7 @@ use crate::store::{self, StoredRun, sha256};
 use crate::topology::Smp;
 use crate::untrusted::json;
 use crate::{interrupt, kernel_check, metrics, profile, tools};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
 use serde_json::json;
 use std::fs;
@@ -331,12 +331,21 @@ fn planned(
                 "no map of a kernel of this configuration yet: all work types \
                  are profiled on A, once, in two minutes on an idle host"
             );
-            map::make(&map::Args {
+            let made = map::make(&map::Args {
                 kernel: image.display().to_string(),
                 arch: Some(arch),
                 smp: Smp::Flat(2),
                 time: "20ms".to_owned(),
+                timeout: None,
+                out: None,
                 setup: args.setup,
+            })?;
+            made.map.map_err(|dir| {
+                anyhow!(
+                    "there is no map: {}; the boot is in {}",
+                    made.reason,
+                    super::runs::shown(&dir)
+                )
             })?
         }
     };
