@@ -322,7 +322,7 @@ mod tests {
             ("sched.base_slice_ns", "base_slice_ns"),
             ("sched.fair_server.cpu0.runtime", "fair_server/cpu0/runtime"),
         ] {
-            assert_eq!(file(&of(key, "")), std::format!("{debug}/{at}"));
+            assert_eq!(*file(&of(key, "")), std::format!("{debug}/{at}"));
         }
         let sysctl = file(&of("sysctl.net.core.somaxconn", ""));
         assert_eq!(sysctl, "/proc/sys/net/core/somaxconn");
@@ -354,7 +354,7 @@ mod tests {
             Tunables::set(&all, 0, false, &mut findings, &mut out);
             assert_eq!(findings.verdict, Verdict::Skip);
             let reason = std::format!("NO_TUNABLE:{key}; {said}\n");
-            assert_eq!(findings.reasons, reason);
+            assert_eq!(*findings.reasons, reason);
         }
     }
 

@@ -305,8 +305,8 @@ fn what_was_not_made_to_be_compared_is_refused() {
     // are one side's.
     let mut b = side("b", &[1], false);
     plan(&mut b, "sched_features=NO_A sysctl.kernel.x=1");
-    let asked = asked(&["rate"]);
-    let found = compare(&a, &b, &asked).unwrap();
+    let by_rate = asked(&["rate"]);
+    let found = compare(&a, &b, &by_rate).unwrap();
     let said = "the plan of A sets nothing, that of B sched_features=NO_A \
                 sysctl.kernel.x=1";
     assert_eq!(found.warnings[0], said);
@@ -314,10 +314,10 @@ fn what_was_not_made_to_be_compared_is_refused() {
     let said = refused(&a, &b, &[]);
     assert!(said.contains("different plans"), "{said}");
     let own = ["clone=thread".to_owned()];
-    assert!(compare_apart(&a, &b, &asked, [&[], &own]).is_ok());
+    assert!(compare_apart(&a, &b, &by_rate, [&[], &own]).is_ok());
     // Boots of one side are of one plan all the same.
     b.boots.extend(side("c", &[1], false).boots);
-    assert!(compare_apart(&a, &b, &asked, [&[], &own]).is_err());
+    assert!(compare_apart(&a, &b, &by_rate, [&[], &own]).is_err());
     let b = side("b", &[1], false);
     let said = refused(&a, &b, &["nosuch"]);
     assert!(said.contains("PipeIo has no such figure"), "{said}");
