@@ -13,7 +13,7 @@ pub const KEEP: &str = "keep";
 
 const NAME_RULE: &str = "sched. and sysctl. are followed by the name of a \
                          file, each / of its path a dot, as in \
-                         sched.base_slice_ns and sysctl.kernel.sched_schedstats";
+                         sched.base_slice_ns and sysctl.kernel.printk";
 const FEATURES_RULE: &str = "sched_features is `keep`, or a list of features, \
                              as in NO_DELAY_DEQUEUE,RUN_TO_PARITY";
 const VALUE_RULE: &str = "a value to set has 1 to 1000 bytes";

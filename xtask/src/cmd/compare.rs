@@ -37,7 +37,7 @@ with_machine! {
                \x20 {command_name} host --append-b mitigations=off -- \
                work=PipeIo",
     example = "What a feature of the scheduler does:\n\
-               \x20 {command_name} debian:7.2-cloud --deterministic --smp 1 \\\n\
+               \x20 {command_name} host --deterministic --smp 1 \\\n\
                \x20   --plan-b sched_features=NO_DELAY_DEQUEUE -- \
                time=200ms work=PipeIo",
     example = "Stored runs, by prefixes of their names:\n\
