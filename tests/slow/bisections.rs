@@ -418,3 +418,34 @@ fn a_planted_regression_is_found_among_noise() {
     assert!(!text.contains("found: "), "{text}");
     assert!(text.contains("16 boots in all"), "{text}");
 }
+
+/// As `docs/knobs.md` does it.
+#[test]
+fn every_feature_of_a_scheduler_is_tried() {
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("knobs.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["knobs", "debian:7.2-cloud", "--json"])
+        .arg(&json)
+        .arg("--store")
+        .arg(dir.path())
+        .args(["--against", "debian:6.12-cloud", "--"])
+        .args(["time=100ms", "work=PipeIo", "work=FutexPingPong"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    // A feature may move a figure by no more than a seed could.
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 125)), "{output:?}");
+    let json = fs::read(json).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let all = json["features"].as_array().unwrap();
+    assert!(all.len() > 20, "{said}");
+    for feature in all {
+        let name = feature["feature"].as_str().unwrap();
+        assert_eq!(feature["boots"].as_array().unwrap().len(), 1, "{name}");
+        assert_eq!(feature["figures"].as_array().unwrap().len(), 6, "{name}");
+        assert!(said.contains(name), "{name} is not in\n{said}");
+    }
+    assert!(said.contains("features move a figure\n"), "{said}");
+}

@@ -17,6 +17,7 @@ pub mod dist;
 pub mod explain;
 pub mod judge;
 pub mod kernel;
+pub mod knobs;
 pub mod list;
 pub mod map;
 pub mod matrix;

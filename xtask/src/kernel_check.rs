@@ -32,6 +32,15 @@ const UNPACK: [&str; 2] = ["CONFIG_RD_ZSTD", "CONFIG_RD_GZIP"];
 /// that did it.
 const ALWAYS: [(&str, [u32; 2]); 1] = [("CONFIG_SCHED_DEBUG", [6, 15])];
 
+/// Keys of a run that set something of the kernel, and what that needs.
+const KEYS: [(&str, &[&str]); 2] = [
+    (
+        "sched_features=, sched.FILE=",
+        &["CONFIG_DEBUG_FS", "CONFIG_SCHED_DEBUG"],
+    ),
+    ("sysctl.NAME=", &["CONFIG_SYSCTL"]),
+];
+
 /// How a work type fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -190,6 +199,21 @@ pub fn of_the_machine(
         }
     }
     needs
+}
+
+/// The keys of a plan for which something is missing, and what. A run that has
+/// them is skipped.
+#[must_use]
+pub fn of_keys(
+    config: &Config,
+    helps: &Helps,
+) -> Vec<(&'static str, Vec<String>)> {
+    let missing = |(keys, needs): (&'static str, &[&str])| {
+        let missing = needs.iter().filter(|need| state(need, config) == "n");
+        let missing: Vec<_> = missing.map(|need| helps.missing(need)).collect();
+        (!missing.is_empty()).then_some((keys, missing))
+    };
+    KEYS.into_iter().filter_map(missing).collect()
 }
 
 /// Which fragment switches what on.

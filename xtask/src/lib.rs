@@ -28,6 +28,7 @@ pub mod kconfig;
 pub mod kernel;
 pub mod kernel_build;
 pub mod kernel_check;
+pub mod knobs;
 pub mod live;
 pub mod map;
 pub mod matrix;

@@ -7,8 +7,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use xtask::cmd::{
     bisect, boot, build, check, ci, compare, decode, dist, explain, judge,
-    kernel, list, map, matrix, pack, report, review, runs, setup, test, trace,
-    which,
+    kernel, knobs, list, map, matrix, pack, report, review, runs, setup, test,
+    trace, which,
 };
 use xtask::exit::{Exit, NoEvidence};
 use xtask::interrupt;
@@ -49,6 +49,7 @@ enum Verb {
     Report(report::Args),
     Runs(runs::Args),
     Trace(trace::Args),
+    Knobs(knobs::Args),
     Map(map::Args),
     Which(which::Args),
     List(list::Args),
@@ -130,6 +131,7 @@ fn real_main() -> Exit {
         Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),
         Verb::Trace(args) => trace::run(args),
+        Verb::Knobs(args) => knobs::run(args),
         Verb::Map(args) => map::run(args),
         Verb::Which(args) => which::run(args),
         Verb::List(args) => list::run(args),
