@@ -438,7 +438,7 @@ fn every_feature_of_a_scheduler_is_tried() {
     let code = output.status.code();
     assert!(matches!(code, Some(0 | 125)), "{output:?}");
     let json = fs::read(json).unwrap();
-    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let json: Value = serde_json::from_slice(&json).unwrap();
     let all = json["features"].as_array().unwrap();
     assert!(all.len() > 20, "{said}");
     for feature in all {
