@@ -5,6 +5,7 @@
 //! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
 //! additions to images are in `packing.rs`, an init of one's own in
 //! `library.rs`, schedulers in `sched_ext.rs`, kernel events in `trace.rs`,
+//! what runs set of the kernel in `knobs.rs`,
 //! what they say of our figures in `witness.rs`, comparisons in
 //! `compares.rs`, many boots at once in `matrix.rs`, and signals in
 //! `signals.rs`, machines of others in `runners.rs`;
@@ -37,6 +38,7 @@ mod fuzz;
 mod inherits;
 mod jobs;
 mod judging;
+mod knobs;
 mod ktap;
 mod lab;
 mod library;

@@ -16,6 +16,7 @@ use crate::metrics::{Better, Selector};
 use crate::noise::Noise;
 use crate::profile::diff::{self, Difference};
 use anyhow::{Result, bail};
+use pidone::plan::tunables::is_key;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -142,9 +143,23 @@ pub fn compare(
     b: &Side,
     asked: &ComparisonOptions,
 ) -> Result<Comparison> {
+    compare_apart(a, b, asked, [&[], &[]])
+}
+
+/// The same of sides whose plans begin with words of their own.
+///
+/// # Errors
+///
+/// As those of [`compare`].
+pub fn compare_apart(
+    a: &Side,
+    b: &Side,
+    asked: &ComparisonOptions,
+    own: [&[String]; 2],
+) -> Result<Comparison> {
     let mut warnings = Vec::new();
     let deterministic = modes(a, b)?;
-    plans(a, b)?;
+    plans_apart(a, b, own)?;
     machines(a, b, &mut warnings);
     let not_good = not_good(a, b);
     warnings.extend(not_good.iter().cloned());
@@ -233,12 +248,44 @@ pub(crate) fn modes(a: &Side, b: &Side) -> Result<bool> {
 /// Refuses different plans.
 pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
     let all = a.boots.iter().chain(&b.boots);
+    same_plans(all.map(|boot| (boot, None)))
+}
+
+/// The same, but for what each side's plan sets of the kernel, and the words
+/// that are its own.
+fn plans_apart(a: &Side, b: &Side, own: [&[String]; 2]) -> Result<()> {
+    for side in [a, b] {
+        same_plans(side.boots.iter().map(|boot| (boot, None)))?;
+    }
+    let all = [a, b].into_iter().zip(own);
+    same_plans(all.flat_map(|(side, own)| {
+        side.boots.iter().map(move |boot| (boot, Some(own)))
+    }))
+}
+
+/// Whether a word of a plan sets something of the kernel.
+fn sets(word: &str) -> bool {
+    let word = word.trim_start_matches('"');
+    is_key(word.split_once('=').map_or(word, |(key, _)| key))
+}
+
+/// Refuses plans that differ: by any word, or by others than those and what
+/// they set of the kernel.
+fn same_plans<'b>(
+    all: impl Iterator<Item = (&'b FinishedBoot, Option<&'b [String]>)>,
+) -> Result<()> {
     let mut known: Option<(String, String)> = None;
-    for boot in all {
+    for (boot, own) in all {
         let Some(hello) = &boot.report.hello else {
             continue;
         };
-        let plan = hello.plan.join(" ");
+        let mut words = hello.plan.clone();
+        for own in own.unwrap_or_default() {
+            let at = words.iter().position(|word| word == own);
+            at.map(|at| words.remove(at));
+        }
+        words.retain(|word| own.is_none() || !sets(word));
+        let plan = words.join(" ");
         match &known {
             Some((name, other)) if *other != plan => bail!(
                 "different plans do not compare: that of {name} is `{other}`, \
@@ -252,8 +299,23 @@ pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
     Ok(())
 }
 
-/// Warns of everything that differs beside the kernel.
+/// Warns of everything that differs beside the kernel, and says what is set
+/// of it on one side alone.
 fn machines(a: &Side, b: &Side, warnings: &mut Vec<String>) {
+    let set = [a, b].map(|side| {
+        let hello = side.boots.iter().find_map(|it| it.report.hello.as_ref());
+        let words = hello.iter().flat_map(|hello| &hello.plan);
+        let words = words.filter(|word| sets(word)).cloned();
+        match words.collect::<Vec<_>>().join(" ") {
+            none if none.is_empty() => "nothing".to_owned(),
+            words => words,
+        }
+    });
+    if let [a, b] = &set
+        && a != b
+    {
+        warnings.push(format!("the plan of A sets {a}, that of B {b}"));
+    }
     let all = || a.boots.iter().chain(&b.boots);
     let hellos = || all().filter_map(|boot| boot.report.hello.as_ref());
     let mut check = |what: &str, values: BTreeSet<String>| {

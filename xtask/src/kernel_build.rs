@@ -61,6 +61,20 @@ pub struct Order {
 }
 
 impl Order {
+    /// A build of a tree with as many compilers at once as there are CPUs.
+    #[must_use]
+    pub fn of(tree: &str, base: &str, arch: &'static Arch) -> Self {
+        let cpus = std::thread::available_parallelism();
+        Self {
+            tree: tree.to_owned(),
+            fragments: Vec::new(),
+            base: base.to_owned(),
+            arch,
+            jobs: cpus.map_or(1, usize::from),
+            setup: false,
+        }
+    }
+
     /// The kernel that tests boot: Debian's 6.12 with all default fragments.
     ///
     /// # Errors
@@ -184,6 +198,86 @@ pub fn build(order: &Order) -> Result<Built> {
         image,
         cached: false,
     })
+}
+
+/// Builds, where sources that do not build are an answer: `Err` in `Ok` says
+/// why they do not.
+///
+/// # Errors
+///
+/// As those of [`build`], but for [`DoesNotBuild`].
+pub fn attempt(order: &Order) -> Result<core::result::Result<PathBuf, String>> {
+    match build(order) {
+        Ok(built) => Ok(Ok(built.image)),
+        Err(error) if error.is::<DoesNotBuild>() => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
+}
+
+/// The images of two commits, if both were built in the same way: the ones
+/// that were last asked for.
+///
+/// # Errors
+///
+/// The cache cannot be read.
+pub fn of_commits(
+    commits: [&str; 2],
+    arch: &Arch,
+) -> Result<Option<[PathBuf; 2]>> {
+    let all = stored()?;
+    let of = |commit: &str| {
+        let mut mine: Vec<&StoredBuild> = all
+            .iter()
+            .filter(|build| build.about.source == commit)
+            .filter(|build| build.about.arch == arch.name)
+            .collect();
+        mine.sort_by_key(|build| core::cmp::Reverse(build.asked));
+        mine
+    };
+    let (of_a, of_b) = (of(commits[0]), of(commits[1]));
+    let pairs = of_a.iter().flat_map(|a| of_b.iter().map(move |b| (a, b)));
+    let how = |build: &StoredBuild| {
+        let About {
+            base,
+            fragments,
+            compiler,
+            ..
+        } = &build.about;
+        (base.clone(), fragments.clone(), compiler.clone())
+    };
+    let mut alike = pairs.filter(|(a, b)| how(a) == how(b));
+    let image = |build: &StoredBuild| build.dir.join(PARTS[0]);
+    Ok(alike.next().map(|(a, b)| [image(a), image(b)]))
+}
+
+/// Whether a kernel of this commit, of any configuration, is kept.
+///
+/// # Errors
+///
+/// The cache cannot be read.
+pub fn was_built(commit: &str, arch: &Arch) -> Result<bool> {
+    let all = stored()?;
+    let is = |build: &StoredBuild| {
+        build.about.source == commit && build.about.arch == arch.name
+    };
+    Ok(all.iter().any(is))
+}
+
+/// The version that a kernel which was built here says it is, and what it was
+/// built with in words: its base, fragments and compiler.
+///
+/// # Errors
+///
+/// It was not built here, or that cannot be read.
+pub fn told(image: &Path) -> Result<(String, String)> {
+    let file = image.with_file_name(ABOUT);
+    let what = || file.display().to_string();
+    let text = fs::read_to_string(&file).with_context(what)?;
+    let about: About = serde_json::from_str(&text).with_context(what)?;
+    let fragments = about.fragments.join(", ");
+    let compiler = about.compiler.split(';').next().unwrap_or_default();
+    let with = format!("{} with {fragments}; {compiler}", about.base);
+    Ok((about.release, with))
 }
 
 /// What a configuration begins as.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 impl Machine {
     /// QEMU's arguments.
@@ -212,6 +212,15 @@ impl Drop for Vm {
             let _removed = fs::remove_file(file);
         }
     }
+}
+
+/// What QEMU says of its version, in a line; nothing, where there is no QEMU.
+#[must_use]
+pub fn version(arch: &Arch) -> String {
+    let said = Command::new(arch.qemu.program).arg("--version").output();
+    let said = said.map(|said| said.stdout).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    said.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Whether a machine of this architecture can have the host's CPU.

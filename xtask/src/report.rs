@@ -13,6 +13,7 @@ mod profile;
 mod runs;
 mod scheduler;
 mod trace;
+mod tunables;
 
 use self::html::Html;
 use crate::finished::Meta;

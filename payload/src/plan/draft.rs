@@ -9,6 +9,7 @@ use crate::plan::settings::{
     EXCLUSIVE, EXPECT, GroupSettings, RunSettings, Workers, taken,
 };
 use crate::plan::token::Token;
+use crate::plan::tunables;
 use crate::row::MAX_GROUPS;
 use crate::workloads::custom::types::{self, Registered};
 use heapless::Vec;
@@ -59,6 +60,7 @@ impl<'t> Draft<'t> {
         if take_expect(&mut self.run.expects, token)? {
             // It may be repeated.
         } else if self.run.trace.take(token)?
+            || tunables::take(&mut self.run.tunables, token)?
             || taken(token, self.run.settings.take(token.key, text))?
         {
             self.of_run.add(token)?;

@@ -41,7 +41,15 @@ pub(super) const RUN_KEYS: &[&str] = &[
     TRACE_KEYS[0],
     TRACE_KEYS[1],
     TRACE_KEYS[2],
+    TUNABLES[0],
+    TUNABLES[1],
+    TUNABLES[2],
 ];
+/// The scheduler's features.
+pub const SCHED_FEATURES: &str = "sched_features";
+/// What a run sets of the kernel; of two, the beginnings of keys.
+pub(super) const TUNABLES: [&str; 3] =
+    [SCHED_FEATURES, "sched.FILE", "sysctl.NAME"];
 /// Those that say what is recorded of the kernel's events.
 pub(super) const TRACE_KEYS: [&str; 3] = ["trace", "trace_kib", "trace_stop"];
 /// The only key that may be repeated.

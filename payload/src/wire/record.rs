@@ -28,7 +28,8 @@ pub const MAX_RECORD: usize = 16 * 1024;
 
 /// One message from the machine.
 ///
-/// Records of one run come in the order `Start`, `Progress`*, then after the
+/// Records of one run come in the order `Start`, `Tunable`*, `Progress`*, then
+/// after the
 /// measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*, `Metrics`*,
 /// `Counters`*, `Message`*, `Expect`*, and where events were recorded
 /// `TraceText`*, `Trace`. `Interval`* come where they were taken.
@@ -71,6 +72,8 @@ pub enum Record<'a> {
     TraceText(TraceText<'a>),
     /// All that a run recorded of the kernel's events, behind its pieces.
     Trace(Trace),
+    /// What a run set of the kernel.
+    Tunable(Tunable<'a>),
 }
 
 impl Record<'_> {
@@ -99,6 +102,7 @@ impl Record<'_> {
             Self::Expect(r) => Some(r.run),
             Self::Interval(r) => Some(r.run),
             Self::Scheduler(r) => r.run,
+            Self::Tunable(r) => Some(r.run),
         }
     }
 
@@ -296,6 +300,20 @@ pub struct Trace {
     pub stopped: bool,
 }
 
+/// Something of the kernel that a run set, once it was set: a file, or all of
+/// the scheduler's features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunable<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// The key of the plan.
+    pub name: &'a str,
+    /// What was read before.
+    pub before: &'a str,
+    /// What was read behind it.
+    pub value: &'a str,
+}
+
 /// The end of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {
@@ -317,7 +335,7 @@ pub struct Bye {
 mod tests {
     use super::{
         Bye, Effective, Group, Hist, Lines, Pairs, Progress, Record, Run,
-        Scheduler, Start, Trace, TraceText, Verdict, WakeRule, Worker,
+        Scheduler, Start, Trace, TraceText, Tunable, Verdict, WakeRule, Worker,
     };
     use crate::kit::exit::Exit;
     use crate::kit::task::{Counter, TaskCounters};
@@ -452,7 +470,13 @@ mod tests {
             dropped: 8,
             stopped: true,
         });
-        let golden: [(Record<'_>, &[u8]); 10] = [
+        let tunable = Record::Tunable(Tunable {
+            run: 1,
+            name: "sched_features",
+            before: "A",
+            value: "NO_A",
+        });
+        let golden: [(Record<'_>, &[u8]); 11] = [
             (
                 run,
                 b"\x04\x01\x06PipeIo\x01\x06NO_CAP\xac\x02\x02\x03\x04\x05\
@@ -484,6 +508,7 @@ mod tests {
             ),
             (text, b"\x10\x01\x02\xac\x02\x02\x03\x04"),
             (trace, b"\x11\x01\x02\x03\x04\x05\x06\x07\x08\x01"),
+            (tunable, b"\x12\x01\x0esched_features\x01A\x04NO_A"),
         ];
         for (record, bytes) in golden {
             let mut buf = [0; 256];

@@ -12,6 +12,7 @@ use anyhow::{Result, bail};
 use pidone::plan::sources::Sources;
 use pidone::plan::token::{PREFIX, Source, split_dashes};
 use pidone::plan::{Plan, builtin};
+use pidone::row::Feature;
 
 /// Longest command line that kernels take, without its end.
 pub const LONGEST: usize = 2047;
@@ -129,6 +130,12 @@ impl ExpectedPlan {
         if ran == asked {
             return exit;
         }
+        // Without /proc there is no command line to read, and nothing is run.
+        let proc_fs = Feature::ProcFs.config();
+        let unread = hello.absent.iter().any(|symbol| symbol == proc_fs);
+        if unread && exit == Exit::CannotTell {
+            return exit;
+        }
         report.outcome = Outcome::PlanError;
         report.reason = format!(
             "the plan that ran is not the one that was asked for: `{}`, not \
@@ -206,6 +213,17 @@ mod tests {
         assert_eq!(hold(report(&[&plan[..], &plan].concat(), &set)), other);
         let lost = (Exit::CannotTell, Outcome::Fail);
         assert_eq!(hold(report(&[], &[])), lost);
+        // Nothing was run where no command line can be read.
+        let mut unread = report(&plan, &[]);
+        let hello = unread.hello.as_mut().unwrap();
+        hello.absent = vec!["CONFIG_PROC_FS".to_owned()];
+        for (exit, held) in [
+            (Exit::CannotTell, Exit::CannotTell),
+            (Exit::Good, Exit::Tool),
+            (Exit::Bad, Exit::Tool),
+        ] {
+            assert_eq!(asked.hold(&mut unread.clone(), exit), held);
+        }
 
         let asked = asked.of_runs();
         for set in [&set[..], &[]] {

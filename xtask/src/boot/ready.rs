@@ -1,6 +1,7 @@
 //! A kernel that is ready to boot, and the booting.
 
 use super::BootRequest;
+use super::bring_up;
 use super::drivers;
 use super::expected::ExpectedPlan;
 use super::plan::Planned;
@@ -15,7 +16,7 @@ use crate::guest_clock::{self, Signs};
 use crate::kconfig::Config;
 use crate::live::{Live, Screen};
 use crate::machine::{Ended, Machine, Running};
-use crate::model::{Outcome, hex};
+use crate::model::Outcome;
 use crate::noise::Watch;
 use crate::profile::{self, Profiler};
 use crate::qemu::{self, kvm_works};
@@ -27,10 +28,8 @@ use crate::{
 use anyhow::{Context, Result, bail};
 use core::time::Duration;
 use initramfs::newc::Archive;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Instant, SystemTime};
 use std::{fs, thread};
 use tempfile::TempDir;
@@ -107,6 +106,10 @@ impl Checked {
         }
         build::require_arch(arch, &added, request.payload.as_deref())?;
         let config = kernel_check::of_image(&kernel);
+        if let (Some(_), Some(config)) = (request.deterministic, &config) {
+            let cpus = request.smp.cpus();
+            bring_up::check(arch, cpus, config, &qemu::version(arch))?;
+        }
         let machine = machine(request, arch, config.as_ref(), &tokens);
         asked(request, &machine, &tokens, &plans(&added))?;
         Ok(Self {
@@ -129,6 +132,10 @@ impl Checked {
         let temporary = temporary::dir()?;
         let (added, dir) = (self.added, temporary.path());
         let plans = plans(&added);
+        let modules = match self.request.profile {
+            true => build::packed_modules(&added),
+            false => Vec::new(),
+        };
         let (initrd, symbols) = match &self.request.payload {
             Some(payload) => {
                 let initrd = build::pack_into(payload, added, dir)?;
@@ -142,7 +149,11 @@ impl Checked {
             }
         };
         let profiler = self.request.profile;
-        let profiler = profiler.then(|| Profiler::new(&self.kernel, &symbols));
+        let profiler = profiler.then(|| {
+            let modules = modules.iter().map(|(name, file)| (&**name, &**file));
+            let modules: Vec<_> = modules.collect();
+            Profiler::new(&self.kernel, &modules, &symbols)
+        });
         let unpacked = kernel::unpacked(&self.kernel, dir)?;
         Ok(Ready {
             request: self.request,
@@ -327,6 +338,17 @@ impl Ready {
             report.reason += ": its memory may be too little to unpack kernel \
                               and initramfs in; --mem gives it more";
         }
+        if timed_out
+            && report.outcome == Outcome::NoBoot
+            && let Some(limit) = self.request.timeout
+        {
+            report.reason += &format!("; --timeout ended it after {limit:?}");
+        }
+        if report.outcome == Outcome::NoBoot
+            && let Some(config) = &self.config
+        {
+            report.reason += &kernel_check::unbootable(config)?;
+        }
         let mut exit_code = asked.hold(&mut report, exit_code);
         // Time of a deterministic machine has nothing to do with ours, and what
         // a runner has heard it may tell much later.
@@ -463,18 +485,9 @@ fn known(
     request: &BootRequest,
     cell: Option<Cell>,
 ) -> Result<Meta> {
-    let (mut qemu, mut qemu_args) = (String::new(), Vec::new());
-    if request.runner.is_empty() {
-        let program = machine.arch.qemu.program;
-        let said = Command::new(program).arg("--version").output();
-        let said = said.map(|said| said.stdout).unwrap_or_default();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        said.lines()
-            .next()
-            .unwrap_or_default()
-            .clone_into(&mut qemu);
-        qemu_args = machine.args()?;
-    }
+    let here = request.runner.is_empty();
+    let qemu = here.then(|| qemu::version(machine.arch));
+    let qemu_args = here.then(|| machine.args()).transpose()?;
     let words = request.append.iter().chain(&request.plan);
     let plan: Vec<String> = words.cloned().collect();
     Ok(Meta {
@@ -484,14 +497,13 @@ fn known(
         label: label(&plan),
         plan,
         arch: Some(machine.arch.name.to_owned()),
-        qemu,
-        qemu_args,
+        qemu: qemu.unwrap_or_default(),
+        qemu_args: qemu_args.unwrap_or_default(),
         kernel: Kernel {
             spec: request.kernel.clone(),
             path: machine.kernel.clone(),
             sha256: sha256(&machine.kernel)?,
-            config_sha256: config
-                .map(|config| hex(&Sha256::digest(config.to_string()))),
+            config_sha256: config.map(Config::sha256),
             release: None,
         },
         initramfs_sha256: sha256(&machine.initrd)?,

@@ -13,8 +13,24 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 /// Makes a struct of its own options, those of a machine, and a plan.
+///
+/// A verb may have another number of CPUs than the usual one, and options
+/// behind its positional arguments.
 macro_rules! with_machine {
     ($(#[$attr:meta])* pub struct $name:ident { $($own:tt)* }) => {
+        $crate::boot::request::with_machine! {
+            cpus "Default::default()" "virtual CPUs: a number (2 by default), \
+                or all that they share as in 2n4l8c2t: 2 nodes, 4 last-level \
+                caches, 8 cores, of 2 threads each" (positional, greedy);
+            $(#[$attr])*
+            pub struct $name { $($own)* }
+        }
+    };
+    (
+        cpus $smp:tt $cpus:tt $plan:tt;
+        $(#[$attr:meta])*
+        pub struct $name:ident { $($own:tt)* }
+    ) => {
         $(#[$attr])*
         pub struct $name {
             $($own)*
@@ -22,10 +38,8 @@ macro_rules! with_machine {
             /// host's
             #[argh(option)]
             pub arch: Option<&'static $crate::arch::Arch>,
-            /// virtual CPUs: a number (2 by default), or all that they share
-            /// as in 2n4l8c2t: 2 nodes, 4 last-level caches, 8 cores, of 2
-            /// threads each
-            #[argh(option, default = "Default::default()")]
+            #[doc = $cpus]
+            #[argh(option, default = $smp)]
             pub smp: $crate::topology::Smp,
             /// NUMA nodes to divide CPUs and memory over, 1 by default
             #[argh(
@@ -99,7 +113,7 @@ macro_rules! with_machine {
             #[argh(switch)]
             pub setup: bool,
             /// the plan
-            #[argh(positional, greedy)]
+            #[argh $plan]
             pub plan: Vec<String>,
         }
 

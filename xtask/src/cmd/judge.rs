@@ -12,9 +12,9 @@ use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::judge::{
     As, Baseline, Call, Condition, Criteria, Opinion, Policy, Share, judge,
-    known_metric,
+    known_metric, profiles,
 };
-use crate::kernel_build::{self, DoesNotBuild, Order};
+use crate::kernel_build::{self, Order};
 use crate::metrics::Selector;
 use crate::store;
 use anyhow::{Context, Result, anyhow, bail};
@@ -109,8 +109,8 @@ const RUNS: u64 = 5;
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
 pub fn run(args: &Args) -> Result<Exit> {
-    let (mut call, reason) = opinion(args)?;
-    super::print(&format!("{call}: {reason}\n"))?;
+    let ((mut call, reason), profiles) = opinion(args)?;
+    super::print(&format!("{profiles}{call}: {reason}\n"))?;
     if call == Call::CannotTell
         && let Some(instead) = args.bayes
     {
@@ -120,12 +120,13 @@ pub fn run(args: &Args) -> Result<Exit> {
     Ok(call.exit())
 }
 
-/// Builds and boots what is to be judged, and judges it.
+/// Builds and boots what is to be judged, and judges it. Behind the opinion
+/// are the profiles of the boots, if there are any, for people.
 ///
 /// # Errors
 ///
 /// As those of [`run`].
-pub fn opinion(args: &Args) -> Result<Opinion> {
+pub fn opinion(args: &Args) -> Result<(Opinion, String)> {
     for (what, given) in [("--panic", args.panic), ("--no-boot", args.no_boot)]
     {
         if given.0 == Call::Good {
@@ -145,14 +146,14 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
     let asked = asked(args, &request, &root)?;
     match (&args.kernel, &args.tree) {
         (Some(_), None) => {}
-        (None, Some(tree)) => match kernel_build::build(&order(args, tree)) {
-            Ok(built) => request.kernel = built.image.display().to_string(),
-            // No failure of ours.
-            Err(error) if error.is::<DoesNotBuild>() => {
-                return Ok((Call::CannotTell, error.to_string()));
+        (None, Some(tree)) => {
+            match kernel_build::attempt(&order(args, tree))? {
+                Ok(image) => request.kernel = image.display().to_string(),
+                Err(why) => {
+                    return Ok(((Call::CannotTell, why), String::new()));
+                }
             }
-            Err(error) => return Err(error),
-        },
+        }
         _ => bail!("what to judge: one of --kernel and --tree"),
     }
     let ready = Ready::new(&request)?;
@@ -169,11 +170,12 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
             comparable(baseline, &boots[0])?;
         }
     }
-    judge(&asked, &boots)
+    let profiles = profiles(asked.baseline.as_ref(), &boots);
+    Ok((judge(&asked, &boots)?, profiles))
 }
 
 /// Judges boots that were made elsewhere, of one plan.
-fn of_logs(args: &Args, root: &Path) -> Result<Opinion> {
+fn of_logs(args: &Args, root: &Path) -> Result<(Opinion, String)> {
     let mut request = args.request("");
     let plan = !core::mem::take(&mut request.plan).is_empty();
     for (given, what) in [
@@ -221,19 +223,17 @@ fn of_logs(args: &Args, root: &Path) -> Result<Opinion> {
         .into_iter()
         .map(FinishedBoot::sound)
         .collect::<Result<_>>()?;
-    judge(&asked, &boots)
+    let profiles = profiles(asked.baseline.as_ref(), &boots);
+    Ok((judge(&asked, &boots)?, profiles))
 }
 
 /// What is built of a tree.
 fn order(args: &Args, tree: &str) -> Order {
-    let cpus = std::thread::available_parallelism();
+    let arch = args.arch.unwrap_or_else(Arch::host);
     Order {
-        tree: tree.to_owned(),
         fragments: args.fragment.clone(),
-        base: "tinyconfig".to_owned(),
-        arch: args.arch.unwrap_or_else(Arch::host),
-        jobs: cpus.map_or(1, usize::from),
         setup: args.setup,
+        ..Order::of(tree, "tinyconfig", arch)
     }
 }
 

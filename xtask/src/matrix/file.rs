@@ -389,7 +389,7 @@ impl Reader<'_> {
 }
 
 /// The words of a plan: what is between quotes is one of them.
-fn words_of(text: &str) -> Vec<String> {
+pub(crate) fn words_of(text: &str) -> Vec<String> {
     let (mut words, mut quoted) = (vec![String::new()], false);
     for c in text.chars() {
         quoted ^= c == '"';

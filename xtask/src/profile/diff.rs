@@ -112,7 +112,9 @@ pub fn difference(run: &str, sides: [&[Profile]; 2]) -> Difference {
     }
 }
 
-fn signed(value: f64) -> String {
+/// With its sign, even if it is more.
+#[must_use]
+pub fn signed(value: f64) -> String {
     match value {
         ..0.0 => number(value),
         _ => format!("+{}", number(value)),
@@ -145,6 +147,12 @@ impl Difference {
             signed(whole),
             named.join(", ")
         )
+    }
+
+    /// The table, and the sentence below it.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        format!("{}{}\n\n", self.render(), self.summary())
     }
 
     /// The functions that differ most, what the others make together, and the
