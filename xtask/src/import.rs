@@ -189,7 +189,8 @@ mod tests {
     use crate::exit::Exit;
     use crate::model::Outcome;
     use crate::testing::Stream;
-    use std::time::{Duration, UNIX_EPOCH};
+    use core::time::Duration;
+    use std::time::UNIX_EPOCH;
 
     fn log(text: &str) -> Log {
         Log {

@@ -153,7 +153,8 @@ mod tests {
             let found = logs(&path).unwrap();
             assert_eq!((found.len(), &*found[0].text), (1, LOG));
             let file = path.display().to_string();
-            let name = of.map_or(file.clone(), |of| format!("{file}: {of}"));
+            let name =
+                of.map_or_else(|| file.clone(), |of| format!("{file}: {of}"));
             assert_eq!(found[0].name, name);
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
