@@ -52,7 +52,6 @@ static PARTS: [Part; 3] = [
             "configs::every_",
             "consoles::",
             "docs::the_matrix",
-            "imports::",
             "report::",
             "tidy::",
             "trouble::a_wrong_command_line",
@@ -164,8 +163,6 @@ pub fn named(names: &[String], setup: bool) -> Result<()> {
 /// The test that failed, or what is missing for it.
 pub fn slow(setup: bool) -> Result<()> {
     machines(setup)?;
-    ci::tools::sshd(setup)?;
-    ci::tools::slurm(setup)?;
     // What the history is made of.
     kernel_build::sources("debian:6.12", setup)?;
     let of = ["--package", "xtask", "--features", "slow", "--test", "slow"];

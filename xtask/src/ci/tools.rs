@@ -18,20 +18,10 @@ const OF_TRACES: &str = include_str!("requirements-traces.txt");
 /// Packages of the dispatcher.
 const LAVA: [&str; 3] =
     ["lava-common", "lava-dispatcher", "lava-dispatcher-host"];
-/// Packages of what boards are booted with.
+/// Packages of what boards are booted with; of what they depend on, only
+/// libraries whose names begin so are on no machine.
 const BOARDS: [&str; 3] = ["u-boot-qemu", "u-boot-tools", "kexec-tools"];
-/// Of what our packages depend on, only libraries whose names begin so are on
-/// no machine.
-const LIBRARIES: [&str; 4] = ["libxen", "libwrap", "libhwloc", "libmunge"];
-/// The package of a server that takes commands.
-const SSHD: [&str; 1] = ["openssh-server"];
-/// Packages of a cluster that gives jobs to its nodes.
-const SLURM: [&str; 4] = [
-    "slurmctld",
-    "slurmd",
-    "slurm-client",
-    "slurm-wlm-basic-plugins",
-];
+const OF_KEXEC: &str = "libxen";
 
 /// In place of modules that have to be compiled: one for images of disks, and
 /// one that finds the address that a device would fetch its files from. Our
@@ -133,50 +123,19 @@ pub fn lava(setup: bool) -> Result<PathBuf> {
 ///
 /// They are not there; or, with `setup`, cannot be had.
 pub fn boards(setup: bool) -> Result<PathBuf> {
-    whole("boards", "sbin/kexec", &BOARDS, setup)
-}
-
-/// A directory in which `usr/sbin/sshd` and its libraries are.
-///
-/// # Errors
-///
-/// They are not there; or, with `setup`, cannot be had.
-pub fn sshd(setup: bool) -> Result<PathBuf> {
-    whole("sshd", "usr/sbin/sshd", &SSHD, setup)
-}
-
-/// A directory in which the programs of Slurm are: `usr/bin/srun`, and in
-/// `usr/sbin` its daemons.
-///
-/// # Errors
-///
-/// They are not there; or, with `setup`, cannot be had.
-pub fn slurm(setup: bool) -> Result<PathBuf> {
-    whole("slurm", "usr/bin/srun", &SLURM, setup)
-}
-
-/// A directory of the cache with these packages, which is whole if this file
-/// is in it.
-fn whole(
-    name: &str,
-    file: &str,
-    packages: &[&str],
-    setup: bool,
-) -> Result<PathBuf> {
     let cache = cache::dir()?;
-    let dir = cache.join(name);
-    let whole = || dir.join(file).is_file();
+    let dir = cache.join("boards");
+    let whole = || dir.join("sbin/kexec").is_file();
     if whole() {
         return Ok(dir);
     }
     if !setup {
-        let packages = packages.join(", ");
-        bail!("{packages}: missing; `cargo xtask setup` gets them");
+        bail!("kexec and U-Boot are missing; `cargo xtask setup` gets them");
     }
     fs::create_dir_all(&cache)?;
     let work = tempfile::tempdir_in(cache)?;
     let root = work.path().join("root");
-    unpacked(packages, &root)?;
+    unpacked(&BOARDS, &root)?;
     // All at once: what is there is whole.
     if !whole() {
         cache::replace(&root, &dir, work.path())?;
@@ -199,7 +158,7 @@ fn unpacked(packages: &[&str], root: &Path) -> Result<()> {
         fs::create_dir(&into)?;
         let deb = apt::download(package, &into)?.display().to_string();
         tools::run(&["dpkg-deb", "-x", &deb, &root.display().to_string()])?;
-        for needed in missing_libraries(&deb)? {
+        for needed in libraries_of_kexec(&deb)? {
             if !wanted.contains(&needed) {
                 wanted.push(needed);
             }
@@ -209,15 +168,14 @@ fn unpacked(packages: &[&str], root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn missing_libraries(deb: &str) -> Result<Vec<String>> {
+fn libraries_of_kexec(deb: &str) -> Result<Vec<String>> {
     let out = Command::new("dpkg-deb")
         .args(["-f", deb, "Depends"])
         .output()?;
     let depends = String::from_utf8_lossy(&out.stdout).into_owned();
     let names = depends.split([',', '|']).filter_map(|one| {
         let name = one.split_whitespace().next()?;
-        let missing = LIBRARIES.iter().any(|it| name.starts_with(it));
-        missing.then(|| name.to_owned())
+        name.starts_with(OF_KEXEC).then(|| name.to_owned())
     });
     Ok(names.collect())
 }

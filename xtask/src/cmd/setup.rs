@@ -45,8 +45,6 @@ pub fn run(args: &Args) -> Result<Exit> {
     }
     ci::tools::lava(true)?;
     ci::tools::boards(true)?;
-    ci::tools::sshd(true)?;
-    ci::tools::slurm(true)?;
     ci::tools::traces(true)?;
     Ok(Exit::Good)
 }
