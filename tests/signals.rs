@@ -390,7 +390,7 @@ fn a_bisection_blames_nobody_for_a_kill() {
     // Meanwhile another one of the same tree does nothing but wait.
     let other = TempDir::new().unwrap();
     let mut waits = fakes.bisect_in(other.path());
-    waits.says("waiting for another bisection of ");
+    waits.says("waiting for another bisection or review of ");
     waits.signal("TERM");
     let (code, said) = waits.ends();
     assert_eq!(code, Some(125), "{said}");

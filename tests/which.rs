@@ -127,7 +127,7 @@ fn a_patch_has_the_types_that_execute_it() {
     };
     let (text, code) = said(dir, first);
     assert_eq!(code, Some(0), "{text}");
-    for row in ["instructions an iteration", "futex_wake", " all\n"] {
+    for row in ["instructions an iteration", "futex_hash", " all\n"] {
         assert!(text.contains(row), "{row}: {text}");
     }
     let (text, code) = said(dir, "cargo xtask which schedule");
