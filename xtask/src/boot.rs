@@ -9,6 +9,7 @@ pub mod plan;
 pub mod ready;
 pub mod request;
 mod scheduler;
+mod wait;
 
 pub use self::request::BootRequest;
 

@@ -6,16 +6,17 @@ use super::drivers;
 use super::expected::ExpectedPlan;
 use super::plan::Planned;
 use super::scheduler;
+use super::wait::{Limits, wait};
 use crate::arch::{Arch, X86_64, require_image};
 use crate::decode::decode_ports;
 use crate::exit::{Exit, NoEvidence};
 use crate::finished::{
     Cell, FinishedBoot, Host, Kernel, Meta, SCHEMA, label, release,
 };
-use crate::guest_clock::{self, Signs};
+use crate::guest_clock;
 use crate::kconfig::Config;
 use crate::live::{Live, Screen};
-use crate::machine::{Ended, Machine, Running};
+use crate::machine::{Machine, Running};
 use crate::model::Outcome;
 use crate::noise::Watch;
 use crate::profile::{self, Profiler};
@@ -25,8 +26,7 @@ use crate::store::{self, Pending, sha256};
 use crate::{
     build, interrupt, kernel, kernel_check, outcome, temporary, tools,
 };
-use anyhow::{Context, Result, bail};
-use core::time::Duration;
+use anyhow::{Context, Result};
 use initramfs::newc::Archive;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -511,73 +511,6 @@ fn known(
         deterministic: machine.deterministic,
         ..Meta::default()
     })
-}
-
-/// When a machine counts as hung. A busy host makes a machine slow, not
-/// silent, so it is its silence that counts, unless told otherwise.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    silence: Duration,
-    all: Duration,
-}
-
-impl Limits {
-    fn new(all: Option<Duration>, planned: Duration) -> Self {
-        match all {
-            Some(all) => Self { silence: all, all },
-            None => {
-                // Guest time runs slower than ours in a deterministic machine.
-                let silence = Duration::from_secs(60) + planned * 4;
-                Self {
-                    silence,
-                    all: silence * 5,
-                }
-            }
-        }
-    }
-}
-
-/// Waits for the end; whether the machine had to be stopped, and its signs of
-/// life.
-fn wait(
-    vm: &mut dyn Running,
-    limits: Limits,
-    mut live: Live,
-    watch: &mut Watch,
-) -> Result<(bool, Signs)> {
-    let mut begin = Instant::now();
-    let mut heard = begin;
-    let mut waits = !vm.begun();
-    loop {
-        interrupt::check()?;
-        watch.machine(&vm.stats());
-        match vm.ended()? {
-            None => {}
-            Some(Ended::ByItself) => return Ok((false, live.signs())),
-            Some(Ended::NoEvidence(why)) => bail!(NoEvidence(why)),
-            Some(Ended::Failed(why)) => bail!(why),
-        }
-        if waits && vm.begun() {
-            waits = false;
-            (begin, heard) = (Instant::now(), Instant::now());
-        }
-        if waits && begin.elapsed() > limits.all {
-            let seconds = limits.all.as_secs();
-            bail!(NoEvidence(format!(
-                "the machine had not begun after {seconds} s, which says \
-                 nothing of the kernel"
-            )));
-        }
-        let silent = heard.elapsed() > limits.silence && !waits;
-        if begin.elapsed() > limits.all || silent {
-            return Ok((true, live.signs()));
-        }
-        if live.update() {
-            heard = Instant::now();
-        }
-        // Polling an external process; nothing is synchronised by it.
-        thread::sleep(Duration::from_millis(50));
-    }
 }
 
 #[cfg(test)]

@@ -475,25 +475,15 @@ mod tests {
     use super::functions;
     use crate::bisect::state::{Boot, State};
     use crate::finished::{FinishedBoot, Meta, SCHEMA};
-    use crate::model::profile::{Function, Profile, Space};
     use crate::model::{Report, Run};
     use crate::store::Pending;
+    use crate::testing::profile;
     use std::path::Path;
 
     fn stored(root: &Path, instructions: u64) -> Vec<Boot> {
-        let profile = Profile {
-            iterations: 10,
-            instructions,
-            functions: vec![Function {
-                name: "try_to_wake_up".to_owned(),
-                space: Space::Kernel,
-                instructions,
-                calls: 10,
-            }],
-        };
         let run = Run {
             name: "PipeIo".to_owned(),
-            profile: Some(profile),
+            profile: Some(profile(instructions)),
             ..Run::default()
         };
         let mut boot = FinishedBoot {

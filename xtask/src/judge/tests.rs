@@ -8,8 +8,7 @@ use crate::exit::Exit;
 use crate::finished::{FinishedBoot, Meta};
 use crate::metrics::Selector;
 use crate::model::Outcome;
-use crate::model::profile::{Function, Profile, Space};
-use crate::testing;
+use crate::testing::{self, profile};
 use pidone::workloads;
 
 const POLICY: Policy = Policy {
@@ -388,16 +387,7 @@ fn words_of_options() {
 /// With so many instructions in a function.
 fn profiled(instructions: u64) -> FinishedBoot {
     let mut boot = boot();
-    boot.report.runs[0].profile = Some(Profile {
-        iterations: 10,
-        instructions,
-        functions: vec![Function {
-            name: "try_to_wake_up".to_owned(),
-            space: Space::Kernel,
-            instructions,
-            calls: 10,
-        }],
-    });
+    boot.report.runs[0].profile = Some(profile(instructions));
     boot
 }
 

@@ -4,8 +4,8 @@ use super::summary::{CellBoot, Summary};
 use super::{Cell, Wrong, listed, only, parse};
 use crate::finished::FinishedBoot;
 use crate::format::Format;
-use crate::model::profile::{Function, Profile, Space};
 use crate::model::{Report, Run};
+use crate::testing::profile;
 
 const FILE: &str = r#"
 # For the tests.
@@ -242,19 +242,9 @@ fn everything_wrong_is_said_at_once() {
 
 /// A boot of a cell, with so many instructions in a function.
 fn profiled(cell: usize, instructions: Option<u64>) -> CellBoot {
-    let of = |instructions| Profile {
-        iterations: 10,
-        instructions,
-        functions: vec![Function {
-            name: "try_to_wake_up".to_owned(),
-            space: Space::Kernel,
-            instructions,
-            calls: 10,
-        }],
-    };
     let run = Run {
         name: "PipeIo".to_owned(),
-        profile: instructions.map(of),
+        profile: instructions.map(profile),
         ..Run::default()
     };
     let report = Report {
