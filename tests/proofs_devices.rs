@@ -1,5 +1,6 @@
 //! Proofs of the types on disks and network interfaces, from kernel counters.
 
+use crate::proofs_custom::c_program;
 use crate::{all_well, at_least, booted, machine};
 use pidone::wire::record::Verdict;
 use std::process::Command;
@@ -282,10 +283,34 @@ const NET: &str = "time=600ms \
     work=NetTraffic nic=eth7 \
     work=NetTraffic echo=self";
 
+/// Frames to the other interface are lost from the middle of a run on: for
+/// good, for a while, and behind the last.
+const LOSE: &str = "time=600ms \
+    work=IrqWake with=Custom custom.exec=/bin/c custom.arg.0=lose \
+    work=NetTraffic with=Custom custom.exec=/bin/c custom.arg.0=lose-some \
+    work=IrqWake with=Custom custom.exec=/bin/c custom.arg.0=lose-last \
+    work=IrqWake";
+
 #[test]
 fn two_interfaces_on_a_wire() {
-    let report = good("", Some("pair"), NET);
+    let dir = tempfile::tempdir().unwrap();
+    let c = format!("{}:/bin/c", c_program(dir.path()).display());
+    let (report, exit) = boot(&Args {
+        add: vec![c.parse().unwrap()],
+        ..args("", Some("pair"), &format!("{NET} {LOSE}"))
+    })
+    .unwrap();
+    all_well(&report);
+    assert_eq!(exit, Exit::Good, "{}", report.reason);
     net(&report, "pair");
+    let [all, some, last, again] = &report.runs[6..] else {
+        panic!("{} runs", report.runs.len());
+    };
+    for run in [all, some, last] {
+        because(run, "degraded", "NO_ECHO");
+        assert!(run.groups[0].work_units > 0);
+    }
+    ok(again);
     for run in &report.runs[2..4] {
         // It began before the time stamp.
         let (e2e, wake) =
@@ -305,7 +330,8 @@ fn a_gateway_that_answers() {
 }
 
 fn net(report: &Report, echo: &str) {
-    let [flood, paced, wake, wakes, nowhere, alone] = &report.runs[..] else {
+    let [flood, paced, wake, wakes, nowhere, alone, ..] = &report.runs[..]
+    else {
         panic!("{} runs", report.runs.len());
     };
     let echo = format!("echo_{echo}");

@@ -142,7 +142,11 @@ impl Way {
     }
 
     /// Whether a frame comes back within 200 ms.
-    fn answers(&self, id: u32) -> Result<bool, Stop> {
+    ///
+    /// # Errors
+    ///
+    /// There is no socket to be had.
+    pub fn answers(&self, id: u32) -> Result<bool, Stop> {
         let (receiver, sender) = (self.receiver(id, 10)?, self.sender()?);
         let frame = Frame::new(self, id, ETHER);
         let deadline = now() + SECOND / 5;

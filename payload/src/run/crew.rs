@@ -182,7 +182,7 @@ impl<'r> Crew<'r> {
     }
 
     /// What the workers of one instance share.
-    fn instance(&self, number: u32) -> Instance<'r> {
+    pub(super) fn instance(&self, number: u32) -> Instance<'r> {
         let hists = self.group.row().hists.len();
         // A row has a few dozen at most.
         let hists = u32::try_from(hists).unwrap_or(0);

@@ -12,7 +12,7 @@ use crate::row::MAX_GROUPS;
 use crate::run::figures::{metrics, total};
 use crate::run::findings::Findings;
 use crate::run::measured::{Measured, with_worker};
-use crate::wire::record::{self, Verdict};
+use crate::wire::record::Verdict;
 use core::fmt;
 use heapless::Vec;
 
@@ -50,8 +50,7 @@ impl Figures for RunFigures<'_> {
     }
 
     fn counter(&self, name: &str) -> Option<u64> {
-        let mut counters = record::Pairs(self.measured.counters).iter();
-        Some(counters.find(|counter| counter.0 == name)?.1)
+        self.measured.counter(name)
     }
 }
 

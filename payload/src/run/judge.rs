@@ -1,5 +1,6 @@
 //! What a run that was carried out is worth.
 
+use crate::ctx::nic::{Way, id};
 use crate::kit::exit::{Exit, decode_exit};
 use crate::kit::op::Op;
 use crate::kit::slot::{Slot, State};
@@ -9,6 +10,7 @@ use crate::run::measured::{Measured, load, sum};
 use crate::wire::record::Verdict;
 use core::fmt::Arguments;
 use core::sync::atomic::Ordering::Relaxed;
+use rustix::io::Errno;
 
 impl Measured<'_> {
     /// Whether so many of a group's tasks had left their loop before the
@@ -51,7 +53,7 @@ pub(super) fn judge(
             judge_task(slot, over, who, findings);
         }
     }
-    judge_calls(crew, findings);
+    judge_calls(crew, measured, findings);
     if measured.missed(crew, Many::Any) {
         // Its figures are those of the warm-up.
         let reason = format_args!("{ENDED_EARLY}: {work}");
@@ -74,7 +76,11 @@ pub(super) fn judge(
 
 /// Whatever else a type counted: if none of the calls that it is for worked,
 /// it did not do what it is for.
-fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
+fn judge_calls(
+    crew: &Crew<'_>,
+    measured: &Measured<'_>,
+    findings: &mut Findings,
+) {
     let row = crew.group.row();
     for &op in row.calls {
         let (mut tries, mut failed, mut errno) = (0, 0, 0);
@@ -84,10 +90,15 @@ fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
             failed += count;
             errno = if count > 0 { last } else { errno };
         }
+        if op == Op::Sendto && !came_back(crew, measured, tries - failed) {
+            findings.add(Verdict::Degraded, format_args!("NO_ECHO"));
+        }
         let (verdict, what) = match failed {
             0 => continue,
             all if all >= tries => (Verdict::Fail, "FAIL"),
-            most if most > tries / 2 => (Verdict::Degraded, "FAILED"),
+            most if most > tries / 2 || errno == IO => {
+                (Verdict::Degraded, "FAILED")
+            }
             _ => continue,
         };
         let (call, work) = (op.name(), row.name);
@@ -98,6 +109,21 @@ fn judge_calls(crew: &Crew<'_>, findings: &mut Findings) {
             ),
         );
     }
+}
+
+/// What a call of a device that is broken or gone says.
+const IO: i32 = Errno::IO.raw_os_error();
+
+/// Frames that may be under way at the end of a run.
+const UNDER_WAY: u64 = 16;
+
+/// Whether so many frames came back, and one still does: an interface whose
+/// link is down drops what it accepts.
+fn came_back(crew: &Crew<'_>, measured: &Measured<'_>, sent: u64) -> bool {
+    let came = measured.counter("net_rx_packets").unwrap_or(sent);
+    let way = Way::of(&crew.instance(0));
+    came + UNDER_WAY >= sent - sent / 10
+        && way.answers(id(crew.number, 0)) == Ok(true)
 }
 
 fn judge_task(

@@ -37,6 +37,14 @@ pub struct Measured<'r> {
     pub kmsg: Option<&'r Kmsg>,
 }
 
+impl Measured<'_> {
+    /// How far a kernel counter went, where the kernel tells.
+    pub(super) fn counter(&self, name: &str) -> Option<u64> {
+        let mut counters = record::Pairs(self.counters).iter();
+        Some(counters.find(|counter| counter.0 == name)?.1)
+    }
+}
+
 /// What a cell of a slot holds.
 pub(super) fn load(cell: &AtomicU64) -> u64 {
     cell.load(Relaxed)

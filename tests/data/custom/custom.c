@@ -9,11 +9,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
+#include <net/if_arp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 
 static volatile sig_atomic_t terms;
@@ -102,6 +106,56 @@ static void leave(int bomb)
 			fork();
 }
 
+static void put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	write(fd, text, strlen(text));
+	close(fd);
+}
+
+/* Has frames to the second interface get lost on their way, or arrive again:
+ * it has another address. */
+static void lose(int lost)
+{
+	struct ifreq request = { .ifr_name = "eth1" };
+	unsigned char own[] = { 0x52, 0x54, 0, 0, 0, 2 };
+	int fd = socket(AF_PACKET, SOCK_DGRAM, 0);
+
+	own[5] += lost;
+	request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+	memcpy(request.ifr_hwaddr.sa_data, own, sizeof(own));
+	ioctl(fd, SIOCSIFHWADDR, &request);
+	close(fd);
+}
+
+/* Has the kernel show more and more locks in one piece, without a pause, until
+ * that takes longer than its watchdog waits. */
+static void lockup(void)
+{
+	int locks = open("/proc/locks", O_RDONLY);
+	struct flock lock = { .l_type = F_WRLCK, .l_len = 1 };
+	uint64_t begin;
+	char name[32], byte;
+
+	for (int files = 1; files < 2000; files++) {
+		snprintf(name, sizeof(name), "/tmp/locks-%d", files);
+		int file = open(name, O_CREAT | O_RDWR, 0600);
+
+		/* Apart, so that they are not joined; of few in a file, since
+		 * each is compared with all others there. */
+		for (lock.l_start = 0; lock.l_start < 1000; lock.l_start += 2)
+			fcntl(file, F_SETLK, &lock);
+		if (files % 100)
+			continue;
+		begin = pidone_now();
+		/* Behind the last. */
+		pread(locks, &byte, 1, 1L << 40);
+		if (pidone_now() - begin > 3000000000ull)
+			return;
+	}
+}
+
 /* How many other programs of this kind there are. */
 static int others(void)
 {
@@ -175,12 +229,33 @@ int main(int argc, char **argv)
 			return 3;
 		pidone_start(c);
 	} else if (!strcmp(what, "panic")) {
-		int fd = open("/proc/sysrq-trigger", O_WRONLY);
-
 		pidone_count(c, 23, 29, pidone_now());
 		sleep(1);
-		write(fd, "c", 1);
+		put("/proc/sysrq-trigger", "c");
 		pause();
+	} else if (!strcmp(what, "lockup")) {
+		pidone_start(c);
+		pidone_count(c, 1, 1, pidone_now());
+		lockup();
+	} else if (!strcmp(what, "throw")) {
+		/* Throws a sched_ext scheduler out. */
+		pidone_start(c);
+		put("/proc/sysrq-trigger", "S");
+		loop(c);
+	} else if (!strcmp(what, "lose")) {
+		pidone_start(c);
+		lose(1);
+		loop(c);
+	} else if (!strcmp(what, "lose-some")) {
+		pidone_start(c);
+		lose(1);
+		usleep(200000);
+		lose(0);
+		loop(c);
+	} else if (!strcmp(what, "lose-last")) {
+		pidone_start(c);
+		loop(c);
+		lose(1);
 	} else if (!strcmp(what, "leave") || !strcmp(what, "bomb")) {
 		leave(!strcmp(what, "bomb"));
 		pidone_start(c);
