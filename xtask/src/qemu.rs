@@ -111,6 +111,7 @@ pub fn start(machine: &Machine) -> Result<Vm> {
         log,
         temporary,
         monitor: None,
+        free: machine.deterministic.is_none(),
         _turn: turn,
     };
     if machine.keeps_a_disk() {
@@ -122,6 +123,17 @@ pub fn start(machine: &Machine) -> Result<Vm> {
 
 /// How QEMU says that a signal ended it, with the status of success.
 const TERMINATED: &str = "terminating on signal";
+
+/// A machine's clock is the host's, and goes on while nothing else does.
+const STOPPED: &str = "QEMU was stopped by a signal while the machine's clock \
+    went on, which says nothing of the kernel";
+
+/// Whether a process with this `stat` is stopped by a signal. The name before
+/// the last parenthesis may be anything.
+fn stopped(stat: &str) -> bool {
+    stat.rsplit_once(") ")
+        .is_some_and(|(_, rest)| rest.starts_with('T'))
+}
 
 /// What a status means beside what QEMU said.
 fn ended(status: ExitStatus, said: &str) -> Ended {
@@ -176,6 +188,8 @@ pub struct Vm {
     temporary: Vec<PathBuf>,
     /// There is one if the machine has a disk with contents.
     monitor: Option<Monitor>,
+    /// Its time is the host's.
+    free: bool,
     /// Held while it runs.
     _turn: Option<File>,
 }
@@ -186,6 +200,12 @@ impl Running for Vm {
             monitor.check()?;
         }
         let status = self.child.try_wait().context("qemu")?;
+        if status.is_none()
+            && self.free
+            && self.stats().iter().any(|it| stopped(it))
+        {
+            return Ok(Some(Ended::NoEvidence(STOPPED.to_owned())));
+        }
         Ok(status.map(|status| {
             let said = fs::read_to_string(&self.log).unwrap_or_default();
             ended(status, said.trim())
@@ -242,7 +262,7 @@ pub fn kvm_works(arch: &Arch) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, ExitStatus, Machine, Nic, ended};
+    use super::{Ended, ExitStatus, Machine, Nic, ended, stopped};
     use crate::arch::{AARCH64, X86_64};
     use crate::topology::{Smp, Topology};
     use std::os::unix::process::ExitStatusExt;
@@ -319,6 +339,15 @@ mod tests {
             (code(256), "no such", failed),
         ] {
             assert_eq!(ended(status, said), how, "{said}");
+        }
+    }
+
+    #[test]
+    fn a_process_that_is_stopped() {
+        assert!(stopped("7 (a) S) T 1 2"));
+        // Nor is one that is traced.
+        for stat in ["7 (a) T) S 1", "7 (a) t 1", ""] {
+            assert!(!stopped(stat), "{stat}");
         }
     }
 
