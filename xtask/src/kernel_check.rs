@@ -17,13 +17,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Without one of these no work type runs, or nobody hears of it.
-const BOOT: [&str; 5] = [
+const BOOT: [&str; 4] = [
     "CONFIG_BLK_DEV_INITRD",
     "CONFIG_BINFMT_ELF",
     "CONFIG_TTY",
     "CONFIG_PROC_FS",
-    "CONFIG_SYSFS",
 ];
+
+/// Without it a kernel boots, and shows nothing of its devices and nodes.
+const SYSFS: &str = "CONFIG_SYSFS";
 
 /// One of these has to unpack what `boot` packs.
 const UNPACK: [&str; 2] = ["CONFIG_RD_ZSTD", "CONFIG_RD_GZIP"];
@@ -137,7 +139,11 @@ fn of_row(row: &'static Row, config: &Config, helps: &Helps) -> Finding {
         }
     }
     for need in row.needs {
-        let symbol = option(&need.what);
+        let unseen = in_sysfs(&need.what) && state(SYSFS, config) == "n";
+        let symbol = match unseen {
+            true => Some(SYSFS),
+            false => option(&need.what),
+        };
         let Some(symbol) = symbol.filter(|symbol| !of_all.contains(symbol))
         else {
             continue;
@@ -153,7 +159,9 @@ fn of_row(row: &'static Row, config: &Config, helps: &Helps) -> Finding {
         } else {
             reason = format!("with some parameters: {reason}");
         }
-        finding.reasons.push(reason);
+        if !finding.reasons.contains(&reason) {
+            finding.reasons.push(reason);
+        }
     }
     finding
 }
@@ -166,6 +174,22 @@ pub fn option(what: &What) -> Option<&'static str> {
         What::Config(name) => Some(name.text()),
         _ => None,
     }
+}
+
+/// Whether a need is found by what sysfs says, or below it.
+fn in_sysfs(what: &What) -> bool {
+    matches!(
+        what,
+        What::Feature(Feature::SchedExt)
+            | What::SchedExt
+            | What::Cgroup2
+            | What::Controller(_)
+            | What::BlockDevice
+            | What::Nic
+            | What::Smt
+            | What::CpuNodes(2..)
+            | What::MemoryNodes(2..)
+    )
 }
 
 /// What a symbol is set to, or would be if it had not become a matter of
@@ -193,8 +217,13 @@ pub fn of_the_machine(
     let mut needs: BTreeMap<String, Vec<&'static str>> = BTreeMap::new();
     for row in rows {
         for what in row.needs.iter().map(|need| &need.what) {
-            if option(what).is_none() {
-                needs.entry(need(what)).or_default().push(row.name);
+            if option(what).is_some() {
+                continue;
+            }
+            let names = needs.entry(need(what)).or_default();
+            // A type may need it with some parameters, and want it with others.
+            if names.last() != Some(&row.name) {
+                names.push(row.name);
             }
         }
     }
@@ -360,7 +389,9 @@ fn plain(bytes: &[u8]) -> Option<Config> {
 #[cfg(test)]
 mod tests {
     use super::unbootable;
-    use super::{Helps, Verdict, boot, check, config, of_image, state};
+    use super::{
+        Helps, Verdict, boot, check, config, of_image, of_the_machine, state,
+    };
     use crate::kconfig::Config;
     use crate::kernel_build::ABOUT;
     use initramfs::compress::Compression;
@@ -474,6 +505,34 @@ mod tests {
         let mute = Config::parse(&BOOTS.replace("CONFIG_TTY=y", ""));
         let said = boot(&mute, &helps).join("\n");
         assert_eq!(said, "CONFIG_TTY is off; fragment base sets it");
+    }
+
+    #[test]
+    fn without_sysfs_nothing_runs_that_is_found_by_it() {
+        let blind = format!("{BOOTS}CONFIG_POSIX_TIMERS=y\n");
+        let blind = blind.replace("CONFIG_SYSFS=y\n", "");
+        assert_eq!(unbootable(&Config::parse(&blind)).unwrap(), "");
+        assert_eq!(verdict(&blind, "SpinWait").0, Verdict::Runs);
+        for work in ["CgroupChurn", "NetTraffic", "IoSyncWrite"] {
+            let (found, why) = verdict(&blind, work);
+            let lost = if work.starts_with("Io") {
+                Verdict::Degraded
+            } else {
+                Verdict::Skip
+            };
+            let part = "CONFIG_SYSFS is off; fragment base sets it";
+            assert!(found == lost && why.contains(part), "{found}: {why}");
+            assert!(verdict(BOOTS, work).1 != why);
+        }
+    }
+
+    #[test]
+    fn a_need_of_the_machine_names_a_type_once() {
+        for (need, works) in of_the_machine(rows()) {
+            let mut once = works.clone();
+            once.dedup();
+            assert_eq!(works, once, "{need}");
+        }
     }
 
     #[test]
