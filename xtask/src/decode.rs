@@ -258,9 +258,13 @@ impl Boot {
                 _ => None,
             })
             .last()?;
-        let finished = self
-            .records()
-            .any(|(_, _, r)| r.result_of() >= Some(start.run));
+        let finished = self.records().any(|(_, _, record)| {
+            // Before a run, and in the middle of it.
+            let early =
+                matches!(record, Record::Tunable(_) | Record::Interval(_));
+            let own = record.result_of() == Some(start.run);
+            own && !early || record.result_of() > Some(start.run)
+        });
         let progress = self
             .records()
             .filter_map(|(_, _, record)| match record {

@@ -298,7 +298,7 @@ mod tests {
     use crate::exit::Exit;
     use crate::model::{Outcome, Report};
     use crate::testing::{Stream, hello, progress, run, start};
-    use pidone::wire::record::Verdict;
+    use pidone::wire::record::{Interval, Pairs, Record, Tunable, Verdict};
 
     fn judged(log: &str, timed_out: bool) -> (Report, Exit) {
         let boot = decode(log.as_bytes()).newest();
@@ -398,7 +398,21 @@ mod tests {
 
     #[test]
     fn a_panic_names_its_run_and_its_cause() {
-        let records = [hello(), start(0, "PipeIo"), progress(0, 77)];
+        // What is sent before the end of a run is no result of it.
+        let set = Record::Tunable(Tunable {
+            run: 0,
+            name: "sysctl.kernel.softlockup_panic",
+            before: "0",
+            value: "1",
+        });
+        let interval = Record::Interval(Interval {
+            run: 0,
+            group: 0,
+            end_ms: 900,
+            values: Pairs("iterations=70"),
+        });
+        let begin = start(0, "PipeIo");
+        let records = [hello(), begin, set, interval, progress(0, 77)];
         let log = Stream::of(1, &records).once();
         let log = format!(
             "{BANNER}{KTAP}{log}[    2.000000] BUG: unable to handle page\n\
