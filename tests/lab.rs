@@ -1,13 +1,17 @@
 //! What a lab does to a machine, and what a program does to the runs behind
 //! its own, is no kernel's fault.
 
-use crate::proofs_custom::boot_with;
+use crate::machine;
+use crate::proofs_custom::{boot_with, c_program};
 use crate::signals::{Running, path};
 use pidone::wire::record::Verdict;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use xtask::boot::{BootRequest, boot};
+use xtask::exit::Exit;
+use xtask::model::Outcome;
 
 #[test]
 fn a_full_disk_of_the_host_is_named() {
@@ -85,4 +89,77 @@ fn nothing_lives_on_into_the_next_run() {
         assert_eq!(run.verdict, Verdict::Ok, "{:?}", run.reasons);
         assert_eq!(run.groups[0].metrics["others"], 0);
     }
+}
+
+/// The pipe is full before the kernel's first line.
+#[test]
+fn a_console_that_nobody_reads_ends_at_its_limit() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = "for word; do shift; case $word in file,id=con,*) \
+         : >\"${word##*path=}\"; mkfifo unread.in unread.out; \
+         exec 7<>unread.out; head -c 65536 /dev/zero >&7; \
+         word=pipe,id=con,path=unread;; esac; set -- \"$@\" \"$word\"; done";
+    let path = with_qemu(dir.path(), words);
+    let plan = ["--timeout", "10", "--", "time=1s", "work=PipeIo"];
+    let words = [&BUILT[..], &plan].concat();
+    let (code, said) = Running::start(dir.path(), &words, &path).ends();
+    assert_eq!(code, Some(125), "{said}");
+    let printed = fs::read_to_string(dir.path().join("printed")).unwrap();
+    let why = "there was no output at all; --timeout ended it after 10s";
+    assert!(printed.contains(why), "{printed}");
+}
+
+/// Twice a CPU is kept in the kernel for longer than its watchdog waits.
+const LOCKUPS: &str = "time=120s work=Custom custom.exec=/bin/c \
+    custom.arg.0=lockup \
+    work=Custom custom.exec=/bin/c custom.arg.0=lockup \
+    sysctl.kernel.softlockup_panic=1";
+
+#[test]
+fn a_soft_lockup_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let c = format!("{}:/bin/c", c_program(dir.path()).display());
+    let (report, exit) = boot(&BootRequest {
+        add: vec![c.parse().unwrap()],
+        append: vec!["watchdog_thresh=1".to_owned()],
+        plan: LOCKUPS.split_whitespace().map(str::to_owned).collect(),
+        ..machine("debian:6.12-cloud")
+    })
+    .unwrap();
+    let said = "watchdog: BUG: soft lockup - CPU#";
+    let [goes_on, _] = &report.runs[..] else {
+        panic!("{} runs: {}", report.runs.len(), report.reason);
+    };
+    assert_eq!(goes_on.verdict, Verdict::Fail);
+    let of_the_kernel = format!("kernel: {said}");
+    for part in ["TAINT:0x4000", &of_the_kernel] {
+        let mut reasons = goes_on.reasons.iter();
+        assert!(
+            reasons.any(|reason| reason.starts_with(part)),
+            "{part}: {:?}",
+            goes_on.reasons
+        );
+    }
+    assert_eq!((report.outcome, exit), (Outcome::Panic, Exit::Bad));
+    let why = format!(
+        "Kernel panic - not syncing: softlockup: hung tasks, after: {said}"
+    );
+    assert!(report.reason.starts_with(&why), "{}", report.reason);
+    assert!(report.reason.ends_with("(run 2 of 2)"), "{}", report.reason);
+}
+
+/// The kernel is told that its clock is ten times as slow as it is, and must
+/// not find out.
+#[test]
+fn a_wrong_clock_tells_nothing_of_a_kernel() {
+    let wrong = "tsc_early_khz=250000 tsc=reliable";
+    let (report, exit) = boot(&BootRequest {
+        append: vec![wrong.to_owned()],
+        plan: vec!["time=2s".to_owned(), "work=PipeIo".to_owned()],
+        ..machine("debian:6.12-cloud")
+    })
+    .unwrap();
+    assert_eq!(exit, Exit::CannotTell, "{}", report.reason);
+    let why = "cannot tell: the machine's clock went wrong: ";
+    assert!(report.reason.starts_with(why), "{}", report.reason);
 }

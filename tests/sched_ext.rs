@@ -1,5 +1,6 @@
 //! Runs under a sched_ext scheduler: of ours, and of a packed program.
 
+use crate::proofs_custom::c_program;
 use crate::{booted, good, group, machine, run};
 use core::time::Duration;
 use pidone::wire::record::Verdict;
@@ -274,16 +275,23 @@ fn scx_simple() -> PathBuf {
     out.join("build/bin/scx_simple")
 }
 
-#[test]
-fn the_kernels_own_scheduler_runs_packed() {
-    let (report, exit) = boot(&Args {
+/// Boots runs under it, with the tests' program in C to add to them.
+fn under_scx_simple(runs: &str) -> (Report, Exit) {
+    let dir = tempfile::tempdir().unwrap();
+    let c = format!("{}:/bin/c", c_program(dir.path()).display());
+    let scx = ["scx=/bin/scx_simple -f"].into_iter();
+    boot(&Args {
         scheduler: Some(scx_simple()),
-        plan: ["scx=/bin/scx_simple -f", "time=2s", "work=PipeIo"]
-            .map(str::to_owned)
-            .to_vec(),
+        add: vec![c.parse().unwrap()],
+        plan: scx.chain(runs.split(' ')).map(str::to_owned).collect(),
         ..machine(KERNEL)
     })
-    .unwrap();
+    .unwrap()
+}
+
+#[test]
+fn the_kernels_own_scheduler_runs_packed() {
+    let (report, exit) = under_scx_simple("time=2s work=PipeIo");
     assert_eq!(exit, Exit::Good, "{}: {:?}", report.reason, report.scx);
     let (loaded, after) = ends(&report);
     assert_eq!((&*loaded.name, &*loaded.state), ("simple", "enabled"));
@@ -300,6 +308,29 @@ fn the_kernels_own_scheduler_runs_packed() {
     };
     let queued = output(&report).into_iter().filter_map(queued).max();
     assert!(queued > Some(0), "{:?}", output(&report));
+}
+
+#[test]
+fn the_kernels_own_scheduler_is_thrown_out() {
+    let plan = "time=500ms work=PipeIo work=PipeIo with=Custom \
+                custom.exec=/bin/c custom.arg.0=throw work=PipeIo";
+    let (report, exit) = under_scx_simple(plan);
+    assert_eq!(exit, Exit::Bad, "{}: {:?}", report.reason, report.scx);
+    let [before, thrown, behind] = &report.runs[..] else {
+        panic!("{} runs", report.runs.len());
+    };
+    assert_eq!(before.verdict, Verdict::Ok, "{:?}", before.reasons);
+    assert_eq!(thrown.verdict, Verdict::Fail);
+    // It was carried out, and counted.
+    assert!(thrown.wall_ns > 0 && thrown.groups[0].iterations > 0);
+    has_reason(thrown, "scx: simple is disabled");
+    has_reason(thrown, "\"simple\" disabled (disabled by sysrq-S)");
+    assert_eq!(behind.verdict, Verdict::Skip);
+    has_reason(behind, "NO_SCHED_EXT");
+    assert_eq!(ends(&report).1.state, "disabled");
+    // What it says of its end is kept.
+    let said = output(&report);
+    assert!(said.contains(&"EXIT: disabled by sysrq-S"), "{said:?}");
 }
 
 #[test]
