@@ -7,6 +7,7 @@ use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::kernel_build::{self, Order};
@@ -252,8 +253,13 @@ fn one_that_was_replaced_is_not_the_same() {
 }
 
 /// Builds a scheduler of the kernel's own, from the sources and with the
-/// types of the kernel that is booted.
+/// types of the kernel that is booted. Several tests want it.
 fn scx_simple() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build_scx_simple).clone()
+}
+
+fn build_scx_simple() -> PathBuf {
     let order = Order::of_tests(false).unwrap();
     let image = kernel_build::build(&order).unwrap().image;
     let sources = kernel_build::sources(&order.tree, false).unwrap();
