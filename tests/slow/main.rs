@@ -2,10 +2,8 @@
 //!
 //! `bisections.rs` finds regressions that it has planted, and `lacking.rs`
 //! builds and boots kernels without an option that is on in ours.
-//! `schedulers.rs` boots under schedulers of crates.io.
 
 #![cfg(test)]
 
 mod bisections;
 mod lacking;
-mod schedulers;
