@@ -8,6 +8,7 @@
 pub mod counts;
 pub mod diff;
 pub mod kallsyms;
+pub mod sampled;
 pub mod symbols;
 pub mod table;
 

@@ -434,6 +434,7 @@ mod tests {
             "hist",
             "p20_ns",
             "profile",
+            "sampled",
             "scx",
             "set",
             "stale",

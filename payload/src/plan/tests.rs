@@ -453,3 +453,26 @@ fn traces_that_are_refused() {
         assert!(error.contains(message), "{plan}: {error}");
     }
 }
+
+#[test]
+fn profiles() {
+    let plan = parse(
+        "profile=999 work=PipeIo work=PipeIo profile=off \
+         work=Taobench profile=dcperf profile=50",
+    );
+    let plan = plan.unwrap();
+    let hz: Vec<u32> = plan.runs().map(|r| r.settings.profile).collect();
+    assert_eq!(hz, [999, 0, 50]);
+    for (plan, message) in [
+        ("work=PipeIo profile=0", "from 1 to 100000"),
+        ("work=PipeIo profile=100001", "from 1 to 100000"),
+        ("work=PipeIo profile=dcperf", "from 1 to 100000"),
+        ("profile=dcperf work=Taobench", "from 1 to 100000"),
+        ("work=PipeIo profile=1 profile=2", "given twice"),
+        ("work=PipeIo profile", "key=value"),
+        ("work=Taobench profile=fast", "standard, dcperf"),
+    ] {
+        let error = error(plan);
+        assert!(error.contains(message), "{plan}: {error}");
+    }
+}

@@ -27,6 +27,7 @@ use crate::run::machine::Machine;
 use crate::run::measured::Measured;
 use crate::run::needs::{attributes, needs};
 use crate::run::output::Output;
+use crate::run::samples::Sampler;
 use crate::run::sched_ext::Scheduler;
 use crate::run::trace::Recording;
 use crate::run::worker;
@@ -163,6 +164,7 @@ struct Watch<'r> {
     control: &'r Control,
     scheduler: Option<&'r Scheduler>,
     recording: Option<&'r Recording>,
+    sampler: Option<Sampler>,
     /// Whether a sample had ended the recording, once it is over.
     stopped: bool,
     /// Processes not yet reaped: workers, and hosts of those that are
@@ -203,6 +205,8 @@ fn execute(
             }
         }
     }
+    let hz = run.settings.profile;
+    let sampler = Sampler::new(hz, number, &machine.online, findings);
     let team = Team {
         settings: &run.settings,
         control,
@@ -220,6 +224,7 @@ fn execute(
         control,
         scheduler: machine.scheduler.as_ref(),
         recording: recording.as_ref(),
+        sampler,
         stopped: false,
         alive: 0,
         strays: 0,
@@ -277,9 +282,16 @@ fn execute(
     };
     let recorded = recording.as_ref().filter(|_| ready);
     let kept = recorded.map(|it| it.kept(watch.stopped, findings));
+    let mut sampler = watch.sampler.take().filter(|_| ready);
+    if let Some(sampler) = &mut sampler {
+        sampler.finish(findings);
+    }
     collect::finished(&measured, findings, out);
     if let Some((recording, kept)) = recorded.zip(kept) {
         recording.send(number, &crews, kept, out);
+    }
+    if let Some(sampler) = sampler {
+        sampler.send(out);
     }
     Ok(watch.interrupted)
 }
@@ -393,6 +405,7 @@ impl<'r> Watch<'r> {
         if let Some(recording) = self.recording {
             recording.begin(number, &collect::name(run));
         }
+        self.sample(true);
         let begin = now();
         mark::begin();
         self.set_phase(Phase::Measure);
@@ -402,7 +415,15 @@ impl<'r> Watch<'r> {
         let parts = Some(&mut parts);
         self.until(deadline, started, parts, number, machine, out);
         mark::end();
-        (begin, now())
+        let end = now();
+        self.sample(false);
+        (begin, end)
+    }
+
+    fn sample(&self, on: bool) {
+        if let Some(sampler) = &self.sampler {
+            sampler.enable(on);
+        }
     }
 
     fn until(
@@ -432,7 +453,9 @@ impl<'r> Watch<'r> {
             }
             let next = if machine.progress { tick } else { deadline };
             let look = if tended { time + LOOK_NS } else { deadline };
-            let next = deadline.min(next).min(part).min(look);
+            let sampler = self.sampler.as_mut();
+            let full = sampler.map_or(deadline, |it| it.tend(time));
+            let next = deadline.min(next).min(part).min(look).min(full);
             self.wait(next.saturating_sub(now()));
         }
     }

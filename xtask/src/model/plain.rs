@@ -134,6 +134,7 @@ fn plain_run(run: &mut Run) {
         scx,
         trace,
         profile,
+        sampled,
         kernel,
         verdict: _,
         wall_ns: _,
@@ -166,6 +167,9 @@ fn plain_run(run: &mut Run) {
     }
     if let Some(profile) = profile {
         profile.plain();
+    }
+    if let Some(sampled) = sampled {
+        sampled.plain();
     }
     let Kernel {
         counters,
