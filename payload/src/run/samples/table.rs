@@ -19,7 +19,9 @@ const KERNEL: u64 = 1 << 63;
 pub(super) fn count(table: &mut [Row], address: u64) -> bool {
     // Fibonacci's hash: addresses that are close are spread.
     let hash = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    let first = usize::try_from(hash).unwrap_or(0) % table.len().max(1);
+    // All places near the first are in the table.
+    let firsts = table.len().saturating_sub(NEAR).max(1);
+    let first = usize::try_from(hash).unwrap_or(0) % firsts;
     let mut places = table.iter_mut().skip(first).take(NEAR);
     match places.find(|row| row[1] == 0 || row[0] == address) {
         Some(row) => {
@@ -162,7 +164,9 @@ mod tests {
 
     fn named(table: &mut [Row], symbols: &str) -> Vec<(u64, String)> {
         let mut names = Names::new(in_order(table)).unwrap();
-        symbols.lines().for_each(|line| drop(names.take(line)));
+        for line in symbols.lines() {
+            let _any = names.take(line);
+        }
         let (kept, texts) = names.united();
         let all = table[..kept].iter().map(|row| {
             let of = match row[0] >> 63 {
