@@ -9,8 +9,9 @@ use xtask::boot::{BootRequest as Args, boot};
 use xtask::build;
 use xtask::decode::decode;
 use xtask::exit::Exit;
+use xtask::machine::Machine;
 use xtask::model::{Report, Run};
-use xtask::qemu::{self, Machine};
+use xtask::qemu;
 use xtask::topology::Smp;
 
 const KERNEL: &str = "debian:6.12-cloud";

@@ -42,6 +42,10 @@ fn another_checkout_gives_the_same_release() {
         // Their bytes are no help in a message.
         assert!(file(&one) == file(&two), "{name} differs");
     }
+    // Those who have it have what it may be used by.
+    for name in ["pidone-plugin.so", "LICENSE-APACHE", "LICENSE-MIT"] {
+        assert!(names.iter().any(|it| it == name), "{name}");
+    }
     // There was something in it before.
     assert!(dist::write(&here, &one, &ALL).is_err());
     for (dir, program, args) in [

@@ -5,6 +5,7 @@
 //! here. `decode` and `action/pidone-boot` must give the same answer to all.
 
 use pidone::wire::record::Verdict;
+use std::env;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -40,8 +41,18 @@ fn judged(log: &[u8]) -> (Report, Exit) {
     outcome::of_all(decode_ports(&[log]).boots(), false)
 }
 
+/// A search path with a clock that leaves any recorded boot its time.
+pub(crate) fn in_time() -> String {
+    let bin = data().join("cases/bin");
+    format!("{}:{}", bin.display(), env::var("PATH").unwrap())
+}
+
 /// What `pidone-boot` says of a log, if it asked for this plan.
 pub(crate) fn said(log: &[u8], plan: &[&str]) -> (Option<i32>, String) {
+    said_in(&in_time(), log, plan)
+}
+
+fn said_in(path: &str, log: &[u8], plan: &[&str]) -> (Option<i32>, String) {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str| dir.path().join(name);
     fs::write(file("fake"), log).unwrap();
@@ -53,6 +64,7 @@ pub(crate) fn said(log: &[u8], plan: &[&str]) -> (Option<i32>, String) {
         .env("QEMU", data().join("cases/fakeqemu"))
         .env("FAKELOG", file("fake"))
         .env("LOG", file("log"))
+        .env("PATH", path)
         .env_remove("APPEND")
         .output()
         .unwrap();
@@ -151,6 +163,34 @@ fn ktap_alone_has_verdicts_and_no_figures() {
         let (report, got) = agreed(to, log.as_bytes());
         assert_eq!(got, exit, "{to}: {}", report.reason);
     }
+}
+
+/// A machine on whose clock more time passed than here.
+#[test]
+fn a_clock_that_went_wrong_is_no_verdict() {
+    let whole = String::from_utf8(case("ktap-only.log")).unwrap();
+    let last = "[    4.543186] reboot: ";
+    assert!(whole.contains(last));
+    let whole = whole.replace(last, "[ 4004.543186] reboot: ");
+    let path = env::var("PATH").unwrap();
+    for (from, to) in [("", ""), ("\nok 1 ", "\nnot ok 1 ")] {
+        let log = whole.replacen(from, to, 1);
+        let (code, text) = said_in(&path, log.as_bytes(), &["work=PipeIo"]);
+        assert_eq!(code, Some(125), "{text}");
+        let last = text.lines().last().unwrap();
+        let why = "cannot tell: the machine's clock went wrong: ";
+        assert!(last.starts_with(why), "{last}");
+        let verdict = if from.is_empty() {
+            "ok: 1 runs"
+        } else {
+            "fail: 1 of"
+        };
+        assert!(last.contains(verdict), "{last}");
+    }
+    // What a plan or the tool did is so by any clock.
+    let log = whole.replacen("\n1..1\n", "\nBail out! bad plan: x\n", 1);
+    let (code, text) = said_in(&path, log.as_bytes(), &["work=PipeIo"]);
+    assert_eq!(code, Some(255), "{text}");
 }
 
 #[test]
@@ -357,6 +397,7 @@ fn nothing_of_a_guest_is_a_command_to_a_runner() {
         .env("QEMU", data().join("cases/fakeqemu"))
         .env("FAKELOG", file("fake"))
         .env("LOG", file("log"))
+        .env("PATH", in_time())
         .env("GITHUB_OUTPUT", file("output"))
         .env("GITHUB_STEP_SUMMARY", file("summary"))
         .output()

@@ -25,8 +25,9 @@ fn kernel_line(plan: &str) -> String {
     format!("console=ttyS0 panic=-1{}", words.collect::<String>())
 }
 
-/// What the payload would report of a command line; `None` if it refuses it.
-fn payload(line: &str) -> Option<Report> {
+/// Takes something of the plan that the payload would read from a command
+/// line; `None` if it refuses it.
+fn plan_of<T>(line: &str, take: impl Fn(&Sources<'_>) -> T) -> Option<T> {
     let mut sources = Sources {
         kernel: Source::kernel(line),
         args: Source::args(split_dashes(line).1),
@@ -38,18 +39,32 @@ fn payload(line: &str) -> Option<Report> {
         sources.file = Source::file(&text);
     }
     Plan::parse(&sources).ok()?;
-    let words = sources.words();
-    let words = words.map(|(before, word)| before.to_owned() + word);
-    let (set, plan) = words.partition(|word: &String| {
-        word.starts_with("pidone.") || word.starts_with("-- ")
-    });
-    Some(Report {
-        hello: Some(Hello {
-            plan,
-            set,
-            ..Hello::default()
-        }),
-        ..Report::default()
+    Some(take(&sources))
+}
+
+/// What the payload would report of a command line.
+fn payload(line: &str) -> Option<Report> {
+    plan_of(line, |sources| {
+        let words = sources.words();
+        let words = words.map(|(before, word)| before.to_owned() + word);
+        let (set, plan) = words.partition(|word: &String| {
+            word.starts_with("pidone.") || word.starts_with("-- ")
+        });
+        Report {
+            hello: Some(Hello {
+                plan,
+                set,
+                ..Hello::default()
+            }),
+            ..Report::default()
+        }
+    })
+}
+
+/// What it would print of it.
+fn printed(line: &str) -> Option<String> {
+    plan_of(line, |sources| {
+        sources.given().map(|word| format!(" {word}")).collect()
     })
 }
 
@@ -129,12 +144,50 @@ fn mangled() -> Vec<String> {
     all.push(line.replace("panic=-1", "panic=-1 --"));
     all.push(line.replace("panic=-1", "panic=-1 -- work=PipeIo"));
     all.push(line.replace("panic=-1", "panic=-1 pidone.plan=smoke"));
+    for key in ["time=1s", "work=PipeIo", expect] {
+        let word = format!("pidone.{}", key.trim_start_matches("pidone."));
+        all.push(line.replace(&word, &format!("{word} {word}")));
+        all.push(format!("{word} {line}"));
+        all.push(format!("{line} {word}"));
+    }
+    all.extend(by_bootconfig(&line));
     for end in 0..line.len() {
         all.push(line[..end].to_owned());
     }
     for start in 1..line.len() {
         all.push(line[start..].to_owned());
     }
+    all
+}
+
+/// Lines as kernels make them of a boot configuration: its keys come first,
+/// each value in quotes, and those of `init.` behind `--`.
+fn by_bootconfig(line: &str) -> Vec<String> {
+    let (console, plan) = line.split_at("console=ttyS0 panic=-1".len());
+    let quoted = |word: &str| match word.split_once('=') {
+        Some((key, value)) => format!("{key}=\"{value}\" "),
+        None => format!("{word} "),
+    };
+    let words: Vec<String> = plan.split_whitespace().map(quoted).collect();
+    let mut all = vec![words.concat() + console];
+    for at in 0..words.len() {
+        let (mut own, mut rest) = (words.clone(), plan.to_owned());
+        let one = own.remove(at);
+        rest = rest.replace(one.replace('"', "").trim_end(), "");
+        // One of them there, or all but one, or one in both.
+        all.push(format!("{one}{console} {rest}"));
+        all.push(format!("{}{console} {}", own.concat(), one.trim_end()));
+        all.push(format!("{one}{line}"));
+        let bare = one.replace("pidone.", "");
+        all.push(format!("{}{console} -- {bare}", own.concat()));
+        all.push(format!("{console} {rest} -- {bare}"));
+    }
+    // A list, an empty value, and a key under another.
+    all.push(
+        line.replace("pidone.expect", "pidone.expect=\"a\" pidone.expect"),
+    );
+    all.push(format!("pidone.expect=\"\" {line}"));
+    all.push(line.replace("pidone.expect", "kernel.pidone.expect"));
     all
 }
 
@@ -147,6 +200,11 @@ fn no_mangled_command_line_is_a_pass_of_another_plan() {
     let all = mangled();
     assert!(all.len() > 150, "{}", all.len());
     let mut refused = 0;
+    let ours = |line: &str| -> Vec<String> {
+        let bare = line.replace('"', "");
+        let words = bare.split_whitespace().map(str::to_owned);
+        words.filter(|word| word.starts_with("pidone.")).collect()
+    };
     for mangled in &all {
         let Some(mut report) = payload(mangled) else {
             refused += 1;
@@ -161,7 +219,7 @@ fn no_mangled_command_line_is_a_pass_of_another_plan() {
         let expected = if same { Exit::Good } else { Exit::Tool };
         assert_eq!(exit, expected, "{mangled}: {}", report.reason);
         // What is the same is so because nothing of the plan was changed.
-        assert!(!same || mangled.contains(&line[30..]), "{mangled}");
+        assert!(!same || ours(mangled) == ours(&line), "{mangled}");
     }
     assert!(refused > 60, "{refused}");
     // `boot` does not even begin.
@@ -203,6 +261,35 @@ fn real(append: &[u8], plan: &[&str]) -> (Option<i32>, String) {
     (out.status.code(), text)
 }
 
+/// The script compares what the payload printed with what it asked for.
+#[test]
+fn a_mangled_command_line_is_no_pass_for_the_script() {
+    let whole = printed(&kernel_line(PLAN)).unwrap();
+    let mut ran: Vec<String> = vec![whole.clone()];
+    let cut = (0..whole.len()).map(|end| whole[..end].to_owned());
+    let lines = mangled();
+    let read = lines.iter().filter_map(|line| printed(line));
+    for words in read.chain(cut) {
+        if !ran.contains(&words) {
+            ran.push(words);
+        }
+    }
+    assert!(ran.len() > 50, "{}", ran.len());
+    for words in ran {
+        let log = format!(
+            "[    0.000000] Linux version 6.12\nKTAP version 1\n\
+             # plan:{words}\n1..1\nok 1 PipeIo\n\
+             [    9.000000] reboot: Power down\n",
+        );
+        let asked: Vec<&str> = PLAN.split(' ').collect();
+        let (code, text) = said(log.as_bytes(), &asked);
+        // Quotes around a value are a kernel's, and change nothing.
+        let same = words.replace('"', "") == whole;
+        let expected = if same { 0 } else { 255 };
+        assert_eq!(code, Some(expected), "{words:?}: {text}");
+    }
+}
+
 #[test]
 fn a_mangled_command_line_is_no_pass_in_a_machine() {
     let plan = ["time=100ms", "work=PipeIo", "expect=rate>999999999"];
@@ -211,6 +298,12 @@ fn a_mangled_command_line_is_no_pass_in_a_machine() {
         (b"'pidone.expect=rate>1'", 255, "bad plan: `'pidone.expect"),
         (b"dyndbg=\"file x +p", 255, "never closed"),
         (b"pidone.label=caf\xe9", 255, "no text"),
+        (
+            b"pidone.time=\"50ms\" pidone.work=\"SpinWait\"",
+            1,
+            "1 of 2 runs",
+        ),
+        (b"quiet -- work=SpinWait time=10ms", 255, "bad plan"),
     ] {
         let (got, text) = real(append, &plan);
         assert_eq!(got, Some(code), "{text}");

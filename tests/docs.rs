@@ -47,6 +47,11 @@ fn bench(dir: &Path) {
     let rom = boards.join("usr/lib/u-boot/qemu-x86/u-boot.rom");
     symlink(rom, dir.join("u-boot.rom")).unwrap();
     history(&dir.join("linux"));
+    cargo(dir);
+}
+
+/// A `cargo xtask` that is what is tested, in `bin`.
+pub(crate) fn cargo(dir: &Path) {
     let bin = dir.join("bin");
     fs::create_dir(&bin).unwrap();
     let cargo = format!(

@@ -319,7 +319,7 @@ fn cells_of_a_matrix_are_jobs() {
     assert!(out.status.success(), "{}", text(&out));
     valid("vendor.github-workflows", &workflow);
     let text_of = fs::read_to_string(workflow).unwrap();
-    assert_eq!(text_of.matches("- name: new/").count(), 3, "{text_of}");
+    assert_eq!(text_of.matches("- name: 'new/").count(), 3, "{text_of}");
 
     let (config, out) = bench.of_matrix("kernelci", CELLS);
     assert!(out.status.success(), "{}", text(&out));
@@ -509,6 +509,8 @@ fn pidone_boot(consoles: &[&[u8]]) -> (Option<i32>, String, usize) {
         .args([path("qemu"), path("qemu")])
         .current_dir(dir.path())
         .env("QEMU", path("qemu"))
+        .env("LOG", path("pidone.log"))
+        .env("PATH", crate::cases::in_time())
         .output()
         .unwrap();
     let boots = fs::read(path("boots")).unwrap().len();

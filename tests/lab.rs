@@ -2,7 +2,11 @@
 //! its own, is no kernel's fault.
 
 use crate::proofs_custom::boot_with;
+use crate::signals::{Running, path};
 use pidone::wire::record::Verdict;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::Command;
 
 #[test]
@@ -10,7 +14,7 @@ fn a_full_disk_of_the_host_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let line = format!(
         "mount -t tmpfs -o size=1500k tmpfs . && {} boot --runs . --disk 64M \
-         -- time=2s work=IoSyncWrite; code=$?; ls; exit $code",
+         -- time=20s work=IoSyncWrite; code=$?; ls; exit $code",
         env!("CARGO_BIN_EXE_xtask")
     );
     let said = Command::new("unshare")
@@ -23,6 +27,41 @@ fn a_full_disk_of_the_host_is_named() {
     let why = "disk0: the host failed a write of the machine's: No space left";
     assert!(text.contains(why), "{text}");
     assert!(said.stdout.is_empty(), "{:?}", said.stdout);
+}
+
+/// A search path on which QEMU is started with what `words` makes of its own.
+fn with_qemu(dir: &Path, words: &str) -> String {
+    let bin = dir.join("bin");
+    fs::create_dir(&bin).unwrap();
+    let file = bin.join("qemu-system-x86_64");
+    let text = format!(
+        "#!/bin/sh\nPATH=${{PATH#*:}}\n{words}\n\
+         exec qemu-system-x86_64 \"$@\"\n"
+    );
+    fs::write(&file, text).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    format!("{}:{}", bin.display(), path())
+}
+
+const BUILT: [&str; 5] = ["boot", "--kernel", "built:6.12", "--runs", "runs"];
+
+#[test]
+fn a_broken_disk_of_the_host_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let broken = "file.driver=blkdebug,file.inject-error.0.event=none,\
+        file.inject-error.0.iotype=write,file.inject-error.0.errno=5,\
+        file.image.driver=file,file.image.filename=";
+    let words = format!(
+        "for word; do shift; set -- \"$@\" \"$(printf %s \"$word\" | \
+         sed 's|file.driver=file,file.filename=|{broken}|')\"; done"
+    );
+    let path = with_qemu(dir.path(), &words);
+    let plan = ["--disk", "8M", "--", "time=1s", "work=IoSyncWrite"];
+    let words = [&BUILT[..], &plan].concat();
+    let (code, said) = Running::start(dir.path(), &words, &path).ends();
+    assert_eq!(code, Some(255), "{said}");
+    let why = "disk0: the host failed a write of the machine's: Input/output";
+    assert!(said.contains(why), "{said}");
 }
 
 const LEAVERS: &str = "time=300ms \

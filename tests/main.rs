@@ -5,9 +5,11 @@
 //! wrong is in `trouble.rs`, properties of whole boots are in `boots.rs`,
 //! additions to images are in `packing.rs`, an init of one's own in
 //! `library.rs`, schedulers in `sched_ext.rs`, kernel events in `trace.rs`,
+//! what runs set of the kernel in `knobs.rs`,
 //! what they say of our figures in `witness.rs`, comparisons in
 //! `compares.rs`, many boots at once in `matrix.rs`, and signals in
-//! `signals.rs`; `cases.rs` has logs and `command_lines.rs` plans that were
+//! `signals.rs`, machines of others in `runners.rs`;
+//! `cases.rs` has logs and `command_lines.rs` plans that were
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
 //! `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out the
 //! commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes recorded
@@ -36,6 +38,7 @@ mod fuzz;
 mod inherits;
 mod jobs;
 mod judging;
+mod knobs;
 mod ktap;
 mod lab;
 mod library;
@@ -51,6 +54,7 @@ mod proofs_devices;
 mod proofs_numa;
 mod proofs_wake;
 mod report;
+mod runners;
 mod sched_ext;
 mod signals;
 mod smoke;

@@ -152,7 +152,7 @@ fn kill(name: &str, pid: u32) {
     assert!(sent.unwrap().success(), "{kill}");
 }
 
-fn path() -> String {
+pub(crate) fn path() -> String {
     std::env::var("PATH").unwrap()
 }
 
@@ -316,6 +316,11 @@ impl Fakes {
 
     /// `bisect` of both commits, which are the same kernel.
     fn bisect(&self) -> Running {
+        self.bisect_in(self.dir.path())
+    }
+
+    /// The same from another directory.
+    fn bisect_in(&self, dir: &Path) -> Running {
         let empty = self.dir.path().join("empty").display().to_string();
         let tree = self.tree.display().to_string();
         let words = [
@@ -341,7 +346,7 @@ impl Fakes {
             "time=50ms",
             "work=PipeIo",
         ];
-        Running::start(self.dir.path(), &words, &self.path())
+        Running::start(dir, &words, &self.path())
     }
 
     /// What makes the next builds fail with these words.
@@ -382,6 +387,15 @@ fn a_bisection_blames_nobody_for_a_kill() {
     // Nor is one that we end ourselves.
     let mut bisect = fakes.bisect();
     let make = bisect.runs(["sleep", "3600"], &killed);
+    // Meanwhile another one of the same tree does nothing but wait.
+    let other = TempDir::new().unwrap();
+    let mut waits = fakes.bisect_in(other.path());
+    waits.says("waiting for another bisection or review of ");
+    waits.signal("TERM");
+    let (code, said) = waits.ends();
+    assert_eq!(code, Some(125), "{said}");
+    // That, and that it was interrupted, which ended it.
+    assert_eq!(said.lines().count(), 3, "{said}");
     bisect.signal("TERM");
     let (code, said) = bisect.ends();
     assert_eq!(code, Some(125), "{said}");

@@ -159,6 +159,18 @@ fn a_killed_worker_is_named_with_all_it_counted() {
     assert!(text.contains("not ok 1 SpinWait"), "{text}");
 }
 
+#[test]
+fn a_process_without_a_plan_says_what_it_is_and_does_nothing() {
+    let payload = build::payload(Arch::host(), false).unwrap();
+    for (words, code) in [(&[][..], 255), (&["--help"], 0), (&["-h"], 0)] {
+        let said = Command::new(&payload).args(words).output().unwrap();
+        let text = String::from_utf8(said.stdout).unwrap();
+        assert_eq!(said.status.code(), Some(code), "{words:?}: {text}");
+        assert!(text.contains("pidone time=1s work=PipeIo"), "{text}");
+        assert!(!text.contains("KTAP"), "{text}");
+    }
+}
+
 /// The plain process, and the ids of its workers as soon as all are there.
 fn started(plan: &[&str], workers: usize) -> (Child, Vec<String>) {
     let payload = build::payload(Arch::host(), false).unwrap();

@@ -13,8 +13,11 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 use xtask::build;
 use xtask::decode::decode;
+use xtask::exit::Exit;
 use xtask::finished::{FinishedBoot, Meta, from_json};
 use xtask::format::Format;
+use xtask::judge::{Baseline, Call, Condition, Criteria, Policy, ended, judge};
+use xtask::metrics::Selector;
 use xtask::model::Report;
 use xtask::outcome;
 use xtask::untrusted::{hidden, line};
@@ -127,7 +130,7 @@ fn read(files: &[Value; 2]) -> FinishedBoot {
 fn a_stored_run_that_says_anything_is_shown_in_every_form() {
     for text in nasty() {
         let boot = read(&stored(&text));
-        sinks::stored(&boot);
+        sinks::show(&boot, "", &sinks::FORMS);
         let mut value = serde_json::to_value(&boot.report).unwrap();
         // Behind the gate there is nothing to obey, nor a second line.
         assert!(texts(&mut value, &text) > 10);
@@ -257,14 +260,65 @@ fn a_console_that_says_anything_is_shown_in_every_form() {
         let decoded = decode(log.as_bytes());
         let (report, _) = outcome::of_all(decoded.boots(), false);
         assert!(!report.runs.is_empty(), "{text:?}: {report:?}");
+        let shown = FinishedBoot {
+            report,
+            ..FinishedBoot::default()
+        };
         for boot in decoded.boots() {
-            sinks::everywhere(&report, &boot.text);
+            sinks::show(&shown, &boot.text, &sinks::FORMS);
         }
         let all = sent(&text).into_iter().flat_map(|bytes| {
             let length = u16::try_from(bytes.len()).unwrap();
             [&length.to_le_bytes()[..], &bytes].concat()
         });
         records(&all.collect::<Vec<u8>>());
+    }
+}
+
+/// What `judge` says of a boot, by its end, by a condition and beside itself,
+/// is one line.
+#[test]
+fn an_opinion_is_a_line_whatever_the_guest_says() {
+    for text in nasty() {
+        let boot = read(&stored(&text));
+        let boots = [boot.clone(), boot];
+        let policy = Policy {
+            panic: Call::Bad,
+            no_boot: Call::CannotTell,
+        };
+        let metrics = Selector::parse("rate").unwrap();
+        let baseline = |metrics| Baseline {
+            boots: boots.to_vec(),
+            metrics,
+            by: 0.05,
+        };
+        let condition = Condition::parse("rate>1", &[]).unwrap();
+        let mut said = Vec::new();
+        for (conditions, baseline) in [
+            (vec![], None),
+            (vec![condition], None),
+            (vec![], Some(baseline(vec![]))),
+            (vec![], Some(baseline(vec![metrics]))),
+        ] {
+            let asked = Criteria {
+                conditions,
+                baseline,
+                policy,
+            };
+            match judge(&asked, &boots) {
+                Ok((_, reason)) => said.push(reason),
+                Err(error) => said.push(format!("{error:#}")),
+            }
+        }
+        for (_, reason) in boots
+            .iter()
+            .map(|boot| ended(&boot.report, Exit::Bad, policy))
+        {
+            said.push(reason);
+        }
+        for reason in said {
+            assert!(!reason.contains(hidden), "{text:?}: {reason:?}");
+        }
     }
 }
 
@@ -351,6 +405,17 @@ fn verbs_print_nothing_that_is_obeyed() {
     let mut left: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
     left.retain(|entry| entry.as_ref().unwrap().file_name() != "runs");
     assert_eq!(left.len(), 1);
+}
+
+#[test]
+fn a_fuzzer_has_every_form_in_reach() {
+    for (byte, form) in (0..).zip(&sinks::FORMS) {
+        let [one] = sinks::one(&[7, byte]) else {
+            panic!("one form");
+        };
+        assert!(core::ptr::eq(one, form), "{byte}");
+    }
+    assert_eq!(sinks::one(&[]).len(), 1);
 }
 
 /// The fuzz targets' inputs: what they begin with and what was found.

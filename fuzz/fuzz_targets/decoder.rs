@@ -1,5 +1,9 @@
-//! Runs [`pidone_fuzz::decoder`].
+//! Runs [`pidone_fuzz::decoder`], in one form an input.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| pidone_fuzz::decoder(data));
+use pidone_fuzz::sinks::one;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    pidone_fuzz::decoder_in(data, one(data));
+});

@@ -1,5 +1,9 @@
-//! Runs [`pidone_fuzz::records`].
+//! Runs [`pidone_fuzz::records`], in one form an input.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| pidone_fuzz::records(data));
+use pidone_fuzz::sinks::one;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    pidone_fuzz::records_in(data, one(data));
+});

@@ -1,5 +1,9 @@
-//! Runs [`pidone_fuzz::stored`].
+//! Runs [`pidone_fuzz::stored`], in one form an input.
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| pidone_fuzz::stored(data));
+use pidone_fuzz::sinks::one;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    pidone_fuzz::stored_in(data, one(data));
+});

@@ -23,6 +23,7 @@ use pidone::wire::frame::{self, CRC, Frame, START, StreamId};
 use pidone::wire::record::{MAX_RECORD, Message, Record};
 use pidone::workloads;
 use pidone::workloads::custom::report as custom_report;
+use sinks::Form;
 use std::collections::BTreeMap;
 use xtask::decode::{Decoder, decode, decode_ports};
 use xtask::finished::{FinishedBoot, Meta, from_json};
@@ -145,6 +146,11 @@ pub fn custom(data: &[u8]) {
 
 /// A console: live, and as a whole.
 pub fn decoder(data: &[u8]) {
+    decoder_in(data, &sinks::FORMS);
+}
+
+/// [`decoder`], shown in these forms alone.
+pub fn decoder_in(data: &[u8], forms: &[Form]) {
     let mut live = Decoder::default();
     let mut arrived = 0_usize;
     for part in data.chunks(100) {
@@ -157,11 +163,19 @@ pub fn decoder(data: &[u8]) {
     let boots = decoded.boots();
     let (report, _) = outcome::of_all(boots, false);
     let text = boots.last().map_or("", |boot| boot.text.as_str());
-    sinks::everywhere(&report, text);
+    let digest = report.digest.clone();
+    sinks::show(&finished(report), text, forms);
     // A second port says it again, and nothing is there twice.
     let ports = decode_ports(&[data, data]);
     let (again, _) = outcome::of_all(ports.boots(), false);
-    assert_eq!(again.digest, report.digest);
+    assert_eq!(again.digest, digest);
+}
+
+fn finished(report: Report) -> FinishedBoot {
+    FinishedBoot {
+        report,
+        ..FinishedBoot::default()
+    }
 }
 
 /// An ELF file: a program with its libraries, or a module.
@@ -297,6 +311,11 @@ pub fn plan(data: &[u8]) {
 /// Records, each behind its length in two bytes: one by one, and as a console
 /// brings them, from which a report is made and shown in every form.
 pub fn records(data: &[u8]) {
+    records_in(data, &sinks::FORMS);
+}
+
+/// [`records`], shown in these forms alone.
+pub fn records_in(data: &[u8], forms: &[Form]) {
     let stream = StreamId::new(1);
     let mut log = String::from("KTAP version 1\n");
     let mut rest = data;
@@ -319,15 +338,21 @@ pub fn records(data: &[u8]) {
     }
     let decoded = decode(log.as_bytes());
     let (report, _) = outcome::of_all(decoded.boots(), false);
-    sinks::everywhere(&report, &log);
+    let boot = finished(report);
+    sinks::show(&boot, &log, forms);
     // Whoever reads it has the same, and nothing to check.
-    let json = serde_json::to_string(&report).unwrap();
+    let json = serde_json::to_string(&boot.report).unwrap();
     let read: Report = from_json(json.as_bytes()).unwrap();
     assert_eq!(serde_json::to_string(&read.checked()).unwrap(), json);
 }
 
 /// What a stored run has: meta and report, with a NUL between them.
 pub fn stored(data: &[u8]) {
+    stored_in(data, &sinks::FORMS);
+}
+
+/// [`stored`], shown in these forms alone.
+pub fn stored_in(data: &[u8], forms: &[Form]) {
     let mut parts = data.splitn(2, |&byte| byte == 0);
     let mut part = || parts.next().unwrap_or_default();
     let (meta, report) = (from_json::<Meta>(part()), from_json(part()));
@@ -339,7 +364,7 @@ pub fn stored(data: &[u8]) {
         ..FinishedBoot::default()
     };
     let _command = boot.made_of();
-    sinks::stored(&boot);
+    sinks::show(&boot, "", forms);
 }
 
 /// The text of a trace.

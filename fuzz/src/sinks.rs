@@ -3,48 +3,69 @@
 use xtask::finished::FinishedBoot;
 use xtask::format::Format;
 use xtask::matrix::summary::{CellBoot, Summary};
-use xtask::model::Report;
 use xtask::report::{self, Source};
 use xtask::{metrics, untrusted};
 
-/// Shows a report in every form.
+/// Shows a boot, with what its console said, in one form.
+pub type Form = fn(&FinishedBoot, &str);
+
+/// Every form.
+pub static FORMS: [Form; 12] = [
+    |boot, _| table(&render(Format::Table, boot)),
+    |boot, _| json(&render(Format::Json, boot)),
+    |boot, _| json(&render(Format::Kcidb, boot)),
+    |boot, _| csv(&render(Format::Csv, boot), 8),
+    |boot, _| ktap(&render(Format::Ktap, boot)),
+    |boot, _| junit(&render(Format::Junit, boot)),
+    pages,
+    |boot, _| table(&summary(Format::Table, boot)),
+    |boot, _| json(&summary(Format::Json, boot)),
+    |boot, _| csv(&summary(Format::Csv, boot), 10),
+    |boot, _| junit(&summary(Format::Junit, boot)),
+    names,
+];
+
+/// One form, which the last byte of an input chooses. To show a boot in all of
+/// them takes most of the time, and a fuzzer is to try many inputs.
+#[must_use]
+pub fn one(data: &[u8]) -> &'static [Form] {
+    let number = data.last().map_or(0, |&byte| usize::from(byte));
+    core::slice::from_ref(&FORMS[number % FORMS.len()])
+}
+
+/// Shows a boot in these forms.
 ///
 /// # Panics
 ///
 /// A form is not what it must be.
-pub fn everywhere(report: &Report, console: &str) {
-    table(&render(Format::Table, report));
-    json(&render(Format::Json, report));
-    json(&render(Format::Kcidb, report));
-    csv(&render(Format::Csv, report), 8);
-    ktap(&render(Format::Ktap, report));
-    junit(&render(Format::Junit, report));
-    let source = Source {
-        name: "run".to_owned(),
-        report: report.clone(),
-        console: console.to_owned(),
-        ..Source::default()
-    };
-    page(&report::render(&[source.clone(), source]));
-    for run in metrics::of_report(report) {
-        bare(&run.run, "");
+pub fn show(boot: &FinishedBoot, console: &str, forms: &[Form]) {
+    for form in forms {
+        form(boot, console);
     }
 }
 
-/// Shows a stored run.
-///
-/// # Panics
-///
-/// As those of [`everywhere`].
-pub fn stored(boot: &FinishedBoot) {
-    everywhere(&boot.report, "");
+fn render(format: Format, boot: &FinishedBoot) -> String {
+    format.render(&boot.report).unwrap()
+}
+
+/// With another boot beside it, and alone.
+fn pages(boot: &FinishedBoot, console: &str) {
     let source = Source {
         name: boot.name(),
         meta: Some(boot.meta.clone()),
         report: boot.report.clone(),
-        ..Source::default()
+        console: console.to_owned(),
     };
-    page(&report::render(&[source]));
+    let bare = Source {
+        meta: None,
+        name: "run".to_owned(),
+        ..source.clone()
+    };
+    page(&report::render(core::slice::from_ref(&source)));
+    page(&report::render(&[bare, source]));
+}
+
+fn summary(format: Format, boot: &FinishedBoot) -> String {
     let cells = "[kernels]\nk = 'x'\n[machines]\nm = {}\n\
                  [plans]\np = 'work=PipeIo'\n";
     let summary = Summary {
@@ -57,22 +78,51 @@ pub fn stored(boot: &FinishedBoot) {
             boot: boot.clone(),
         }],
     };
-    table(&summary.render(Format::Table).unwrap());
-    json(&summary.render(Format::Json).unwrap());
-    csv(&summary.render(Format::Csv).unwrap(), 10);
-    junit(&summary.render(Format::Junit).unwrap());
+    summary.render(format).unwrap()
+}
+
+/// Names of runs and of files.
+fn names(boot: &FinishedBoot, _: &str) {
+    for run in metrics::of_report(&boot.report) {
+        bare(&run.run, "");
+    }
     for file in boot.report.runs.iter().filter_map(|r| r.trace.as_ref()) {
         assert!(!file.file.contains('/'), "{}", file.file);
     }
 }
 
-fn render(format: Format, report: &Report) -> String {
-    format.render(report).unwrap()
+/// A bit for each control character that a text may have, another for
+/// whatever needs a closer look, and none for other ASCII.
+const KINDS: [u8; 256] = {
+    let mut kinds = [1; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        kinds[byte as usize] = 0;
+        byte += 1;
+    }
+    kinds[b'\n' as usize] = 2;
+    kinds[b'\r' as usize] = 4;
+    kinds[b'\t' as usize] = 8;
+    kinds
+};
+
+/// The kinds of a text's bytes. A fuzzer sees each comparison, which takes it
+/// a while, so that there is one for many bytes.
+fn kinds(text: &str) -> u8 {
+    let of = |part: &[u8]| {
+        let kinds = part.iter().map(|&byte| KINDS[usize::from(byte)]);
+        kinds.fold(0, |all, kind| all | kind)
+    };
+    let (parts, rest) = text.as_bytes().as_chunks::<32>();
+    parts.iter().fold(of(rest), |all, part| all | of(part))
 }
 
 /// No character is hidden but these.
 #[track_caller]
 fn bare(text: &str, but: &str) {
+    if kinds(text) & !kinds(but) == 0 {
+        return;
+    }
     let bad = |c: &char| untrusted::hidden(*c) && !but.contains(*c);
     if let Some(at) = text.chars().position(|c| bad(&c)) {
         let near: String = text.chars().skip(at.max(40) - 40).collect();

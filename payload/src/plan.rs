@@ -17,6 +17,7 @@ pub mod settings;
 pub mod sources;
 pub mod token;
 pub mod trace;
+pub mod tunables;
 pub mod work_type;
 
 use crate::kit::room::Room;
@@ -31,6 +32,7 @@ use crate::plan::settings::{
 use crate::plan::sources::Sources;
 use crate::plan::token::{Source, Token, Tokens};
 use crate::plan::trace::Trace;
+use crate::plan::tunables::Tunables;
 use crate::row::Param;
 use crate::workloads;
 use crate::workloads::custom::types::Registered;
@@ -80,6 +82,7 @@ impl<'t> Plan<'t> {
             boot: Boot::DEFAULT,
             run: RunSettings::DEFAULT,
             trace: Trace::NONE,
+            tunables: Tunables::new(),
             group: GroupSettings::DEFAULT,
             expects: Vec::new(),
             works: sources.works,
@@ -146,6 +149,7 @@ struct Defaults<'t> {
     boot: Boot<'t>,
     run: RunSettings,
     trace: Trace<'t>,
+    tunables: Tunables<'t>,
     group: GroupSettings<'t>,
     expects: Vec<&'t str, MAX_EXPECTS>,
     works: Registered,
@@ -168,7 +172,10 @@ impl<'t> Defaults<'t> {
                 continue;
             }
             seen.add(token)?;
-            if !self.trace.take(token)? && !taken(token, self.set(token))? {
+            if !self.trace.take(token)?
+                && !tunables::take(&mut self.tunables, token)?
+                && !taken(token, self.set(token))?
+            {
                 return Err(unknown_default(token));
             }
         }
@@ -191,6 +198,7 @@ impl<'t> Defaults<'t> {
         let run = Run {
             settings: self.run,
             trace: self.trace,
+            tunables: self.tunables.clone(),
             groups: Vec::new(),
             expects: self.expects.clone(),
         };

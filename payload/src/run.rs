@@ -23,4 +23,5 @@ pub mod sched_ext;
 pub mod spawn;
 pub mod supervisor;
 pub mod trace;
+pub mod tunables;
 pub mod worker;

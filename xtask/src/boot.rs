@@ -2,12 +2,14 @@
 //!
 //! Every verb that boots does so here.
 
+mod bring_up;
 mod drivers;
 pub mod expected;
 pub mod plan;
 pub mod ready;
 pub mod request;
 mod scheduler;
+mod wait;
 
 pub use self::request::BootRequest;
 

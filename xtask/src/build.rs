@@ -51,6 +51,10 @@ pub fn payload(arch: &Arch, setup: bool) -> Result<PathBuf> {
     }
 }
 
+/// What the plugin is called where it does not have to be built: beside the
+/// program, and in a release.
+pub const PLUGIN: &str = "pidone-plugin.so";
+
 /// The plugin that counts instructions: the file of a release beside this
 /// program, or else what is built of the workspace.
 ///
@@ -59,29 +63,60 @@ pub fn payload(arch: &Arch, setup: bool) -> Result<PathBuf> {
 /// Cargo failed.
 pub fn plugin() -> Result<PathBuf> {
     let program = std::env::current_exe().context("this program")?;
-    let beside = program.with_file_name("pidone-plugin.so");
+    let beside = program.with_file_name(PLUGIN);
     if beside.is_file() {
         return Ok(beside);
     }
-    let built = workspace().join("target/plugin");
+    plugin_of(&workspace())
+}
+
+/// Builds the plugin of the workspace in this directory, for QEMU on this
+/// machine; returns where it is. The bytes are the same wherever the directory
+/// is.
+///
+/// # Errors
+///
+/// There is no such directory, or cargo failed.
+pub fn plugin_of(workspace: &Path) -> Result<PathBuf> {
+    let workspace = fs::canonicalize(workspace)
+        .with_context(|| workspace.display().to_string())?;
+    let built = workspace.join("target/plugin");
+    let plugin = built.join("release/libpidone_plugin.so");
+    let [home, folder] = remapped(&workspace);
+    // Names of symbols depend on where the sources are.
+    let flags = [home, folder, "-Cstrip=symbols".to_owned()];
     let status = Command::new(cargo())
-        .current_dir(workspace())
+        .current_dir(&workspace)
         .env_remove("RUSTFLAGS")
-        .args([
-            "build",
-            "--quiet",
-            "--release",
-            "--package",
-            "pidone-plugin",
-        ])
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
+        .args(["build", "--release", "--package", "pidone-plugin"])
+        .args(quiet_if(&plugin))
         .arg("--target-dir")
         .arg(&built)
         .status()
         .context("cargo cannot be started")?;
     match status.success() {
-        true => Ok(built.join("release/libpidone_plugin.so")),
+        true => Ok(plugin),
         false => bail!("pidone-plugin does not build: {status}"),
     }
+}
+
+/// Cargo shows its progress the first time, when it has all to build, and
+/// else speaks of what goes wrong alone.
+fn quiet_if(built: &Path) -> Option<&'static str> {
+    built.exists().then_some("--quiet")
+}
+
+/// Flags that have panic messages name source files by what they are, not
+/// where.
+fn remapped(folder: &Path) -> [String; 2] {
+    let home = std::env::var("CARGO_HOME")
+        .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))
+        .unwrap_or_default();
+    [
+        format!("--remap-path-prefix={home}=cargo"),
+        format!("--remap-path-prefix={}=pidone", folder.display()),
+    ]
 }
 
 fn cargo() -> OsString {
@@ -154,24 +189,21 @@ impl Binary<'_> {
         // Compilers see the real path, whatever links led here.
         let folder = fs::canonicalize(self.folder)
             .with_context(|| self.folder.display().to_string())?;
-        let home = std::env::var("CARGO_HOME")
-            .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))
-            .unwrap_or_default();
-        // Panic messages name source files: by what they are, not where.
+        let bare = built.join(target).join(bin);
         let mut flags = vec![
             "-Clinker=rust-lld".to_owned(),
             "-Clink-self-contained=no".to_owned(),
             "-Crelocation-model=static".to_owned(),
             "-Cforce-frame-pointers=yes".to_owned(),
-            format!("--remap-path-prefix={home}=cargo"),
-            format!("--remap-path-prefix={}=pidone", folder.display()),
         ];
+        flags.extend(remapped(&folder));
         flags.extend(self.arch.rustflags.iter().map(|&f| f.to_owned()));
         let status = Command::new(cargo())
             .current_dir(&folder)
             .env_remove("RUSTFLAGS")
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
-            .args(["build", "--quiet", "--bin", bin])
+            .args(["build", "--bin", bin])
+            .args(quiet_if(&bare))
             .args(what)
             .args(["--profile", "payload", "--target", target, "--target-dir"])
             .arg(built)
@@ -180,7 +212,6 @@ impl Binary<'_> {
         if !status.success() {
             bail!("{bin} does not build: {status}");
         }
-        let bare = built.join(target).join(bin);
         let whole = with_symbols(&bare);
         let what = || whole.display().to_string();
         let image = fs::read(&whole).with_context(what)?;
@@ -260,6 +291,19 @@ pub fn pack_modules(
         );
     }
     Ok(())
+}
+
+/// The modules among additions, by their files' names.
+#[must_use]
+pub fn packed_modules(added: &Archive) -> Vec<(String, Vec<u8>)> {
+    let order = added.get(&format!("/{}", modules::ORDER));
+    let order = order.map_or(&[][..], |order| &order.data);
+    let names = String::from_utf8_lossy(order);
+    let files = names.lines().filter_map(|name| {
+        let file = added.get(&format!("/modules/{name}.ko"))?;
+        Some((format!("{name}.ko"), file.data.clone()))
+    });
+    files.collect()
 }
 
 /// Packs the text of a plan.

@@ -5,13 +5,13 @@
 //! environment variable `PIDONE_OVERWRITE` is set.
 
 pub mod constructors;
+pub mod paths;
 
 use core::fmt::Write;
 use core::time::Duration;
 use pidone::kit::duration::InGrammar;
 use pidone::row::{Family, Kind, LONGEST, Need, Row, What};
 use pidone::workloads::rows;
-use std::collections::{BTreeMap, BTreeSet};
 
 /// A default and its range: `1024 [0..1000000000]`.
 #[must_use]
@@ -184,46 +184,18 @@ fn cell(text: &str) -> String {
     text.replace('|', "\\|").replace('<', "\\<")
 }
 
-/// The page that leads from a kernel function to the types that take it.
-#[must_use]
-pub fn paths_page() -> String {
-    let mut types: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for row in rows() {
-        for name in functions(row.path.text()) {
-            types.entry(name).or_default().insert(row.name);
-        }
-    }
-    let mut text = String::from(
-        "# Which path did I change?\n\nThis page is generated from the rows \
-         of `payload/src/workloads/`. Find the\nkernel function you touched, \
-         or the one that calls it, and run the types beside\nit. Names are \
-         those of Linux 6.12.\n\n| Kernel function | Work types |\n|---|---|\n",
-    );
-    for (name, types) in types {
-        let types: Vec<_> = types.into_iter().collect();
-        let _ok = writeln!(text, "| `{name}` | {} |", types.join(", "));
-    }
-    text
-}
-
-/// The kernel functions that a path names: words with an underscore.
-fn functions(path: &'static str) -> impl Iterator<Item = &'static str> {
-    path.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
-        .filter(|word| word.contains('_'))
-        .filter(|word| word.starts_with(|c: char| c.is_ascii_lowercase()))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{constructors, functions, page, paths_page};
+    use super::{constructors, page, paths};
     use crate::build;
+    use crate::map::stored::StoredMap;
     use std::fs;
 
     #[test]
     fn the_pages_are_current() {
         for (name, text) in [
             ("docs/workloads.md", page()),
-            ("docs/paths.md", paths_page()),
+            ("docs/paths.md", paths::page(&maps())),
             (constructors::CONSTRUCTORS, constructors::constructors()),
             (constructors::CHOICES, constructors::choices()),
         ] {
@@ -241,10 +213,26 @@ mod tests {
         }
     }
 
+    /// The maps that are kept with the sources.
+    fn maps() -> [StoredMap; 2] {
+        ["6.12-cloud", "7.2-cloud"].map(|kernel| {
+            let file = format!("docs/maps/{kernel}.txt");
+            let text = fs::read_to_string(build::workspace().join(file));
+            let text = text.unwrap();
+            let map = StoredMap::read(&text).unwrap();
+            assert!(map.to_text() == text, "{kernel} is of another form");
+            map
+        })
+    }
+
     #[test]
-    fn functions_of_a_path() {
-        let path = "pipe_write -> try_to_wake_up(WF_SYNC); read";
-        let names: Vec<_> = functions(path).collect();
-        assert_eq!(names, ["pipe_write", "try_to_wake_up"]);
+    fn the_paths_of_rows_are_taken() {
+        let wrong: Vec<_> =
+            maps().iter().flat_map(StoredMap::wrong_paths).collect();
+        assert!(
+            wrong.is_empty(),
+            "no profile has these; say so in the path, as in `f (inlined)`, \
+             or make new maps, as docs/profile.md says: {wrong:#?}"
+        );
     }
 }

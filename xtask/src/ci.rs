@@ -172,7 +172,11 @@ impl Job {
         let names = NAMES.iter().find(|names| names.of == self.arch);
         let names = names.context("an architecture without names")?;
         let all = [&self.kernel, &self.ramdisk, &self.device, &self.action];
-        for word in all.into_iter().chain(&self.append).chain(&self.plan) {
+        let all = all.into_iter().chain(&self.kbuild);
+        for word in all.chain(&self.append).chain(&self.plan) {
+            plain(word)?;
+        }
+        for word in self.name.split(' ') {
             plain(word)?;
         }
         let args = self.args();
@@ -196,24 +200,25 @@ impl Job {
         let usual = format!("kbuild-gcc-14-{}", names.kernelci);
         let (cpus, mib) = ACTION_MACHINE;
         let minutes = seconds.div_ceil(60);
+        // Unquoted, YAML takes words for numbers, lists and more.
         let quoted = |text: &str| format!("'{text}'");
         let mut text = text.to_owned();
         for (name, value) in [
-            ("ACTION", self.action.clone()),
+            ("ACTION", quoted(&self.action)),
             ("APPEND", quoted(&self.append.join(" "))),
             ("ARCH", names.lava.to_owned()),
             ("ARGS", quoted(&args)),
             ("CONSOLE", self.arch.console.to_owned()),
-            ("DEVICE", self.device.clone()),
+            ("DEVICE", quoted(&self.device)),
             ("JOB_MINUTES", (minutes + 15).to_string()),
             ("KERNEL", quoted(&self.kernel)),
-            ("KBUILD", self.kbuild.clone().unwrap_or(usual)),
+            ("KBUILD", quoted(self.kbuild.as_ref().unwrap_or(&usual))),
             ("KERNEL_ARG", quoted(&kernel_arg)),
             ("KERNEL_EXPR", quoted(&self.kernel)),
             ("LOG", log.to_owned()),
             ("MEM", self.mib.unwrap_or(mib).to_string()),
             ("MINUTES", minutes.to_string()),
-            ("NAME", self.name.clone()),
+            ("NAME", quoted(&self.name)),
             ("OPTIONS", quoted(&options)),
             ("PATTERN", PATTERN.to_owned()),
             ("PLAN", quoted(&self.plan.join(" "))),
@@ -371,7 +376,7 @@ mod tests {
             assert!(lava.contains(&console), "{lava}");
             assert!(lava.contains(&format!("arch: {}\n", names.lava)));
             assert!(tuxrun.contains(names.tuxrun), "{tuxrun}");
-            let build = format!("kbuild-gcc-14-{}\n", names.kernelci);
+            let build = format!("'kbuild-gcc-14-{}'\n", names.kernelci);
             assert!(kernelci.contains(&build), "{kernelci}");
             let template = job.kernelci_template().unwrap();
             let console = format!("default(\"{}\")", arch.console);
@@ -399,7 +404,7 @@ mod tests {
                 System::KernelCi,
                 &["  pidone-a-b-c:", "- job: pidone-a-b-c-2\n", "-smp 4"][..],
             ),
-            (System::GitHub, &["name: a/b/c, boot 2\n", "smp: 4\n"]),
+            (System::GitHub, &["name: 'a/b/c, boot 2'\n", "smp: 4\n"]),
         ] {
             let all = several(&jobs, system).unwrap();
             assert_eq!((all.len(), all[0].0.as_str()), (1, ""));
@@ -415,6 +420,59 @@ mod tests {
     }
 
     #[test]
+    fn whatever_is_given_is_text_to_yaml() {
+        for word in [
+            "1e3",
+            "0x1f",
+            "on",
+            "null",
+            "~",
+            "-",
+            "*a",
+            "&a",
+            "!a",
+            "[a",
+            "a:",
+            ",",
+            "%a",
+            "|",
+            ">",
+            "?",
+            "2026-01-01",
+            "a,b]",
+            ".inf",
+        ] {
+            let job = Job {
+                name: format!("{word}, boot 2"),
+                kbuild: Some(word.into()),
+                kernel: word.into(),
+                ramdisk: word.into(),
+                device: word.into(),
+                action: word.into(),
+                append: vec![word.into()],
+                ..job()
+            };
+            for system in [System::Lava, System::KernelCi, System::GitHub] {
+                let each = job.text(system).unwrap();
+                let jobs = core::slice::from_ref(&job);
+                let all = several(jobs, system).unwrap();
+                let lines = [each.lines(), all[0].1.lines()];
+                let mut given = 0;
+                for line in lines.into_iter().flatten() {
+                    if line.contains(&format!("'{word}")) {
+                        given += 1;
+                        continue;
+                    }
+                    // What is around it has the word for its own.
+                    let value = line.rsplit_once([' ']).map_or("", |p| p.1);
+                    assert_ne!(value, word, "{line}");
+                }
+                assert!(given >= 5, "{system:?} {word}: {given}");
+            }
+        }
+    }
+
+    #[test]
     fn what_would_be_changed_on_its_way_is_refused() {
         let shells = ["a b", "a'b", "$HOME", "{kernel}", "a\"b", "", "a\nb"];
         let unseen = ["a\x1b", "a\0", "\u{202e}a", "a\u{fffe}", "a\u{85}b"];
@@ -422,6 +480,9 @@ mod tests {
             let plan = vec![word.to_owned()];
             let bad = Job { plan, ..job() };
             assert!(bad.text(System::Lava).is_err(), "{word}");
+            let kbuild = Some(word.to_owned());
+            let bad = Job { kbuild, ..job() };
+            assert!(bad.text(System::KernelCi).is_err(), "{word}");
         }
     }
 }

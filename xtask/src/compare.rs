@@ -17,6 +17,7 @@ use crate::noise::Noise;
 use crate::profile::diff::{self, Difference};
 use crate::profile::sampled::diff as sampled;
 use anyhow::{Result, bail};
+use pidone::plan::tunables::is_key;
 use serde::{Serialize, Serializer};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -146,9 +147,23 @@ pub fn compare(
     b: &Side,
     asked: &ComparisonOptions,
 ) -> Result<Comparison> {
+    compare_apart(a, b, asked, [&[], &[]])
+}
+
+/// The same of sides whose plans begin with words of their own.
+///
+/// # Errors
+///
+/// As those of [`compare`].
+pub fn compare_apart(
+    a: &Side,
+    b: &Side,
+    asked: &ComparisonOptions,
+    own: [&[String]; 2],
+) -> Result<Comparison> {
     let mut warnings = Vec::new();
     let deterministic = modes(a, b)?;
-    plans(a, b)?;
+    plans_apart(a, b, own)?;
     machines(a, b, &mut warnings);
     let not_good = not_good(a, b);
     warnings.extend(not_good.iter().cloned());
@@ -240,12 +255,44 @@ pub(crate) fn modes(a: &Side, b: &Side) -> Result<bool> {
 /// Refuses different plans.
 pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
     let all = a.boots.iter().chain(&b.boots);
+    same_plans(all.map(|boot| (boot, None)))
+}
+
+/// The same, but for what each side's plan sets of the kernel, and the words
+/// that are its own.
+fn plans_apart(a: &Side, b: &Side, own: [&[String]; 2]) -> Result<()> {
+    for side in [a, b] {
+        same_plans(side.boots.iter().map(|boot| (boot, None)))?;
+    }
+    let all = [a, b].into_iter().zip(own);
+    same_plans(all.flat_map(|(side, own)| {
+        side.boots.iter().map(move |boot| (boot, Some(own)))
+    }))
+}
+
+/// Whether a word of a plan sets something of the kernel.
+fn sets(word: &str) -> bool {
+    let word = word.trim_start_matches('"');
+    is_key(word.split_once('=').map_or(word, |(key, _)| key))
+}
+
+/// Refuses plans that differ: by any word, or by others than those and what
+/// they set of the kernel.
+fn same_plans<'b>(
+    all: impl Iterator<Item = (&'b FinishedBoot, Option<&'b [String]>)>,
+) -> Result<()> {
     let mut known: Option<(String, String)> = None;
-    for boot in all {
+    for (boot, own) in all {
         let Some(hello) = &boot.report.hello else {
             continue;
         };
-        let plan = hello.plan.join(" ");
+        let mut words = hello.plan.clone();
+        for own in own.unwrap_or_default() {
+            let at = words.iter().position(|word| word == own);
+            at.map(|at| words.remove(at));
+        }
+        words.retain(|word| own.is_none() || !sets(word));
+        let plan = words.join(" ");
         match &known {
             Some((name, other)) if *other != plan => bail!(
                 "different plans do not compare: that of {name} is `{other}`, \
@@ -259,8 +306,23 @@ pub(crate) fn plans(a: &Side, b: &Side) -> Result<()> {
     Ok(())
 }
 
-/// Warns of everything that differs beside the kernel.
+/// Warns of everything that differs beside the kernel, and says what is set
+/// of it on one side alone.
 fn machines(a: &Side, b: &Side, warnings: &mut Vec<String>) {
+    let set = [a, b].map(|side| {
+        let hello = side.boots.iter().find_map(|it| it.report.hello.as_ref());
+        let words = hello.iter().flat_map(|hello| &hello.plan);
+        let words = words.filter(|word| sets(word)).cloned();
+        match words.collect::<Vec<_>>().join(" ") {
+            none if none.is_empty() => "nothing".to_owned(),
+            words => words,
+        }
+    });
+    if let [a, b] = &set
+        && a != b
+    {
+        warnings.push(format!("the plan of A sets {a}, that of B {b}"));
+    }
     let all = || a.boots.iter().chain(&b.boots);
     let hellos = || all().filter_map(|boot| boot.report.hello.as_ref());
     let mut check = |what: &str, values: BTreeSet<String>| {
@@ -280,6 +342,17 @@ fn machines(a: &Side, b: &Side, warnings: &mut Vec<String>) {
     check("the clock source", clocks.collect());
     let payloads = hellos().map(|h| h.pidone.clone());
     check("the payload", payloads.collect());
+    let places = [a, b].map(|side| {
+        let of = |boot: &FinishedBoot| match boot.meta.runner.clone() {
+            Some(runner) => runner,
+            None if boot.meta.imported.is_some() => "a log".to_owned(),
+            None => "QEMU on this host".to_owned(),
+        };
+        let all: BTreeSet<String> = side.boots.iter().map(of).collect();
+        all.into_iter().collect::<Vec<_>>().join(", ")
+    });
+    // A pool has the same places for both.
+    check("where it ran", places.into_iter().collect());
 }
 
 /// What is said of boots that measured nothing, side by side.

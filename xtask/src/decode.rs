@@ -112,16 +112,19 @@ impl Decoded {
         let mut boots: Vec<Boot> = Vec::new();
         for (index, port) in ports.iter().enumerate() {
             for span in boots::divide(port.bare.bytes(), &port.seen) {
+                let raw = (index == 0).then(|| port.raw(&span.text));
                 let text = port.text(span.text);
                 let place = place(&boots, span.stream, index > 0);
                 match place.and_then(|place| boots.get_mut(place)) {
                     Some(boot) => {
                         boot.stream = boot.stream.or(span.stream);
                         boot.text.push_str(&text);
+                        boot.places.extend(raw);
                     }
                     None => boots.push(Boot {
                         stream: span.stream,
                         text,
+                        places: raw.into_iter().collect(),
                         ..Boot::default()
                     }),
                 }
@@ -178,6 +181,8 @@ pub struct Boot {
     pub foreign: Option<String>,
     /// The console without control characters and frames.
     pub text: String,
+    /// The parts of the console's log that it was made of.
+    pub places: Vec<Range<usize>>,
     records: BTreeMap<u32, Vec<u8>>,
     /// Records of an older schema as this one has them.
     upgraded: BTreeMap<u32, Vec<u8>>,
@@ -269,6 +274,10 @@ impl Boot {
 
 /// The log of one port.
 struct Port {
+    /// Where its lines begin, and where it ends.
+    lines: Vec<usize>,
+    /// Without control characters.
+    clean: Cut,
     /// Without control characters and what a collector put around lines.
     bare: Cut,
     /// Frames found whole there, in rising order.
@@ -323,7 +332,31 @@ impl Port {
             seen.push((both.origin(at), frame.stream));
             frames.add(frame);
         }
-        Self { bare, whole, seen }
+        let begins = log.iter().enumerate().filter(|(_, b)| **b == b'\n');
+        let lines = [0].into_iter().chain(begins.map(|(at, _)| at + 1));
+        Self {
+            lines: lines.chain([log.len()]).collect(),
+            clean,
+            bare,
+            whole,
+            seen,
+        }
+    }
+
+    /// The lines of the log that `range` is of, which end where others begin.
+    fn raw(&self, range: &Range<usize>) -> Range<usize> {
+        let begin = |at: usize| {
+            if at == 0 {
+                return 0;
+            }
+            if at == self.bare.bytes().len() {
+                return self.lines.last().copied().unwrap_or_default();
+            }
+            let at = self.clean.origin(self.bare.origin(at));
+            let after = self.lines.partition_point(|begin| *begin <= at);
+            self.lines[..after].last().copied().unwrap_or_default()
+        };
+        begin(range.start)..begin(range.end)
     }
 
     /// The text in `range` without the frames, for people and for outcomes.

@@ -63,6 +63,10 @@ pub fn write(
         );
         files.insert(format!("pidone-{arch}"), read(&payload)?);
     }
+    files.insert(
+        build::PLUGIN.to_owned(),
+        read(&build::plugin_of(workspace)?)?,
+    );
     let configs = workspace.join("kernel-configs");
     for entry in fs::read_dir(&configs).context("kernel-configs")? {
         let path = entry?.path();

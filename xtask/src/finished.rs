@@ -130,10 +130,15 @@ pub struct Meta {
     /// The machine's architecture; absent from runs of earlier releases,
     /// which are of x86_64.
     pub arch: Option<String>,
-    /// The first line of what QEMU says to `--version`.
+    /// The first line of what QEMU says to `--version`; nothing if it was
+    /// none of ours.
     pub qemu: String,
     /// QEMU's arguments.
     pub qemu_args: Vec<String>,
+    /// The runner that booted it, in place of QEMU on this host.
+    pub runner: Option<String>,
+    /// The log that it is from, if it was not booted by us.
+    pub imported: Option<Imported>,
     /// The kernel.
     pub kernel: Kernel,
     /// SHA-256 of the initramfs.
@@ -165,6 +170,8 @@ impl Meta {
             label,
             arch,
             qemu,
+            runner,
+            imported,
             kernel,
             initramfs_sha256,
             host,
@@ -195,7 +202,17 @@ impl Meta {
         } = host;
         let mut all = vec![started, label, qemu, initramfs_sha256, reason];
         all.extend([spec, sha256, name, kernel, cpu]);
-        all.extend([arch, config_sha256, release].into_iter().flatten());
+        all.extend(
+            [arch, runner, config_sha256, release].into_iter().flatten(),
+        );
+        if let Some(Imported {
+            file,
+            sha256,
+            boot: _,
+        }) = imported
+        {
+            all.extend([file, sha256]);
+        }
         if let Some(Cell {
             matrix,
             name,
@@ -222,6 +239,17 @@ pub struct Cell {
     /// The cell, as in `new/small/pipes`.
     pub name: String,
     /// Which of its boots, from 1.
+    pub boot: u64,
+}
+
+/// Where a boot is from that is only known by its log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// The file, and in an archive the file in it.
+    pub file: String,
+    /// SHA-256 of the whole log, unpacked.
+    pub sha256: String,
+    /// Which boot of it, from 1.
     pub boot: u64,
 }
 

@@ -90,7 +90,22 @@ fn whole(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 ///
 /// It is compressed and cannot be unpacked, or is an archive of several files.
-fn unpacked(mut log: Vec<u8>) -> Result<Vec<u8>> {
+fn unpacked(log: Vec<u8>) -> Result<Vec<u8>> {
+    let log = decompressed(log)?;
+    match packed(&log) {
+        Some(form) => {
+            bail!("this is {form}; unpack it first, or `import` it")
+        }
+        None => Ok(log),
+    }
+}
+
+/// What was compressed, once or several times.
+///
+/// # Errors
+///
+/// It cannot be unpacked.
+pub(crate) fn decompressed(mut log: Vec<u8>) -> Result<Vec<u8>> {
     while let Some(how) = Compression::detect(&log) {
         let (plain, used) = how
             .decompress(&log)
@@ -98,20 +113,21 @@ fn unpacked(mut log: Vec<u8>) -> Result<Vec<u8>> {
         // Compressed files may follow each other.
         let rest = log.split_off(used.min(log.len()));
         let more = match Compression::detect(&rest) {
-            Some(_) => unpacked(rest)?,
+            Some(_) => decompressed(rest)?,
             None => Vec::new(),
         };
         log = [plain, more].concat();
     }
-    let form = match log.get(..4) {
+    Ok(log)
+}
+
+/// The form of a file that is no text of a console.
+pub(crate) fn packed(log: &[u8]) -> Option<&'static str> {
+    match log.get(..4) {
         Some(b"PK\x03\x04") => Some("a zip archive"),
         Some([b'B', b'Z', b'h', b'1'..=b'9']) => Some("compressed with bzip2"),
         _ if log.get(257..262) == Some(b"ustar") => Some("a tar archive"),
         _ => None,
-    };
-    match form {
-        Some(form) => bail!("this is {form}; unpack it first"),
-        None => Ok(log),
     }
 }
 

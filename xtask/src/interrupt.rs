@@ -111,6 +111,18 @@ fn ignored(status: &str, signal: i32) -> bool {
 /// Ends all that this process has started, and what those have: a build is a
 /// tree of processes. Whatever has ended meanwhile needs no end.
 fn end_children() {
+    let us = process::id();
+    for pid in tree(us).into_iter().filter(|pid| *pid != us) {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        if let Some(pid) = pid {
+            let _gone = kill_process(pid, Signal::TERM);
+        }
+    }
+}
+
+/// A process and those below it.
+#[must_use]
+pub fn tree(root: u32) -> BTreeSet<u32> {
     let mut parents = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
         let pid = entry.file_name().to_string_lossy().parse::<u32>();
@@ -121,12 +133,9 @@ fn end_children() {
             parents.push((pid, parent));
         }
     }
-    for pid in below(process::id(), &parents) {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        if let Some(pid) = pid {
-            let _gone = kill_process(pid, Signal::TERM);
-        }
-    }
+    let mut tree = below(root, &parents);
+    tree.insert(root);
+    tree
 }
 
 /// The parent in a process's `stat`, whose name may hold anything.

@@ -11,8 +11,11 @@ use crate::compare::{self, Comparison, Row, Side, compare, table};
 use crate::evidence;
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
+use crate::map;
 use crate::metrics::{self, Better, Selector};
 use crate::model::{Outcome, Report};
+use crate::profile;
+use crate::profile::diff::{self, Difference};
 use anyhow::{Result, anyhow, bail};
 use core::fmt;
 use core::str::FromStr;
@@ -313,6 +316,22 @@ pub fn judge(asked: &Criteria, boots: &[FinishedBoot]) -> Result<Opinion> {
         all = most(&ends, true);
     }
     Ok(all)
+}
+
+/// In which functions the boots differ from a baseline that has profiles, too,
+/// or else what is in those of the first one.
+#[must_use]
+pub fn profiles(baseline: Option<&Baseline>, boots: &[FinishedBoot]) -> String {
+    let old = baseline.map_or(&[][..], |baseline| &baseline.boots);
+    let differ = diff::of_boots(old, boots);
+    if !differ.is_empty() {
+        return differ.iter().map(Difference::whole).collect();
+    }
+    let first = boots.first().into_iter();
+    let runs = first.flat_map(map::profiles);
+    let each = runs
+        .map(|(run, of)| format!("{run}\n{}\n", profile::table::render(of)));
+    each.collect()
 }
 
 /// What `compare` says of each metric beside the baseline's.

@@ -5,8 +5,10 @@
 
 pub mod lang;
 
+use crate::model::hex;
 use anyhow::{Result, bail};
 use core::fmt::{self, Write};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// How a reason begins whose line may be left out where a tree, or an
@@ -45,6 +47,12 @@ impl Config {
             words.rsplit(' ').next().map(str::to_owned)
         });
         Self { values, kernel }
+    }
+
+    /// SHA-256 of all that is set, in order.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex(&Sha256::digest(self.to_string()))
     }
 
     /// What a symbol is set to: `n` if it is not set or not known.

@@ -6,6 +6,7 @@
 //! what changed.
 
 pub mod image;
+mod kept;
 mod make;
 mod source;
 mod verify;
@@ -14,13 +15,14 @@ use crate::arch::{Arch, X86_64};
 use crate::kconfig::{self, Config, Request, lang::Kconfig};
 use crate::model::hex;
 use crate::{build, cache, interrupt, tools};
-use anyhow::{Context, Result, bail};
-use serde::{Deserialize, Serialize};
+use anyhow::{Context, Result};
+pub(crate) use kept::ABOUT;
+use kept::{About, image_in, keep_in, touch};
+pub use kept::{find, names, of_commits, told, vmlinux, was_built};
 use sha2::{Digest, Sha256};
 use source::Source;
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::path::PathBuf;
 
 /// Fragments that are merged unless some are named, in this order.
 pub const DEFAULT: [&str; 8] = [
@@ -36,9 +38,6 @@ pub const DEFAULT: [&str; 8] = [
 
 /// All others: each makes another kind of kernel.
 pub const OTHERS: [&str; 3] = ["debug", "kcsan", "preempt-rt"];
-
-/// What a build says of itself, beside its image.
-pub(crate) const ABOUT: &str = "about.json";
 
 /// Hexadecimal digits of a build's key.
 const KEY: usize = 16;
@@ -61,6 +60,20 @@ pub struct Order {
 }
 
 impl Order {
+    /// A build of a tree with as many compilers at once as there are CPUs.
+    #[must_use]
+    pub fn of(tree: &str, base: &str, arch: &'static Arch) -> Self {
+        let cpus = std::thread::available_parallelism();
+        Self {
+            tree: tree.to_owned(),
+            fragments: Vec::new(),
+            base: base.to_owned(),
+            arch,
+            jobs: cpus.map_or(1, usize::from),
+            setup: false,
+        }
+    }
+
     /// The kernel that tests boot: Debian's 6.12 with all default fragments.
     ///
     /// # Errors
@@ -85,20 +98,6 @@ pub struct Built {
     pub image: PathBuf,
     /// Whether it was there before.
     pub cached: bool,
-}
-
-/// What is kept beside an image.
-#[derive(Debug, Serialize, Deserialize)]
-struct About {
-    /// What it is found by: `built:NAME`.
-    name: String,
-    /// Version as the kernel says it.
-    release: String,
-    arch: String,
-    source: String,
-    base: String,
-    fragments: Vec<String>,
-    compiler: String,
 }
 
 /// The kernel does not build, though its configuration is in order.
@@ -142,8 +141,8 @@ pub fn build(order: &Order) -> Result<Built> {
         &requests_text(&requests),
         &versions,
     ]);
-    let dir = cache()?.join(&key);
-    if let Some(image) = whole(&dir) {
+    let dir = kept::dir()?.join(&key);
+    if let Some(image) = image_in(&dir) {
         // The last one that was asked for is what a name finds.
         touch(&dir)?;
         return Ok(Built {
@@ -155,7 +154,7 @@ pub fn build(order: &Order) -> Result<Built> {
     // Another process may be building the same.
     let lock = fs::File::create(objects.join("pidone.lock"))?;
     interrupt::hold(&lock, "another build of this tree")?;
-    if let Some(image) = whole(&dir) {
+    if let Some(image) = image_in(&dir) {
         return Ok(Built {
             image,
             cached: true,
@@ -179,11 +178,25 @@ pub fn build(order: &Order) -> Result<Built> {
         fragments: names,
         compiler: versions,
     };
-    let image = keep_in(&cache()?, &make, &about, &dir)?;
+    let image = keep_in(&kept::dir()?, &make, &about, &dir)?;
     Ok(Built {
         image,
         cached: false,
     })
+}
+
+/// Builds, where sources that do not build are an answer: `Err` in `Ok` says
+/// why they do not.
+///
+/// # Errors
+///
+/// As those of [`build`], but for [`DoesNotBuild`].
+pub fn attempt(order: &Order) -> Result<core::result::Result<PathBuf, String>> {
+    match build(order) {
+        Ok(built) => Ok(Ok(built.image)),
+        Err(error) if error.is::<DoesNotBuild>() => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
 }
 
 /// What a configuration begins as.
@@ -262,11 +275,6 @@ pub(crate) fn key(parts: &[&str]) -> String {
     hex(&hash.finalize())[..KEY].to_owned()
 }
 
-/// Where finished kernels are.
-fn cache() -> Result<PathBuf> {
-    Ok(cache::dir()?.join("built"))
-}
-
 /// The directory of a tree's object files.
 fn objects(source: &Source, arch: &Arch) -> Result<PathBuf> {
     let place = source.dir.to_string_lossy();
@@ -275,29 +283,6 @@ fn objects(source: &Source, arch: &Arch) -> Result<PathBuf> {
     fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
     Ok(dir)
 }
-
-/// What each finished build has beside its modules.
-const PARTS: [&str; 4] = ["image", "config", VMLINUX, ABOUT];
-
-/// The image of a finished build; nothing where a part of it is missing, or
-/// was not written to its end.
-fn image_in(dir: &Path) -> Option<PathBuf> {
-    let whole = |part: &&str| {
-        let meta = fs::metadata(dir.join(part));
-        meta.is_ok_and(|meta| meta.is_file() && meta.len() > 0)
-    };
-    PARTS.iter().all(whole).then(|| dir.join(PARTS[0]))
-}
-
-/// The kernel proper of an image that was built here, with its symbols and
-/// types (BTF).
-#[must_use]
-pub fn vmlinux(image: &Path) -> PathBuf {
-    image.with_file_name(VMLINUX)
-}
-
-/// The name of that, in the kernel's build as in ours.
-const VMLINUX: &str = "vmlinux";
 
 /// Makes the configuration, and sees to it that it is what was asked for.
 fn configure(
@@ -331,139 +316,10 @@ fn configure(
     verify::all_met(requests, names, &config, &kconfig)
 }
 
-/// Puts what was built into its place in the cache.
-fn keep_in(
-    cache: &Path,
-    make: &make::Make<'_>,
-    about: &About,
-    dir: &Path,
-) -> Result<PathBuf> {
-    fs::create_dir_all(cache)?;
-    let work = tempfile::tempdir_in(cache)?;
-    let new = work.path().join("new");
-    let copy = |from: &str, to: &str| {
-        let from = make.objects.join(from);
-        fs::copy(&from, new.join(to))
-            .with_context(|| from.display().to_string())
-    };
-    fs::create_dir(&new)?;
-    copy(make.arch.image.1, "image")?;
-    copy(".config", "config")?;
-    make.strip(&make.objects.join(VMLINUX), &new.join(VMLINUX))?;
-    make.install_modules(&new)?;
-    let about = serde_json::to_string_pretty(about)?;
-    fs::write(new.join(ABOUT), about)?;
-    // Moved there in one step. What is in its place is of no use.
-    cache::replace(&new, dir, work.path())?;
-    image_in(dir).context("the build is not whole")
-}
-
-/// The image of a build that is all there.
-fn whole(dir: &Path) -> Option<PathBuf> {
-    image_in(dir).filter(|_| dir.join(ABOUT).is_file())
-}
-
-/// Notes that a build was asked for.
-fn touch(dir: &Path) -> Result<()> {
-    let file = dir.join(ABOUT);
-    let open = fs::File::options().write(true).open(&file);
-    let set = open.and_then(|file| file.set_modified(SystemTime::now()));
-    set.with_context(|| file.display().to_string())
-}
-
-/// A finished build.
-struct StoredBuild {
-    dir: PathBuf,
-    about: About,
-    /// When it was last asked for.
-    asked: SystemTime,
-}
-
-impl StoredBuild {
-    fn key(&self) -> String {
-        let name = self.dir.file_name().unwrap_or_default();
-        name.to_string_lossy().into_owned()
-    }
-
-    /// What it is called, and what it is.
-    fn name(&self) -> String {
-        let About {
-            name,
-            release,
-            arch,
-            ..
-        } = &self.about;
-        format!("built:{name} ({release}, {arch}, {})", self.key())
-    }
-}
-
-/// All that were built, by their names.
-fn stored() -> Result<Vec<StoredBuild>> {
-    let mut all = Vec::new();
-    for entry in fs::read_dir(cache()?).into_iter().flatten() {
-        let dir = entry?.path();
-        let file = dir.join(ABOUT);
-        if whole(&dir).is_none() {
-            continue;
-        }
-        let text = fs::read_to_string(&file)
-            .with_context(|| file.display().to_string())?;
-        let about: About = serde_json::from_str(&text)
-            .with_context(|| file.display().to_string())?;
-        let asked = fs::metadata(&file)?.modified()?;
-        all.push(StoredBuild { dir, about, asked });
-    }
-    all.sort_by_cached_key(StoredBuild::name);
-    Ok(all)
-}
-
-/// What `--kernel` takes for each kernel that was built, and what that is.
-///
-/// # Errors
-///
-/// The cache cannot be read.
-pub fn names() -> Result<Vec<String>> {
-    Ok(stored()?.iter().map(StoredBuild::name).collect())
-}
-
-/// The image of `built:NAME`: of those for that architecture that have the
-/// name, or else whose version or key begins so, the one that was last asked
-/// for.
-///
-/// # Errors
-///
-/// Nothing of that name was built.
-pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
-    let all = stored()?;
-    let fits = |build: &&StoredBuild| {
-        let named = build.about.name == name
-            || build.about.release.starts_with(name)
-            || build.key().starts_with(name);
-        named && build.about.arch == arch.name
-    };
-    let best = |build: &&StoredBuild| (build.about.name == name, build.asked);
-    match all.iter().filter(fits).max_by_key(best) {
-        Some(build) => Ok(build.dir.join(PARTS[0])),
-        None if all.is_empty() => bail!(
-            "no kernel `built:{name}`: none was built; see cargo xtask kernel \
-             build --help"
-        ),
-        None => bail!(
-            "no kernel `built:{name}` for {}; there are {}",
-            arch.name,
-            all.iter()
-                .map(StoredBuild::name)
-                .collect::<Vec<_>>()
-                .join(", ")
-        ),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{About, DEFAULT, OTHERS, folder, image_in, keep_in, key};
-    use super::{make, requests, vmlinux};
-    use crate::arch::{self, AARCH64, Arch, X86_64};
+    use super::{DEFAULT, OTHERS, folder, key, requests};
+    use crate::arch::{self, AARCH64, X86_64};
     use std::collections::BTreeSet;
     use std::fs;
 
@@ -492,50 +348,6 @@ mod tests {
         }
         let error = requests(&["no-such".to_owned()], &X86_64).unwrap_err();
         assert!(format!("{error:#}").contains("valid are base, sched-ext"));
-    }
-
-    #[test]
-    fn a_build_that_is_not_whole_is_made_anew() {
-        let dir = tempfile::tempdir().unwrap();
-        let (objects, place) = (dir.path().join("o"), dir.path().join("kept"));
-        let image = objects.join(X86_64.image.1);
-        fs::create_dir_all(image.parent().unwrap()).unwrap();
-        fs::write(image, "image").unwrap();
-        fs::write(objects.join(".config"), "CONFIG_A=y\n").unwrap();
-        fs::copy("/proc/self/exe", objects.join("vmlinux")).unwrap();
-        let make = make::Make {
-            source: dir.path(),
-            objects: &objects,
-            arch: &X86_64,
-            compiler: make::Compiler::find(Arch::host(), false).unwrap(),
-            jobs: 1,
-        };
-        let about = About {
-            name: "6.12".to_owned(),
-            release: "6.12.0".to_owned(),
-            arch: X86_64.name.to_owned(),
-            source: String::new(),
-            base: String::new(),
-            fragments: Vec::new(),
-            compiler: String::new(),
-        };
-        let kept = || {
-            let image = keep_in(dir.path(), &make, &about, &place).unwrap();
-            assert_eq!(image_in(&place), Some(image.clone()));
-            image
-        };
-        let vmlinux = vmlinux(&kept());
-        assert!(fs::read(vmlinux).unwrap().starts_with(b"\x7fELF"));
-        for part in super::PARTS {
-            fs::remove_file(place.join(part)).unwrap();
-            assert_eq!(image_in(&place), None, "no {part}");
-            kept();
-            fs::write(place.join(part), "").unwrap();
-            assert_eq!(image_in(&place), None, "an empty {part}");
-            kept();
-        }
-        // Nothing else is left.
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

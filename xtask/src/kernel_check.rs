@@ -32,6 +32,15 @@ const UNPACK: [&str; 2] = ["CONFIG_RD_ZSTD", "CONFIG_RD_GZIP"];
 /// that did it.
 const ALWAYS: [(&str, [u32; 2]); 1] = [("CONFIG_SCHED_DEBUG", [6, 15])];
 
+/// Keys of a run that set something of the kernel, and what that needs.
+const KEYS: [(&str, &[&str]); 2] = [
+    (
+        "sched_features=, sched.FILE=",
+        &["CONFIG_DEBUG_FS", "CONFIG_SCHED_DEBUG"],
+    ),
+    ("sysctl.NAME=", &["CONFIG_SYSCTL"]),
+];
+
 /// How a work type fares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verdict {
@@ -81,6 +90,20 @@ pub fn boot(config: &Config, helps: &Helps) -> Vec<String> {
     missing
 }
 
+/// What is added to the report of a kernel whose init never spoke, where its
+/// configuration may be why.
+///
+/// # Errors
+///
+/// A fragment that cannot be read.
+pub fn unbootable(config: &Config) -> Result<String> {
+    let missing = boot(config, &Helps::read()?);
+    Ok(match missing.is_empty() {
+        true => String::new(),
+        false => format!("; its configuration: {}", missing.join(", ")),
+    })
+}
+
 /// Goes through the needs of the rows.
 #[must_use]
 pub fn check(
@@ -106,14 +129,17 @@ fn of_row(row: &'static Row, config: &Config, helps: &Helps) -> Finding {
         verdict: Verdict::Runs,
         reasons: Vec::new(),
     };
-    let of_all = Feature::OF_ALL_RUNS.config();
-    if state(of_all, config) == "n" {
-        finding.verdict = Verdict::Skip;
-        finding.reasons.push(helps.missing(of_all));
+    let of_all = Feature::OF_ALL_RUNS.map(Feature::config);
+    for symbol in of_all {
+        if state(symbol, config) == "n" {
+            finding.verdict = Verdict::Skip;
+            finding.reasons.push(helps.missing(symbol));
+        }
     }
     for need in row.needs {
         let symbol = option(&need.what);
-        let Some(symbol) = symbol.filter(|symbol| *symbol != of_all) else {
+        let Some(symbol) = symbol.filter(|symbol| !of_all.contains(symbol))
+        else {
             continue;
         };
         let (verdict, mut reason) = match state(symbol, config) {
@@ -173,6 +199,21 @@ pub fn of_the_machine(
         }
     }
     needs
+}
+
+/// The keys of a plan for which something is missing, and what. A run that has
+/// them is skipped.
+#[must_use]
+pub fn of_keys(
+    config: &Config,
+    helps: &Helps,
+) -> Vec<(&'static str, Vec<String>)> {
+    let missing = |(keys, needs): (&'static str, &[&str])| {
+        let missing = needs.iter().filter(|need| state(need, config) == "n");
+        let missing: Vec<_> = missing.map(|need| helps.missing(need)).collect();
+        (!missing.is_empty()).then_some((keys, missing))
+    };
+    KEYS.into_iter().filter_map(missing).collect()
 }
 
 /// Which fragment switches what on.
@@ -318,10 +359,12 @@ fn plain(bytes: &[u8]) -> Option<Config> {
 
 #[cfg(test)]
 mod tests {
+    use super::unbootable;
     use super::{Helps, Verdict, boot, check, config, of_image, state};
     use crate::kconfig::Config;
     use crate::kernel_build::ABOUT;
     use initramfs::compress::Compression;
+    use pidone::row::Feature;
     use pidone::workloads::rows;
     use std::fs;
 
@@ -389,6 +432,34 @@ mod tests {
         let module = timers + "CONFIG_FUTEX=m\n";
         let (module, _) = verdict(&module, "FutexFanOut");
         assert_eq!(module, Verdict::Module);
+    }
+
+    #[test]
+    fn what_all_runs_need_is_named_once() {
+        for feature in Feature::OF_ALL_RUNS {
+            let symbol = feature.config();
+            let all = Feature::OF_ALL_RUNS.map(|f| f.config());
+            let others = all.iter().filter(|other| **other != symbol);
+            let others = others.map(|other| format!("{other}=y\n"));
+            let boots = BOOTS.replace(&format!("{symbol}=y\n"), "");
+            let text = boots + &others.collect::<String>();
+            // The latter asks for one of them itself.
+            for work in ["SpinWait", "Bursty"] {
+                let said = format!("{symbol} is off; fragment base sets it");
+                assert_eq!(verdict(&text, work), (Verdict::Skip, said));
+            }
+        }
+    }
+
+    #[test]
+    fn a_kernel_whose_init_never_spoke_may_have_no_console() {
+        let all = Config::parse(BOOTS);
+        assert_eq!(unbootable(&all).unwrap(), "");
+        let mute = Config::parse(&BOOTS.replace("CONFIG_TTY=y", ""));
+        assert_eq!(
+            unbootable(&mute).unwrap(),
+            "; its configuration: CONFIG_TTY is off; fragment base sets it"
+        );
     }
 
     #[test]

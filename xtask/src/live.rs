@@ -5,8 +5,8 @@
 
 use crate::decode::{Decoder, splice};
 use crate::guest_clock::Signs;
-use crate::qemu::Machine;
-use crate::untrusted::line;
+use crate::machine::Machine;
+use crate::untrusted::{hidden, line};
 use core::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use pidone::wire::record::{Progress, Record};
@@ -252,8 +252,9 @@ impl View {
         match record {
             Record::Hello(hello) => self.runs = hello.runs,
             Record::Start(start) => {
-                self.run =
-                    Some((start.name.to_owned(), u32::from(start.run) + 1));
+                // The guest chose it, and it is shown on one line.
+                let name = line(start.name).into_owned();
+                self.run = Some((name, u32::from(start.run) + 1));
                 self.planned_ms = start.planned_ms;
                 self.begun = Some(now);
                 (self.last, self.rate) = (None, None);
@@ -321,7 +322,7 @@ fn last_line(console: &[u8]) -> String {
     let line = line
         .get(splice::any_prefix(line.as_bytes())..)
         .unwrap_or(line);
-    let shown = line.chars().filter(|c| !c.is_control());
+    let shown = line.chars().filter(|c| !hidden(*c));
     shown.take(WIDTH).collect()
 }
 
@@ -331,6 +332,7 @@ mod tests {
         BOOTING, COUNTING, Follower, ProgressStyle, RUNNING, View, last_line,
     };
     use crate::testing::{Stream, hello, progress, start};
+    use crate::untrusted::hidden;
     use core::time::Duration;
     use std::fs;
     use std::io::Write;
@@ -351,6 +353,30 @@ mod tests {
         assert_eq!(view.line(b"", then), line);
         let late = now + Duration::from_secs(7);
         assert!(view.line(b"", late).contains("1.0 of 1.0 s"));
+    }
+
+    #[test]
+    fn no_name_is_another_line_or_obeyed() {
+        let now = Instant::now();
+        for name in [
+            "a\n::stop-commands::x",
+            "a\r\nok: 9 runs, none failed",
+            "a\x1b]0;x\x07",
+            "a\u{9b}2J",
+            "a\u{202e}b",
+            "a\u{2028}b",
+        ] {
+            let mut view = View::default();
+            assert!(view.take(&start(1, name), now));
+            for shown in [view.heading(), view.line(b"", now)] {
+                assert!(!shown.contains(hidden), "{shown:?}");
+                assert!(shown.starts_with('a'), "{shown:?}");
+            }
+            // Before the first run there is the kernel's last line.
+            let log = format!("{name}\n");
+            let booting = View::default().line(log.as_bytes(), now);
+            assert!(!booting.contains(hidden), "{booting:?}");
+        }
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use argh::{ArgsInfo, FromArgs};
 use rustix::fs::Mode;
 use rustix::process::umask;
+use std::ffi::OsString;
 use std::process::ExitCode;
 use xtask::cmd::{
-    bisect, boot, build, check, ci, compare, decode, dist, explain, judge,
-    kernel, list, map, matrix, pack, report, runs, setup, test, trace, which,
+    bisect, boot, build, check, ci, compare, decode, dist, explain, import,
+    judge, kernel, knobs, list, map, matrix, pack, report, review, runs, setup,
+    test, trace, which,
 };
 use xtask::exit::{Exit, NoEvidence};
 use xtask::interrupt;
@@ -42,10 +44,13 @@ enum Verb {
     Matrix(matrix::Args),
     Judge(judge::Args),
     Bisect(bisect::Args),
+    Review(review::Args),
     Decode(decode::Args),
     Report(report::Args),
     Runs(runs::Args),
+    Import(import::Args),
     Trace(trace::Args),
+    Knobs(knobs::Args),
     Map(map::Args),
     Which(which::Args),
     List(list::Args),
@@ -77,7 +82,14 @@ fn failed(error: &anyhow::Error) -> Exit {
 }
 
 fn real_main() -> Exit {
-    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words = std::env::args_os().skip(1).map(OsString::into_string);
+    let words: Vec<String> = match words.collect() {
+        Ok(words) => words,
+        Err(word) => {
+            xtask::tell!("error: {}", usage::not_utf8(&word));
+            return Exit::Tool;
+        }
+    };
     if matches!(&*words, [word] if word == "--version" || word == "-V") {
         return said(&format!("pidone {}\n", env!("CARGO_PKG_VERSION")));
     }
@@ -115,10 +127,13 @@ fn real_main() -> Exit {
         Verb::Matrix(args) => matrix::run(args),
         Verb::Judge(args) => judge::run(args),
         Verb::Bisect(args) => bisect::run(args),
+        Verb::Review(args) => review::run(args),
         Verb::Decode(args) => decode::run(args),
         Verb::Report(args) => report::run(args),
         Verb::Runs(args) => runs::run(args),
+        Verb::Import(args) => import::run(args),
         Verb::Trace(args) => trace::run(args),
+        Verb::Knobs(args) => knobs::run(args),
         Verb::Map(args) => map::run(args),
         Verb::Which(args) => which::run(args),
         Verb::List(args) => list::run(args),

@@ -1,21 +1,25 @@
 //! The map: which work types execute which function, and how often.
 //!
-//! A map is a stored run like any other: a deterministic boot of all work
-//! types with a profile of each. It is kept in the cache, by its kernel.
+//! A map is made of stored runs like any other: a deterministic boot of all
+//! work types with a profile of each, and another one of those that want
+//! another machine. They are kept in the cache, by their kernel.
 
+pub mod code;
 pub mod patch;
+pub mod stored;
 
 use crate::cache;
 use crate::finished::FinishedBoot;
 use crate::model::profile::{Function, Profile};
 use crate::profile::table::number;
 use crate::store;
-use anyhow::Result;
+use anyhow::{Context, Result};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 use pidone::workloads::rows;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 /// Types that a plan to copy has at most.
 const PLANNED: usize = 6;
@@ -46,8 +50,15 @@ pub fn dir() -> Result<PathBuf> {
 /// The plan of a map: all work types, as their rows run them.
 #[must_use]
 pub fn plan(time: &str) -> Vec<String> {
+    let all: Vec<&str> = rows().map(|row| row.name).collect();
+    plan_of(time, &all)
+}
+
+/// The same of these work types.
+#[must_use]
+pub fn plan_of(time: &str, types: &[&str]) -> Vec<String> {
     let mut words = vec![format!("time={time}")];
-    for row in rows() {
+    for row in rows().filter(|row| types.contains(&row.name)) {
         words.push(format!("work={}", row.name));
         words.extend(row.example.split_whitespace().map(str::to_owned));
     }
@@ -60,10 +71,84 @@ pub fn plan(time: &str) -> Vec<String> {
 ///
 /// The maps cannot be read.
 pub fn find(sha256: &str) -> Result<Option<FinishedBoot>> {
+    find_in(&dir()?, sha256)
+}
+
+/// The same, in a directory.
+///
+/// # Errors
+///
+/// As those of [`find`].
+pub fn find_in(root: &Path, sha256: &str) -> Result<Option<FinishedBoot>> {
+    let (runs, _wrong) = store::list(root)?;
+    let newest = runs.into_iter().rev();
+    let of = newest.filter(|run| run.meta.kernel.sha256 == sha256);
+    let boots: Result<Vec<_>> = of.map(|run| run.read()).collect();
+    Ok(united(boots?))
+}
+
+/// One map of the boots of one kernel, the newest first: that of most types,
+/// with what others have of those that it has no profile of.
+#[must_use]
+pub fn united(mut boots: Vec<FinishedBoot>) -> Option<FinishedBoot> {
+    boots.retain(|boot| profiles(boot).next().is_some());
+    let most = boots.iter().map(|boot| boot.report.runs.len()).max()?;
+    let first = boots.iter().position(|it| it.report.runs.len() == most)?;
+    let mut map = boots.remove(first);
+    for run in &mut map.report.runs {
+        let others = boots.iter().flat_map(|boot| &boot.report.runs);
+        let mut others = others.filter(|it| it.profile.is_some());
+        if run.profile.is_none()
+            && let Some(other) = others.find(|other| other.name == run.name)
+        {
+            *run = other.clone();
+        }
+    }
+    Some(map)
+}
+
+/// Removes the maps below `root` that nobody looks at any more: those of a
+/// kernel and plan that have a newer one, which is what [`find`] takes.
+/// Returns where they were.
+///
+/// # Errors
+///
+/// They cannot be read, or not be removed.
+pub fn remove_old(root: &Path) -> Result<Vec<PathBuf>> {
+    let (runs, _wrong) = store::list(root)?;
+    let mut newest = BTreeSet::new();
+    let mut old = Vec::new();
+    for run in runs.into_iter().rev() {
+        let meta = &run.meta;
+        if !newest.insert((meta.kernel.sha256.clone(), meta.label.clone())) {
+            fs::remove_dir_all(&run.dir)
+                .with_context(|| run.dir.display().to_string())?;
+            old.push(run.dir);
+        }
+    }
+    Ok(old)
+}
+
+/// The newest map of a kernel, or else of one with the same configuration: of
+/// another commit, whose work types take much the same paths.
+///
+/// # Errors
+///
+/// The maps cannot be read.
+pub fn find_like(
+    sha256: &str,
+    config_sha256: Option<&str>,
+) -> Result<Option<FinishedBoot>> {
+    if let Some(map) = find(sha256)? {
+        return Ok(Some(map));
+    }
     let (runs, _wrong) = store::list(&dir()?)?;
     let mut newest = runs.into_iter().rev();
-    let of = newest.find(|run| run.meta.kernel.sha256 == sha256);
-    of.map(|run| run.read()).transpose()
+    let like = newest.find(|run| {
+        let config = run.meta.kernel.config_sha256.as_deref();
+        config.is_some() && config == config_sha256
+    });
+    like.map_or(Ok(None), |run| find(&run.meta.kernel.sha256))
 }
 
 /// How much of a work type's iteration is in the functions that were asked
@@ -90,10 +175,16 @@ fn plain(name: &str) -> &str {
 
 /// Whether a function of a profile is the one that was named.
 fn is(function: &Function, name: &str) -> bool {
-    function.name == name
+    is_named(&function.name, name)
+}
+
+/// Whether a name of a profile is the function that was named.
+#[must_use]
+pub fn is_named(known: &str, name: &str) -> bool {
+    known == name
         || (CALLS.iter().any(|begin| name.starts_with(begin))
-            && plain(&function.name) == plain(name)
-            && function.name != plain(name))
+            && plain(known) == plain(name)
+            && known != plain(name))
 }
 
 /// The work types that execute any of these functions, those first that spend
@@ -206,7 +297,9 @@ pub fn render(hits: &[Hit<'_>]) -> String {
     text
 }
 
-fn planned_word(work: &str) -> String {
+/// The words of a plan that run a work type.
+#[must_use]
+pub fn planned_word(work: &str) -> String {
     let row = rows().find(|row| row.name == work);
     match row.map_or("", |row| row.example) {
         "" => format!("work={work}"),
@@ -223,7 +316,7 @@ fn times(calls: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{absent, hits, plan, render};
+    use super::{absent, find_in, hits, plan, remove_old, render, united};
     use crate::finished::FinishedBoot;
     use crate::model::profile::{Function, Profile, Space};
     use crate::model::{Report, Run};
@@ -300,6 +393,56 @@ mod tests {
         assert!(hits(&map, &of(&["sched_yield"])).is_empty());
         let asked = of(&["schedule", "e1000_probe"]);
         assert_eq!(absent(&map, &asked), ["e1000_probe"]);
+    }
+
+    #[test]
+    fn a_boot_on_another_machine_completes_a_map() {
+        let mut other = FinishedBoot::default();
+        other.report.runs = vec![Run {
+            name: "SmtSiblingSpin".to_owned(),
+            ..run("", &[("select_idle_smt", 10)])
+        }];
+        let mut whole = map();
+        whole.report.runs[3].name = "SmtSiblingSpin".to_owned();
+        let mut older = whole.clone();
+        older.report.runs.truncate(1);
+        let none = FinishedBoot::default();
+        let boots = vec![none.clone(), other, whole, older];
+        let map = united(boots).unwrap();
+        assert_eq!(map.report.runs.len(), 4);
+        let found = hits(&map, &of(&["select_idle_smt"]));
+        assert_eq!(found[0].work, "SmtSiblingSpin");
+        assert!(united(vec![none]).is_none());
+    }
+
+    #[test]
+    fn the_newest_of_a_kernel_is_kept() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let put = |started: &str, sha256: &str, label: &str| {
+            let mut boot = map();
+            boot.meta.schema = crate::finished::SCHEMA;
+            boot.report.schema = crate::finished::SCHEMA;
+            boot.meta.started = started.to_owned();
+            boot.meta.label = label.to_owned();
+            boot.meta.kernel.sha256 = sha256.to_owned();
+            let pending = crate::store::Pending::new(root).unwrap();
+            pending.store(&mut boot).unwrap();
+            boot.dir
+        };
+        let old = put("2026-11-28T10:00:00Z", "a", "SpinWait+44");
+        let kept = [
+            put("2026-11-28T11:00:00Z", "b", "SpinWait+44"),
+            put("2026-11-28T12:00:00Z", "a", "SpinWait+44"),
+            put("2026-11-28T09:00:00Z", "a", "SmtSiblingSpin"),
+        ];
+        assert_eq!(remove_old(root).unwrap(), core::slice::from_ref(&old));
+        assert!(!old.exists());
+        assert!(kept.iter().all(|dir| dir.is_dir()));
+        assert_eq!(remove_old(root).unwrap().len(), 0);
+        let found = find_in(root, "a").unwrap().unwrap();
+        assert_eq!(found.dir, kept[1]);
+        assert!(find_in(root, "c").unwrap().is_none());
     }
 
     #[test]

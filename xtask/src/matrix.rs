@@ -12,6 +12,7 @@ mod tests;
 pub mod work;
 
 pub use self::file::parse;
+pub(crate) use self::file::words_of;
 
 use crate::boot::BootRequest;
 use core::fmt;

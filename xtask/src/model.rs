@@ -11,12 +11,14 @@ mod plain;
 pub mod profile;
 pub mod sampled;
 pub mod trace;
+pub mod tunable;
 mod worker;
 
 use crate::exit;
 use crate::model::profile::Profile;
 use crate::model::sampled::Sampled;
 use crate::model::trace::Trace;
+use crate::model::tunable::Tunable;
 use core::fmt;
 use pidone::kit::exit::Exit;
 use pidone::kit::histogram::Summary;
@@ -212,6 +214,9 @@ pub struct Run {
     pub groups: Vec<Group>,
     pub intervals: Vec<Interval>,
     pub expect: Vec<Expect>,
+    /// What it set of the kernel, where the plan asked for it.
+    #[serde(default)]
+    pub tunables: Vec<Tunable>,
     /// The sched_ext scheduler behind the run, where the plan asked for one.
     #[serde(default)]
     pub scx: Option<Scheduler>,

@@ -3,6 +3,7 @@
 //! A machine under plain TCG or KVM shares its CPUs with everything else, and
 //! measures it. A deterministic one does not, and needs none of this.
 
+use core::ops::Range;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::time::Instant;
@@ -67,10 +68,12 @@ impl Watch {
         }
     }
 
-    /// Takes the `stat` of the machine's process, while there is one. What it
-    /// was last is what the machine used.
-    pub fn machine(&mut self, stat: &str) {
-        self.machine = used(stat).unwrap_or(self.machine);
+    /// Takes the `stat` of the machine's processes, while there are any. What
+    /// one of them leaves behind is its parent's.
+    pub fn machine(&mut self, stats: &[String]) {
+        let of = |stat: &String| used(stat, OWN..REAPED);
+        let all: f64 = stats.iter().filter_map(of).sum();
+        self.machine = self.machine.max(all);
     }
 
     /// Ends, when the machine has ended; `None` if `/proc` does not tell.
@@ -104,12 +107,18 @@ fn ticks(words: &str) -> Vec<f64> {
     words.map_while(|word| word.parse().ok()).collect()
 }
 
+/// Where the times of a process are among the fields behind its state, and
+/// where those end that it has of children that it waited for.
+const OWN: usize = 10;
+const CHILDREN: usize = 12;
+const REAPED: usize = 14;
+
 /// Ticks of a process in its `stat`. The name before the last parenthesis may
-/// be anything; behind the state are ten more fields and then its times.
-fn used(stat: &str) -> Option<f64> {
-    let (_, fields) = stat.rsplit_once(") ")?;
-    let fields = ticks(fields.split_once(' ')?.1);
-    Some(fields.get(10..12)?.iter().sum())
+/// be anything.
+fn used(stat: &str, fields: Range<usize>) -> Option<f64> {
+    let (_, all) = stat.rsplit_once(") ")?;
+    let all = ticks(all.split_once(' ')?.1);
+    Some(all.get(fields)?.iter().sum())
 }
 
 impl Times {
@@ -133,7 +142,7 @@ impl Times {
             all: busy + idle + iowait + steal,
             busy,
             steal,
-            ours: used(mine)?,
+            ours: used(mine, OWN..CHILDREN)?,
         })
     }
 }

@@ -258,7 +258,13 @@ fn silence(console: &Console) -> String {
             Some(warning) => format!(
                 "the payload never spoke; after: {warning}; last line: {last}"
             ),
-            None => format!("the payload never spoke; last line: {last}"),
+            None if console.stamped || console.command_line.is_some() => {
+                format!("the payload never spoke; last line: {last}")
+            }
+            None => format!(
+                "the payload never spoke, nor does a line look like a \
+                 kernel's; is this the log of a console? last line: {last}"
+            ),
         },
         (None, None) => "there was no output at all".to_owned(),
     }
@@ -360,6 +366,13 @@ mod tests {
             Outcome::NoBoot,
             Exit::CannotTell,
             "no output at all",
+        );
+        is(
+            "root:x:0:0:root:/root:/bin/bash\n",
+            false,
+            Outcome::NoBoot,
+            Exit::CannotTell,
+            "is this the log of a console? last line: root:x",
         );
         is(
             BANNER,

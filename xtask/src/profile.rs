@@ -8,12 +8,13 @@
 pub mod counts;
 pub mod diff;
 pub mod kallsyms;
+pub mod modules;
 pub mod sampled;
 pub mod symbols;
 pub mod table;
 
 use self::counts::Window;
-use self::symbols::Symbols;
+use self::symbols::{Names, Symbols};
 use crate::arch::Arch;
 use crate::build;
 use crate::model::profile::{Function, Profile, Space};
@@ -61,15 +62,20 @@ pub struct Profiler {
 
 impl Profiler {
     /// Finds or builds the plugin, and reads the names of functions: those of
-    /// the kernel in its image, and those of the payload as it was linked.
+    /// the kernel in its image and in the modules that go with it, and those
+    /// of the payload as it was linked.
     ///
     /// # Errors
     ///
     /// The plugin does not build, or a file cannot be read.
-    pub fn new(kernel: &Path, payload: &Path) -> Result<Self> {
+    pub fn new(
+        kernel: &Path,
+        modules: &[(&str, &[u8])],
+        payload: &Path,
+    ) -> Result<Self> {
         let plugin = build::plugin()?;
         let say = |note: &str| crate::tell!("{note}");
-        let symbols = Symbols::of(kernel, payload, say)?;
+        let symbols = Symbols::of(kernel, modules, payload, say)?;
         Ok(Self { plugin, symbols })
     }
 
@@ -112,10 +118,11 @@ impl Profiler {
                 windows.len()
             )));
         }
+        let names = self.symbols.with_modules(&windows);
         for (run, window) in measured.into_iter().zip(&windows) {
             let iterations = run.groups.iter().map(|group| group.iterations);
             let iterations = iterations.sum();
-            let mut profile = of_window(window, &self.symbols, iterations);
+            let mut profile = of_window(window, &names, iterations);
             profile.plain();
             run.profile = Some(profile);
         }
@@ -127,12 +134,12 @@ impl Profiler {
 #[must_use]
 pub fn of_window(
     window: &Window,
-    symbols: &Symbols,
+    names: &Names<'_>,
     iterations: u64,
 ) -> Profile {
     let mut sums: BTreeMap<(Space, &str), [u64; 2]> = BTreeMap::new();
     for count in &window.counts {
-        let (space, name, first) = symbols.find(count);
+        let (space, name, first) = names.find(count);
         let [instructions, calls] = sums.entry((space, name)).or_default();
         *instructions += count.count;
         *calls += if first { count.count } else { 0 };
@@ -233,7 +240,9 @@ mod tests {
             let counts: Vec<Count> = counts.collect();
             let whole = counts.iter().map(|count| count.count).sum::<u64>();
             let window = Window { counts };
-            let profile = of_window(&window, &Symbols::default(), 3);
+            let symbols = Symbols::default();
+            let names = symbols.with_modules(&[]);
+            let profile = of_window(&window, &names, 3);
             assert_eq!(profile.instructions, whole);
             let of = |space| profile.of_space(space);
             assert_eq!(of(Space::Kernel) + of(Space::User), whole);

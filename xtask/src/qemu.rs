@@ -1,65 +1,19 @@
-//! The virtual machine: its options and its life.
+//! QEMU on this host: its options and its life.
 
 mod monitor;
 
 use self::monitor::Monitor;
 use crate::arch::{Arch, X86_64};
-use crate::devices::{Disk, Nic};
+use crate::devices::Nic;
+use crate::machine::{Ended, Machine, Running};
 use crate::tools;
-use crate::topology::Topology;
 use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
-/// Words of every kernel command line. Self-tests of the kernel's ciphers
-/// would run beside the first workload, for half a second under TCG. What
-/// switches scheduler statistics on later patches code on all CPUs, which
-/// takes a payload that wants them longer than all else it does; one that
-/// does not switches them off.
-const WORDS: &[&str] = &["panic=-1", "cryptomgr.notests", "schedstats=enable"];
-
-/// A machine to boot.
-#[derive(Debug, Clone, Default)]
-pub struct Machine {
-    /// Its architecture.
-    pub arch: &'static Arch,
-    /// Kernel image.
-    pub kernel: PathBuf,
-    /// What QEMU takes in place of an image that it does not know.
-    pub unpacked: Option<PathBuf>,
-    /// Initramfs.
-    pub initrd: PathBuf,
-    /// CPUs, nodes and memory.
-    pub topology: Topology,
-    /// Disks.
-    pub disks: Vec<Disk>,
-    /// Network interfaces.
-    pub nic: Option<Nic>,
-    /// Words for the kernel command line, behind our own.
-    pub append: Vec<String>,
-    /// Seed of a deterministic machine.
-    pub deterministic: Option<u64>,
-    /// What QEMU is told of a plugin.
-    pub plugin: Option<String>,
-    /// Where its serial ports are written to.
-    pub dir: PathBuf,
-}
-
 impl Machine {
-    /// The log of the console.
-    #[must_use]
-    pub fn console(&self) -> PathBuf {
-        self.dir.join("console.log")
-    }
-
-    /// The log of the second port.
-    #[must_use]
-    pub fn records(&self) -> PathBuf {
-        self.dir.join("records.log")
-    }
-
     /// QEMU's arguments.
     ///
     /// # Errors
@@ -118,99 +72,71 @@ impl Machine {
         Ok(args)
     }
 
-    /// The kernel's command line.
-    #[must_use]
-    pub fn command_line(&self) -> String {
-        let mut words = vec![format!("console={}", self.arch.console)];
-        words.extend(WORDS.iter().map(|&word| word.to_owned()));
-        if self.deterministic.is_some() {
-            words.extend(["nokaslr", "norandmaps"].map(str::to_owned));
-        }
-        words.extend(self.append.iter().cloned());
-        words.join(" ")
-    }
-
-    /// Starts it.
-    ///
-    /// # Errors
-    ///
-    /// QEMU cannot be started.
-    pub fn start(&self) -> Result<Vm> {
-        let turn = turn(self.deterministic.is_none())?;
-        let qemu = self.arch.qemu.program;
-        // A machine whose owner was killed would go on for nobody.
-        let mut command = match tools::found("setpriv") {
-            true => {
-                let mut command = Command::new("setpriv");
-                command.args(["--pdeathsig", "KILL", "--", qemu]);
-                command
-            }
-            false => Command::new(qemu),
-        };
-        let mut temporary = Vec::new();
-        for (index, disk) in self.disks.iter().enumerate() {
-            if let Some(file) = disk.file(index, &self.dir) {
-                disk.make(&file)?;
-                temporary.push(file);
-            }
-        }
-        let log = self.dir.join("qemu.log");
-        command
-            .args(self.args()?)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?);
-        let said = Monitor::file(&self.dir);
-        if self.keeps_a_disk() {
-            Monitor::connect(&mut command, &said)?;
-        }
-        let child = command.spawn();
-        let child = child.with_context(|| format!("{qemu} cannot be started"));
-        let mut vm = Vm {
-            child: child?,
-            log,
-            temporary,
-            monitor: None,
-            _turn: turn,
-        };
-        if self.keeps_a_disk() {
-            vm.temporary.push(said.clone());
-            vm.monitor = Monitor::of(&mut vm.child, said);
-        }
-        Ok(vm)
-    }
-
     /// Whether one of its disks has contents.
     fn keeps_a_disk(&self) -> bool {
         self.disks.iter().any(|disk| !disk.null)
     }
 }
 
-/// How a machine ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Ended {
-    /// It powered off, or its kernel died.
-    ByItself,
-    /// Somebody ended QEMU, or the host did.
-    Killed(String),
-    /// QEMU could not go on, for this reason.
-    Failed(String),
+/// Starts it.
+///
+/// # Errors
+///
+/// QEMU cannot be started.
+pub fn start(machine: &Machine) -> Result<Vm> {
+    let turn = turn(machine.deterministic.is_none())?;
+    let qemu = machine.arch.qemu.program;
+    let mut command = tools::ours(qemu, "KILL");
+    let mut temporary = Vec::new();
+    for (index, disk) in machine.disks.iter().enumerate() {
+        if let Some(file) = disk.file(index, &machine.dir) {
+            disk.make(&file)?;
+            temporary.push(file);
+        }
+    }
+    let log = machine.dir.join("qemu.log");
+    command
+        .args(machine.args()?)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(&log)?);
+    let said = Monitor::file(&machine.dir);
+    if machine.keeps_a_disk() {
+        Monitor::connect(&mut command, &said)?;
+    }
+    let child = command.spawn();
+    let child = child.with_context(|| format!("{qemu} cannot be started"));
+    let mut vm = Vm {
+        child: child?,
+        log,
+        temporary,
+        monitor: None,
+        _turn: turn,
+    };
+    if machine.keeps_a_disk() {
+        vm.temporary.push(said.clone());
+        vm.monitor = Monitor::of(&mut vm.child, said);
+    }
+    Ok(vm)
 }
 
 /// How QEMU says that a signal ended it, with the status of success.
 const TERMINATED: &str = "terminating on signal";
 
-impl Ended {
-    /// What a status means beside what QEMU said.
-    fn of(status: ExitStatus, said: &str) -> Self {
-        let mut lines = said.lines();
-        let line = lines.find(|line| line.contains(TERMINATED));
-        match (status.signal(), line) {
-            (Some(signal), _) => Self::Killed(format!("signal {signal}")),
-            (None, Some(line)) => Self::Killed(line.to_owned()),
-            (None, None) if status.success() => Self::ByItself,
-            (None, None) => Self::Failed(said.to_owned()),
-        }
+/// What a status means beside what QEMU said.
+fn ended(status: ExitStatus, said: &str) -> Ended {
+    let killed = |how: &str| {
+        Ended::NoEvidence(format!(
+            "QEMU was ended: {how}, which says nothing of the kernel"
+        ))
+    };
+    let mut lines = said.lines();
+    let line = lines.find(|line| line.contains(TERMINATED));
+    match (status.signal(), line) {
+        (Some(signal), _) => killed(&format!("signal {signal}")),
+        (None, Some(line)) => killed(line),
+        (None, None) if status.success() => Ended::ByItself,
+        (None, None) => Ended::Failed(format!("QEMU failed: {said}")),
     }
 }
 
@@ -254,28 +180,25 @@ pub struct Vm {
     _turn: Option<File>,
 }
 
-impl Vm {
-    /// How it ended, if it has.
-    ///
-    /// # Errors
-    ///
-    /// The process cannot be asked, or the host failed a disk.
-    pub fn ended(&mut self) -> Result<Option<Ended>> {
+impl Running for Vm {
+    fn ended(&mut self) -> Result<Option<Ended>> {
         if let Some(monitor) = &self.monitor {
             monitor.check()?;
         }
         let status = self.child.try_wait().context("qemu")?;
         Ok(status.map(|status| {
             let said = fs::read_to_string(&self.log).unwrap_or_default();
-            Ended::of(status, said.trim())
+            ended(status, said.trim())
         }))
     }
 
-    /// What `/proc` has of it; nothing if that does not tell.
-    #[must_use]
-    pub fn stat(&self) -> String {
+    fn begun(&self) -> bool {
+        true
+    }
+
+    fn stats(&mut self) -> Vec<String> {
         let path = format!("/proc/{}/stat", self.child.id());
-        fs::read_to_string(path).unwrap_or_default()
+        fs::read_to_string(path).into_iter().collect()
     }
 }
 
@@ -289,6 +212,15 @@ impl Drop for Vm {
             let _removed = fs::remove_file(file);
         }
     }
+}
+
+/// What QEMU says of its version, in a line; nothing, where there is no QEMU.
+#[must_use]
+pub fn version(arch: &Arch) -> String {
+    let said = Command::new(arch.qemu.program).arg("--version").output();
+    let said = said.map(|said| said.stdout).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    said.lines().next().unwrap_or_default().to_owned()
 }
 
 /// Whether a machine of this architecture can have the host's CPU.
@@ -310,9 +242,9 @@ pub fn kvm_works(arch: &Arch) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Ended, ExitStatus, Machine, Nic, Topology};
+    use super::{Ended, ExitStatus, Machine, Nic, ended};
     use crate::arch::{AARCH64, X86_64};
-    use crate::topology::Smp;
+    use crate::topology::{Smp, Topology};
     use std::os::unix::process::ExitStatusExt;
 
     fn machine() -> Machine {
@@ -372,15 +304,21 @@ mod tests {
     #[test]
     fn whoever_ended_qemu_did_not_judge_a_kernel() {
         let term = "qemu-system-x86_64: terminating on signal 15 from pid 7";
-        let (killed, code) = (ExitStatus::from_raw(9), ExitStatus::from_raw);
-        for (status, said, ended) in [
+        let (signal, code) = (ExitStatus::from_raw(9), ExitStatus::from_raw);
+        let killed = |how: &str| {
+            Ended::NoEvidence(format!(
+                "QEMU was ended: {how}, which says nothing of the kernel"
+            ))
+        };
+        let failed = Ended::Failed("QEMU failed: no such".to_owned());
+        for (status, said, how) in [
             (code(0), "", Ended::ByItself),
             (code(0), "warning: x", Ended::ByItself),
-            (code(0), term, Ended::Killed(term.to_owned())),
-            (killed, "", Ended::Killed("signal 9".to_owned())),
-            (code(256), "no such", Ended::Failed("no such".to_owned())),
+            (code(0), term, killed(term)),
+            (signal, "", killed("signal 9")),
+            (code(256), "no such", failed),
         ] {
-            assert_eq!(Ended::of(status, said), ended, "{said}");
+            assert_eq!(ended(status, said), how, "{said}");
         }
     }
 

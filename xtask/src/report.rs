@@ -14,6 +14,7 @@ mod runs;
 mod sampled;
 mod scheduler;
 mod trace;
+mod tunables;
 
 use self::html::Html;
 use crate::finished::Meta;

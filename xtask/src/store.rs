@@ -31,6 +31,8 @@ pub const RECORDS: &str = "records.log";
 pub const REPORT: &str = "report.json";
 /// What QEMU had to say.
 pub const QEMU: &str = "qemu.log";
+/// What a runner had to say.
+pub const RUNNER: &str = "runner.log";
 /// [`Meta`].
 pub const META: &str = "meta.json";
 /// What begins the name of a run that is not whole.
@@ -152,9 +154,10 @@ impl Pending {
         }
         write_json(&dir.join(REPORT), &boot.report)?;
         write_json(&dir.join(META), &meta)?;
-        let quiet = dir.join(QEMU);
-        if fs::metadata(&quiet).is_ok_and(|meta| meta.len() == 0) {
-            fs::remove_file(&quiet)?;
+        for quiet in [QEMU, RUNNER].map(|name| dir.join(name)) {
+            if fs::metadata(&quiet).is_ok_and(|meta| meta.len() == 0) {
+                fs::remove_file(&quiet)?;
+            }
         }
         for entry in fs::read_dir(dir)? {
             File::open(entry?.path())?.sync_all()?;
@@ -425,15 +428,17 @@ mod tests {
     /// What joined since is absent, and all else is what it was.
     #[test]
     fn a_run_of_an_earlier_release_is_read() {
-        const JOINED: [&str; 13] = [
+        const JOINED: [&str; 15] = [
             "arch",
             "boot_warnings",
             "boots",
             "config_sha256",
             "counted",
             "hist",
+            "imported",
             "p20_ns",
             "profile",
+            "runner",
             "sampled",
             "scx",
             "set",

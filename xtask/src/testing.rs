@@ -2,6 +2,7 @@
 
 use crate::decode::decode;
 use crate::model::Report;
+use crate::model::profile::{Function, Profile, Space};
 use pidone::kit::exit::Exit;
 use pidone::kit::histogram::{Sparse, bucket_of};
 use pidone::kit::task::{Counter, TaskCounters};
@@ -21,6 +22,20 @@ pub(crate) fn report() -> Report {
         Report::new(&decode(log.as_bytes()).newest())
     });
     REPORT.clone()
+}
+
+/// A profile of ten iterations, with so many instructions in a function.
+pub(crate) fn profile(instructions: u64) -> Profile {
+    Profile {
+        iterations: 10,
+        instructions,
+        functions: vec![Function {
+            name: "try_to_wake_up".to_owned(),
+            space: Space::Kernel,
+            instructions,
+            calls: 10,
+        }],
+    }
 }
 
 /// The records of one boot, encoded.

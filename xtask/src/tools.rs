@@ -101,6 +101,18 @@ pub fn found(program: &str) -> bool {
     std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
+/// A command of a program that gets a signal when we are killed: what nobody
+/// owns any more would go on for ever.
+#[must_use]
+pub fn ours(program: &str, signal: &str) -> Command {
+    if !found("setpriv") {
+        return Command::new(program);
+    }
+    let mut command = Command::new("setpriv");
+    command.args(["--pdeathsig", signal, "--", program]);
+    command
+}
+
 /// Makes sure that these tools are there; with `setup`, installs them.
 ///
 /// # Errors

@@ -3,6 +3,7 @@
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 use pidone::plan::nearest;
 use pidone::workloads;
+use std::ffi::OsStr;
 
 /// An option whose value may be left out.
 struct Implied {
@@ -102,6 +103,13 @@ pub fn explained(
         None => plainer(said),
     };
     format!("{what}\nsee `cargo xtask{name} --help`")
+}
+
+/// What is said of a word that is not UTF-8: no name, path or plan of ours is
+/// anything else.
+#[must_use]
+pub fn not_utf8(word: &OsStr) -> String {
+    format!("the argument {} is not UTF-8", word.display())
 }
 
 /// A word as a shell takes it.

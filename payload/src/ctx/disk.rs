@@ -49,6 +49,7 @@ pub const NEEDS: &[Need] = &[
     Need::required(What::Fits(fits)),
     Need::wanted(What::Config(doc("CONFIG_BLOCK"))),
     Need::wanted(What::Config(doc("CONFIG_VIRTIO_BLK"))),
+    Need::wanted(What::Feature(Feature::SchedInfo)),
     Need::required(What::Feature(Feature::MemfdCreate))
         .when(|work| work.flag(&FALLBACK)),
     Need::required(What::Memory(|work, _| match is_there(work) {

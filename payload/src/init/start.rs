@@ -152,8 +152,25 @@ pub unsafe fn enter(
         say("pidone: the arguments are longer than 16384 bytes\n");
         process::exit_group(255);
     }
-    process::exit_group(app::plain(&args, works).code())
+    match args.trim_ascii() {
+        "-h" | "--help" => {
+            say(ABOUT);
+            process::exit_group(0);
+        }
+        // Whoever asks for nothing may not know what this is.
+        "" => {
+            say(ABOUT);
+            process::exit_group(255);
+        }
+        _ => process::exit_group(app::plain(&args, works).code()),
+    }
 }
+
+/// What a plain process says that was given no plan.
+const ABOUT: &str = "pidone runs workloads that measure the scheduler, as the \
+                     init of a machine or as a process:\n  pidone time=1s \
+                     work=PipeIo   one of them\n  pidone plan=smoke          \
+                     each for 200ms\n";
 
 fn say(text: &str) {
     // There is nobody else to tell.

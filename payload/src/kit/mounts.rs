@@ -7,6 +7,9 @@ use rustix::mount::{MountFlags, mount};
 /// Where tracefs is.
 pub const TRACING: &CStr = c"/sys/kernel/tracing";
 
+/// Where debugfs is.
+pub const DEBUGFS: &CStr = c"/sys/kernel/debug";
+
 /// Mounts a kind at its place, which is there.
 ///
 /// # Errors

@@ -7,16 +7,14 @@
 //! debugfs. Kernels with `CONFIG_RT_GROUP_SCHED` throttle as well.
 
 use crate::kit::cpus::Cpus;
-use crate::kit::mounts::mount_kind;
+use crate::kit::mounts::{DEBUGFS, mount_kind};
 use crate::kit::stop::{CallExt, Stop};
 use crate::kit::text::{digits, path, read_file, write_file};
-use core::ffi::CStr;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use rustix::system::uname;
 
 const RUNTIME_US: &str = "/proc/sys/kernel/sched_rt_runtime_us";
 const PERIOD_US: &str = "/proc/sys/kernel/sched_rt_period_us";
-const DEBUGFS: &CStr = c"/sys/kernel/debug";
 /// The first kernel with a fair server.
 const FAIR_SERVER_SINCE: (u64, u64) = (6, 12);
 

@@ -18,19 +18,39 @@ pub fn read_file<'b>(path: &str, buf: &'b mut [u8]) -> Option<&'b str> {
 
 /// As [`read_file`], whatever is in it.
 pub fn read_bytes<'b>(path: &str, buf: &'b mut [u8]) -> Option<&'b [u8]> {
+    try_read(path, buf).ok()
+}
+
+/// As [`read_bytes`].
+///
+/// # Errors
+///
+/// What open or read said.
+pub fn try_read<'b>(
+    path: &str,
+    buf: &'b mut [u8],
+) -> rustix::io::Result<&'b [u8]> {
     use rustix::fs::{CWD, Mode, OFlags, openat};
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let fd = openat(CWD, path, flags, Mode::empty()).ok()?;
+    let fd = openat(CWD, path, flags, Mode::empty())?;
     let mut used = 0;
     while used < buf.len() {
         match rustix::io::read(&fd, &mut buf[used..]) {
             Ok(0) => break,
             Ok(n) => used += n,
             Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return None,
+            Err(errno) => return Err(errno),
         }
     }
-    buf.get(..used)
+    Ok(buf.get(..used).unwrap_or(&[]))
+}
+
+/// Whether there is something at this path that may be looked at.
+#[must_use]
+pub fn exists(path: &str) -> bool {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    openat(CWD, path, flags, Mode::empty()).is_ok()
 }
 
 /// Hands over the lines of a file, however long it is; those that are no

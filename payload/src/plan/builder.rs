@@ -10,6 +10,7 @@ use crate::plan::settings::{
 };
 use crate::plan::token::Token;
 use crate::plan::trace::Trace;
+use crate::plan::tunables::Tunables;
 use crate::plan::work_type::WorkType;
 use crate::row::attr::{Affinity, CloneMode, Policy};
 use crate::workloads::custom::types::Registered;
@@ -54,6 +55,7 @@ impl<'t> RunBuilder<'t> {
         let run = Run {
             settings: RunSettings::DEFAULT,
             trace: Trace::NONE,
+            tunables: Tunables::new(),
             groups: Vec::new(),
             expects: Vec::new(),
         };

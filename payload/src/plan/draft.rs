@@ -9,7 +9,8 @@ use crate::plan::settings::{
     EXCLUSIVE, EXPECT, GroupSettings, RunSettings, Workers, taken,
 };
 use crate::plan::token::Token;
-use crate::row::{MAX_GROUPS, Param};
+use crate::plan::tunables;
+use crate::row::MAX_GROUPS;
 use crate::workloads::custom::types::{self, Registered};
 use heapless::Vec;
 
@@ -56,15 +57,11 @@ impl<'t> Draft<'t> {
         token: Token<'t>,
     ) -> Result<(), PlanError<'t>> {
         let text = token.value.unwrap_or("");
-        // A type has a parameter `profile`, whose values are words.
-        let names = |param: &Param| param.name == token.key;
-        let of_type = self.group.row().params.iter().any(names)
-            && !text.starts_with(|c: char| c.is_ascii_digit());
         if take_expect(&mut self.run.expects, token)? {
             // It may be repeated.
-        } else if !of_type
-            && (self.run.trace.take(token)?
-                || taken(token, self.run.settings.take(token.key, text))?)
+        } else if self.run.trace.take(token)?
+            || tunables::take(&mut self.run.tunables, token)?
+            || taken(token, self.run.settings.take(token.key, text))?
         {
             self.of_run.add(token)?;
         } else {

@@ -7,6 +7,7 @@ use crate::plan::expect::Expect;
 use crate::plan::group::Group;
 use crate::plan::settings::RunSettings;
 use crate::plan::trace::Trace;
+use crate::plan::tunables::Tunables;
 use crate::row::MAX_GROUPS;
 use crate::row::attr::cgroup::Leaf;
 use core::fmt;
@@ -25,6 +26,8 @@ pub struct Run<'t> {
     pub settings: RunSettings,
     /// What it records of the kernel's events.
     pub trace: Trace<'t>,
+    /// What it sets of the kernel.
+    pub tunables: Tunables<'t>,
     /// Its groups, at least one.
     pub groups: Vec<Group<'t>, MAX_GROUPS>,
     pub(super) expects: Vec<&'t str, MAX_EXPECTS>,

@@ -37,12 +37,20 @@ pub(super) const RUN_KEYS: &[&str] = &[
     "burn_clock",
     "rd_sample",
     "clone",
-    "profile",
+    "sample",
     EXPECT,
     TRACE_KEYS[0],
     TRACE_KEYS[1],
     TRACE_KEYS[2],
+    TUNABLES[0],
+    TUNABLES[1],
+    TUNABLES[2],
 ];
+/// The scheduler's features.
+pub const SCHED_FEATURES: &str = "sched_features";
+/// What a run sets of the kernel; of two, the beginnings of keys.
+pub(super) const TUNABLES: [&str; 3] =
+    [SCHED_FEATURES, "sched.FILE", "sysctl.NAME"];
 /// Those that say what is recorded of the kernel's events.
 pub(super) const TRACE_KEYS: [&str; 3] = ["trace", "trace_kib", "trace_stop"];
 /// The only key that may be repeated.
@@ -165,7 +173,7 @@ pub struct RunSettings {
     /// What workers are.
     pub clone: CloneMode,
     /// How often a second each CPU is looked at; 0 for never.
-    pub profile: u32,
+    pub sample: u32,
 }
 
 impl RunSettings {
@@ -179,7 +187,7 @@ impl RunSettings {
         burn_cpu: false,
         rd_sample: 16,
         clone: CloneMode::Fork,
-        profile: 0,
+        sample: 0,
     };
 }
 
@@ -376,8 +384,8 @@ impl RunSettings {
                 let rule = "clone is fork or thread";
                 self.clone = CloneMode::parse(text).ok_or(rule)?;
             }
-            "profile" => {
-                let rule = "profile is `off`, or samples a second of each \
+            "sample" => {
+                let rule = "sample is `off`, or samples a second of each \
                             CPU, from 1 to 100000";
                 let parse = |text: &str| match text {
                     "off" => Some(0),
@@ -386,7 +394,7 @@ impl RunSettings {
                         (1..=100_000).contains(&n).then_some(n)
                     }
                 };
-                self.profile = parse(text).ok_or(rule)?;
+                self.sample = parse(text).ok_or(rule)?;
             }
             _ => return Ok(false),
         }

@@ -4,6 +4,7 @@ use super::{Plan, Sources, builtin};
 use crate::kit::cpus::Cpus;
 use crate::plan::settings::Workers;
 use crate::plan::token::Source;
+use crate::plan::tunables::is_key;
 use crate::row::Kind;
 use crate::row::attr::scx::Scx;
 use crate::workloads::rows;
@@ -455,24 +456,87 @@ fn traces_that_are_refused() {
 }
 
 #[test]
-fn profiles() {
+fn sample_rates() {
     let plan = parse(
-        "profile=999 work=PipeIo work=PipeIo profile=off \
-         work=Taobench profile=dcperf profile=50",
+        "sample=999 work=PipeIo work=PipeIo sample=off \
+         work=Taobench profile=dcperf sample=50",
     );
     let plan = plan.unwrap();
-    let hz: Vec<u32> = plan.runs().map(|r| r.settings.profile).collect();
+    let hz: Vec<u32> = plan.runs().map(|r| r.settings.sample).collect();
     assert_eq!(hz, [999, 0, 50]);
     for (plan, message) in [
-        ("work=PipeIo profile=0", "from 1 to 100000"),
-        ("work=PipeIo profile=100001", "from 1 to 100000"),
-        ("work=PipeIo profile=dcperf", "from 1 to 100000"),
-        ("profile=dcperf work=Taobench", "from 1 to 100000"),
-        ("work=PipeIo profile=1 profile=2", "given twice"),
-        ("work=PipeIo profile", "key=value"),
-        ("work=Taobench profile=fast", "standard, dcperf"),
+        ("work=PipeIo sample=0", "from 1 to 100000"),
+        ("work=PipeIo sample=100001", "from 1 to 100000"),
+        ("sample=dcperf work=Taobench", "from 1 to 100000"),
+        ("work=PipeIo sample=1 sample=2", "given twice"),
+        ("work=PipeIo sample", "key=value"),
+        // What is a type's is never taken for it.
+        ("work=Taobench profile=50", "standard, dcperf"),
+        ("work=PipeIo profile=50", "no such key"),
+        ("profile=50 work=Taobench", "Taobench"),
     ] {
         let error = error(plan);
         assert!(error.contains(message), "{plan}: {error}");
     }
+}
+
+#[test]
+fn kernel_settings() {
+    let plan = "sched_features=NO_A,B sysctl.kernel.x=1 work=PipeIo \
+                sched_features=keep sched.base_slice_ns=5 work=PipeIo \
+                work=PipeIo \"sysctl.net.ipv4.tcp_rmem=1 2 3\"";
+    let plan = parse(plan).unwrap();
+    let of = |at: usize| -> Vec<(&str, &str)> {
+        let all = plan.distinct()[at].tunables.iter();
+        all.map(|it| (it.key, it.value)).collect()
+    };
+    let features = ("sched_features", "NO_A,B");
+    let sysctl = ("sysctl.kernel.x", "1");
+    let slice = ("sched.base_slice_ns", "5");
+    assert_eq!(of(0), [("sched_features", "keep"), sysctl, slice]);
+    assert_eq!(of(1), [features, sysctl]);
+    let rmem = ("sysctl.net.ipv4.tcp_rmem", "1 2 3");
+    assert_eq!(of(2), [features, sysctl, rmem]);
+    let names = |at: usize| -> Vec<&str> {
+        plan.distinct()[at].tunables[0]
+            .features()
+            .unwrap()
+            .collect()
+    };
+    assert_eq!(names(1), ["NO_A", "B"]);
+    assert!(names(0).is_empty());
+    assert!(is_key("sysctl.a") && is_key("sched.a") && !is_key("schedx.a"));
+    assert!(!is_key("sysctl") && !is_key("sched_feature"));
+}
+
+#[test]
+fn kernel_settings_that_are_refused() {
+    let of = "sched_features is `keep`, or a list";
+    let name = "are followed by the name of a file";
+    for (words, why) in [
+        ("sched_features=", "a value to set has 1 to 1000 bytes"),
+        ("sched_features", "key=value"),
+        ("sched_features=no_a", of),
+        ("sched_features=A,,B", of),
+        ("sched_features=keep,A", of),
+        ("sched.features=NO_A", of),
+        ("sched_feature=A", "nearest is `sched_features`"),
+        ("sysctl.=1", name),
+        ("sysctl.kernel..x=1", name),
+        ("sysctl.kernel/x=1", name),
+        ("sysctl.../etc/passwd=1", name),
+        ("sysctl.x=1 sysctl.x=2", "given twice"),
+    ] {
+        for plan in [
+            std::format!("{words} work=PipeIo"),
+            std::format!("work=PipeIo {words}"),
+        ] {
+            let said = error(&plan);
+            assert!(said.contains(why), "{plan}: {said}");
+        }
+    }
+    let many = (0..17).map(|at| std::format!("sysctl.a{at}=1"));
+    let many: Vec<_> = many.collect();
+    let said = error(&std::format!("{} work=PipeIo", many.join(" ")));
+    assert!(said.contains("at most 16 kernel settings"), "{said}");
 }

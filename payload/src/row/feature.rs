@@ -5,6 +5,8 @@
 pub enum Feature {
     /// `CONFIG_FUTEX`.
     Futex,
+    /// `CONFIG_PROC_FS`.
+    ProcFs,
     /// `CONFIG_POSIX_TIMERS`.
     PosixTimers,
     /// `CONFIG_HIGH_RES_TIMERS`.
@@ -34,12 +36,14 @@ pub enum Feature {
 }
 
 impl Feature {
-    /// What every run needs: the CPU time of a thread is among all figures.
-    pub const OF_ALL_RUNS: Self = Self::PosixTimers;
+    /// What every run needs: nearly all figures are of `/proc`, and the CPU
+    /// time of a thread is among them.
+    pub const OF_ALL_RUNS: [Self; 2] = [Self::ProcFs, Self::PosixTimers];
 
     /// All.
     pub const ALL: &'static [Self] = &[
         Self::Futex,
+        Self::ProcFs,
         Self::PosixTimers,
         Self::HighResTimers,
         Self::SchedInfo,
@@ -60,6 +64,7 @@ impl Feature {
     pub fn config(self) -> &'static str {
         match self {
             Self::Futex => "CONFIG_FUTEX",
+            Self::ProcFs => "CONFIG_PROC_FS",
             Self::PosixTimers => "CONFIG_POSIX_TIMERS",
             Self::HighResTimers => "CONFIG_HIGH_RES_TIMERS",
             Self::SchedInfo => "CONFIG_SCHED_INFO",

@@ -19,9 +19,9 @@ pub fn fits<'t>(run: &Run<'t>, machine: &Machine) -> Result<(), PlanError<'t>> {
     let most = "/proc/sys/kernel/perf_event_max_sample_rate";
     if let Some(most) = read_file(most, &mut buf)
         && let Some(most) = word(most, 0)
-        && most < run.settings.profile.into()
+        && most < run.settings.sample.into()
     {
-        let (token, rule) = ("profile", Rule::SampleRate(most));
+        let (token, rule) = ("sample", Rule::SampleRate(most));
         return Err(PlanError { token, rule });
     }
     for group in &run.groups {

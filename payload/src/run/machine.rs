@@ -15,6 +15,7 @@ use crate::run::probe;
 use crate::run::sched_ext::Scheduler;
 use core::hint::black_box;
 use heapless::{String, Vec};
+use rustix::io::Errno;
 use rustix::process::getpid;
 use rustix::thread::{CapabilitySet, capabilities, sched_getaffinity};
 
@@ -146,8 +147,16 @@ fn record_ps() -> u32 {
 /// Whether we may send frames and bring interfaces up.
 #[must_use]
 pub fn may_use_net() -> bool {
-    let both = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
-    capabilities(None).is_ok_and(|c| c.effective.contains(both))
+    may(CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN)
+}
+
+/// Whether we have all of these capabilities. Without `CONFIG_MULTIUSER` the
+/// kernel has no call that tells, and refuses nothing.
+fn may(all: CapabilitySet) -> bool {
+    match capabilities(None) {
+        Ok(ours) => ours.effective.contains(all),
+        Err(errno) => errno == Errno::NOSYS,
+    }
 }
 
 /// CPUs that tasks may be told to run on. The kernel keeps isolated ones from
@@ -174,8 +183,6 @@ pub fn probe(pid1: bool, progress: bool) -> Machine {
     }
     let cpus = sched_getaffinity(None).map(|set| Cpus::from_set(&set));
     let cpus = cpus.unwrap_or_default();
-    let sys_nice = capabilities(None)
-        .is_ok_and(|c| c.effective.contains(CapabilitySet::SYS_NICE));
     Machine {
         topology: Topology::look(&cpus),
         online: online(&cpus),
@@ -188,7 +195,7 @@ pub fn probe(pid1: bool, progress: bool) -> Machine {
             zero
         }),
         cgroups: Base::find(),
-        sys_nice,
+        sys_nice: may(CapabilitySet::SYS_NICE),
         kmsg: Kmsg::open(),
         pid1,
         progress,

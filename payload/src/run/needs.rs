@@ -25,10 +25,13 @@ pub(super) fn needs(
     findings: &mut Findings,
 ) {
     let intent = group.intent();
-    let of_all = Feature::OF_ALL_RUNS;
-    if !machine.features.contains(&of_all) {
-        let reason = format_args!("NO_CONFIG:{}", of_all.config());
-        findings.add(Verdict::Skip, reason);
+    for of_all in Feature::OF_ALL_RUNS {
+        // PID 1 mounts it; others may be in a root that has none.
+        let elsewhere = of_all == Feature::ProcFs && !machine.pid1;
+        if !elsewhere && !machine.features.contains(&of_all) {
+            let reason = format_args!("NO_CONFIG:{}", of_all.config());
+            findings.add(Verdict::Skip, reason);
+        }
     }
     match intent {
         Affinity::SmtSiblingPair { .. } if !within.has_smt() => {

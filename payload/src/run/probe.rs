@@ -24,7 +24,8 @@ pub fn present_now(feature: Feature, found: &[Feature]) -> bool {
         || feature == Feature::HighResTimers && present(feature)
 }
 
-/// Whether this kernel has it; needs `/proc`.
+/// Whether this kernel has it. What `/proc` tells of it is not there without
+/// `/proc`.
 #[must_use]
 pub fn present(feature: Feature) -> bool {
     match feature {
@@ -33,6 +34,7 @@ pub fn present(feature: Feature) -> bool {
             let flags = futex::Flags::PRIVATE;
             futex::wake(&word, flags, 1) != Err(Errno::NOSYS)
         }
+        Feature::ProcFs => readable("/proc/uptime"),
         // A kernel without it has stubs for the clocks of a system.
         Feature::PosixTimers => {
             let cpu = DynamicClockId::Known(ClockId::ThreadCPUTime);

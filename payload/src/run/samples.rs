@@ -1,4 +1,4 @@
-//! `profile=`: where the CPUs are, as often a second as the plan says.
+//! `sample=`: where the CPUs are, as often a second as the plan says.
 //!
 //! The kernel's events write into a ring for each CPU, which PID 1 empties
 //! behind the run, or before it would be full. Addresses are counted here, and
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn a_process_is_sampled_or_says_why_it_is_not() {
         let run = RunBuilder::new(WorkType::spin_wait().unwrap())
-            .set("profile", "2000")
+            .set("sample", "2000")
             .time(Duration::from_millis(100));
         let report = spawn(&run.build().unwrap()).unwrap();
         let reasons: Vec<_> = report.reasons().collect();

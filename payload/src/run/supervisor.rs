@@ -30,6 +30,7 @@ use crate::run::output::Output;
 use crate::run::samples::Sampler;
 use crate::run::sched_ext::Scheduler;
 use crate::run::trace::Recording;
+use crate::run::tunables::Tunables;
 use crate::run::worker;
 use crate::sys::mark;
 use crate::sys::process;
@@ -117,6 +118,16 @@ pub fn run(
     }));
     out.flush();
     out.drain();
+    let wanted = &run.tunables;
+    let tunables =
+        Tunables::set(wanted, number, machine.pid1, &mut findings, out);
+    if findings.verdict >= Verdict::Skip {
+        collect::skipped(run, number, &findings, out);
+        return Result {
+            verdict: findings.verdict,
+            interrupted: false,
+        };
+    }
     let bytes: usize = run
         .groups
         .iter()
@@ -127,7 +138,12 @@ pub fn run(
         .sum();
     let outcome = match Arena::new(bytes + 64 * 1024) {
         Ok(arena) => {
-            execute(machine, run, number, &counts, &arena, &mut findings, out)
+            let means = Means {
+                counts: &counts,
+                arena: &arena,
+                tunables: &tunables,
+            };
+            execute(machine, run, number, &means, &mut findings, out)
         }
         Err(errno) => Err(errno).call(&"mmap"),
     };
@@ -177,15 +193,25 @@ struct Watch<'r> {
     late: bool,
 }
 
+/// What a run is carried out with.
+struct Means<'r> {
+    /// Workers of each group.
+    counts: &'r [u32],
+    /// What they share.
+    arena: &'r Arena,
+    /// What is set of the kernel meanwhile.
+    tunables: &'r Tunables<'r>,
+}
+
 fn execute(
     machine: &Machine,
     run: &Run<'_>,
     number: u16,
-    counts: &[u32],
-    arena: &Arena,
+    means: &Means<'_>,
     findings: &mut Findings,
     out: &mut Output<'_>,
 ) -> core::result::Result<bool, Stop> {
+    let Means { counts, arena, .. } = *means;
     let control: &Control = arena.one().call(&"mmap")?;
     // Before the groups, to be removed behind the last of them.
     let leaves = Leaves::make(machine.cgroups.as_ref(), run)?;
@@ -205,7 +231,7 @@ fn execute(
             }
         }
     }
-    let hz = run.settings.profile;
+    let hz = run.settings.sample;
     let sampler = Sampler::new(hz, number, &machine.online, findings);
     let team = Team {
         settings: &run.settings,
@@ -269,6 +295,7 @@ fn execute(
     if watch.interrupted {
         findings.add(Verdict::Fail, format_args!("interrupted"));
     }
+    means.tunables.restore(findings);
     let measured = Measured {
         run,
         number,

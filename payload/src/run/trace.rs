@@ -9,7 +9,7 @@ use crate::kit::alarm::Alarm;
 use crate::kit::mounts::{TRACING, mount_kind};
 use crate::kit::shm::{Scratch, cells};
 use crate::kit::text::{
-    Cut, has, path, read_bytes, read_file, word, write_file,
+    Cut, exists, has, path, read_bytes, read_file, word, write_file,
 };
 use crate::plan::nearest;
 use crate::plan::trace::Trace;
@@ -319,11 +319,6 @@ impl Recording {
             }
         }
     }
-}
-
-fn exists(path: &str) -> bool {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    openat(CWD, path, flags, Mode::empty()).is_ok()
 }
 
 /// Says that there is no such event, and which one may have been meant.

@@ -30,8 +30,8 @@ pub const MAX_RECORD: usize = 16 * 1024;
 
 /// One message from the machine.
 ///
-/// Records of one run come in the order `Start`, `Progress`*, then after the
-/// measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*, `Metrics`*,
+/// Records of one run come in the order `Start`, `Tunable`*, `Progress`*, then
+/// after the measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*, `Metrics`*,
 /// `Counters`*, `Message`*, `Expect`*, where events were recorded
 /// `TraceText`*, `Trace`, and of a run that was sampled `Samples`*.
 /// `Interval`* come where they were taken.
@@ -74,6 +74,8 @@ pub enum Record<'a> {
     TraceText(TraceText<'a>),
     /// All that a run recorded of the kernel's events, behind its pieces.
     Trace(Trace),
+    /// What a run set of the kernel.
+    Tunable(Tunable<'a>),
     /// Where the CPUs were during a run, as often as they were looked at.
     Samples(Samples<'a>),
 }
@@ -105,6 +107,7 @@ impl Record<'_> {
             Self::Expect(r) => Some(r.run),
             Self::Interval(r) => Some(r.run),
             Self::Scheduler(r) => r.run,
+            Self::Tunable(r) => Some(r.run),
         }
     }
 
@@ -302,6 +305,20 @@ pub struct Trace {
     pub stopped: bool,
 }
 
+/// Something of the kernel that a run set, once it was set: a file, or all of
+/// the scheduler's features.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tunable<'a> {
+    /// Index of the run.
+    pub run: u16,
+    /// The key of the plan.
+    pub name: &'a str,
+    /// What was read before.
+    pub before: &'a str,
+    /// What was read behind it.
+    pub value: &'a str,
+}
+
 /// The end of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bye {
@@ -323,8 +340,8 @@ pub struct Bye {
 mod tests {
     use super::{
         Bye, Effective, Group, Hist, Lines, Pairs, Progress, Record, Run,
-        Samples, Scheduler, Scope, Start, Trace, TraceText, Verdict, WakeRule,
-        Worker,
+        Samples, Scheduler, Scope, Start, Trace, TraceText, Tunable, Verdict,
+        WakeRule, Worker,
     };
     use crate::kit::exit::Exit;
     use crate::kit::task::{Counter, TaskCounters};
@@ -459,6 +476,12 @@ mod tests {
             dropped: 8,
             stopped: true,
         });
+        let tunable = Record::Tunable(Tunable {
+            run: 1,
+            name: "sched_features",
+            before: "A",
+            value: "NO_A",
+        });
         let samples = Record::Samples(Samples {
             run: 1,
             hz: 300,
@@ -472,7 +495,7 @@ mod tests {
             rows: 7,
             counts: Pairs("0x8=9"),
         });
-        let golden: [(Record<'_>, &[u8]); 11] = [
+        let golden: [(Record<'_>, &[u8]); 12] = [
             (
                 run,
                 b"\x04\x01\x06PipeIo\x01\x06NO_CAP\xac\x02\x02\x03\x04\x05\
@@ -504,9 +527,10 @@ mod tests {
             ),
             (text, b"\x10\x01\x02\xac\x02\x02\x03\x04"),
             (trace, b"\x11\x01\x02\x03\x04\x05\x06\x07\x08\x01"),
+            (tunable, b"\x12\x01\x0esched_features\x01A\x04NO_A"),
             (
                 samples,
-                b"\x12\x01\xac\x02\x01\x01\x02\x03\x04\x05\x06\x07\
+                b"\x13\x01\xac\x02\x01\x01\x02\x03\x04\x05\x06\x07\
                   \x050x8=9",
             ),
         ];

@@ -14,9 +14,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::BurstSleep,
         summary: doc("CPU bursts with idle gaps"),
-        path: doc(
-            "clock_nanosleep -> schedule; hrtimer_wakeup -> try_to_wake_up",
-        ),
+        path: doc("hrtimer_nanosleep (behind each burst) -> schedule; \
+                   hrtimer_wakeup -> try_to_wake_up"),
         params: &[BURST, SLEEP],
         iteration: "burst and sleep",
         hists: &[TIMER],

@@ -16,7 +16,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Cache,
         summary: doc("walks a working set, then yields"),
-        path: doc("do_sched_yield -> class yield_task -> schedule"),
+        path: doc("do_sched_yield -> yield_task_fair -> schedule"),
         params: &[SIZE, STRIDE],
         // Somebody to yield to.
         workers: Some(|_, cpus| 2 * cpus),

@@ -22,10 +22,9 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::LifeCycle,
         summary: doc("a process moves from cgroup to cgroup"),
-        path: doc(
-            "cgroup_procs_write -> cgroup_attach_task -> cpu_cgroup_attach \
-             -> sched_move_task (scx_cgroup_move_task)",
-        ),
+        path: doc("cgroup_procs_write -> cgroup_attach_task -> \
+                   cpu_cgroup_attach -> sched_move_task, scx_cgroup_move_task \
+                   (under sched_ext)"),
         params: &[GROUPS, CYCLE],
         iteration: "move",
         hists: &[CALL],

@@ -22,10 +22,9 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::LifeCycle,
         summary: doc("workers rewrite the CPU masks of their siblings"),
-        path: doc(
-            "sched_setaffinity of another task -> __set_cpus_allowed_ptr \
-             -> affine_move_task; ops.set_cpumask",
-        ),
+        path: doc("sched_setaffinity of another task -> \
+                   __set_cpus_allowed_ptr -> affine_move_task; \
+                   ops.set_cpumask (under sched_ext)"),
         params: &[SPIN],
         iteration: "round over all siblings",
         unit: "accepted sched_setaffinity",

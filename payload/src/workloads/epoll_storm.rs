@@ -25,10 +25,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Wake,
         summary: doc("producers wake consumers through one epoll set"),
-        path: doc(
-            "eventfd_write -> ep_poll_callback -> wake_up(&ep->wq) -> one \
-             ep_autoremove_wake_function; not sync",
-        ),
+        path: doc("eventfd_write -> ep_poll_callback -> __wake_up(&ep->wq) \
+                   -> one ep_autoremove_wake_function; not sync"),
         params: &[PRODUCERS, CONSUMERS, BURST, GAP, EDGE],
         group: |work| {
             u32::try_from(producers(work) + work.count(&CONSUMERS)).ok()

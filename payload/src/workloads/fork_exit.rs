@@ -15,7 +15,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::LifeCycle,
         summary: doc("forks a child that exits, and reaps it"),
         path: doc("copy_process -> wake_up_new_task; do_group_exit; \
-                   wait_task_zombie"),
+                   wait_consider_task"),
         iteration: "fork attempted",
         unit: "child reaped",
         hists: &[NEWTASK, BLOCK, WAKE],

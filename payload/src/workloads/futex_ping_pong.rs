@@ -17,7 +17,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Wake,
         summary: doc("two tasks pass a futex word back and forth"),
         path: doc(
-            "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue",
+            "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue \
+             (futex_do_wait in 7.2)",
         ),
         params: &[SPIN],
         group: |_| Some(2),

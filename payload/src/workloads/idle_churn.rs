@@ -20,8 +20,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::BurstSleep,
         summary: doc("short bursts and short sleeps: idle entry and exit"),
-        path: doc("clock_nanosleep -> schedule -> pick_task_idle, tick stop, \
-                   cpuidle; hrtimer_wakeup -> try_to_wake_up"),
+        path: doc("hrtimer_nanosleep -> schedule -> pick_task_idle, tick \
+                   stop, cpuidle; hrtimer_wakeup -> try_to_wake_up"),
         params: &[BURST, SLEEP, PRECISE],
         iteration: "burst and sleep",
         hists: &[TIMER],

@@ -22,9 +22,10 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Block,
         summary: doc("writers and readers stuck behind flushes"),
-        path: doc("buffered: file_write_and_wait_range over the whole device \
-                   -> folio_wait_writeback; direct: blkdev_direct_IO, \
-                   blkdev_issue_flush"),
+        path: doc("buffered: file_write_and_wait_range (at each flush) over \
+                   the whole device -> folio_wait_writeback (at each flush); \
+                   direct: blkdev_direct_IO, blkdev_issue_flush (at each \
+                   flush)"),
         params: &[DEV, FORCE, FALLBACK, MODE, SYNC, BURST],
         iteration: "burst of writes, a read, and perhaps a flush",
         unit: "block moved",

@@ -19,8 +19,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Block,
         summary: doc("reads random blocks past the page cache"),
-        path: doc("blkdev_direct_IO -> submit_bio_wait -> blk_wait_io; \
-                   completion interrupt -> try_to_wake_up"),
+        path: doc("blkdev_direct_IO -> submit_bio_wait -> blk_wait_io \
+                   (inlined); completion interrupt -> try_to_wake_up"),
         params: &[DEV, FORCE, FALLBACK, BLOCK],
         iteration: "full block read",
         unit: "full block read",

@@ -18,8 +18,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Block,
         summary: doc("synchronous writes, and a flush behind 16 of them"),
-        path: doc("pwrite on O_SYNC -> generic_write_sync -> blkdev_fsync \
-                   -> blkdev_issue_flush; io_schedule"),
+        path: doc("pwrite on O_SYNC -> vfs_fsync_range -> blkdev_fsync -> \
+                   blkdev_issue_flush; io_schedule"),
         params: &[DEV, FORCE, FALLBACK, BLOCK],
         iteration: "16 blocks and a flush",
         unit: "full block written",

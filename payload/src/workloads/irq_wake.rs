@@ -22,9 +22,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Timer,
         summary: doc("a task woken from the softirq that receives its frame"),
-        path: doc("virtnet_poll -> packet_rcv -> sock_def_readable \
-                   -> wake_up_interruptible_sync_poll; \
-                   __skb_wait_for_more_packets"),
+        path: doc("virtnet_poll -> packet_rcv -> sock_def_readable -> \
+                   __wake_up_sync_key; __skb_wait_for_more_packets"),
         params: &[INTERVAL, FRAME, NIC, ECHO],
         group: |_| Some(2),
         role: |_, pos| match pos {

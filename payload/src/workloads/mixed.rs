@@ -12,7 +12,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Cpu,
         summary: doc("spins, then yields"),
-        path: doc("do_sched_yield -> class yield_task -> schedule"),
+        path: doc("do_sched_yield -> yield_task_fair -> schedule"),
         iteration: "pass of spin and yield",
         hists: &[CALL, COST],
         // Somebody to yield to.

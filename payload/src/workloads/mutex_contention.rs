@@ -21,7 +21,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Lock,
         summary: doc("many tasks take turns at one futex mutex"),
-        path: doc("futex_wait_queue / futex_wake"),
+        path: doc("futex_wait_queue (futex_do_wait in 7.2) / futex_wake"),
         params: &[CONTENDERS, HOLD_ITERS, WORK_ITERS],
         group: |work| Some(contenders(work)),
         iteration: "acquisition",

@@ -11,10 +11,9 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Timer,
         summary: doc("raw frames that come back as interrupts"),
-        path: doc(
-            "packet_snd -> __dev_queue_xmit -> start_xmit; vring_interrupt \
-             -> skb_recv_done -> net_rx_action -> virtnet_poll",
-        ),
+        path: doc("packet_sendmsg -> __dev_queue_xmit -> start_xmit; \
+                   vring_interrupt -> skb_recv_done -> net_rx_action -> \
+                   virtnet_poll"),
         params: &[INTERVAL, FRAME, NIC, ECHO],
         iteration: "attempt to send",
         unit: "frame accepted",

@@ -18,7 +18,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::LifeCycle,
         summary: doc("walks through all nice values"),
-        path: doc("set_user_nice -> reweight_task_fair / reweight_task_scx"),
+        path: doc("set_user_nice -> reweight_task_fair / reweight_task_scx \
+                   (under sched_ext)"),
         iteration: "change of nice",
         hists: &[CALL],
         metrics: &[READ_BACK],

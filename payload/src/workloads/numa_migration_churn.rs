@@ -16,9 +16,9 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::LifeCycle,
         summary: doc("pins itself to the CPUs of one node after another"),
-        path: doc("sched_setaffinity -> __set_cpus_allowed_ptr \
-                   -> affine_move_task -> migration_cpu_stop; select_task_rq, \
-                   WF_MIGRATED when it sleeps"),
+        path: doc("sched_setaffinity -> __set_cpus_allowed_ptr -> \
+                   affine_move_task -> migration_cpu_stop; \
+                   select_task_rq_fair, WF_MIGRATED when it sleeps"),
         params: &[PERIOD],
         iteration: "rotation to the next node",
         hists: &[CALL, TIMER],

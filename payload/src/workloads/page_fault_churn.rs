@@ -22,7 +22,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Memory,
         summary: doc("faults in anonymous pages and gives them back"),
-        path: doc("do_anonymous_page; madvise_dontneed_single_vma, TLB flush"),
+        path: doc("do_anonymous_page; zap_page_range_single \
+                   (zap_vma_range_batched in 7.2), TLB flush"),
         params: &[REGION, TOUCHES, SPIN],
         iteration: "cycle of touches and MADV_DONTNEED",
         unit: "touch or spin step",

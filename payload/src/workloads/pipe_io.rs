@@ -17,7 +17,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Wake,
         summary: doc("two tasks exchange bytes through pipes"),
-        path: doc("pipe_write -> wake_up_interruptible_sync_poll \
+        path: doc("pipe_write (anon_pipe_write in 7.2) -> __wake_up_sync_key \
                    -> try_to_wake_up(WF_SYNC)"),
         params: &[BURST],
         group: |_| Some(2),

@@ -21,7 +21,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::LifeCycle,
         summary: doc("goes through the scheduling policies"),
         path: doc("__sched_setscheduler -> dequeue_task, check_class_changed \
-                   -> switched_from, switched_to"),
+                   (sched_change_end in 7.2) -> switched_from_fair, \
+                   switched_to_rt and the like"),
         params: &[SPIN, EXT],
         iteration: "change of policy",
         hists: &[CALL],

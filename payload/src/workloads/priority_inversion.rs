@@ -23,8 +23,10 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Lock,
         summary: doc("a high task waits for a lock that a low one holds"),
-        path: doc("futex_lock_pi -> rt_mutex_adjust_prio_chain \
-                   -> rt_mutex_setprio; plain: futex_wait_queue / futex_wake"),
+        path: doc("futex_wait_queue (futex_do_wait in 7.2) / futex_wake; \
+                   futex_lock_pi (with pi_mode=pi) -> \
+                   rt_mutex_adjust_prio_chain (with pi_mode=pi) -> \
+                   rt_mutex_setprio (with pi_mode=pi)"),
         params: &[
             HIGH,
             MEDIUM,

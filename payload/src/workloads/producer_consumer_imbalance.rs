@@ -24,8 +24,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Lock,
         summary: doc("a bounded queue between unequal sides"),
         path: doc(
-            "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue; in \
-             both directions",
+            "futex_wake -> wake_up_q -> try_to_wake_up; futex_wait_queue \
+             (futex_do_wait in 7.2); in both directions",
         ),
         params: &[PRODUCERS, CONSUMERS, RATE, CONSUME, CAPACITY],
         group: workers,

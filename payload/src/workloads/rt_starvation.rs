@@ -24,8 +24,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Signal,
         summary: doc("real-time hogs starve fair tasks"),
-        path: doc("pick_next_task in class order; dl_server_timer, or \
-                   sched_rt_period_timer before 6.12"),
+        path: doc("pick_next_task (inlined) in class order; dl_server_timer \
+                   (after a second), or sched_rt_period_timer (before 6.12)"),
         params: &[RT, FAIR, PRIORITY, BURST, LIMIT],
         group: |work| Some(hogs(work) + fair(work)),
         role: |work, pos| if pos < hogs(work) { "rt" } else { "fair" },

@@ -21,9 +21,11 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Compound,
         summary: doc("goes through phases of different nature"),
-        path: doc("that of each phase: tick -> update_curr; clock_nanosleep; \
-                   do_sched_yield; shmem_file_write_iter, or that of \
-                   IoSyncWrite"),
+        path: doc(
+            "that of each phase: tick -> update_curr; hrtimer_nanosleep; \
+             do_sched_yield; shmem_file_write_iter, or that of \
+             IoSyncWrite",
+        ),
         params: &[DEV, FORCE, PHASES, BACKING],
         iteration: "pass through all phases",
         unit: "spin or multiply-add step, sleep, yield, written block",
@@ -31,6 +33,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         metrics: &[SPIN_NS, SLEEP_NS, YIELD_NS, IO_NS, ALU_NS, ALU_WIDTH],
         needs: &[
             Need::required(What::Feature(Feature::PosixTimers)),
+            Need::required(What::Feature(Feature::MemfdCreate)).when(in_file),
             Need::required(What::Fits(|work, fit| match on_device(work) {
                 true => disk::fits(work, fit),
                 false => Ok(()),
@@ -123,6 +126,12 @@ fn time_of(phase: &Phase) -> &'static Metric {
 
 fn on_device(work: &Work<'_>) -> bool {
     work.choice(&BACKING) == 1
+}
+
+/// Whether a file of its own is written.
+fn in_file(work: &Work<'_>) -> bool {
+    let mut all = phases(work.text(&PHASES)).flatten();
+    !on_device(work) && all.any(|phase| matches!(phase.what, Does::Io))
 }
 
 fn check(work: &Work<'_>) -> Result<(), &'static str> {

@@ -18,8 +18,9 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Signal,
         summary: doc("two tasks send each other bursts of signals"),
         path: doc(
-            "do_send_specific -> complete_signal -> signal_wake_up_state -> \
-             kick_process (running) or try_to_wake_up (sleeping)",
+            "do_send_specific -> complete_signal -> signal_wake_up_state \
+             (inlined) -> kick_process (running) or try_to_wake_up \
+             (sleeping)",
         ),
         params: &[SIGNALS, WORK, TARGET],
         group: |_| Some(2),

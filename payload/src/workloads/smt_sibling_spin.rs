@@ -18,8 +18,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         family: Family::Cpu,
         summary: doc("two spinners on the threads of one core"),
         path: doc(
-            "tick -> update_curr -> resched_curr; select_idle_smt and core \
-             scheduling place them",
+            "tick -> update_curr -> resched_curr; select_idle_smt (when one \
+                   wakes) and core scheduling place them",
         ),
         group: |_| Some(2),
         affinity: |_| Affinity::SmtSiblingPair { shared: false },

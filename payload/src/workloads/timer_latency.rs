@@ -18,8 +18,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Timer,
         summary: doc("wake latency at absolute deadlines, as cyclictest"),
-        path: doc("clock_nanosleep(TIMER_ABSTIME) -> hrtimer_nanosleep; \
-                   hrtimer_wakeup -> try_to_wake_up"),
+        path: doc("hrtimer_nanosleep(HRTIMER_MODE_ABS); hrtimer_wakeup -> \
+                   try_to_wake_up"),
         params: &[INTERVAL, SLACK],
         iteration: "expiry",
         unit: "expiry",

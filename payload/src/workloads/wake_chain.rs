@@ -22,10 +22,9 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Wake,
         summary: doc("a token goes round a ring of tasks"),
-        path: doc(
-            "pipe: pipe_write -> wake_up_interruptible_sync_poll; futex: \
-             futex_wake -> wake_up_q -> try_to_wake_up",
-        ),
+        path: doc("pipe: pipe_write (anon_pipe_write in 7.2) -> \
+                   __wake_up_sync_key; futex: futex_wake -> wake_up_q -> \
+                   try_to_wake_up"),
         params: &[DEPTH, WAKE_BY, WORK],
         group: |work| Some(depth(work)),
         role: |_, pos| if pos == 0 { "first" } else { "" },

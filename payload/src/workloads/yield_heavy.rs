@@ -15,7 +15,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         file: doc(file!()),
         family: Family::Cpu,
         summary: doc("yields all the time"),
-        path: doc("do_sched_yield -> class yield_task -> schedule"),
+        path: doc("do_sched_yield -> yield_task_fair -> schedule"),
         iteration: "yield",
         unit: "yield",
         hists: &[CALL],

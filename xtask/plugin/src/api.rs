@@ -4,8 +4,10 @@
 //! Plugins", its section on the API). Version 1 of it, which QEMU 7.2 has, and
 //! what is there since QEMU 9.1 (version 3) differ in where counters are: in
 //! memory of the plugin's own, or in "scoreboards" of QEMU's, which have an
-//! element for each CPU. All functions are looked up by their names when the
-//! plugin is loaded, so that one file serves both.
+//! element for each CPU. Since version 7, which QEMU 11.1 has, what is called
+//! back is not told the plugin, but has data of its own. All functions are
+//! looked up by their names when the plugin is loaded, so that one file serves
+//! all of them.
 
 #![expect(unsafe_code, reason = "QEMU is C, and it is called here")]
 
@@ -44,8 +46,12 @@ struct Entry {
     offset: usize,
 }
 
+/// In versions before 7.
 type OnTranslation = extern "C" fn(Id, *mut Tb);
-type OnExit = extern "C" fn(Id, *mut c_void);
+/// Since.
+type OnTranslationWithData = extern "C" fn(*mut Tb, *mut c_void);
+/// What it is passed differs, and is not looked at.
+type OnExit = extern "C" fn();
 type OnExecution = extern "C" fn(c_uint, *mut c_void);
 
 /// To add a constant to a counter.
@@ -55,8 +61,9 @@ const READ_WRITE: c_int = 3;
 /// What is called neither reads nor writes registers.
 const NO_REGISTERS: c_int = 0;
 
-/// Versions of the interface: without scoreboards, and with them.
-const VERSIONS: [c_int; 2] = [1, 3];
+/// Versions of the interface: without scoreboards, with them, and with data of
+/// what is called back.
+const VERSIONS: [c_int; 3] = [1, 3, 7];
 
 /// The version that is spoken, an `int`. QEMU reads it when it has loaded the
 /// file, which is when [`choose`] has set it.
@@ -65,8 +72,15 @@ static qemu_plugin_version: AtomicI32 = AtomicI32::new(VERSIONS[0]);
 
 /// Chooses the version by what the program that loads the file has.
 extern "C" fn choose() {
-    if found(c"qemu_plugin_scoreboard_new").is_some() {
-        qemu_plugin_version.store(VERSIONS[1], Relaxed);
+    // A program does not say which versions it takes before it has read this
+    // one; the last of these came with version 6, shortly before 7.
+    for (name, version) in [
+        (c"qemu_plugin_scoreboard_new", VERSIONS[1]),
+        (c"qemu_plugin_set_pc", VERSIONS[2]),
+    ] {
+        if found(name).is_some() {
+            qemu_plugin_version.store(version, Relaxed);
+        }
     }
 }
 
@@ -104,7 +118,7 @@ unsafe fn function<F: Copy>(name: &CStr) -> Result<F, String> {
 /// QEMU's functions.
 #[derive(Clone, Copy)]
 pub(crate) struct Api {
-    register_translation: unsafe extern "C" fn(Id, OnTranslation),
+    register_translation: Translation,
     register_exit: unsafe extern "C" fn(Id, OnExit, *mut c_void),
     tb_n_insns: unsafe extern "C" fn(*const Tb) -> usize,
     tb_get_insn: unsafe extern "C" fn(*const Tb, usize) -> *mut Insn,
@@ -114,7 +128,27 @@ pub(crate) struct Api {
     differs: Differs,
 }
 
-/// What is not the same in both versions.
+/// How translations are reported.
+#[derive(Clone, Copy)]
+enum Translation {
+    ById(unsafe extern "C" fn(Id, OnTranslation)),
+    WithData(unsafe extern "C" fn(Id, OnTranslationWithData, *mut c_void)),
+}
+
+impl Translation {
+    /// Looks it up.
+    fn load() -> Result<Self, String> {
+        let name = c"qemu_plugin_register_vcpu_tb_trans_cb";
+        match qemu_plugin_version.load(Relaxed) == VERSIONS[2] {
+            // SAFETY: the type as version 7 has it.
+            true => unsafe { function(name) }.map(Self::WithData),
+            // SAFETY: the type as those before have it.
+            false => unsafe { function(name) }.map(Self::ById),
+        }
+    }
+}
+
+/// What is not the same with scoreboards and without.
 #[derive(Clone, Copy)]
 enum Differs {
     Plain {
@@ -155,7 +189,7 @@ impl Differs {
                 })
             };
         }
-        // SAFETY: types as version 3 has them.
+        // SAFETY: types as version 3 and later have them.
         unsafe {
             Ok(Self::Boards {
                 insn_data: function(c"qemu_plugin_insn_data")?,
@@ -182,12 +216,11 @@ impl Api {
     )]
     pub(crate) fn load() -> Result<Self, String> {
         let differs = Differs::load()?;
-        // SAFETY: types as both versions have them.
+        let register_translation = Translation::load()?;
+        // SAFETY: types as all versions have them.
         unsafe {
             Ok(Self {
-                register_translation: function(
-                    c"qemu_plugin_register_vcpu_tb_trans_cb",
-                )?,
+                register_translation,
                 register_exit: function(c"qemu_plugin_register_atexit_cb")?,
                 tb_n_insns: function(c"qemu_plugin_tb_n_insns")?,
                 tb_get_insn: function(c"qemu_plugin_tb_get_insn")?,
@@ -199,10 +232,21 @@ impl Api {
         }
     }
 
-    /// Has this called for every block that is translated.
-    pub(crate) fn on_translation(&self, id: Id, call: OnTranslation) {
-        // SAFETY: a function that lives as long as the plugin.
-        unsafe { (self.register_translation)(id, call) }
+    /// Has one of these called for every block that is translated.
+    pub(crate) fn on_translation(
+        &self,
+        id: Id,
+        call: OnTranslation,
+        with_data: OnTranslationWithData,
+    ) {
+        match self.register_translation {
+            // SAFETY: a function that lives as long as the plugin.
+            Translation::ById(register) => unsafe { register(id, call) },
+            // SAFETY: the same; its data is not looked at.
+            Translation::WithData(register) => unsafe {
+                register(id, with_data, null_mut());
+            },
+        }
     }
 
     /// Has this called when QEMU ends.

@@ -20,8 +20,9 @@
 //!   never begun.
 //!
 //! The file has a line `window N` for each window, followed by one line for
-//! each instruction that was carried out in it: its address, the count, and of
-//! user space its bytes, all hexadecimal.
+//! each instruction that was carried out in it: its address, the count, and its
+//! bytes, all hexadecimal. Bytes tell programs apart that are at one address,
+//! and modules of the kernel, which may be at any.
 
 use core::fmt::Write as _;
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,24 +88,24 @@ fn bytes(text: &str) -> Result<Vec<u8>, String> {
 pub(crate) struct Instruction {
     /// Where it is.
     pub(crate) address: u64,
-    /// Its bytes; of the kernel's, which are known by their addresses, none
-    /// are kept.
+    /// Its bytes.
     pub(crate) bytes: Vec<u8>,
 }
 
 impl Instruction {
-    /// It accesses memory once, and ends a block: a call or a return on
-    /// `x86_64`, whose stack may not be there yet. All of aarch64 have four
-    /// bytes, and none of these has.
+    /// It accesses memory once, and ends a block: a call or a return of a
+    /// program on `x86_64`, whose stack may not be there yet. All of aarch64
+    /// have four bytes, and none of these has.
     fn is_call(&self) -> bool {
-        matches!(
-            &*self.bytes,
-            [0xe8, _, _, _, _]
-                | [0xc3]
-                | [0xc2, _, _]
-                | [0xff, 0xd0..=0xd7]
-                | [0x41, 0xff, 0xd0..=0xd7]
-        )
+        self.address < KERNEL
+            && matches!(
+                &*self.bytes,
+                [0xe8, _, _, _, _]
+                    | [0xc3]
+                    | [0xc2, _, _]
+                    | [0xff, 0xd0..=0xd7]
+                    | [0x41, 0xff, 0xd0..=0xd7]
+            )
     }
 
     /// It may go over the end of its page.
@@ -253,15 +254,8 @@ impl<M: Memory> Counts<M> {
             _ => None,
         };
         let counters = Counters { first, accesses };
-        let kept = of.iter().map(|insn| Instruction {
-            address: insn.address,
-            bytes: match insn.address < KERNEL {
-                true => insn.bytes.clone(),
-                false => Vec::new(),
-            },
-        });
         self.blocks.push(Block {
-            instructions: kept.collect(),
+            instructions: of.to_vec(),
             counters,
             whole: false,
         });
@@ -329,10 +323,7 @@ impl<M: Memory> Counts<M> {
         let mut text = format!("window {}\n", self.windows);
         for (insn, count) in self.carried_out() {
             let Instruction { address, bytes, .. } = insn;
-            let _never = write!(text, "{address:x} {count:x}");
-            if !bytes.is_empty() {
-                text.push(' ');
-            }
+            let _never = write!(text, "{address:x} {count:x} ");
             for byte in bytes {
                 let _never = write!(text, "{byte:02x}");
             }
@@ -440,9 +431,9 @@ mod tests {
         let text = fs::read_to_string(&file).unwrap();
         fs::remove_file(&file).unwrap();
         let expected = "window 0\n10 4 e801020304\n\
-                        8000000000000000 a\n8000000000000001 7\n\
-                        8000000000000002 7\n8000000000000020 6\n\
-                        8000000000000021 2\n8000000000000ff0 9\n\
+                        8000000000000000 a 90\n8000000000000001 7 90\n\
+                        8000000000000002 7 90\n8000000000000020 6 90\n\
+                        8000000000000021 2 90\n8000000000000ff0 9 90\n\
                         window 1\nend 2\n";
         assert_eq!(text, expected);
     }

@@ -61,14 +61,22 @@ extern "C" fn qemu_plugin_install(
 fn install(id: Id, words: &[String]) -> Result<(), String> {
     let api = Api::load()?;
     let counts = Counts::new(Options::parse(words)?, Board::new(api))?;
-    api.on_translation(id, translated);
+    api.on_translation(id, translated_of, translated_with);
     api.on_exit(id, ended);
     *plugin() = Some(Plugin { api, counts });
     Ok(())
 }
 
+extern "C" fn translated_of(_id: Id, block: *mut Tb) {
+    translated(block);
+}
+
+extern "C" fn translated_with(block: *mut Tb, _data: *mut c_void) {
+    translated(block);
+}
+
 /// A block was translated, and waits to be told what to count.
-extern "C" fn translated(_id: Id, block: *mut Tb) {
+fn translated(block: *mut Tb) {
     let mut held = plugin();
     let Some(Plugin { api, counts }) = held.as_mut() else {
         return;
@@ -107,7 +115,7 @@ extern "C" fn over(_cpu: c_uint, _data: *mut c_void) {
     }
 }
 
-extern "C" fn ended(_id: Id, _data: *mut c_void) {
+extern "C" fn ended() {
     if let Some(plugin) = plugin().as_mut()
         && let Err(why) = plugin.counts.finish()
     {

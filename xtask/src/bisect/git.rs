@@ -1,6 +1,7 @@
 //! The history, in a worktree of its own.
 
 use super::state::Mark;
+use crate::untrusted::line;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -82,6 +83,57 @@ impl Repo {
         Ok(!run(tree, &args)?.is_empty())
     }
 
+    /// A commit of what a checkout holds, changes that are in no commit
+    /// included: HEAD where there are none. Nothing of the checkout changes,
+    /// and what is the same is the same commit.
+    ///
+    /// # Errors
+    ///
+    /// git failed.
+    pub fn as_it_stands(tree: &Path) -> Result<String> {
+        let mut git = command(tree, &["stash", "create", "not committed"]);
+        for who in ["AUTHOR", "COMMITTER"] {
+            git.env(format!("GIT_{who}_NAME"), "pidone");
+            git.env(format!("GIT_{who}_EMAIL"), "pidone@localhost");
+            git.env(format!("GIT_{who}_DATE"), "2026-01-01T00:00:00Z");
+        }
+        let out = git.output().context("git cannot be started")?;
+        if !out.status.success() {
+            bail!("git stash create in {}: {}", tree.display(), said(&out));
+        }
+        match text(&out.stdout) {
+            none if none.is_empty() => run(tree, &["rev-parse", "HEAD"]),
+            commit => Ok(commit),
+        }
+    }
+
+    /// Files of a checkout that git neither has nor ignores.
+    ///
+    /// # Errors
+    ///
+    /// git failed.
+    pub fn untracked(tree: &Path) -> Result<Vec<String>> {
+        let args = ["ls-files", "--others", "--exclude-standard"];
+        let files = run(tree, &args)?;
+        Ok(files.lines().map(str::to_owned).collect())
+    }
+
+    /// The difference that these revisions make, as a patch.
+    ///
+    /// # Errors
+    ///
+    /// git failed.
+    pub fn diff(tree: &Path, revisions: &[&str]) -> Result<String> {
+        let args = ["diff", "--no-color", "--no-ext-diff"];
+        let args = [&args[..], revisions, &["--"]].concat();
+        let out = git(tree, &args)?;
+        if !out.status.success() {
+            let what = revisions.join(" ");
+            bail!("git diff {what} in {}: {}", tree.display(), said(&out));
+        }
+        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+    }
+
     /// Makes the worktree unless it is there. The caller sees to it that
     /// nobody else uses it.
     ///
@@ -123,13 +175,24 @@ impl Repo {
         run(&self.worktree, &args).map(drop)
     }
 
-    /// The first line of a commit.
+    /// The first line of a commit, of characters that are what they look
+    /// like: whoever wrote the commit chose them.
     ///
     /// # Errors
     ///
     /// git failed.
     pub fn subject(&self, commit: &str) -> Result<String> {
-        run(&self.worktree, &["show", "-s", "--format=%s", commit])
+        Self::subject_in(&self.worktree, commit)
+    }
+
+    /// The same in any checkout.
+    ///
+    /// # Errors
+    ///
+    /// git failed.
+    pub fn subject_in(tree: &Path, commit: &str) -> Result<String> {
+        let args = ["show", "-s", "--format=%s", commit];
+        Ok(line(&run(tree, &args)?).into_owned())
     }
 
     /// Whether `old` is in the history of `new`.
@@ -236,6 +299,10 @@ fn of(commit: &str, file: &str) -> String {
 }
 
 fn git(dir: &Path, args: &[&str]) -> Result<Output> {
+    command(dir, args).output().context("git cannot be started")
+}
+
+fn command(dir: &Path, args: &[&str]) -> Command {
     let mut git = Command::new("git");
     git.arg("-C").arg(dir).args(args);
     git.env("LC_ALL", "C");
@@ -243,7 +310,7 @@ fn git(dir: &Path, args: &[&str]) -> Result<Output> {
     for name in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"] {
         git.env_remove(name);
     }
-    git.output().context("git cannot be started")
+    git
 }
 
 fn run(dir: &Path, args: &[&str]) -> Result<String> {

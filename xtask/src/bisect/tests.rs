@@ -7,6 +7,7 @@ use super::state::{Boot, Mark, State};
 use super::{Answer, Bisection, BisectionOptions, Lab, Measurement};
 use crate::evidence::Verdict;
 use crate::metrics::Better;
+use crate::untrusted::hidden;
 use anyhow::{Result, bail};
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -597,4 +598,36 @@ fn a_culprit_that_is_like_its_parent_is_not_confirmed() {
     };
     assert_eq!(commit, history.commits[6]);
     assert!(why.contains("beside its parent"), "{why}");
+}
+
+#[test]
+fn what_commits_are_called_is_a_line_and_no_more() {
+    let called = |with: &str| {
+        let kernels = ["100", "100", "103", "103"];
+        let kernels = kernels.map(|kernel| format!("{kernel} {with}"));
+        let kernels = kernels.iter().map(String::as_str);
+        let history = History::new(&kernels.collect::<Vec<_>>());
+        let mut lab = Fake::new(0.0, 1);
+        let answer = history.bisect(&exact(), &mut lab).unwrap();
+        assert_eq!(history.found(&answer), 2);
+        (lab.report, lab.said)
+    };
+    let (plain, said) = called("x");
+    for with in [
+        "\x1b[2J\x1b]0;owned\x07",
+        "\u{9b}31mred",
+        "\u{202e}gnp.exe",
+        "a\n::stop-commands::b",
+        "a\r\x08\x08found: ",
+        "a\u{2028}found: b",
+        "<!-- ```",
+    ] {
+        let (report, now) = called(with);
+        assert_eq!(report.lines().count(), plain.lines().count(), "{report}");
+        assert_eq!(now.len(), said.len(), "{now:?}");
+        for text in now.iter().chain([&report]) {
+            let bad = |c: char| hidden(c) && c != '\n';
+            assert!(!text.contains(bad), "{text:?}");
+        }
+    }
 }

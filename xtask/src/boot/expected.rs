@@ -12,9 +12,13 @@ use anyhow::{Result, bail};
 use pidone::plan::sources::Sources;
 use pidone::plan::token::{PREFIX, Source, split_dashes};
 use pidone::plan::{Plan, builtin};
+use pidone::row::Feature;
 
 /// Longest command line that kernels take, without its end.
 pub const LONGEST: usize = 2047;
+
+/// How the word begins that says where records go.
+const PORT: &str = "pidone.records=";
 
 /// The words of a plan as the payload reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,6 +130,12 @@ impl ExpectedPlan {
         if ran == asked {
             return exit;
         }
+        // Without /proc there is no command line to read, and nothing is run.
+        let proc_fs = Feature::ProcFs.config();
+        let unread = hello.absent.iter().any(|symbol| symbol == proc_fs);
+        if unread && exit == Exit::CannotTell {
+            return exit;
+        }
         report.outcome = Outcome::PlanError;
         report.reason = format!(
             "the plan that ran is not the one that was asked for: `{}`, not \
@@ -153,9 +163,11 @@ impl ExpectedPlan {
     ) -> Vec<&'w str> {
         let setting =
             |word: &str| word.starts_with(PREFIX) || word.starts_with("-- ");
+        // Where records go is no part of a plan: a runner knows its ports.
+        let port = |word: &str| word.starts_with(PORT);
         let words = words.into_iter().map(String::as_str);
         words
-            .filter(|word| !(self.runs_alone && setting(word)))
+            .filter(|word| !(self.runs_alone && setting(word) || port(word)))
             .collect()
     }
 }
@@ -201,6 +213,17 @@ mod tests {
         assert_eq!(hold(report(&[&plan[..], &plan].concat(), &set)), other);
         let lost = (Exit::CannotTell, Outcome::Fail);
         assert_eq!(hold(report(&[], &[])), lost);
+        // Nothing was run where no command line can be read.
+        let mut unread = report(&plan, &[]);
+        let hello = unread.hello.as_mut().unwrap();
+        hello.absent = vec!["CONFIG_PROC_FS".to_owned()];
+        for (exit, held) in [
+            (Exit::CannotTell, Exit::CannotTell),
+            (Exit::Good, Exit::Tool),
+            (Exit::Bad, Exit::Tool),
+        ] {
+            assert_eq!(asked.hold(&mut unread.clone(), exit), held);
+        }
 
         let asked = asked.of_runs();
         for set in [&set[..], &[]] {

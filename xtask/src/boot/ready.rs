@@ -1,34 +1,35 @@
 //! A kernel that is ready to boot, and the booting.
 
 use super::BootRequest;
+use super::bring_up;
 use super::drivers;
 use super::expected::ExpectedPlan;
 use super::plan::Planned;
 use super::scheduler;
+use super::wait::{Limits, wait};
 use crate::arch::{Arch, X86_64, require_image};
 use crate::decode::decode_ports;
 use crate::exit::{Exit, NoEvidence};
 use crate::finished::{
     Cell, FinishedBoot, Host, Kernel, Meta, SCHEMA, label, release,
 };
-use crate::guest_clock::{self, Signs};
+use crate::guest_clock;
 use crate::kconfig::Config;
 use crate::live::{Live, Screen};
-use crate::model::{Outcome, hex};
+use crate::machine::{Machine, Running};
+use crate::model::Outcome;
 use crate::noise::Watch;
 use crate::profile::{self, Profiler};
-use crate::qemu::{Ended, Machine, Vm, kvm_works};
+use crate::qemu::{self, kvm_works};
+use crate::runner::{Place, Runner};
 use crate::store::{self, Pending, sha256};
 use crate::{
     build, interrupt, kernel, kernel_check, outcome, temporary, tools,
 };
-use anyhow::{Context, Result, bail};
-use core::time::Duration;
+use anyhow::{Context, Result};
 use initramfs::newc::Archive;
-use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Instant, SystemTime};
 use std::{fs, thread};
 use tempfile::TempDir;
@@ -79,12 +80,16 @@ impl Checked {
             takes,
             ..
         } = Planned::new(request)?;
+        request.fits_its_runner()?;
         let setup = request.setup;
         let arch = kernel::arch(&request.kernel, request.arch)?;
         request.topology().args(arch)?;
-        // A host that does not tell is asked by QEMU.
-        let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-        request.topology().fits(&meminfo)?;
+        if request.runner.is_empty() {
+            // A host that does not tell is asked by QEMU.
+            let meminfo = fs::read_to_string("/proc/meminfo");
+            request.topology().fits(&meminfo.unwrap_or_default())?;
+            tools::require(&[arch.qemu], setup)?;
+        }
         let devices = !request.disk.is_empty() || request.nic.is_some();
         if request.deterministic.is_some() && devices {
             crate::tell!(
@@ -92,7 +97,6 @@ impl Checked {
                  itself, since QEMU lets these answer when the host does"
             );
         }
-        tools::require(&[arch.qemu], setup)?;
         if request.profile {
             profile::check(arch, request.deterministic.is_some())?;
         }
@@ -104,6 +108,10 @@ impl Checked {
         }
         build::require_arch(arch, &added, request.payload.as_deref())?;
         let config = kernel_check::of_image(&kernel);
+        if let (Some(_), Some(config)) = (request.deterministic, &config) {
+            let cpus = request.smp.cpus();
+            bring_up::check(arch, cpus, config, &qemu::version(arch))?;
+        }
         let machine = machine(request, arch, config.as_ref(), &tokens);
         asked(request, &machine, &tokens, &plans(&added))?;
         Ok(Self {
@@ -126,6 +134,10 @@ impl Checked {
         let temporary = temporary::dir()?;
         let (added, dir) = (self.added, temporary.path());
         let plans = plans(&added);
+        let modules = match self.request.profile {
+            true => build::packed_modules(&added),
+            false => Vec::new(),
+        };
         let (initrd, symbols) = match &self.request.payload {
             Some(payload) => {
                 let initrd = build::pack_into(payload, added, dir)?;
@@ -139,7 +151,11 @@ impl Checked {
             }
         };
         let profiler = self.request.profile;
-        let profiler = profiler.then(|| Profiler::new(&self.kernel, &symbols));
+        let profiler = profiler.then(|| {
+            let modules = modules.iter().map(|(name, file)| (&**name, &**file));
+            let modules: Vec<_> = modules.collect();
+            Profiler::new(&self.kernel, &modules, &symbols)
+        });
         let unpacked = kernel::unpacked(&self.kernel, dir)?;
         Ok(Ready {
             request: self.request,
@@ -243,8 +259,11 @@ impl Ready {
         dir: Option<&Path>,
     ) -> Result<FinishedBoot> {
         let request = self.seeded(seed);
+        // Trouble of a lab's is not looked for in the same place twice.
+        let mut tried = Vec::new();
         for _ in 0..AGAIN {
-            let why = match self.boot_once(&request, setting, dir) {
+            let booted = self.boot_once(&request, setting, dir, &mut tried);
+            let why = match booted {
                 Ok(boot) if self.stumbled(&request, &boot) => {
                     "the kernel died of an int3 of its own, as may happen \
                      in QEMU without KVM"
@@ -260,7 +279,7 @@ impl Ready {
             let note = format!("note: {why}; it is booted again");
             setting.screen.say(&note);
         }
-        self.boot_once(&request, setting, dir)
+        self.boot_once(&request, setting, dir, &mut tried)
     }
 
     fn boot_once(
@@ -268,6 +287,7 @@ impl Ready {
         request: &BootRequest,
         setting: &Setting,
         dir: Option<&Path>,
+        tried: &mut Vec<String>,
     ) -> Result<FinishedBoot> {
         let dir = request.logs.as_deref().or(dir);
         let dir = dir.unwrap_or_else(|| self.temporary.path()).to_path_buf();
@@ -281,17 +301,29 @@ impl Ready {
             ..machine(request, self.arch, self.config.as_ref(), &self.tokens)
         };
         let asked = asked(request, &machine, &self.tokens, &self.plans)?;
+        let place = match request.runner.is_empty() {
+            true => None,
+            false => Some(Place::take(&request.runner, tried)?),
+        };
+        let runner = place.as_ref().map(|it| it.runner().to_string());
+        tried.extend(runner.clone());
         let (started, begin) = (SystemTime::now(), Instant::now());
         let mut watch = Watch::start();
         let (of, cell) = (machine.clone(), setting.cell.clone());
         let (free, request) =
             (request.deterministic.is_none(), request.clone());
         let config = self.config.clone();
-        let mut vm = machine.start()?;
+        let mut vm: Box<dyn Running> = match place {
+            None => Box::new(qemu::start(&machine)?),
+            Some(place) => {
+                Box::new(Runner::start(place, &machine, self.limits.all)?)
+            }
+        };
         let known =
             thread::spawn(move || known(&of, config.as_ref(), &request, cell));
         let live = Live::new(&machine, &setting.screen);
-        let (timed_out, signs) = wait(&mut vm, self.limits, live, &mut watch)?;
+        let (timed_out, signs) =
+            wait(vm.as_mut(), self.limits, live, &mut watch)?;
         // A disk that filled the host's makes room for more when it is gone.
         let kept = (!machine.disks.is_empty()).then_some(machine.dir.as_path());
         let room = kept.map(store::room);
@@ -304,13 +336,27 @@ impl Ready {
         let decoded = decode_ports(&[&console, &records]);
         let (mut report, exit_code) =
             outcome::of_all(decoded.boots(), timed_out);
-        if console.is_empty() && !self.request.topology().is_ample() {
+        let small = !self.request.topology().is_ample();
+        if console.is_empty() && runner.is_none() && small {
             report.reason += ": its memory may be too little to unpack kernel \
                               and initramfs in; --mem gives it more";
         }
+        if timed_out
+            && report.outcome == Outcome::NoBoot
+            && let Some(limit) = self.request.timeout
+        {
+            report.reason += &format!("; --timeout ended it after {limit:?}");
+        }
+        if report.outcome == Outcome::NoBoot
+            && let Some(config) = &self.config
+        {
+            report.reason += &kernel_check::unbootable(config)?;
+        }
         let mut exit_code = asked.hold(&mut report, exit_code);
-        // Time of a deterministic machine has nothing to do with ours.
+        // Time of a deterministic machine has nothing to do with ours, and what
+        // a runner has heard it may tell much later.
         if free
+            && runner.is_none()
             && exit_code != Exit::Tool
             && let Some(why) = signs.wrong(&report, &console, took)
         {
@@ -340,6 +386,7 @@ impl Ready {
                 outcome: report.outcome,
                 reason: report.reason.clone(),
                 exit_code,
+                runner,
                 ..meta
             },
             dir: machine.dir,
@@ -353,11 +400,21 @@ impl Ready {
     /// that patches its own code while another CPU runs it puts an int3 there
     /// for a moment, and QEMU without KVM may run that int3 when it is gone. A
     /// deterministic machine runs one CPU at a time.
+    /// What a runner boots says what it is.
     fn stumbled(&self, request: &BootRequest, boot: &FinishedBoot) -> bool {
-        boot.report.outcome != Outcome::Ok
-            && request.deterministic.is_none()
-            && !kvm_works(self.arch)
-            && String::from_utf8_lossy(&boot.console).contains("int3: 0000")
+        if boot.report.outcome == Outcome::Ok || request.deterministic.is_some()
+        {
+            return false;
+        }
+        let console = String::from_utf8_lossy(&boot.console);
+        let emulated = match request.runner.is_empty() {
+            true => !kvm_works(self.arch),
+            false => {
+                console.contains("DMI: QEMU")
+                    && !console.contains("Hypervisor detected")
+            }
+        };
+        emulated && console.contains("int3: 0000")
     }
 }
 
@@ -370,13 +427,20 @@ fn machine(
 ) -> Machine {
     let seed = request.deterministic;
     let mut append = match seed {
-        None if *arch == X86_64 && arch.is_host() && !kvm_works(arch) => {
+        None if request.runner.is_empty()
+            && *arch == X86_64
+            && arch.is_host()
+            && !kvm_works(arch) =>
+        {
             guest_clock::words(config, &request.append)
         }
         _ => Vec::new(),
     };
     append.extend(request.append.iter().cloned());
-    append.push(format!("pidone.records=/dev/{}", arch.records));
+    // Where a runner's machine has a second port, the runner says so.
+    if request.runner.is_empty() {
+        append.push(format!("pidone.records=/dev/{}", arch.records));
+    }
     if let Some(seed) = seed {
         append.push(format!("pidone.seed={seed} pidone.progress=off"));
     }
@@ -425,11 +489,9 @@ fn known(
     request: &BootRequest,
     cell: Option<Cell>,
 ) -> Result<Meta> {
-    let qemu = Command::new(machine.arch.qemu.program)
-        .arg("--version")
-        .output();
-    let qemu = qemu.map(|said| said.stdout).unwrap_or_default();
-    let qemu = String::from_utf8_lossy(&qemu).into_owned();
+    let here = request.runner.is_empty();
+    let qemu = here.then(|| qemu::version(machine.arch));
+    let qemu_args = here.then(|| machine.args()).transpose()?;
     let words = request.append.iter().chain(&request.plan);
     let plan: Vec<String> = words.cloned().collect();
     Ok(Meta {
@@ -439,14 +501,13 @@ fn known(
         label: label(&plan),
         plan,
         arch: Some(machine.arch.name.to_owned()),
-        qemu: qemu.lines().next().unwrap_or_default().to_owned(),
-        qemu_args: machine.args()?,
+        qemu: qemu.unwrap_or_default(),
+        qemu_args: qemu_args.unwrap_or_default(),
         kernel: Kernel {
             spec: request.kernel.clone(),
             path: machine.kernel.clone(),
             sha256: sha256(&machine.kernel)?,
-            config_sha256: config
-                .map(|config| hex(&Sha256::digest(config.to_string()))),
+            config_sha256: config.map(Config::sha256),
             release: None,
         },
         initramfs_sha256: sha256(&machine.initrd)?,
@@ -456,69 +517,13 @@ fn known(
     })
 }
 
-/// When a machine counts as hung. A busy host makes a machine slow, not
-/// silent, so it is its silence that counts, unless told otherwise.
-#[derive(Debug, Clone, Copy)]
-struct Limits {
-    silence: Duration,
-    all: Duration,
-}
-
-impl Limits {
-    fn new(all: Option<Duration>, planned: Duration) -> Self {
-        match all {
-            Some(all) => Self { silence: all, all },
-            None => {
-                // Guest time runs slower than ours in a deterministic machine.
-                let silence = Duration::from_secs(60) + planned * 4;
-                Self {
-                    silence,
-                    all: silence * 5,
-                }
-            }
-        }
-    }
-}
-
-/// Waits for the end; whether the machine had to be stopped, and its signs of
-/// life.
-fn wait(
-    vm: &mut Vm,
-    limits: Limits,
-    mut live: Live,
-    watch: &mut Watch,
-) -> Result<(bool, Signs)> {
-    let begin = Instant::now();
-    let mut heard = begin;
-    loop {
-        interrupt::check()?;
-        watch.machine(&vm.stat());
-        match vm.ended()? {
-            None => {}
-            Some(Ended::ByItself) => return Ok((false, live.signs())),
-            Some(Ended::Killed(how)) => bail!(NoEvidence(format!(
-                "QEMU was ended: {how}, which says nothing of the kernel"
-            ))),
-            Some(Ended::Failed(why)) => bail!("QEMU failed: {why}"),
-        }
-        if begin.elapsed() > limits.all || heard.elapsed() > limits.silence {
-            return Ok((true, live.signs()));
-        }
-        if live.update() {
-            heard = Instant::now();
-        }
-        // Polling an external process; nothing is synchronised by it.
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::known;
     use crate::boot::BootRequest;
     use crate::kernel_check;
+    use crate::machine::Machine;
     use crate::model::hex;
-    use crate::qemu::Machine;
     use initramfs::compress::Compression;
     use sha2::{Digest, Sha256};
     use std::fs;

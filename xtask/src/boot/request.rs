@@ -3,6 +3,7 @@
 //! `boot`, `compare`, `judge`, `bisect` and matrix files share one list of
 //! options, [`with_machine`], since argh cannot put one struct into another.
 
+use crate::runner::Runner;
 use crate::topology::Topology;
 use crate::usage;
 use anyhow::{Result, anyhow, bail};
@@ -12,8 +13,24 @@ use core::time::Duration;
 use std::path::PathBuf;
 
 /// Makes a struct of its own options, those of a machine, and a plan.
+///
+/// A verb may have another number of CPUs than the usual one, and options
+/// behind its positional arguments.
 macro_rules! with_machine {
     ($(#[$attr:meta])* pub struct $name:ident { $($own:tt)* }) => {
+        $crate::boot::request::with_machine! {
+            cpus "Default::default()" "virtual CPUs: a number (2 by default), \
+                or all that they share as in 2n4l8c2t: 2 nodes, 4 last-level \
+                caches, 8 cores, of 2 threads each" (positional, greedy);
+            $(#[$attr])*
+            pub struct $name { $($own)* }
+        }
+    };
+    (
+        cpus $smp:tt $cpus:tt $plan:tt;
+        $(#[$attr:meta])*
+        pub struct $name:ident { $($own:tt)* }
+    ) => {
         $(#[$attr])*
         pub struct $name {
             $($own)*
@@ -21,10 +38,8 @@ macro_rules! with_machine {
             /// host's
             #[argh(option)]
             pub arch: Option<&'static $crate::arch::Arch>,
-            /// virtual CPUs: a number (2 by default), or all that they share
-            /// as in 2n4l8c2t: 2 nodes, 4 last-level caches, 8 cores, of 2
-            /// threads each
-            #[argh(option, default = "Default::default()")]
+            #[doc = $cpus]
+            #[argh(option, default = $smp)]
             pub smp: $crate::topology::Smp,
             /// NUMA nodes to divide CPUs and memory over, 1 by default
             #[argh(
@@ -88,11 +103,17 @@ macro_rules! with_machine {
             /// then checks the plan by itself
             #[argh(option)]
             pub payload: Option<std::path::PathBuf>,
+            /// a program that boots the kernel wherever it likes, in place of
+            /// QEMU here, and its arguments, as in 'sh lab.sh board1'; may be
+            /// repeated, for a pool of as many places. docs/runners.md says
+            /// what it is given and gives back
+            #[argh(option)]
+            pub runner: Vec<$crate::runner::Runner>,
             /// install what is missing
             #[argh(switch)]
             pub setup: bool,
             /// the plan
-            #[argh(positional, greedy)]
+            #[argh $plan]
             pub plan: Vec<String>,
         }
 
@@ -123,6 +144,7 @@ macro_rules! with_machine {
                     modules: self.modules.clone(),
                     scheduler: self.scheduler.clone(),
                     payload: self.payload.clone(),
+                    runner: self.runner.clone(),
                     setup: self.setup,
                     plan: words.cloned().collect(),
                 }
@@ -241,9 +263,41 @@ impl BootRequest {
         words.option("--modules", path(&self.modules));
         words.option("--scheduler", path(&self.scheduler));
         words.option("--payload", path(&self.payload));
+        words.option("--runner", &self.runner);
         words.0.push("--".to_owned());
         words.0.extend(self.plan.iter().cloned());
         words.0
+    }
+
+    /// Refuses what a runner's machine cannot be asked for.
+    ///
+    /// # Errors
+    ///
+    /// There is a runner, and such an option.
+    pub fn fits_its_runner(&self) -> Result<()> {
+        let Some(runner) = self.runner.first() else {
+            return Ok(());
+        };
+        let other = Self::default();
+        let exact = "only QEMU on this host repeats itself, as it is started \
+                     here";
+        let machine = "the machine is the runner's; it may have arguments of \
+                       its own for that";
+        for (given, option, why) in [
+            (self.deterministic.is_some(), "--deterministic", exact),
+            (self.profile, "--profile", exact),
+            (self.smp != other.smp, "--smp", machine),
+            (self.numa > 1, "--numa", machine),
+            (self.mem != other.mem, "--mem", machine),
+            (!self.distance.is_empty(), "--distance", machine),
+            (!self.disk.is_empty(), "--disk", machine),
+            (self.nic.is_some(), "--nic", machine),
+        ] {
+            if given {
+                bail!("{option} with --runner {runner}: {why}");
+            }
+        }
+        self.runner.iter().try_for_each(Runner::check)
     }
 
     /// The words that decide what is measured, for those who ask whether two
@@ -271,7 +325,8 @@ mod tests {
                     --disk null-co:8M --nic user --append quiet=1 \
                     --append audit=1 --deterministic 7 --profile --timeout 90s \
                     --add /bin/ls:/bin/x --module null_blk --modules /m \
-                    --scheduler s --payload p -- time=1s work=PipeIo";
+                    --scheduler s --payload p --runner r -- time=1s \
+                    work=PipeIo";
         let words: Vec<&str> = line.split_whitespace().collect();
         let request = BootRequest::parse("boot", &words).unwrap();
         assert_eq!(request.plan, ["time=1s", "work=PipeIo"]);

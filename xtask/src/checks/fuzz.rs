@@ -64,7 +64,8 @@ fn run(fuzz: &Path, name: &str, program: &Path) -> Result<()> {
     crate::tell!("+ fuzz target {name}, {SECONDS} s");
     let out = Command::new(program)
         .arg(format!("-max_total_time={SECONDS}"))
-        .args(["-timeout=60", "-rss_limit_mb=2048", "-max_len=4096"])
+        // An input is as long as the longest of its corpus, at most.
+        .args(["-timeout=60", "-rss_limit_mb=2048"])
         .args(["-print_final_stats=1", "-verbosity=0"])
         .arg(format!("-artifact_prefix={}/", found.display()))
         .arg(learnt.path())

@@ -4,6 +4,7 @@
 use super::{Job, System};
 use crate::arch::Arch;
 use crate::boot::BootRequest;
+use crate::import;
 use crate::matrix::{Cell, Kind, Wrong};
 use crate::topology::Smp;
 use core::time::Duration;
@@ -48,6 +49,11 @@ pub fn jobs(
             ""
         }
     };
+    if cell.to_string().contains("pidone") {
+        let why = "a payload takes a word with `pidone` in it for one of a \
+                   plan, and the name of its cell is on its command line";
+        say(cell.line(Kind::Kernel), why.to_owned());
+    }
     let has = |option: &str| cell.places.contains_key(option);
     let job = Job {
         kernel: url.to_owned(),
@@ -74,6 +80,9 @@ pub fn jobs(
             1 => cell.to_string(),
             _ => format!("{cell}, boot {boot}"),
         },
+        // By which `import` knows what its log is of.
+        append: [&job.append[..], &[import::word_of(&cell.to_string(), boot)]]
+            .concat(),
         ..job.clone()
     });
     Ok(named.collect())
@@ -154,7 +163,8 @@ mod tests {
             assert_eq!(jobs.len(), 2);
             assert_eq!(jobs[1].name, "new/m/p, boot 2");
             assert_eq!((jobs[0].cpus, jobs[0].mib), (Some(4), Some(1024)));
-            assert_eq!(jobs[0].append, ["a", "b", "c"]);
+            let cell = "ci.cell=new/m/p:1";
+            assert_eq!(jobs[0].append, ["a", "b", "c", cell]);
             assert_eq!(jobs[0].timeout, Some(Duration::from_secs(77)));
             assert_eq!(jobs[0].kbuild.as_deref(), Some("kbuild-x"));
         }

@@ -14,7 +14,7 @@ use crate::finished::{FinishedBoot, SCHEMA};
 use crate::judge::{
     As, Call, Condition, Policy, Share, ended, known_metric, worst,
 };
-use crate::kernel_build::{self, DoesNotBuild, Order, key};
+use crate::kernel_build::{self, Order, key};
 use crate::metrics::{self, Better, Selector};
 use crate::noise::Noise;
 use crate::profile::diff::of_boots;
@@ -23,6 +23,7 @@ use crate::{cache, interrupt, store, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 with_machine! {
@@ -168,13 +169,7 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
             tree.display()
         );
     }
-    let name = tree.file_name().unwrap_or_default().to_string_lossy();
-    let place = tree.display().to_string();
-    let dir = cache::dir()?
-        .join("bisect")
-        .join(format!("{name}-{}", key(&[&place])));
-    let _alone =
-        interrupt::lock(&dir, &format!("another bisection of {place}"))?;
+    let (_alone, dir, repo) = workbench(&tree)?;
     let words = said(args);
     let file = dir.join(format!("{}.json", key(&[&good, &bad, &words])));
     let mut state = match State::resumed(&file, args.restart)? {
@@ -196,7 +191,6 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         );
     }
     let seed = asked.seed;
-    let repo = Repo::open(&tree, &dir.join(name.as_ref()))?;
     let mut bench = Bench {
         args,
         request,
@@ -227,6 +221,20 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         );
     }
     Ok((answer, report))
+}
+
+/// The place where kernels of a tree are built, which is ours alone for as
+/// long as the file is held, and a worktree there.
+pub(super) fn workbench(tree: &Path) -> Result<(File, PathBuf, Repo)> {
+    let name = tree.file_name().unwrap_or_default().to_string_lossy();
+    let place = tree.display().to_string();
+    let dir = cache::dir()?
+        .join("bisect")
+        .join(format!("{name}-{}", key(&[&place])));
+    let what = format!("another bisection or review of {place}");
+    let alone = interrupt::lock(&dir, &what)?;
+    let repo = Repo::open(tree, &dir.join(name.as_ref()))?;
+    Ok((alone, dir, repo))
 }
 
 /// In which functions the culprit executes more or less than its parent.
@@ -378,22 +386,12 @@ struct Bench<'a> {
 impl Lab for Bench<'_> {
     fn build(&mut self) -> Result<core::result::Result<PathBuf, String>> {
         let base = self.args.base.as_deref().unwrap_or("tinyconfig");
-        let cpus = std::thread::available_parallelism();
-        let built = kernel_build::build(&Order {
-            tree: self.worktree.display().to_string(),
+        let arch = self.request.arch.unwrap_or_else(Arch::host);
+        kernel_build::attempt(&Order {
             fragments: self.args.fragment.clone(),
-            base: base.to_owned(),
-            arch: self.request.arch.unwrap_or_else(Arch::host),
-            jobs: cpus.map_or(1, usize::from),
             setup: self.request.setup,
-        });
-        match built {
-            Ok(built) => Ok(Ok(built.image)),
-            Err(error) if error.is::<DoesNotBuild>() => {
-                Ok(Err(error.to_string()))
-            }
-            Err(error) => Err(error),
-        }
+            ..Order::of(&self.worktree.display().to_string(), base, arch)
+        })
     }
 
     fn boot(&mut self, image: &Path, seed: Option<u64>) -> Result<Measurement> {
@@ -477,25 +475,15 @@ mod tests {
     use super::functions;
     use crate::bisect::state::{Boot, State};
     use crate::finished::{FinishedBoot, Meta, SCHEMA};
-    use crate::model::profile::{Function, Profile, Space};
     use crate::model::{Report, Run};
     use crate::store::Pending;
+    use crate::testing::profile;
     use std::path::Path;
 
     fn stored(root: &Path, instructions: u64) -> Vec<Boot> {
-        let profile = Profile {
-            iterations: 10,
-            instructions,
-            functions: vec![Function {
-                name: "try_to_wake_up".to_owned(),
-                space: Space::Kernel,
-                instructions,
-                calls: 10,
-            }],
-        };
         let run = Run {
             name: "PipeIo".to_owned(),
-            profile: Some(profile),
+            profile: Some(profile(instructions)),
             ..Run::default()
         };
         let mut boot = FinishedBoot {

@@ -6,24 +6,27 @@ pub(super) mod stored;
 use self::booted::booted;
 use self::stored::{Found, find, list, read, repeats};
 use crate::boot::request::with_machine;
-use crate::compare::{Comparison, ComparisonOptions, Side, compare, table};
+use crate::compare::{
+    Comparison, ComparisonOptions, Side, compare_apart, table,
+};
 use crate::exit::Exit;
+use crate::matrix::words_of;
 use crate::metrics::Selector;
 use crate::store::{self, StoredRun};
 use crate::untrusted::json;
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 with_machine! {
 /// Compare two kernels that are booted in turn, or stored runs of two: both
 /// medians of each metric, the difference with its interval and how sure it
 /// is, and what is worse. The plan follows `--`.
-#[derive(Debug, Default, FromArgs, ArgsInfo)]
+#[derive(Debug, Clone, Default, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "compare")]
 #[argh(
-    usage = "<a> <b> [options] [-- plan...]",
+    usage = "<a> [<b>] [options] [-- plan...]",
     example = "Exactly, on machines that repeat themselves:\n\
                \x20 {command_name} old/bzImage new/bzImage --deterministic \\\n\
                \x20   --smp 1 -- time=200ms work=PipeIo",
@@ -31,8 +34,12 @@ with_machine! {
                \x20 {command_name} old/bzImage new/bzImage --runs 10 -- \
                time=2s work=PipeIo",
     example = "What a word of the kernel command line does:\n\
-               \x20 {command_name} host host --append-b mitigations=off -- \
+               \x20 {command_name} host --append-b mitigations=off -- \
                work=PipeIo",
+    example = "What a feature of the scheduler does:\n\
+               \x20 {command_name} host --deterministic --smp 1 \\\n\
+               \x20   --plan-b sched_features=NO_DELAY_DEQUEUE -- \
+               time=200ms work=PipeIo",
     example = "Stored runs, by prefixes of their names:\n\
                \x20 {command_name} 20261105T12 20261106T09,20261106T10",
     example = "Two cells of a matrix:\n\
@@ -75,6 +82,12 @@ pub struct Args {
     /// more words for the kernel command line of B
     #[argh(option)]
     pub append_b: Vec<String>,
+    /// words of a plan that A begins with, as in 'sched_features=NO_X'
+    #[argh(option)]
+    pub plan_a: Vec<String>,
+    /// words of a plan that B begins with
+    #[argh(option)]
+    pub plan_b: Vec<String>,
     /// write the comparison as JSON to a file; `-` is standard output
     #[argh(option, from_str_fn(super::output_file))]
     pub json: Option<String>,
@@ -85,7 +98,8 @@ pub struct Args {
     /// cell of a matrix, with commas between them
     #[argh(positional)]
     pub a: String,
-    /// what it is compared with
+    /// what it is compared with; A itself if it is left out, and something
+    /// else is said of one side
     #[argh(positional)]
     pub b: String,
 }
@@ -117,6 +131,7 @@ pub fn run(args: &Args) -> Result<Exit> {
 ///
 /// As those of [`run`].
 pub fn comparison(args: &Args) -> Result<Comparison> {
+    let args = &both_sides(args)?;
     let asked = asked(args)?;
     let root = args.store.clone().unwrap_or_else(store::default_dir);
     let stored = list(&root)?;
@@ -137,13 +152,59 @@ pub fn comparison(args: &Args) -> Result<Comparison> {
         ),
         [Err(error), _] | [_, Err(error)] => return Err(error),
     };
-    let mut comparison = compare(&a, &b, &asked)?;
+    let own = [&args.plan_a, &args.plan_b].map(|words| own(words));
+    let own = own.each_ref().map(Vec::as_slice);
+    let mut comparison = compare_apart(&a, &b, &asked, own)?;
     if !differing.is_empty() {
         comparison.identical = false;
     }
     differing.append(&mut comparison.warnings);
     comparison.warnings = differing;
     Ok(comparison)
+}
+
+/// The arguments with a second side: A again where a plan follows the first,
+/// and something is said of one side alone.
+fn both_sides(args: &Args) -> Result<Args> {
+    let mut args = args.clone();
+    let is_word = args.b.split_once('=').is_some_and(|(key, _)| {
+        let good = |c: char| c.is_ascii_alphanumeric() || "._".contains(c);
+        key.chars().all(good)
+    });
+    if is_word && !Path::new(&args.b).exists() {
+        let one = [&args.append_a, &args.append_b, &args.plan_a, &args.plan_b];
+        if one.iter().all(|words| words.is_empty()) {
+            bail!(
+                "what `{}` is compared with is missing: another kernel, or \
+                 --plan-b or --append-b for the same one",
+                args.a
+            );
+        }
+        let first = core::mem::replace(&mut args.b, args.a.clone());
+        args.plan.insert(0, first);
+    }
+    for (option, words) in
+        [("--plan-a", &args.plan_a), ("--plan-b", &args.plan_b)]
+    {
+        let starts = |word: &&String| {
+            ["work=", "with=", "plan="]
+                .iter()
+                .any(|it| word.starts_with(it))
+        };
+        let words = own(words);
+        if let Some(word) = words.iter().find(starts) {
+            bail!(
+                "{option} {word}: it has words that stand before the runs of \
+                 a plan; the runs of both sides are the same"
+            );
+        }
+    }
+    Ok(args)
+}
+
+/// The words of a plan that are one side's.
+fn own(words: &[String]) -> Vec<String> {
+    words.iter().flat_map(|words| words_of(words)).collect()
 }
 
 fn asked(args: &Args) -> Result<ComparisonOptions> {
@@ -174,6 +235,8 @@ fn for_kernels_only(args: &Args) -> Result<()> {
         (args.seeds.is_some(), "--seeds"),
         (!args.append_a.is_empty(), "--append-a"),
         (!args.append_b.is_empty(), "--append-b"),
+        (!args.plan_a.is_empty(), "--plan-a"),
+        (!args.plan_b.is_empty(), "--plan-b"),
         (machine, "an option of `boot`"),
         (plan, "a plan"),
     ] {

@@ -1,6 +1,7 @@
 //! `judge`: one kernel, good or bad, for `git bisect run`.
 
 use super::compare::stored;
+use super::import;
 use crate::arch::Arch;
 use crate::boot::BootRequest;
 use crate::boot::plan::works;
@@ -11,9 +12,9 @@ use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::judge::{
     As, Baseline, Call, Condition, Criteria, Opinion, Policy, Share, judge,
-    known_metric,
+    known_metric, profiles,
 };
-use crate::kernel_build::{self, DoesNotBuild, Order};
+use crate::kernel_build::{self, Order};
 use crate::metrics::Selector;
 use crate::store;
 use anyhow::{Context, Result, anyhow, bail};
@@ -36,6 +37,9 @@ with_machine! {
                \x20 {command_name} --kernel bzImage \\\n\
                \x20   --deterministic --smp 1 --worse-by 3% \\\n\
                \x20   --baseline 20261105T12 -- work=PipeIo",
+    example = "What a CI has booted:\n\
+               \x20 {command_name} --log artifacts.zip \
+               --expect 'wake.p99<1ms'",
     note = "The options of `boot` that describe a machine are options of \
             `judge`, too. docs/bisect.md has more to copy.",
     error_code(0, "good"),
@@ -47,6 +51,10 @@ pub struct Args {
     /// what --kernel of `boot` takes
     #[argh(option)]
     pub kernel: Option<String>,
+    /// a log, plain, compressed or in an archive, or a stored run, of which
+    /// every boot is judged in place of one that is made; may be repeated
+    #[argh(option)]
+    pub log: Vec<String>,
     /// a directory with sources to build it from, in place of --kernel
     #[argh(option)]
     pub tree: Option<String>,
@@ -101,8 +109,8 @@ const RUNS: u64 = 5;
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
 pub fn run(args: &Args) -> Result<Exit> {
-    let (mut call, reason) = opinion(args)?;
-    super::print(&format!("{call}: {reason}\n"))?;
+    let ((mut call, reason), profiles) = opinion(args)?;
+    super::print(&format!("{profiles}{call}: {reason}\n"))?;
     if call == Call::CannotTell
         && let Some(instead) = args.bayes
     {
@@ -112,12 +120,13 @@ pub fn run(args: &Args) -> Result<Exit> {
     Ok(call.exit())
 }
 
-/// Builds and boots what is to be judged, and judges it.
+/// Builds and boots what is to be judged, and judges it. Behind the opinion
+/// are the profiles of the boots, if there are any, for people.
 ///
 /// # Errors
 ///
 /// As those of [`run`].
-pub fn opinion(args: &Args) -> Result<Opinion> {
+pub fn opinion(args: &Args) -> Result<(Opinion, String)> {
     for (what, given) in [("--panic", args.panic), ("--no-boot", args.no_boot)]
     {
         if given.0 == Call::Good {
@@ -127,21 +136,24 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
     if args.bayes == Some(As(Call::CannotTell)) {
         bail!("--bayes skip: valid are good and bad");
     }
+    let root = args.store.clone().unwrap_or_else(store::default_dir);
+    if !args.log.is_empty() {
+        return of_logs(args, &root);
+    }
     let kernel = args.kernel.as_deref().unwrap_or_default();
     let mut request = args.request(kernel).planned("judge")?;
     let seeds = seeds(args)?;
-    let root = args.store.clone().unwrap_or_else(store::default_dir);
     let asked = asked(args, &request, &root)?;
     match (&args.kernel, &args.tree) {
         (Some(_), None) => {}
-        (None, Some(tree)) => match kernel_build::build(&order(args, tree)) {
-            Ok(built) => request.kernel = built.image.display().to_string(),
-            // No failure of ours.
-            Err(error) if error.is::<DoesNotBuild>() => {
-                return Ok((Call::CannotTell, error.to_string()));
+        (None, Some(tree)) => {
+            match kernel_build::attempt(&order(args, tree))? {
+                Ok(image) => request.kernel = image.display().to_string(),
+                Err(why) => {
+                    return Ok(((Call::CannotTell, why), String::new()));
+                }
             }
-            Err(error) => return Err(error),
-        },
+        }
         _ => bail!("what to judge: one of --kernel and --tree"),
     }
     let ready = Ready::new(&request)?;
@@ -158,19 +170,70 @@ pub fn opinion(args: &Args) -> Result<Opinion> {
             comparable(baseline, &boots[0])?;
         }
     }
-    judge(&asked, &boots)
+    let profiles = profiles(asked.baseline.as_ref(), &boots);
+    Ok((judge(&asked, &boots)?, profiles))
+}
+
+/// Judges boots that were made elsewhere, of one plan.
+fn of_logs(args: &Args, root: &Path) -> Result<(Opinion, String)> {
+    let mut request = args.request("");
+    let plan = !core::mem::take(&mut request.plan).is_empty();
+    for (given, what) in [
+        (args.kernel.is_some(), "--kernel"),
+        (args.tree.is_some(), "--tree"),
+        (!args.fragment.is_empty(), "--fragment"),
+        (args.runs.is_some(), "--runs"),
+        (args.seeds.is_some(), "--seeds"),
+        // The verb and the mark in front of a plan are always there.
+        (request.command().len() > 2, "an option of `boot`"),
+        (plan, "a plan"),
+    ] {
+        if given {
+            bail!("{what} with --log: that was booted already");
+        }
+    }
+    let known = stored::list(root)?;
+    let mut boots: Vec<FinishedBoot> = Vec::new();
+    for log in &args.log {
+        match Path::new(log).is_file() {
+            true => boots.extend(import::of(Path::new(log), "")?),
+            false => {
+                let found = stored::find(log, &known)?;
+                let stored::Found::Stored(runs) = found else {
+                    bail!("--log {log}: not a log but a kernel");
+                };
+                boots.extend(stored::read(&runs)?);
+            }
+        }
+    }
+    let side = |boots: &[FinishedBoot]| Side {
+        name: String::new(),
+        boots: boots.to_vec(),
+    };
+    plans(&side(&boots), &side(&[])).context("--log")?;
+    let told = |boot: &FinishedBoot| {
+        boot.report.hello.as_ref().map(|hello| hello.plan.clone())
+    };
+    request.plan = boots.iter().find_map(told).unwrap_or_default();
+    let asked = asked(args, &request, root)?;
+    if let (Some(baseline), Some(first)) = (&asked.baseline, boots.first()) {
+        comparable(baseline, first)?;
+    }
+    let boots: Vec<FinishedBoot> = boots
+        .into_iter()
+        .map(FinishedBoot::sound)
+        .collect::<Result<_>>()?;
+    let profiles = profiles(asked.baseline.as_ref(), &boots);
+    Ok((judge(&asked, &boots)?, profiles))
 }
 
 /// What is built of a tree.
 fn order(args: &Args, tree: &str) -> Order {
-    let cpus = std::thread::available_parallelism();
+    let arch = args.arch.unwrap_or_else(Arch::host);
     Order {
-        tree: tree.to_owned(),
         fragments: args.fragment.clone(),
-        base: "tinyconfig".to_owned(),
-        arch: args.arch.unwrap_or_else(Arch::host),
-        jobs: cpus.map_or(1, usize::from),
         setup: args.setup,
+        ..Order::of(tree, "tinyconfig", arch)
     }
 }
 

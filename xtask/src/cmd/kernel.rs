@@ -203,6 +203,10 @@ fn check(args: &Check) -> Result<Exit> {
             ))?;
         }
     }
+    for (keys, missing) in kernel_check::of_keys(&config, &helps) {
+        let why = missing.join("; ");
+        super::say(format_args!("{:<9} {keys:<26} {why}", Verdict::Skip))?;
+    }
     let (noted, plain): (Vec<_>, Vec<_>) =
         of(Verdict::Runs).partition(|f| !f.reasons.is_empty());
     for finding in noted {

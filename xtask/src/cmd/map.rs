@@ -4,13 +4,20 @@ use crate::arch::Arch;
 use crate::boot::BootRequest;
 use crate::boot::ready::{Ready, Setting};
 use crate::boot::request::KERNEL;
+use crate::build;
+use crate::catalogue::paths;
 use crate::exit::Exit;
+use crate::finished::FinishedBoot;
+use crate::map::stored::StoredMap;
 use crate::map::{self, profiles};
+use crate::model::Outcome;
 use crate::profile::table::number;
 use crate::topology::Smp;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
+use core::time::Duration;
+use std::path::PathBuf;
 
 /// Profile every work type on a kernel, exactly, so that `which` knows which
 /// of them execute a function.
@@ -34,20 +41,38 @@ use comfy_table::{CellAlignment, Table, presets::NOTHING};
 pub struct Args {
     /// what --kernel of `boot` takes
     #[argh(option, default = "String::from(KERNEL)")]
-    kernel: String,
+    pub(super) kernel: String,
     /// x86_64 or aarch64; by default that of a kernel's file, or the host's
     #[argh(option)]
-    arch: Option<&'static Arch>,
+    pub(super) arch: Option<&'static Arch>,
     /// virtual CPUs, as those of `boot`; 2 by default, on a node each
     #[argh(option, default = "Smp::Flat(2)")]
-    smp: Smp,
+    pub(super) smp: Smp,
     /// how long each type runs, in guest time
     #[argh(option, default = "String::from(\"50ms\")")]
-    time: String,
+    pub(super) time: String,
+    /// what --timeout of `boot` takes
+    #[argh(option, from_str_fn(crate::duration::seconds))]
+    pub(super) timeout: Option<Duration>,
+    /// also write what docs/paths.md is made of to this file: the functions
+    /// of each type, and the numbers of those that matter
+    #[argh(option)]
+    pub(super) out: Option<PathBuf>,
+    /// refused: what is counted is counted inside QEMU, here
+    #[argh(option, hidden_help)]
+    pub(super) runner: Option<String>,
     /// install what is missing
     #[argh(switch)]
-    setup: bool,
+    pub(super) setup: bool,
 }
+
+/// A machine whose cores have two threads, for types that want one.
+const THREADS: Smp = Smp::Spelled {
+    nodes: 1,
+    llcs: 1,
+    cores: 1,
+    threads: 2,
+};
 
 /// Runs the verb.
 ///
@@ -55,25 +80,28 @@ pub struct Args {
 ///
 /// Something that is needed is missing, or the map cannot be kept.
 pub fn run(args: &Args) -> Result<Exit> {
-    let request = BootRequest {
-        kernel: args.kernel.clone(),
-        arch: args.arch,
-        smp: args.smp,
-        numa: match args.smp {
-            Smp::Flat(cpus) => cpus.min(2),
-            Smp::Spelled { .. } => 1,
-        },
-        disk: vec!["64M".parse().map_err(anyhow::Error::msg)?],
-        nic: Some("pair".parse().map_err(anyhow::Error::msg)?),
-        deterministic: Some(1),
-        profile: true,
-        setup: args.setup,
-        plan: map::plan(&args.time),
-        ..BootRequest::default()
+    if let Some(runner) = &args.runner {
+        bail!(
+            "--runner {runner}: instructions are counted inside QEMU on this \
+             host, which no runner has"
+        );
+    }
+    let Made {
+        outcome,
+        reason,
+        exit,
+        map,
+    } = make(args)?;
+    let boot = match map {
+        Ok(boot) => boot,
+        Err(dir) => {
+            super::say(format_args!(
+                "{outcome}: {reason}; there is no map; the boot is in {}",
+                super::runs::shown(&dir)
+            ))?;
+            return Ok(exit);
+        }
     };
-    let ready = Ready::new(&request)?;
-    let root = map::dir()?;
-    let boot = ready.boot_and_store(ready.seed(), &Setting::alone(), &root)?;
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header(["work type", "instructions", "functions", "mostly in"]);
@@ -102,10 +130,91 @@ pub fn run(args: &Args) -> Result<Exit> {
         ))?;
     }
     super::say(format_args!(
-        "{}: {}; kept for `cargo xtask which` in {}",
-        boot.report.outcome,
-        boot.report.reason,
+        "{outcome}: {reason}; kept for `cargo xtask which` in {}",
         super::runs::shown(&boot.dir)
     ))?;
-    Ok(boot.meta.exit_code)
+    Ok(exit)
+}
+
+/// The types that were left out because no core has two threads.
+fn unthreaded(boot: &FinishedBoot) -> Vec<&str> {
+    let runs = boot.report.runs.iter();
+    let left = runs.filter(|run| run.reasons == ["NO_SMT"]);
+    left.map(|run| run.name.as_str()).collect()
+}
+
+/// What came of the boots of a map.
+pub(super) struct Made {
+    /// Of the first of them.
+    pub(super) outcome: Outcome,
+    pub(super) reason: String,
+    /// Of the first that is not good.
+    pub(super) exit: Exit,
+    /// The map; or where the boot is that has no profile.
+    pub(super) map: core::result::Result<FinishedBoot, PathBuf>,
+}
+
+/// Boots all work types with profiles, and keeps these boots.
+///
+/// # Errors
+///
+/// As those of [`run`].
+pub(super) fn make(args: &Args) -> Result<Made> {
+    let request = BootRequest {
+        kernel: args.kernel.clone(),
+        arch: args.arch,
+        smp: args.smp,
+        numa: match args.smp {
+            Smp::Flat(cpus) => cpus.min(2),
+            Smp::Spelled { .. } => 1,
+        },
+        disk: vec!["64M".parse().map_err(anyhow::Error::msg)?],
+        nic: Some("pair".parse().map_err(anyhow::Error::msg)?),
+        deterministic: Some(1),
+        profile: true,
+        timeout: args.timeout,
+        setup: args.setup,
+        plan: map::plan(&args.time),
+        ..BootRequest::default()
+    };
+    let root = map::dir()?;
+    let booted = |request: &BootRequest| {
+        let ready = Ready::new(request)?;
+        ready.boot_and_store(ready.seed(), &Setting::alone(), &root)
+    };
+    let first = booted(&request)?;
+    let (dir, outcome) = (first.dir.clone(), first.report.outcome);
+    let reason = first.report.reason.clone();
+    let mut boots = vec![first];
+    let wanting = unthreaded(&boots[0]);
+    if !wanting.is_empty() {
+        boots.push(booted(&BootRequest {
+            smp: THREADS,
+            numa: 1,
+            plan: map::plan_of(&args.time, &wanting),
+            ..request
+        })?);
+    }
+    let mut exits = boots.iter().map(|boot| boot.meta.exit_code);
+    let exit = exits.find(|exit| *exit != Exit::Good).unwrap_or(Exit::Good);
+    let map = map::united(boots).ok_or(dir);
+    if let Ok(map) = &map {
+        for old in map::remove_old(&root)? {
+            crate::tell!(
+                "note: removed {}, which is older",
+                super::runs::shown(&old)
+            );
+        }
+        if let Some(out) = &args.out {
+            let named = |name: &str| paths::named(name);
+            let map = StoredMap::new(map, named);
+            build::write(out, map.to_text().as_bytes())?;
+        }
+    }
+    Ok(Made {
+        outcome,
+        reason,
+        exit,
+        map,
+    })
 }

@@ -2,6 +2,7 @@
 
 pub(super) mod prepare;
 mod resume;
+mod stored;
 
 use self::prepare::Job;
 use super::boot::forms;
@@ -14,6 +15,7 @@ use crate::matrix::schedule::{Due, Schedule, Width};
 use crate::matrix::summary::{self, CellBoot, Summary};
 use crate::matrix::work::{Observer, work};
 use crate::matrix::{Cell, listed, only, parse};
+use crate::runner::Runner;
 use crate::{cache, finished, interrupt, store, usage};
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -40,6 +42,32 @@ pub struct Args {
 enum Verb {
     Run(Run),
     List(List),
+    Summary(Stored),
+}
+
+/// Say what is stored of a matrix, as `run` does at its end: of one that was
+/// booted here, or of the jobs of a CI whose logs were imported.
+#[derive(Debug, FromArgs, ArgsInfo)]
+#[argh(subcommand, name = "summary")]
+#[argh(
+    error_code(0, "no boot failed"),
+    error_code(1, "a boot failed by its kernel, a run or a condition"),
+    error_code(125, "none failed, and some cannot tell: no boot, or skips"),
+    error_code(255, "there is no such matrix, or a payload failed")
+)]
+struct Stored {
+    /// what to print: table (the default), json, csv or junit
+    #[argh(option)]
+    format: Option<Format>,
+    /// write the results as JSON to a file; `-` is standard output
+    #[argh(option)]
+    json: Option<String>,
+    /// where runs are stored; by default `runs` in the workspace
+    #[argh(option)]
+    store: Option<PathBuf>,
+    /// the name of the matrix
+    #[argh(positional)]
+    name: String,
 }
 
 /// Boot every cell of a matrix, as many at once as the host has cores for,
@@ -116,6 +144,12 @@ pub fn run(args: &Args) -> Result<Exit> {
             super::print(&lines.collect::<String>())?;
             Ok(Exit::Good)
         }
+        Verb::Summary(args) => {
+            let (format, json) = forms(args.format, args.json.as_deref())?;
+            summary::fits(format)?;
+            let root = args.store.clone().unwrap_or_else(store::default_dir);
+            told(&stored::summary(&args.name, &root)?, format, json)
+        }
     }
 }
 
@@ -150,6 +184,13 @@ fn run_all(args: &Run) -> Result<Exit> {
     let Some(summary) = summary else {
         return Ok(Exit::Good);
     };
+    let exit = told(&summary, format, json)?;
+    worked?;
+    Ok(exit)
+}
+
+/// Prints what came of a matrix.
+fn told(summary: &Summary, format: Format, json: Option<&str>) -> Result<Exit> {
     super::print(&summary.render(format)?)?;
     let name = &summary.matrix;
     crate::tell!("stored as {name}; `cargo xtask report {name}` makes a page");
@@ -157,7 +198,6 @@ fn run_all(args: &Run) -> Result<Exit> {
         let json = summary.render(Format::Json)?;
         fs::write(file, json).with_context(|| file.to_owned())?;
     }
-    worked?;
     Ok(summary.exit())
 }
 
@@ -186,6 +226,7 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
         false => (None, Vec::new()),
     };
     let mut due: Vec<Due> = Vec::new();
+    let pools = pools(&jobs);
     for (at, job) in jobs.iter().enumerate() {
         let boots = (1..=job.cell.boots).filter(|boot| {
             !done.iter().any(|d| (d.cell, d.number) == (at, *boot))
@@ -194,6 +235,7 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
             boot,
             cell: at,
             cores: job.cores(),
+            pool: pools.iter().position(|pool| *pool == runners(job)),
         }));
     }
     let width = width(args.jobs, &jobs);
@@ -249,11 +291,28 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
             boot,
         })
     };
-    let schedule = Schedule::new(width, due);
+    let places = pools.iter().map(|pool| pool.len()).collect();
+    let schedule = Schedule::new(width, places, due);
     let boots = &mut summary.boots;
     let worked = work(schedule, &mut show, boot, |_, ended| boots.push(ended));
     drop(show);
     Ok((Some(summary), worked))
+}
+
+/// The runners of a cell.
+fn runners(job: &Job) -> &[Runner] {
+    &job.cell.request.runner
+}
+
+/// The pools of runners that boot cells.
+fn pools(jobs: &[Job]) -> Vec<&[Runner]> {
+    let mut pools: Vec<&[Runner]> = Vec::new();
+    for pool in jobs.iter().map(runners).filter(|pool| !pool.is_empty()) {
+        if !pools.contains(&pool) {
+            pools.push(pool);
+        }
+    }
+    pools
 }
 
 /// Waits until nobody else works this file off.

@@ -1,16 +1,18 @@
 //! `which`: the work types for a function, or for a patch.
 
+use crate::bisect::git::Repo;
 use crate::boot::request::KERNEL;
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
+use crate::map::code::CodeChanges;
 use crate::map::patch::{Changes, changes};
 use crate::map::{self, absent, hits, names, render};
-use crate::{kernel, store};
+use crate::{kernel, kernel_build, store};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use pidone::plan::nearest;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::process::Command;
 use std::{fs, io};
 
 /// Say which work types execute functions of the kernel, and how much of an
@@ -64,6 +66,10 @@ pub fn run(args: &Args) -> Result<Exit> {
         (None, Some(range)) => Some(git(args, range)?),
         (None, None) => None,
     };
+    let code = match &args.diff {
+        Some(range) => code(args, range)?,
+        None => BTreeSet::new(),
+    };
     if args.tree.is_some() && args.diff.is_none() {
         bail!("--tree is for --diff, as in --diff HEAD~1..HEAD");
     }
@@ -71,8 +77,12 @@ pub fn run(args: &Args) -> Result<Exit> {
         functions,
         elsewhere,
     } = diff.as_deref().map(changes).unwrap_or_default();
-    let asked: Vec<String> =
-        args.function.iter().cloned().chain(functions).collect();
+    let asked: Vec<String> = args
+        .function
+        .iter()
+        .cloned()
+        .chain(&functions | &code)
+        .collect();
     if asked.is_empty() && elsewhere.is_empty() {
         bail!(match diff {
             Some(_) => "the patch changes no function of a .c or .h file",
@@ -120,28 +130,62 @@ fn git(args: &Args, range: &str) -> Result<String> {
     if range.starts_with('-') {
         bail!("--diff `{range}`: two commits, as in HEAD~1..HEAD");
     }
-    let tree = args.tree.clone().unwrap_or_else(|| PathBuf::from("."));
-    let said = Command::new("git")
-        .arg("-C")
-        .arg(&tree)
-        .args(["diff", "--no-color", "--no-ext-diff", range, "--"])
-        .output()
-        .context("git cannot be started")?;
-    if !said.status.success() {
-        let why = String::from_utf8_lossy(&said.stderr);
-        bail!("git diff {range} in {}: {}", tree.display(), why.trim());
+    Repo::diff(&tree(args), &[range])
+}
+
+fn tree(args: &Args) -> PathBuf {
+    args.tree.clone().unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// The functions whose code differs between two commits, where kernels of
+/// both were built: so the users of an inline function are known, too.
+fn code(args: &Args, range: &str) -> Result<BTreeSet<String>> {
+    let Some((a, b)) = range.split_once("..").filter(|(_, b)| {
+        // What both have in common is no commit that was built.
+        !b.starts_with('.')
+    }) else {
+        return Ok(BTreeSet::new());
+    };
+    let tree = Repo::top(&tree(args))?;
+    let commit = |rev: &str| {
+        let rev = if rev.is_empty() { "HEAD" } else { rev };
+        Repo::commit(&tree, rev)
+    };
+    let (a, b) = (commit(a)?, commit(b)?);
+    let arch = kernel::arch(&args.kernel, None)?;
+    let Some([a, b]) = kernel_build::of_commits([&a, &b], arch)? else {
+        crate::tell!(
+            "note: functions that the patch names are looked up; where both \
+             kernels were built, as `review` does, those are too whose code \
+             differs"
+        );
+        return Ok(BTreeSet::new());
+    };
+    let code = CodeChanges::of_images([&a, &b])?;
+    let all = code.all();
+    crate::tell!(
+        "both kernels were built: the code of {} differs",
+        match all.len() {
+            1 => "1 function".to_owned(),
+            all => format!("{all} functions"),
+        }
+    );
+    Ok(all)
+}
+
+/// The map of that name: a directory, or a stored run with profiles.
+pub(super) fn named(name: &str) -> Result<FinishedBoot> {
+    let place = store::find::find(name, &map::dir()?)?;
+    let map = store::StoredRun::at(&place)?.read()?;
+    if map::profiles(&map).next().is_none() {
+        bail!("{name} has no profiles; `boot --profile` makes them");
     }
-    Ok(String::from_utf8_lossy(&said.stdout).into_owned())
+    Ok(map)
 }
 
 fn map(args: &Args) -> Result<FinishedBoot> {
     if let Some(name) = &args.map {
-        let place = store::find::find(name, &map::dir()?)?;
-        let map = store::StoredRun::at(&place)?.read()?;
-        if map::profiles(&map).next().is_none() {
-            bail!("{name} has no profiles; `boot --profile` makes them");
-        }
-        return Ok(map);
+        return named(name);
     }
     let arch = kernel::arch(&args.kernel, None)?;
     let image = kernel::resolve(&args.kernel, Some(arch), false)?;

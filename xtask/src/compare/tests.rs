@@ -1,6 +1,8 @@
 //! Comparisons of reports that no machine made.
 
-use super::{Comparison, ComparisonOptions, Side, compare, table};
+use super::{
+    Comparison, ComparisonOptions, Side, compare, compare_apart, table,
+};
 use crate::evidence::Verdict;
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, Meta};
@@ -295,6 +297,27 @@ fn what_was_not_made_to_be_compared_is_refused() {
     let said = refused(&a, &b, &[]);
     assert!(said.contains("different plans"), "{said}");
     assert!(said.contains("that of b1 is `time=1s"), "{said}");
+    let plan = |side: &mut Side, words: &str| {
+        let hello = side.boots[0].report.hello.as_mut().unwrap();
+        hello.plan.splice(..0, words.split(' ').map(str::to_owned));
+    };
+    // What is set of the kernel may differ, and is said; so may words that
+    // are one side's.
+    let mut b = side("b", &[1], false);
+    plan(&mut b, "sched_features=NO_A sysctl.kernel.x=1");
+    let by_rate = asked(&["rate"]);
+    let found = compare(&a, &b, &by_rate).unwrap();
+    let said = "the plan of A sets nothing, that of B sched_features=NO_A \
+                sysctl.kernel.x=1";
+    assert_eq!(found.warnings[0], said);
+    plan(&mut b, "clone=thread");
+    let said = refused(&a, &b, &[]);
+    assert!(said.contains("different plans"), "{said}");
+    let own = ["clone=thread".to_owned()];
+    assert!(compare_apart(&a, &b, &by_rate, [&[], &own]).is_ok());
+    // Boots of one side are of one plan all the same.
+    b.boots.extend(side("c", &[1], false).boots);
+    assert!(compare_apart(&a, &b, &by_rate, [&[], &own]).is_err());
     let b = side("b", &[1], false);
     let said = refused(&a, &b, &["nosuch"]);
     assert!(said.contains("PipeIo has no such figure"), "{said}");

@@ -1,7 +1,7 @@
 //! apt, as we use it: with sources and lists of packages of its own in our
 //! cache, so that the system's are as they were, and without root.
 
-use super::Suite;
+use super::kernel::Suite;
 use crate::arch::Arch;
 use crate::cache;
 use crate::tools::{self, DEBIAN_KEYRING, DPKG_DEB};

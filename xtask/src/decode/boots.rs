@@ -10,12 +10,16 @@ use core::ops::Range;
 use pidone::wire::frame::StreamId;
 
 /// What a kernel prints first.
-const BANNER: &str = "Linux version ";
+pub const BANNER: &str = "Linux version ";
 /// After this, which is ours, a banner means that the machine started again.
-const END: &str = "KTAP version ";
+pub const END: &str = "KTAP version ";
+/// What a kernel says when it dies.
+pub const PANIC: &str = "Kernel panic - not syncing";
+/// What one says when it is about to do nothing more.
+pub const POWER: &str = "reboot: ";
 /// After these of the kernel it does nothing more, so that a frame is of
 /// another boot, too.
-const LAST: &[&str] = &["Kernel panic - not syncing", "reboot: "];
+const LAST: &[&str] = &[PANIC, POWER];
 
 /// One boot's place in a log.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,7 +4,7 @@
 //! whose record did not arrive, or was never sent (`output=ktap`).
 
 use super::collector::regex;
-use super::console;
+use super::{console, splice};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
@@ -80,6 +80,8 @@ pub struct Console {
     pub results: BTreeMap<u32, TestResult>,
     /// Why nothing more is carried out.
     pub bail: Option<String>,
+    /// Some line has the stamp of a kernel's.
+    pub stamped: bool,
     /// The kernel's command line, if it printed it.
     pub command_line: Option<String>,
     /// The kernel's panic.
@@ -101,7 +103,10 @@ impl Console {
     /// Reads a console's text, without what a collector put around its lines.
     #[must_use]
     pub fn read(text: &str) -> Self {
-        let mut console = Self::default();
+        let mut console = Self {
+            stamped: splice::kernel_line(text.as_bytes(), 0).is_some(),
+            ..Self::default()
+        };
         // A result of which the first words are lost could be a failure.
         let mut torn = false;
         let mut early = None;

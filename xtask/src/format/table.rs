@@ -96,6 +96,17 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
     for reason in &run.reasons {
         writeln!(text, "  {reason}")?;
     }
+    for tunable in &run.tunables {
+        let name = &tunable.name;
+        match tunable.change() {
+            [value, before] if value == before => {
+                writeln!(text, "  set: {name}: no change")?;
+            }
+            [value, before] => {
+                writeln!(text, "  set: {name}={value}, before {before}")?;
+            }
+        }
+    }
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header([

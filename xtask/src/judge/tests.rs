@@ -2,12 +2,13 @@
 
 use super::{
     As, Baseline, Call, Condition, Criteria, Policy, Share, judge, most,
+    profiles,
 };
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, Meta};
 use crate::metrics::Selector;
 use crate::model::Outcome;
-use crate::testing;
+use crate::testing::{self, profile};
 use pidone::workloads;
 
 const POLICY: Policy = Policy {
@@ -381,4 +382,33 @@ fn words_of_options() {
     for bad in ["", "%", "-1%", "NaN", "five", "1e9"] {
         assert!(bad.parse::<Share>().is_err(), "{bad}");
     }
+}
+
+/// With so many instructions in a function.
+fn profiled(instructions: u64) -> FinishedBoot {
+    let mut boot = boot();
+    boot.report.runs[0].profile = Some(profile(instructions));
+    boot
+}
+
+#[test]
+fn profiles_are_shown_beside_those_of_a_baseline() {
+    let now = [profiled(600)];
+    let alone = profiles(None, &now);
+    assert!(
+        alone.contains("60.00  100.00 %   1.00  kernel  try_"),
+        "{alone}"
+    );
+    let baseline = |boots| Baseline {
+        boots,
+        metrics: Vec::new(),
+        by: 0.01,
+    };
+    let said = "PipeIo: +50.00 instructions an iteration (+500.00 %): \
+                try_to_wake_up +50.00\n";
+    let beside = profiles(Some(&baseline(vec![profiled(100)])), &now);
+    assert!(beside.contains(said), "{beside}");
+    // A baseline without profiles has nothing to stand beside.
+    assert_eq!(profiles(Some(&baseline(vec![boot()])), &now), alone);
+    assert_eq!(profiles(None, &[boot()]), "");
 }

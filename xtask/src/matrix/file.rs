@@ -24,6 +24,8 @@ const OWN: [(Kind, &str); 4] = [
     (Kind::Kernel, "kbuild"),
     (Kind::Plan, "plan"),
 ];
+/// What several runners may be called, which are one pool.
+const POOL: (&str, &str) = ("runners", "runner");
 /// Options of a boot that are for the command line, or have a place of their
 /// own.
 const OTHERS: [&str; 4] = ["--kernel", "--logs", "--setup", "--help"];
@@ -284,7 +286,8 @@ impl Reader<'_> {
         span: &Range<usize>,
         value: &Value<'_>,
     ) {
-        let Some(flag) = options().find(|flag| bare(flag) == key) else {
+        let name = if key == POOL.0 { POOL.1 } else { key };
+        let Some(flag) = options().find(|flag| bare(flag) == name) else {
             let what = match OWN.iter().find(|(_, own)| *own == key) {
                 Some((of, _)) => format!("`{key}` is for [{}]", of.table()),
                 None => {
@@ -301,7 +304,8 @@ impl Reader<'_> {
         let mut given = OptionValue {
             name: bare(flag),
             line: self.line(span),
-            repeats,
+            // A pool is given as a whole.
+            repeats: repeats && name != POOL.1,
             words: Vec::new(),
         };
         let switch = matches!(flag.kind, FlagInfoKind::Switch);
@@ -385,7 +389,7 @@ impl Reader<'_> {
 }
 
 /// The words of a plan: what is between quotes is one of them.
-fn words_of(text: &str) -> Vec<String> {
+pub(crate) fn words_of(text: &str) -> Vec<String> {
     let (mut words, mut quoted) = (vec![String::new()], false);
     for c in text.chars() {
         quoted ^= c == '"';

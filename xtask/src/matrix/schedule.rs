@@ -26,12 +26,16 @@ pub struct Due {
     pub cell: usize,
     /// Cores that it keeps busy.
     pub cores: usize,
+    /// The number of the pool of runners that boots it; none boots here.
+    pub pool: Option<usize>,
 }
 
 /// Boots that are waiting and the room there is.
 #[derive(Debug, Clone)]
 pub struct Schedule {
     width: Width,
+    /// How many places each pool has.
+    pools: Vec<usize>,
     waiting: VecDeque<Due>,
     running: Vec<Due>,
 }
@@ -39,10 +43,11 @@ pub struct Schedule {
 impl Schedule {
     /// Of these boots, in any order.
     #[must_use]
-    pub fn new(width: Width, mut boots: Vec<Due>) -> Self {
+    pub fn new(width: Width, pools: Vec<usize>, mut boots: Vec<Due>) -> Self {
         boots.sort();
         Self {
             width,
+            pools,
             waiting: boots.into(),
             running: Vec::new(),
         }
@@ -71,7 +76,16 @@ impl Schedule {
 
     fn fits(&self, due: &Due) -> bool {
         let busy: usize = self.running.iter().map(|due| due.cores).sum();
+        if let Some(pool) = due.pool {
+            let taken = self.running.iter().filter(|it| it.pool == due.pool);
+            let places = self.pools.get(pool).copied();
+            if taken.count() >= places.unwrap_or_default() {
+                return false;
+            }
+        }
         match self.width {
+            // The host has nothing to do with it.
+            Width::Cores(_) if due.pool.is_some() => true,
             Width::Jobs(jobs) => self.running.len() < jobs,
             Width::Cores(cores) => busy == 0 || busy + due.cores <= cores,
         }
@@ -83,7 +97,12 @@ mod tests {
     use super::{Due, Schedule, Width};
 
     fn due(cell: usize, boot: u64, cores: usize) -> Due {
-        Due { boot, cell, cores }
+        Due {
+            boot,
+            cell,
+            cores,
+            pool: None,
+        }
     }
 
     /// Boots that take so many ticks of a clock of ours: when each begins,
@@ -93,7 +112,7 @@ mod tests {
         boots: &[Due],
         ticks: impl Fn(&Due) -> u64,
     ) -> Vec<(u64, usize, u64)> {
-        let mut schedule = Schedule::new(width, boots.to_vec());
+        let mut schedule = Schedule::new(width, vec![2, 1], boots.to_vec());
         let mut running: Vec<(u64, Due)> = Vec::new();
         let (mut now, mut begun) = (0, Vec::new());
         loop {
@@ -140,6 +159,29 @@ mod tests {
         assert_eq!(begun, [(0, 0, 1), (0, 2, 1), (7, 1, 1)]);
         let one = carried_out(Width::Cores(2), &boots[1..2], |_| 7);
         assert_eq!(one, [(0, 1, 1)]);
+    }
+
+    #[test]
+    fn runners_have_places_and_no_cores() {
+        let of = |cell, pool, boot| Due {
+            pool: Some(pool),
+            ..due(cell, boot, 0)
+        };
+        // Three for two places, two for one, and one that fills the host.
+        let boots = [
+            due(0, 1, 16),
+            of(1, 0, 1),
+            of(2, 0, 1),
+            of(3, 0, 1),
+            of(4, 1, 1),
+            of(5, 1, 1),
+        ];
+        let begun = carried_out(Width::Cores(2), &boots, |_| 5);
+        let cells: Vec<_> = begun.iter().map(|b| (b.0, b.1)).collect();
+        let first = [(0, 0), (0, 1), (0, 2), (0, 4)];
+        assert_eq!(cells, [&first[..], &[(5, 3), (5, 5)]].concat());
+        let one = carried_out(Width::Jobs(1), &boots[1..3], |_| 2);
+        assert_eq!(one, [(0, 1, 1), (2, 2, 1)]);
     }
 
     #[test]

@@ -4,9 +4,11 @@ use super::Cell;
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::format::{Format, csv, junit};
+use crate::profile::diff::{Difference, of_boots};
 use crate::untrusted::json;
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets::NOTHING};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -111,8 +113,38 @@ impl Summary {
                 });
                 junit::render_all(&all.collect::<Vec<_>>())?
             }
-            _ => self.table(),
+            _ => {
+                let differ = self.profiles();
+                let differ = differ.iter().map(Beside::render);
+                self.table() + &differ.collect::<String>()
+            }
         })
+    }
+
+    /// By which functions each kernel differs from the first one, on the same
+    /// machine and with the same plan, where the boots of both have profiles.
+    #[must_use]
+    pub fn profiles(&self) -> Vec<Beside> {
+        let boots = |at: usize| -> Vec<FinishedBoot> {
+            self.of(at).into_iter().map(|it| it.boot.clone()).collect()
+        };
+        let mut all = Vec::new();
+        for (at, cell) in self.cells.iter().enumerate() {
+            let same = |other: &Cell| other.names[1..] == cell.names[1..];
+            let first = self.cells.iter().position(same).unwrap_or(at);
+            if first == at {
+                continue;
+            }
+            let differences = of_boots(&boots(first), &boots(at));
+            if !differences.is_empty() {
+                all.push(Beside {
+                    a: self.cells[first].to_string(),
+                    b: cell.to_string(),
+                    differences,
+                });
+            }
+        }
+        all
     }
 
     /// A row for each cell.
@@ -173,8 +205,28 @@ impl Summary {
             "matrix": self.matrix,
             "file": self.file.display().to_string(),
             "cells": cells,
+            "profiles": self.profiles(),
             "exit_code": self.exit(),
         }))
+    }
+}
+
+/// By which functions two cells differ.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Beside {
+    /// The cell of the first kernel.
+    pub a: String,
+    /// That of another one.
+    pub b: String,
+    /// As a comparison has them.
+    pub differences: Vec<Difference>,
+}
+
+impl Beside {
+    fn render(&self) -> String {
+        let each = self.differences.iter().map(Difference::whole);
+        let each: String = each.collect();
+        format!("\nA: {}\nB: {}\n{}", self.a, self.b, each.trim_end()) + "\n"
     }
 }
 

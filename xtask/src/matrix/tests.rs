@@ -1,6 +1,11 @@
 //! Files that are right, and all the ways in which one is wrong.
 
+use super::summary::{CellBoot, Summary};
 use super::{Cell, Wrong, listed, only, parse};
+use crate::finished::FinishedBoot;
+use crate::format::Format;
+use crate::model::{Report, Run};
+use crate::testing::profile;
 
 const FILE: &str = r#"
 # For the tests.
@@ -233,4 +238,63 @@ fn everything_wrong_is_said_at_once() {
         .replace("nic = true", "nic = \"tap\"");
     let wrong = parse(&text).unwrap_err();
     assert_eq!(wrong.len(), 3, "{}", listed("m", &wrong));
+}
+
+/// A boot of a cell, with so many instructions in a function.
+fn profiled(cell: usize, instructions: Option<u64>) -> CellBoot {
+    let run = Run {
+        name: "PipeIo".to_owned(),
+        profile: instructions.map(profile),
+        ..Run::default()
+    };
+    let report = Report {
+        runs: vec![run],
+        ..Report::default()
+    };
+    let boot = FinishedBoot {
+        report,
+        ..FinishedBoot::default()
+    };
+    CellBoot {
+        cell,
+        number: 1,
+        boot,
+    }
+}
+
+#[test]
+fn kernels_are_told_apart_by_their_functions() {
+    let cells = cells(FILE);
+    let at = |name: &str| {
+        let mut all = cells.iter();
+        all.position(|cell| cell.to_string() == name).unwrap()
+    };
+    let mut summary = Summary {
+        matrix: "m".to_owned(),
+        file: "m.toml".into(),
+        boots: vec![
+            profiled(at("old/one/pipes"), Some(100)),
+            profiled(at("new/one/pipes"), Some(600)),
+            // Without a profile on both sides there is nothing to say.
+            profiled(at("old/two/pipes"), None),
+            profiled(at("new/two/pipes"), Some(600)),
+            profiled(at("new/one/scx"), Some(600)),
+        ],
+        cells: cells.clone(),
+    };
+    let text = summary.render(Format::Table).unwrap();
+    let said = "\nA: old/one/pipes\nB: new/one/pipes\nPipeIo: instructions an \
+                iteration, by function\n";
+    assert!(text.contains(said), "{text}");
+    let said = "PipeIo: +50.00 instructions an iteration (+500.00 %): \
+                try_to_wake_up +50.00\n";
+    assert!(text.ends_with(said), "{text}");
+    assert_eq!(text.matches("\nA: ").count(), 1, "{text}");
+    let json = summary.render(Format::Json).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    let first = &json["profiles"][0];
+    assert_eq!(first["b"], "new/one/pipes");
+    assert_eq!(first["differences"][0]["difference"], 50.0);
+    summary.boots.truncate(1);
+    assert!(summary.profiles().is_empty());
 }

@@ -94,8 +94,10 @@ mod tests {
             boot: 1,
             cell,
             cores: 1,
+            pool: None,
         };
-        Schedule::new(Width::Cores(width), (0..boots).map(due).collect())
+        let width = Width::Cores(width);
+        Schedule::new(width, Vec::new(), (0..boots).map(due).collect())
     }
 
     #[test]

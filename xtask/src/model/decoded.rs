@@ -7,6 +7,7 @@ use super::{
 };
 use crate::decode::Boot;
 use crate::decode::ktap::Console;
+use crate::model::tunable::Tunable;
 use pidone::kit::histogram::{
     Sparse, Summary, bucket_of, bucket_range, percentile,
 };
@@ -234,6 +235,10 @@ impl Report {
                     *scx = Some(Scx { loaded, after });
                 }
             },
+            Record::Tunable(t) => {
+                let run = runs.entry(t.run).or_default();
+                run.tunables.push(Tunable::new(&t));
+            }
             Record::TraceText(t) => {
                 let run = runs.entry(t.run).or_default();
                 run.trace.get_or_insert_default().take(&t);

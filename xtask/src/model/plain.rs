@@ -7,6 +7,7 @@ use super::{
     BootOutcome, Expect, Group, Hello, Hist, Interval, Kernel, Report, Run,
     Scheduler, Scx, Worker,
 };
+use crate::model::tunable::Tunable;
 use crate::untrusted::{hidden, line};
 use std::collections::BTreeMap;
 
@@ -131,6 +132,7 @@ fn plain_run(run: &mut Run) {
         groups,
         intervals,
         expect,
+        tunables,
         scx,
         trace,
         profile,
@@ -161,6 +163,7 @@ fn plain_run(run: &mut Run) {
     {
         text(condition);
     }
+    tunables.iter_mut().for_each(Tunable::plain);
     scx.iter_mut().for_each(plain_scheduler);
     if let Some(trace) = trace {
         trace.plain();

@@ -16,7 +16,7 @@ pub struct Count {
     pub address: u64,
     /// How often it was carried out.
     pub count: u64,
-    /// Its bytes, of a program's; empty of the kernel's.
+    /// Its bytes.
     pub bytes: Vec<u8>,
 }
 
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn windows_are_read_and_half_a_file_is_none() {
-        let whole = "window 0\n2000 a 0f05\nffffffff81000000 ff\nwindow 1\n\
+        let whole = "window 0\n2000 a 0f05\nffffffff81000000 ff 90\nwindow 1\n\
                      end 2\n";
         let windows = read(whole).unwrap().unwrap();
         let count = |address, count, bytes: &[u8]| Count {
@@ -77,7 +77,7 @@ mod tests {
         };
         let first = [
             count(0x2000, 10, &[0x0f, 5]),
-            count(0xffff_ffff_8100_0000, 255, &[]),
+            count(0xffff_ffff_8100_0000, 255, &[0x90]),
         ];
         assert_eq!(windows[0].counts, first);
         assert_eq!(windows[1].counts, []);

@@ -140,6 +140,12 @@ impl Difference {
         )
     }
 
+    /// The table, and the sentence below it.
+    #[must_use]
+    pub fn whole(&self) -> String {
+        format!("{}{}\n\n", self.render(), self.summary())
+    }
+
     /// The functions that differ most, what the others make together, and the
     /// whole.
     #[must_use]

@@ -1,6 +1,6 @@
 //! Sampled profiles: shares of time, each with its error.
 //!
-//! `profile=HZ` in a plan has the payload look at each CPU so often a second
+//! `sample=HZ` in a plan has the payload look at each CPU so often a second
 //! (`payload/src/run/samples.rs`). What was seen is a sample of what there was,
 //! so that no figure of it goes without an interval.
 
@@ -117,6 +117,7 @@ pub fn name(report: &mut Report, payload: &Path) -> Result<()> {
 }
 
 fn with_symbols(sampled: &mut Sampled, symbols: &Symbols) {
+    let names = symbols.with_modules(&[]);
     sampled.unite(|space, name| {
         let address = name.strip_prefix("0x").filter(|_| space == Space::User);
         match address.map(|hex| u64::from_str_radix(hex, 16)) {
@@ -127,7 +128,7 @@ fn with_symbols(sampled: &mut Sampled, symbols: &Symbols) {
                     count,
                     bytes,
                 };
-                symbols.find(&at).1.to_owned()
+                names.find(&at).1.to_owned()
             }
             _ => name,
         }

@@ -1,7 +1,8 @@
 //! Names of what is executed: the kernel's functions and the payload's.
 
-use super::counts::Count;
+use super::counts::{Count, Window};
 use super::kallsyms::{self, Symbol};
+use super::modules::{self, Module};
 use crate::kernel_build::image;
 use crate::model::profile::{Space, folded};
 use anyhow::{Context, Result};
@@ -18,12 +19,15 @@ const UNNAMED: [(Space, &str); 2] = [
 
 /// A piece of code with a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Code {
-    begin: u64,
-    end: u64,
-    name: String,
+pub struct Code {
+    /// Where it begins.
+    pub begin: u64,
+    /// Behind its end.
+    pub end: u64,
+    /// Its function's name.
+    pub name: String,
     /// Its first instruction is that of the function.
-    whole: bool,
+    pub whole: bool,
 }
 
 /// The names of all code that is known.
@@ -33,17 +37,28 @@ pub struct Symbols {
     code: Vec<Code>,
     /// The payload's bytes, by where they are loaded.
     loaded: Vec<(u64, Vec<u8>)>,
+    /// Modules that are packed.
+    modules: Vec<Module>,
+}
+
+/// The names of all code of a boot, whose modules have a place.
+#[derive(Debug)]
+pub struct Names<'s> {
+    symbols: &'s Symbols,
+    modules: Vec<Code>,
 }
 
 impl Symbols {
-    /// Those of a kernel's image and of the payload as it was linked. A kernel
-    /// without symbols has none here, and `say` is told why.
+    /// Those of a kernel's image, of the modules that go with it, by their
+    /// names, and of the payload as it was linked. A kernel without symbols has
+    /// none here, and `say` is told why.
     ///
     /// # Errors
     ///
     /// A file cannot be read, or the payload is no ELF file.
     pub fn of(
         kernel: &Path,
+        modules: &[(&str, &[u8])],
         payload: &Path,
         say: impl Fn(&str),
     ) -> Result<Self> {
@@ -56,6 +71,12 @@ impl Symbols {
                 "note: {}: {error:#}; its functions have no names",
                 kernel.display()
             )),
+        }
+        for (name, file) in modules {
+            let module = Module::read(file);
+            symbols
+                .modules
+                .push(module.with_context(|| (*name).to_owned())?);
         }
         let what = || payload.display().to_string();
         let file = fs::read(payload).with_context(what)?;
@@ -105,24 +126,19 @@ impl Symbols {
         Ok(())
     }
 
-    /// The function that an instruction is of, and whether it is its first.
+    /// With the modules where a boot with these windows had them.
     #[must_use]
-    pub fn find(&self, count: &Count) -> (Space, &str, bool) {
-        let space = Space::of(count.address);
-        let at = self.code.partition_point(|it| it.begin <= count.address);
-        let code = self.code[..at].last();
-        let code = code.filter(|code| count.address < code.end);
-        // Another program may have other code at the same address.
-        let own = |_: &&Code| space == Space::Kernel || self.is_loaded(count);
-        match code.filter(own) {
-            Some(code) => {
-                let first = code.whole && code.begin == count.address;
-                (space, &code.name, first)
-            }
-            None => {
-                let unnamed = UNNAMED.iter().find(|(of, _)| *of == space);
-                (space, unnamed.map_or("", |(_, name)| name), false)
-            }
+    pub fn with_modules(&self, windows: &[Window]) -> Names<'_> {
+        let all = windows.iter().flat_map(|window| &window.counts);
+        let unnamed: Vec<&Count> = all
+            .filter(|count| {
+                Space::of(count.address) == Space::Kernel
+                    && at(&self.code, count.address).is_none()
+            })
+            .collect();
+        Names {
+            symbols: self,
+            modules: modules::placed(&self.modules, &unnamed),
         }
     }
 
@@ -136,6 +152,37 @@ impl Symbols {
     }
 }
 
+/// What is at an address.
+fn at(code: &[Code], address: u64) -> Option<&Code> {
+    let at = code.partition_point(|it| it.begin <= address);
+    let code = code[..at].last();
+    code.filter(|code| address < code.end)
+}
+
+impl Names<'_> {
+    /// The function that an instruction is of, and whether it is its first.
+    #[must_use]
+    pub fn find(&self, count: &Count) -> (Space, &str, bool) {
+        let Self { symbols, modules } = self;
+        let space = Space::of(count.address);
+        let code = at(&symbols.code, count.address);
+        let code = code.or_else(|| at(modules, count.address));
+        // Another program may have other code at the same address.
+        let own =
+            |_: &&Code| space == Space::Kernel || symbols.is_loaded(count);
+        match code.filter(own) {
+            Some(code) => {
+                let first = code.whole && code.begin == count.address;
+                (space, &code.name, first)
+            }
+            None => {
+                let unnamed = UNNAMED.iter().find(|(of, _)| *of == space);
+                (space, unnamed.map_or("", |(_, name)| name), false)
+            }
+        }
+    }
+}
+
 /// Code of a kernel: from each symbol to the next one's address.
 fn of_kernel(symbols: &[Symbol]) -> Vec<Code> {
     let groups = symbols.chunk_by(|a, b| a.address == b.address);
@@ -144,10 +191,7 @@ fn of_kernel(symbols: &[Symbol]) -> Vec<Code> {
     let code = groups.iter().zip(ends).filter_map(|(group, end)| {
         let code = group.iter().filter(|it| b"tTwW".contains(&it.kind));
         // Of several names, the one that people use.
-        let best = code.min_by_key(|symbol| {
-            let plain = symbol.name.trim_start_matches('_');
-            (symbol.name.len() - plain.len(), plain.len(), plain)
-        })?;
+        let best = code.min_by_key(|symbol| plainness(&symbol.name))?;
         let (name, whole) = folded(&best.name);
         Some(Code {
             begin: best.address,
@@ -157,6 +201,13 @@ fn of_kernel(symbols: &[Symbol]) -> Vec<Code> {
         })
     });
     code.collect()
+}
+
+/// Of several names of one function, people use the one that has the least of
+/// this.
+pub(crate) fn plainness(name: &str) -> (usize, usize, &str) {
+    let plain = name.trim_start_matches('_');
+    (name.len() - plain.len(), plain.len(), plain)
 }
 
 #[cfg(test)]
@@ -214,14 +265,16 @@ mod tests {
             ]
             .concat(),
             loaded: vec![(0x1000, vec![0x90, 0xc3])],
+            ..Symbols::default()
         };
+        let names = symbols.with_modules(&[]);
         let find = |address: u64, bytes: &[u8]| {
             let count = Count {
                 address,
                 count: 1,
                 bytes: bytes.to_vec(),
             };
-            let (space, name, first) = symbols.find(&count);
+            let (space, name, first) = names.find(&count);
             (space, name.to_owned(), first)
         };
         for (offset, name, first) in [

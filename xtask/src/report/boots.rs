@@ -99,6 +99,9 @@ fn mode(source: &Source) -> Option<String> {
     if let Some(seed) = meta.deterministic {
         return Some(format!("deterministic, seed {seed}"));
     }
+    if let Some(runner) = &meta.runner {
+        return Some(format!("that of runner {runner}"));
+    }
     let mut words = meta.qemu_args.iter();
     words.find(|word| *word == "-accel")?;
     Some(match words.next()?.as_str() {
@@ -271,11 +274,22 @@ fn facts(source: &Source) -> Vec<(&'static str, String)> {
             of_config.unwrap_or_default(),
         ),
         ("SHA-256 of the initramfs", meta.initramfs_sha256.clone()),
-        ("QEMU", meta.qemu.clone()),
-        (
-            "QEMU's command",
-            format!("qemu-system-{arch} {}", args.join(" ")),
-        ),
+    ]);
+    match (&meta.runner, &meta.imported) {
+        (Some(runner), _) => facts.push(("Runner", runner.clone())),
+        (None, Some(log)) => {
+            let of = format!("{}, boot {}", log.file, log.boot);
+            facts.extend([("Log", of), ("SHA-256 of it", log.sha256.clone())]);
+        }
+        (None, None) => facts.extend([
+            ("QEMU", meta.qemu.clone()),
+            (
+                "QEMU's command",
+                format!("qemu-system-{arch} {}", args.join(" ")),
+            ),
+        ]),
+    }
+    facts.extend([
         (
             "Host",
             format!(

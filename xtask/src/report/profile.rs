@@ -1,6 +1,7 @@
 //! Where the instructions of a run went, function by function.
 
 use super::html::Html;
+use super::number::{ABSENT, grouped};
 use super::{Page, Section};
 use crate::model::profile::{Function, Profile, Space};
 use crate::profile::table::number;
@@ -18,13 +19,19 @@ struct Row<'r> {
 }
 
 impl Row<'_> {
+    /// How much two boots differ in it.
+    fn difference(&self) -> Option<f64> {
+        match self.each[..] {
+            [Some(a), Some(b)] => Some(b - a),
+            _ => None,
+        }
+    }
+
     /// What puts it in front of others: how much two boots differ in it, or
     /// how much it is.
     fn weight(&self) -> f64 {
-        match self.each[..] {
-            [Some(a), Some(b)] => (b - a).abs(),
-            _ => self.each.iter().flatten().copied().fold(0.0, f64::max),
-        }
+        let most = || self.each.iter().flatten().copied().fold(0.0, f64::max);
+        self.difference().map_or_else(most, f64::abs)
     }
 }
 
@@ -40,6 +47,8 @@ pub(super) fn of_run(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
     let rest = rows.split_off(SHOWN.min(rows.len()));
     let most = rows.iter().flat_map(|row| &row.each).flatten();
     let most = most.copied().fold(1.0, f64::max);
+    let apart = rows.iter().filter_map(Row::difference).map(f64::abs);
+    let longest = [most, apart.fold(1.0, f64::max)];
     let columns = page.columns();
     let mut heads = vec!["function", "of"];
     heads.extend(columns.iter().map(String::as_str));
@@ -49,7 +58,7 @@ pub(super) fn of_run(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
     let caption = "Exact: instructions an iteration, by function";
     h.table(caption, &heads, |h| {
         h.el("tbody", &[], |h| {
-            rows.iter().for_each(|row| one(h, row, most));
+            rows.iter().for_each(|row| one(h, row, longest));
             let sum = |of: &dyn Fn(usize) -> Option<f64>| {
                 (0..profiles.len()).map(of).collect()
             };
@@ -57,14 +66,14 @@ pub(super) fn of_run(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
                 let each = sum(&|at| rest.iter().map(|row| row.each[at]).sum());
                 let name = &format!("{} more", rest.len());
                 let space = "";
-                one(h, &Row { name, space, each }, f64::INFINITY);
+                one(h, &Row { name, space, each }, [f64::INFINITY; 2]);
             }
             let each = sum(&|at| {
                 let profile = profiles[at]?;
                 Some(profile.each(profile.instructions))
             });
             let (name, space) = ("all", "");
-            one(h, &Row { name, space, each }, f64::INFINITY);
+            one(h, &Row { name, space, each }, [f64::INFINITY; 2]);
         });
     });
 }
@@ -93,25 +102,51 @@ fn rows<'r>(profiles: &[Option<&'r Profile>]) -> Vec<Row<'r>> {
     rows.into_values().collect()
 }
 
-/// A row, with bars as long as they are shares of `most`.
-fn one(h: &mut Html, row: &Row<'_>, most: f64) {
+/// A row, with bars as long as they are shares of the longest one, and of that
+/// of differences.
+fn one(h: &mut Html, row: &Row<'_>, [most, apart]: [f64; 2]) {
     h.el("tr", &[], |h| {
         h.leaf("th", &[("scope", "row")], row.name);
         h.cell(row.space);
         for each in &row.each {
-            let Some(each) = each else {
-                h.number("");
-                continue;
-            };
-            let share = format!("--share:{:.1}%", each / most * 100.0);
-            let attrs = [("class", "n bar"), ("style", share.as_str())];
-            h.leaf("td", &attrs, &number(*each));
+            match *each {
+                None => h.number(""),
+                Some(0.0) => h.number(ABSENT),
+                Some(each) => bar(h, each / most, "n bar long", &shown(each)),
+            }
         }
-        if let [a, b] = row.each[..] {
-            let both = a.zip(b).map(|(a, b)| number(b - a));
-            h.number(&both.unwrap_or_default());
+        if row.each.len() == 2 {
+            let Some(difference) = row.difference() else {
+                h.number("");
+                return;
+            };
+            let (class, sign) = match difference > 0.0 {
+                true => ("n bar long more", "+"),
+                false => ("n bar long fewer", ""),
+            };
+            let text = format!("{sign}{}", shown(difference));
+            bar(h, difference.abs() / apart, class, &text);
         }
     });
+}
+
+/// A cell with a bar behind its number.
+fn bar(h: &mut Html, share: f64, class: &str, text: &str) {
+    let share = format!("--share:{:.1}%", share * 100.0);
+    let attrs = [("class", class), ("style", share.as_str())];
+    h.leaf("td", &attrs, text);
+}
+
+/// A figure, with its thousands apart if it is large.
+fn shown(value: f64) -> String {
+    let text = number(value);
+    match text.parse::<i64>() {
+        Ok(whole) => {
+            let sign = if whole < 0 { "-" } else { "" };
+            sign.to_owned() + &grouped(whole.unsigned_abs().into())
+        }
+        Err(_) => text,
+    }
 }
 
 #[cfg(test)]
@@ -163,7 +198,11 @@ mod tests {
         let places = rows.map(|row| text.find(&format!(">{row}<")).unwrap());
         assert!(places.is_sorted(), "{text}");
         assert!(text.contains("--share:100.0%"), "{text}");
-        assert!(text.contains(">20.00</td></tr>"), "{text}");
+        assert!(text.contains(">+20.00</td></tr>"), "{text}");
+        // What was not executed is no figure.
+        assert!(text.contains("<td class=\"n\">\u{2013}</td>"), "{text}");
+        let longest = "class=\"n bar long more\" style=\"--share:100.0%\"";
+        assert!(text.contains(longest), "{text}");
         assert!(text.contains(">460.0</td>"), "{text}");
         let many: Vec<(String, u64)> =
             (0..40).map(|n| (format!("f{n}"), 2)).collect();
@@ -176,5 +215,7 @@ mod tests {
         let mut none = source(&[]);
         none.report.runs[0].profile = None;
         assert!(!shown(&[none]).contains("table"));
+        assert_eq!(super::shown(-12_345.6), "-12,346");
+        assert_eq!(super::shown(123.4), "123.4");
     }
 }

@@ -6,7 +6,7 @@ mod group;
 
 use super::html::Html;
 use super::number::{ABSENT, MS, PERCENTILES, Unit, rate, ratio, time};
-use super::{Page, Section, profile, sampled, scheduler, trace};
+use super::{Page, Section, profile, sampled, scheduler, trace, tunables};
 use crate::model::{Expect, Group, Hist, Kernel, Run};
 pub(super) use figures::{Figures, folded, open};
 use group::Shown;
@@ -172,6 +172,7 @@ pub(super) fn section(
             expects(h, page, section);
         });
         missing(h, page, section);
+        tunables::of_run(h, page, section);
         scheduler::of_run(h, page, section);
         trace::of_run(h, page, section);
         let groups = section.groups();

@@ -1,7 +1,7 @@
 //! Two kernels, booted in turn.
 
-use super::Args;
 use super::stored::repeats;
+use super::{Args, own};
 use crate::boot::BootRequest;
 use crate::boot::ready::{Ready, Setting};
 use crate::compare::{ComparisonOptions, Side};
@@ -9,6 +9,10 @@ use crate::finished::FinishedBoot;
 use crate::{kernel, metrics};
 use anyhow::{Context, Result, anyhow, bail};
 use std::path::Path;
+
+/// A kernel, and what is said of its side alone: words of the kernel command
+/// line, and of the plan.
+type Given<'a> = (&'a String, &'a Vec<String>, Vec<String>);
 
 /// Boots of each kernel.
 const RUNS: usize = 6;
@@ -22,13 +26,17 @@ pub(super) fn booted(
     root: &Path,
     differing: &mut Vec<String>,
 ) -> Result<[Side; 2]> {
-    let given = [(&args.a, &args.append_a), (&args.b, &args.append_b)];
-    let request = |(kernel, more): (&String, &Vec<String>)| -> Result<_> {
+    let given = [
+        (&args.a, &args.append_a, own(&args.plan_a)),
+        (&args.b, &args.append_b, own(&args.plan_b)),
+    ];
+    let request = |(kernel, more, own): &Given<'_>| -> Result<_> {
         let mut request = args.request(kernel).planned("compare")?;
         request.append.extend(more.iter().cloned());
+        request.plan.splice(..0, own.iter().cloned());
         Ok(request)
     };
-    let [a, b] = given.map(request);
+    let [a, b] = given.each_ref().map(request);
     let both = [a?, b?];
     let order = order(args, args.deterministic)?;
     if args.payload.is_none() {
@@ -40,8 +48,10 @@ pub(super) fn booted(
         bail!("kernels for {} do not compare", arches.join(" and for "));
     }
     let ready = [Ready::new(&both[0])?, Ready::new(&both[1])?];
-    let mut sides = given.map(|(kernel, append)| Side {
-        name: [core::slice::from_ref(kernel), append].concat().join(" "),
+    let mut sides = given.map(|(kernel, append, own)| Side {
+        name: [core::slice::from_ref(kernel), append, &own]
+            .concat()
+            .join(" "),
         boots: Vec::new(),
     });
     let mut count = 0;

@@ -1,6 +1,6 @@
 //! Stored runs that no machine made, and wrong use.
 
-use super::{Args, comparison, run};
+use super::{Args, both_sides, comparison, own, run};
 use crate::decode::decode;
 use crate::exit::Exit;
 use crate::finished::Meta;
@@ -181,6 +181,28 @@ fn wrong_use_is_answered() {
         (args(root, "host", "host"), "a plan follows `--`"),
         (
             Args {
+                plan: words("work=PipeIo"),
+                ..args(root, "host", "time=1s")
+            },
+            "what `host` is compared with is missing: another kernel, or \
+             --plan-b",
+        ),
+        (
+            Args {
+                plan_b: words("sched_features=NO_A"),
+                ..args(root, "a1", "b1")
+            },
+            "--plan-b is for kernels",
+        ),
+        (
+            Args {
+                plan_a: vec!["nice=5 work=SpinWait".to_owned()],
+                ..kernels()
+            },
+            "--plan-a work=SpinWait: it has words that stand before the runs",
+        ),
+        (
+            Args {
                 runs: Some(0),
                 ..kernels()
             },
@@ -221,6 +243,21 @@ fn wrong_use_is_answered() {
         let said = format!("{error:#}");
         assert!(said.contains(why), "{why}: {said}");
     }
+}
+
+#[test]
+fn one_kernel_is_both_sides_where_they_differ_by_themselves() {
+    let one = Args {
+        a: "host".to_owned(),
+        b: "time=1s".to_owned(),
+        plan: vec!["work=PipeIo".to_owned()],
+        plan_b: vec!["sched_features=NO_A nice=5".to_owned()],
+        ..Args::default()
+    };
+    let both = both_sides(&one).unwrap();
+    assert_eq!((&*both.a, &*both.b), ("host", "host"));
+    assert_eq!(both.plan, ["time=1s", "work=PipeIo"]);
+    assert_eq!(own(&both.plan_b), ["sched_features=NO_A", "nice=5"]);
 }
 
 #[test]

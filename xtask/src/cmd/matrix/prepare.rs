@@ -16,8 +16,11 @@ pub(super) struct Job {
 
 impl Job {
     /// Cores that its machine keeps busy. One that is deterministic runs all
-    /// its CPUs in turn, in one thread.
+    /// its CPUs in turn, in one thread. That of a runner is elsewhere.
     pub(super) fn cores(&self) -> usize {
+        if !self.cell.request.runner.is_empty() {
+            return 0;
+        }
         match self.cell.request.deterministic {
             Some(_) => 1,
             None => self.cell.request.smp.cpus() as usize,
@@ -60,6 +63,9 @@ fn wrong(cell: &Cell) -> Vec<Wrong> {
             }
         }
         Err(error) => say(cell.place("arch"), error),
+    }
+    if let Err(error) = request.fits_its_runner() {
+        say(cell.place("runner"), error);
     }
     if let Some(seed) = request.deterministic
         && seed.checked_add(cell.boots).is_none()

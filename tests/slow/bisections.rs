@@ -1,17 +1,16 @@
-//! What takes too long for every commit: `cargo xtask test --slow`.
-//!
-//! A regression is planted in a history of Linux 6.12 and found. The history
-//! and the kernels stay in the cache, so that only the first time is slow.
+//! A regression is planted in a history of Linux 6.12 and found, by searching
+//! and by looking at its commit. The history and the kernels stay in the cache,
+//! so that only the first time is slow.
 
-#![cfg(test)]
-
+use serde_json::Value;
 use std::env;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use xtask::{cache, kernel_build};
+use xtask::store::StoredRun;
+use xtask::{build, cache, kernel_build};
 
 /// Folders that no kernel of ours is made of: only what `make` reads itself
 /// is taken from them, for the history to be a third of the size.
@@ -220,9 +219,9 @@ fn bisect(tree: &Path, bad: &str, more: &[&str]) -> Command {
     command
 }
 
-/// On machines that repeat themselves.
+/// On machines that repeat themselves, with the functions.
 fn exactly(tree: &Path, bad: &str, more: &[&str]) -> Command {
-    let more = [&["--deterministic"], more].concat();
+    let more = [&["--deterministic", "--profile"], more].concat();
     bisect(tree, bad, &more)
 }
 
@@ -231,6 +230,36 @@ fn shown(out: &Output) -> String {
         .map(|bytes| String::from_utf8_lossy(bytes).into_owned());
     println!("{stderr}{stdout}({})\n", out.status);
     stderr + &stdout
+}
+
+/// The second example of `docs/profile.md`.
+#[test]
+fn two_kernels_differ_by_functions_that_are_named() {
+    let words = [
+        "compare",
+        "debian:6.12-cloud",
+        "debian:7.2-cloud",
+        "--deterministic",
+        "--smp",
+        "1",
+        "--profile",
+        "--",
+        "time=100ms",
+        "work=FutexPingPong",
+    ];
+    let page = build::workspace().join("docs/profile.md");
+    let page = fs::read_to_string(page).unwrap().replace("\\\n  ", "");
+    let command = format!("\ncargo xtask {}\n", words.join(" "));
+    assert!(page.contains(&command), "{command}");
+    let out = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(words)
+        .output()
+        .unwrap();
+    let text = shown(&out);
+    assert_eq!(out.status.code(), Some(1), "{text}");
+    for row in ["__futex_hash", "_fair", " all\n", "worse: "] {
+        assert!(text.contains(row), "{row}: {text}");
+    }
 }
 
 #[test]
@@ -264,6 +293,7 @@ fn a_planted_regression_is_found_and_a_harmless_change_is_not_blamed() {
         &format!("{CULPRIT}\n  parent: "),
         "idle: builds again\n  rate -",
         "covered in 96.7 %",
+        "%): try_to_wake_up +",
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -276,6 +306,97 @@ fn a_planted_regression_is_found_and_a_harmless_change_is_not_blamed() {
     assert!(!text.contains("found: "), "{text}");
     assert_eq!(git(&tree, &["rev-parse", "HEAD"]), head);
     assert_eq!(git(&tree, &["status", "--porcelain", "-uno"]), "");
+}
+
+/// What `review` says of a commit, in a text and in JSON, and how it ends.
+fn reviewed(tree: &Path, subject: &str, plan: &[&str]) -> (Value, i32) {
+    let like = format!("--grep=^{subject}$");
+    let commit = git(tree, &["log", "planted", "-1", "--format=%H", &like]);
+    let json = tree.with_file_name("review.json");
+    let mut review = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    review.args(["review", "--tree"]).arg(tree);
+    review.arg(format!("{commit}~1..{commit}"));
+    review.arg("--json").arg(&json);
+    review.arg("--store").arg(tree.with_file_name("runs"));
+    let out = review.arg("--").args(plan).output().unwrap();
+    shown(&out);
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    for line in text.lines() {
+        assert!(line.chars().count() < 72, "{line}");
+    }
+    let json: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
+    assert_eq!(json["text"], text);
+    (json, out.status.code().unwrap())
+}
+
+/// Instructions of a round of the planted loop, which counts down and goes
+/// back, and of what sets its counter.
+const LOOP: f64 = 250.0 * 2.0 + 1.0;
+
+#[test]
+fn a_commit_is_slower_harmless_or_does_not_build() {
+    let tree = plant();
+    let (json, code) = reviewed(&tree, CULPRIT, &[]);
+    let text = json["text"].as_str().unwrap();
+    assert_eq!(code, 1, "{text}");
+    assert!(
+        text.contains("B changes the code of try_to_wake_up."),
+        "{text}"
+    );
+    let comparison = &json["comparison"];
+    let boot = comparison["boots"][1][0].as_str().unwrap();
+    let boot = tree.with_file_name("runs").join(boot);
+    let boot = StoredRun::at(&boot).unwrap().read().unwrap();
+    let profiles = comparison["profiles"].as_array().unwrap();
+    assert!(!profiles.is_empty(), "{text}");
+    for (profile, run) in profiles.iter().zip(&boot.report.runs) {
+        // The one function, as many instructions in it as were planted, and
+        // nothing else that is worth a word.
+        let first = &profile["rows"][0];
+        assert_eq!(first["name"], "try_to_wake_up", "{text}");
+        let more = first["difference"].as_f64().unwrap();
+        let of = run.profile.as_ref().unwrap();
+        let mut functions = of.functions.iter();
+        let function = functions.find(|it| it.name == "try_to_wake_up");
+        let calls = of.each(function.unwrap().calls);
+        let planted = more / calls;
+        // What else the function does may be compiled in another way.
+        assert!((planted - LOOP).abs() < 6.0, "{planted} a call: {text}");
+        let rest = profile["difference"].as_f64().unwrap() - more;
+        assert!(rest.abs() < more * 0.02, "{rest} elsewhere: {text}");
+    }
+    // What is built tells `which` of code, too.
+    let like = format!("--grep=^{CULPRIT}$");
+    let commit = git(&tree, &["log", "planted", "-1", "--format=%H", &like]);
+    let mut which = Command::new(env!("CARGO_BIN_EXE_xtask"));
+    which.args(["which", "--tree"]).arg(&tree);
+    which.arg("--diff").arg(format!("{commit}~1..{commit}"));
+    let kernel = cache::dir().unwrap().join("maps");
+    let maps = xtask::store::list(&kernel).unwrap().0;
+    let map = maps.last().unwrap().dir.display().to_string();
+    let said = shown(&which.args(["--map", &map]).output().unwrap());
+    assert!(said.contains("the code of 1 function differs"), "{said}");
+    // A comment is in no kernel.
+    let (json, code) = reviewed(&tree, "lib: say more", &[]);
+    assert_eq!(code, 0);
+    assert!(
+        json["text"]
+            .as_str()
+            .unwrap()
+            .contains("the same, to the byte")
+    );
+    // Nor does it cost anything that all else lies elsewhere.
+    let plan = ["time=100ms", "work=PipeIo", "work=FutexPingPong"];
+    let (json, code) = reviewed(&tree, UNUSED.subject, &plan);
+    let text = json["text"].as_str().unwrap();
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains("B adds never_called."), "{text}");
+    let none = "In PipeIo, FutexPingPong no function executes more or fewer";
+    assert!(text.contains(none), "{text}");
+    let (json, code) = reviewed(&tree, "idle: does not build", &[]);
+    let text = json["text"].as_str().unwrap();
+    assert_eq!(code, 125, "{text}");
+    assert!(text.contains("B does not build:"), "{text}");
 }
 
 /// The same where each boot is another one: by as many as it takes.
@@ -296,4 +417,35 @@ fn a_planted_regression_is_found_among_noise() {
     assert_eq!(out.status.code(), Some(125), "{text}");
     assert!(!text.contains("found: "), "{text}");
     assert!(text.contains("16 boots in all"), "{text}");
+}
+
+/// As `docs/knobs.md` does it.
+#[test]
+fn every_feature_of_a_scheduler_is_tried() {
+    let dir = tempfile::tempdir().unwrap();
+    let json = dir.path().join("knobs.json");
+    let output = Command::new(env!("CARGO_BIN_EXE_xtask"))
+        .args(["knobs", "debian:7.2-cloud", "--json"])
+        .arg(&json)
+        .arg("--store")
+        .arg(dir.path())
+        .args(["--against", "debian:6.12-cloud", "--"])
+        .args(["time=100ms", "work=PipeIo", "work=FutexPingPong"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    // A feature may move a figure by no more than a seed could.
+    let code = output.status.code();
+    assert!(matches!(code, Some(0 | 125)), "{output:?}");
+    let json = fs::read(json).unwrap();
+    let json: Value = serde_json::from_slice(&json).unwrap();
+    let all = json["features"].as_array().unwrap();
+    assert!(all.len() > 20, "{said}");
+    for feature in all {
+        let name = feature["feature"].as_str().unwrap();
+        assert_eq!(feature["boots"].as_array().unwrap().len(), 1, "{name}");
+        assert_eq!(feature["figures"].as_array().unwrap().len(), 6, "{name}");
+        assert!(said.contains(name), "{name} is not in\n{said}");
+    }
+    assert!(said.contains("features move a figure\n"), "{said}");
 }
