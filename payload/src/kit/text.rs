@@ -53,33 +53,22 @@ pub fn exists(path: &str) -> bool {
     openat(CWD, path, flags, Mode::empty()).is_ok()
 }
 
-/// Hands over the lines of a file, however long it is; those that are no
-/// UTF-8, or longer than 2 KiB, are left out.
-pub fn each_line(path: &str, take: &mut dyn FnMut(&str)) {
+/// Hands over a file, however long it is, piece by piece, as far as it can be
+/// read.
+pub fn each_piece(path: &str, take: &mut dyn FnMut(&[u8])) {
     use rustix::fs::{CWD, Mode, OFlags, openat};
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let Ok(fd) = openat(CWD, path, flags, Mode::empty()) else {
+    let Ok(file) = openat(CWD, path, flags, Mode::empty()) else {
         return;
     };
-    let mut buf = [0; 2048];
-    let mut used = 0;
+    let mut buf = [0; 8192];
     loop {
-        match rustix::io::read(&fd, &mut buf[used..]) {
+        match rustix::io::read(&file, &mut buf) {
             Ok(0) => return,
-            Ok(n) => used += n,
+            Ok(n) => take(buf.get(..n).unwrap_or(&[])),
             Err(rustix::io::Errno::INTR) => {}
             Err(_) => return,
         }
-        let mut rest = &buf[..used];
-        while let Some(len) = rest.iter().position(|&byte| byte == b'\n') {
-            let (line, after) = rest.split_at(len);
-            core::str::from_utf8(line).into_iter().for_each(&mut *take);
-            rest = &after[1..];
-        }
-        let left = rest.len();
-        let start = used - left;
-        buf.copy_within(start..used, 0);
-        used = if left < buf.len() { left } else { 0 };
     }
 }
 

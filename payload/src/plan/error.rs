@@ -65,8 +65,6 @@ pub enum Rule<'t> {
         /// The limit that it cannot be raised above.
         most: u64,
     },
-    /// More samples a second than the kernel takes.
-    SampleRate(u64),
 }
 
 impl fmt::Display for PlanError<'_> {
@@ -115,11 +113,6 @@ impl fmt::Display for PlanError<'_> {
                 f,
                 "the kernel does not load this packed module, error {errno}; \
                  its log says more"
-            ),
-            Rule::SampleRate(most) => write!(
-                f,
-                "this kernel takes at most {most} samples a second \
-                 (kernel.perf_event_max_sample_rate)"
             ),
             Rule::Descriptors { need, most } => write!(
                 f,

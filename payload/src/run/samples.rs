@@ -13,10 +13,12 @@ use crate::kit::clock::SECOND;
 use crate::kit::cpus::Cpus;
 use crate::kit::memory::Region;
 use crate::kit::shm::Scratch;
-use crate::kit::text::{Cut, entry, read_file, signed};
+use crate::kit::text::{Cut, each_piece, entry, path, read_file};
 use crate::run::findings::Findings;
 use crate::run::output::Output;
-use crate::run::samples::table::{LONGEST, Names, Row, count, in_order, name};
+use crate::run::samples::table::{
+    LONGEST, NEAR, Names, Row, count, is_kernel, most, name,
+};
 use crate::sys::perf;
 use crate::wire::record::{self, Pairs, Record, Scope, Verdict};
 use core::fmt::Write;
@@ -38,27 +40,22 @@ const TAIL: usize = HEAD + 1;
 const LOST: u64 = 2;
 const THROTTLE: u64 = 5;
 const SAMPLE: u64 = 9;
-/// Different addresses that are counted, at most.
-const ADDRESSES: usize = 16 * 1024;
+/// Places of the table: for 16,384 different addresses.
+const PLACES: usize = 16 * 1024 + NEAR;
 /// Functions and addresses that are sent.
 const SENT: usize = 256;
 /// Bytes of them in one record.
 const PIECE: usize = 4096;
-
-/// A call that failed, and how.
-type Step = (&'static str, Errno);
 
 /// What samples one run.
 #[derive(Debug)]
 pub struct Sampler {
     rings: Region,
     table: Scratch,
+    names: Scratch,
     sum: record::Samples<'static>,
     /// When the rings are to be looked at next, in ns.
     next: u64,
-    /// How many rows the table has once it is over, and the names of these.
-    kept: usize,
-    names: Option<Scratch>,
 }
 
 impl Sampler {
@@ -73,7 +70,42 @@ impl Sampler {
         if hz == 0 {
             return None;
         }
-        let mut why = ("mmap", Errno::NOMEM);
+        match Self::open(hz, number, cpus) {
+            Ok(made) => {
+                partial(made.sum.scope, findings);
+                Some(made)
+            }
+            Err(errno) => {
+                none(errno, findings);
+                None
+            }
+        }
+    }
+
+    /// Takes the best that may be had.
+    fn open(hz: u32, number: u16, cpus: &Cpus) -> Result<Self, Errno> {
+        let each = page_size() + RING;
+        let scratch = |bytes| Scratch::new(bytes).ok_or(Errno::NOMEM);
+        let mut made = Self {
+            rings: Region::new(each * cpus.len() as usize)?,
+            table: scratch(PLACES * size_of::<Row>())?,
+            names: scratch(PLACES * LONGEST)?,
+            sum: record::Samples {
+                run: number,
+                hz,
+                cycles: true,
+                scope: Scope::Cpus,
+                user: 0,
+                kernel: 0,
+                lost: 0,
+                throttled: 0,
+                no_room: 0,
+                rows: 0,
+                counts: Pairs(""),
+            },
+            next: 0,
+        };
+        let mut why = Errno::NOMEM;
         for scope in [Scope::Cpus, Scope::Workers, Scope::WorkersUser] {
             for cycles in [true, false] {
                 let of = perf::Sampled {
@@ -82,44 +114,21 @@ impl Sampler {
                     inherited: scope != Scope::Cpus,
                     user: scope == Scope::WorkersUser,
                 };
-                let made = rings(of, cpus).and_then(|rings| {
-                    let table = Scratch::new(ADDRESSES * size_of::<Row>());
-                    Ok((rings, table.ok_or(("mmap", Errno::NOMEM))?))
+                // A ring lasts as long as it is mapped, and its event, too.
+                let opened = cpus.iter().zip(0..).try_for_each(|(cpu, at)| {
+                    let event = perf::sample(of, cpu)?;
+                    made.rings.put_file(at * each, each, event.as_fd())
                 });
-                let (rings, table) = match made {
-                    Ok(made) => made,
-                    Err(error) => {
-                        why = error;
-                        continue;
+                match opened {
+                    Ok(()) => {
+                        (made.sum.scope, made.sum.cycles) = (scope, cycles);
+                        return Ok(made);
                     }
-                };
-                if scope != Scope::Cpus {
-                    partial(scope, findings);
+                    Err(errno) => why = errno,
                 }
-                return Some(Self {
-                    rings,
-                    table,
-                    sum: record::Samples {
-                        run: number,
-                        hz,
-                        cycles,
-                        scope,
-                        user: 0,
-                        kernel: 0,
-                        lost: 0,
-                        throttled: 0,
-                        no_room: 0,
-                        rows: 0,
-                        counts: Pairs(""),
-                    },
-                    next: 0,
-                    names: None,
-                    kept: 0,
-                });
             }
         }
-        none(why, findings);
-        None
+        Err(why)
     }
 
     /// Begins, or ends, the time in which samples are taken.
@@ -138,38 +147,41 @@ impl Sampler {
 
     fn empty(&mut self) {
         let page = page_size();
+        let (table, sum) = (self.table.rows(), &mut self.sum);
         for ring in self.rings.words().chunks_exact((page + RING) / 8) {
-            let (control, data) = ring.split_at(page / 8);
-            let end = control[HEAD].load(Acquire);
-            let mut at = control[TAIL].load(Relaxed);
-            // Whoever finds it full is not known to have found it so.
-            let full = end - at + 64 > RING as u64;
+            let word = |at: usize| {
+                let word = ring.get(page / 8 + at / 8 % (RING / 8));
+                word.map_or(0, |word| word.load(Relaxed))
+            };
+            let (Some(head), Some(tail)) = (ring.get(HEAD), ring.get(TAIL))
+            else {
+                return;
+            };
+            let end = head.load(Acquire);
+            let mut at = tail.load(Relaxed);
+            // The kernel may have found a full ring and not said so yet.
+            sum.lost += u64::from(end - at + 64 > RING as u64);
             while at < end {
-                let word = |n: u64| {
-                    let at = usize::try_from(at / 8 + n).unwrap_or(0);
-                    data[at % data.len()].load(Relaxed)
-                };
-                let header = word(0);
+                let place = usize::try_from(at).unwrap_or(0);
+                let header = word(place);
+                let value = word(place + 8);
                 match header & 0xffff_ffff {
                     SAMPLE => {
-                        let address = word(1);
-                        let kept = count(self.table.rows(), address);
-                        let sum = match address >> 63 {
-                            0 => &mut self.sum.user,
-                            _ => &mut self.sum.kernel,
+                        let of = match is_kernel(value) {
+                            true => &mut sum.kernel,
+                            false => &mut sum.user,
                         };
-                        *sum += 1;
-                        self.sum.no_room += u64::from(!kept);
+                        *of += 1;
+                        sum.no_room += u64::from(!count(table, value));
                     }
-                    LOST => self.sum.lost += word(2),
-                    THROTTLE => self.sum.throttled += 1,
+                    LOST => sum.lost += word(place + 16),
+                    THROTTLE => sum.throttled += 1,
                     _ => {}
                 }
                 // An entry has a header at least.
                 at += (header >> 48).max(8);
             }
-            control[TAIL].store(end, Release);
-            self.sum.lost += u64::from(full);
+            tail.store(end, Release);
         }
     }
 
@@ -186,43 +198,40 @@ impl Sampler {
                 ),
             );
         }
-        let rows = in_order(self.table.rows());
-        let Some(mut names) = Names::new(rows) else {
-            return;
-        };
-        if !names.read() && self.sum.kernel > 0 {
-            let reason = "NO_NAMES: no addresses in /proc/kallsyms \
-                          (CONFIG_KALLSYMS, kernel.kptr_restrict)";
-            findings.add(Verdict::Degraded, format_args!("{reason}"));
+        let rows = self.table.rows();
+        let mut names = Names::new(rows, &mut self.names);
+        each_piece("/proc/kallsyms", &mut |text| names.take(text));
+        if !names.any && self.sum.kernel > 0 {
+            findings.add(
+                Verdict::Degraded,
+                format_args!(
+                    "NO_NAMES: no addresses in /proc/kallsyms \
+                     (CONFIG_KALLSYMS, kernel.kptr_restrict)"
+                ),
+            );
         }
-        let (kept, names) = names.united();
-        (self.kept, self.names) = (kept, Some(names));
+        names.unite();
     }
 
     /// Sends what was seen most.
-    pub fn send(mut self, out: &mut Output<'_>) {
-        let Some(names) = &self.names else {
-            return;
-        };
+    pub fn send(&mut self, out: &mut Output<'_>) {
         let rows = self.table.rows();
-        let first = self.kept.saturating_sub(SENT);
-        let rows = rows.get(first..self.kept).unwrap_or(&[]);
-        self.sum.rows = u32::try_from(rows.len()).unwrap_or(0);
+        let all = rows.iter().filter(|row| row[1] > 0).count();
+        self.sum.rows = u32::try_from(all.min(SENT)).unwrap_or(0);
         let mut text: String<PIECE> = String::new();
-        for row in rows.iter().rev() {
+        for _ in 0..self.sum.rows {
+            let Some((at, row)) = most(rows) else { break };
             if text.capacity() - text.len() < LONGEST + 32 {
                 flush(&self.sum, &mut text, out);
             }
-            let mut address: String<20> = String::new();
-            let name = match row[0] >> 63 {
-                0 => {
-                    // The widest address fits.
-                    let _fits = write!(address, "{:#x}", row[0]);
-                    address.as_str()
-                }
-                _ => name(names.read(), *row),
+            let mut text = Cut(&mut text);
+            // There is room for it.
+            let _fits = match is_kernel(row[0]) {
+                true => text.write_str(name(self.names.read(), at)),
+                false => write!(text, "{:#x}", row[0]),
             };
-            let _fits = entry(&mut Cut(&mut text), name, &row[1], "\n");
+            let _fits = entry(&mut text, "", &row[1], "\n");
+            row[1] = 0;
         }
         flush(&self.sum, &mut text, out);
         out.flush();
@@ -239,48 +248,49 @@ fn flush(
     text.clear();
 }
 
-/// A ring for each CPU, one behind the other. They and their events last as
-/// long as the region does.
-fn rings(of: perf::Sampled, cpus: &Cpus) -> Result<Region, Step> {
-    let each = page_size() + RING;
-    let at = |call| move |errno| (call, errno);
-    let all = Region::new(each * cpus.len() as usize).map_err(at("mmap"))?;
-    for (cpu, place) in cpus.iter().zip(0..) {
-        let event = perf::sample(of, cpu).map_err(at("perf_event_open"))?;
-        let put = all.put_file(place * each, each, event.as_fd());
-        put.map_err(at("mmap"))?;
-    }
-    Ok(all)
-}
+/// What the names of the kernel's settings of events begin with.
+const PREFIX: &str = "perf_event_";
 
-/// What `perf_event_paranoid` is.
-fn paranoid() -> i64 {
-    let mut buf = [0; 16];
-    let path = "/proc/sys/kernel/perf_event_paranoid";
-    let text = read_file(path, &mut buf).unwrap_or("");
-    signed(text.trim_ascii_end()).unwrap_or(0)
+/// What one of the kernel's settings of events is.
+fn setting<'b>(name: &str, buf: &'b mut [u8]) -> &'b str {
+    let file = path(format_args!("/proc/sys/kernel/{PREFIX}{name}"));
+    read_file(&file, buf).unwrap_or("").trim_ascii_end()
 }
 
 fn partial(scope: Scope, findings: &mut Findings) {
-    let of = match scope {
-        Scope::WorkersUser => "of the workers, not in the kernel",
-        _ => "of the workers",
+    let missing = match scope {
+        Scope::Cpus => return,
+        Scope::Workers => "",
+        Scope::WorkersUser => ", not in the kernel",
     };
-    let paranoid = paranoid();
+    let mut buf = [0; 16];
+    let paranoid = setting("paranoid", &mut buf);
     findings.add(
         Verdict::Degraded,
-        format_args!("PROFILE_PARTIAL: {of} (perf_event_paranoid={paranoid})"),
+        format_args!(
+            "PROFILE_PARTIAL: of the workers{missing} \
+             ({PREFIX}paranoid={paranoid})"
+        ),
     );
 }
 
-fn none((call, errno): Step, findings: &mut Findings) {
+fn none(errno: Errno, findings: &mut Findings) {
+    let mut buf = [0; 16];
+    let name = match errno {
+        Errno::NOSYS => "CONFIG_PERF_EVENTS",
+        Errno::INVAL => "max_sample_rate",
+        _ => "paranoid",
+    };
     let reason = match errno {
-        Errno::NOSYS => format_args!("NO_CONFIG:CONFIG_PERF_EVENTS"),
-        Errno::ACCESS | Errno::PERM => format_args!(
-            "NO_PROFILE: perf_event_paranoid={} forbids it",
-            paranoid()
+        Errno::NOSYS => format_args!("NO_CONFIG:{name}"),
+        Errno::ACCESS | Errno::PERM | Errno::INVAL => format_args!(
+            "NO_PROFILE: {PREFIX}{name}={}",
+            setting(name, &mut buf)
         ),
-        _ => format_args!("NO_PROFILE({call}, {})", errno.raw_os_error()),
+        _ => format_args!(
+            "NO_PROFILE(perf_event_open, {})",
+            errno.raw_os_error()
+        ),
     };
     findings.add(Verdict::Degraded, reason);
 }

@@ -295,6 +295,10 @@ fn execute(
     if watch.interrupted {
         findings.add(Verdict::Fail, format_args!("interrupted"));
     }
+    let mut sampler = watch.sampler.as_mut().filter(|_| ready);
+    if let Some(sampler) = &mut sampler {
+        sampler.finish(findings);
+    }
     means.tunables.restore(findings);
     let measured = Measured {
         run,
@@ -309,10 +313,6 @@ fn execute(
     };
     let recorded = recording.as_ref().filter(|_| ready);
     let kept = recorded.map(|it| it.kept(watch.stopped, findings));
-    let mut sampler = watch.sampler.take().filter(|_| ready);
-    if let Some(sampler) = &mut sampler {
-        sampler.finish(findings);
-    }
     collect::finished(&measured, findings, out);
     if let Some((recording, kept)) = recorded.zip(kept) {
         recording.send(number, &crews, kept, out);

@@ -8,6 +8,7 @@
 
 use super::counts::Count;
 use super::symbols::Code;
+use crate::model::profile::folded;
 use anyhow::{Context, Result, bail};
 use object::{
     Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionFlags,

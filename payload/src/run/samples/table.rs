@@ -1,29 +1,36 @@
 //! Addresses, how often they were seen, and which functions they are in.
 
 use crate::kit::shm::Scratch;
-use crate::kit::text::each_line;
 use core::str::from_utf8;
 
-/// An address, how often it was seen, and where its function begins.
+/// An address, how often it was seen, and where its function begins. A count
+/// of 0 is that of a place that nothing is in, or no longer.
 pub(super) type Row = [u64; 3];
 
 /// Longest name of a function; what is longer is cut.
 pub(super) const LONGEST: usize = 120;
 /// How far from its place an address may be in the table.
-const NEAR: usize = 64;
-/// Set in the addresses of the kernel, and in what stands for one of its
-/// functions.
+pub(super) const NEAR: usize = 64;
+/// Addresses of the kernel begin here.
 const KERNEL: u64 = 1 << 63;
+
+/// Whether an address is one of the kernel's.
+pub(super) fn is_kernel(address: u64) -> bool {
+    address >= KERNEL
+}
 
 /// Counts an address; whether there was room for it.
 pub(super) fn count(table: &mut [Row], address: u64) -> bool {
-    // Fibonacci's hash: addresses that are close are spread.
+    // Fibonacci's hash: addresses that are close are spread. All places near
+    // the first are in the table.
     let hash = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    // All places near the first are in the table.
-    let firsts = table.len().saturating_sub(NEAR).max(1);
-    let first = usize::try_from(hash).unwrap_or(0) % firsts;
-    let mut places = table.iter_mut().skip(first).take(NEAR);
-    match places.find(|row| row[1] == 0 || row[0] == address) {
+    let firsts = table.len().saturating_sub(NEAR) as u64;
+    let first = usize::try_from(hash * firsts >> 32).unwrap_or(0);
+    let places = table.get_mut(first..first + NEAR).unwrap_or(&mut []);
+    match places
+        .iter_mut()
+        .find(|row| row[1] == 0 || row[0] == address)
+    {
         Some(row) => {
             row[0] = address;
             row[1] += 1;
@@ -33,44 +40,32 @@ pub(super) fn count(table: &mut [Row], address: u64) -> bool {
     }
 }
 
-/// Sorts rows, each by its number at `by`.
-fn sort(rows: &mut [Row], by: usize) {
+/// Sorts rows by their addresses, empty places in front.
+fn sort(rows: &mut [Row]) {
     let mut gap = rows.len() / 2;
     while gap > 0 {
         for end in gap..rows.len() {
             let mut at = end;
-            while at >= gap && rows[at - gap][by] > rows[at][by] {
-                rows.swap(at - gap, at);
-                at -= gap;
+            while let Some(before) = at.checked_sub(gap)
+                && rows[before][0] > rows[at][0]
+            {
+                rows.swap(before, at);
+                at = before;
             }
         }
         gap /= 2;
     }
 }
 
-/// The rows of a table that are in use, in order of their addresses.
-pub(super) fn in_order(table: &mut [Row]) -> &mut [Row] {
-    let mut used = 0;
-    for at in 0..table.len() {
-        if table[at][1] > 0 {
-            table.swap(used, at);
-            used += 1;
-        }
-    }
-    let rows = &mut table[..used];
-    sort(rows, 0);
-    rows
+/// What a name of [`Names`] says.
+pub(super) fn name(texts: &[u8], row: usize) -> &str {
+    let texts = texts.get(row * LONGEST..).unwrap_or(&[]);
+    let text = texts.first_chunk::<LONGEST>().map_or(&[][..], |text| text);
+    from_utf8(text.get(..length(text)).unwrap_or(&[])).unwrap_or("")
 }
 
-/// The name that a row stands for.
-pub(super) fn name(texts: &[u8], [row, ..]: Row) -> &str {
-    let place = usize::try_from(row & !KERNEL).unwrap_or(usize::MAX);
-    let text = texts.chunks(LONGEST).nth(place).unwrap_or(&[]);
-    from_utf8(trimmed(text)).unwrap_or("")
-}
-
-fn trimmed(text: &[u8]) -> &[u8] {
-    text.split(|&byte| byte == 0).next().unwrap_or(text)
+fn length(text: &[u8]) -> usize {
+    text.iter().take_while(|&&byte| byte != 0).count()
 }
 
 /// Rows that get names: of all symbols at or below an address the nearest.
@@ -78,81 +73,114 @@ pub(super) struct Names<'r> {
     rows: &'r mut [Row],
     /// A name for each row: that of the nearest symbol above all rows in front
     /// of it.
-    texts: Scratch,
+    texts: &'r mut Scratch,
+    /// The line that is read: up to which word, and what these are.
+    word: u32,
+    base: u64,
+    kind: u8,
+    name: [u8; LONGEST],
+    len: usize,
+    /// There was a symbol with an address.
+    pub(super) any: bool,
 }
 
 impl<'r> Names<'r> {
-    /// Rows in order of their addresses. `None` without memory for the names.
-    pub(super) fn new(rows: &'r mut [Row]) -> Option<Self> {
-        let texts = Scratch::new((rows.len() + 1) * LONGEST)?;
-        Some(Self { rows, texts })
+    /// Names for a table, and room for one of each row.
+    pub(super) fn new(rows: &'r mut [Row], texts: &'r mut Scratch) -> Self {
+        sort(rows);
+        Self {
+            rows,
+            texts,
+            word: 0,
+            base: 0,
+            kind: 0,
+            name: [0; LONGEST],
+            len: 0,
+            any: false,
+        }
     }
 
-    /// Takes all symbols; whether there was one with an address.
-    pub(super) fn read(&mut self) -> bool {
-        let mut any = false;
-        each_line("/proc/kallsyms", &mut |line| any |= self.take(line));
-        any
+    /// Takes a part of `/proc/kallsyms`, of lines `address kind name`.
+    pub(super) fn take(&mut self, text: &[u8]) {
+        for &byte in text {
+            match (byte, self.word) {
+                (b'\n', _) => self.end(),
+                (b' ' | b'\t', _) => self.word += 1,
+                (_, 0) => {
+                    let digit = (byte as char).to_digit(16).unwrap_or(0);
+                    self.base = self.base << 4 | u64::from(digit);
+                }
+                (_, 1) => self.kind = byte,
+                (_, 2) => {
+                    if let Some(place) = self.name.get_mut(self.len) {
+                        *place = byte;
+                        self.len += 1;
+                    }
+                }
+                _ => {}
+            }
+        }
     }
 
-    /// Takes a line, `address kind name`; whether it has an address.
-    fn take(&mut self, line: &str) -> bool {
-        let mut words = line.split_ascii_whitespace();
-        let mut next = || words.next().unwrap_or("");
-        let (base, kind, name) = (next(), next(), next());
-        let base = u64::from_str_radix(base, 16).unwrap_or(0);
+    /// Ends a line.
+    fn end(&mut self) {
+        let base = self.base;
+        // What is no function only says where the one before ends.
+        if !matches!(self.kind, b'T' | b't' | b'W' | b'w') {
+            self.name = [0; LONGEST];
+        }
         let at = self.rows.partition_point(|row| row[0] < base);
-        let texts = self.texts.bytes().chunks_mut(LONGEST);
-        let rows = self.rows.iter_mut().zip(texts);
-        if let Some((row, text)) = rows.skip(at).next() {
-            // What is no function only says where the one before ends.
-            let function = ["T", "t", "W", "w"].contains(&kind);
-            let name = if function { name.as_bytes() } else { &[] };
-            let better = || rank(name) < rank(trimmed(text));
-            if base > row[2] || base == row[2] && better() {
-                row[2] = base;
-                let len = name.len().min(text.len());
-                text.fill(0);
-                text[..len].copy_from_slice(&name[..len]);
-            }
+        let texts = self.texts.bytes().get_mut(at * LONGEST..);
+        let text = texts.and_then(|texts| texts.first_chunk_mut());
+        if let (Some(row), Some(text)) = (self.rows.get_mut(at), text)
+            && base > 0
+            && (base > row[2]
+                || base == row[2] && rank(&self.name) < rank(text))
+        {
+            row[2] = base;
+            *text = self.name;
         }
-        base > 0
+        self.any |= base > 0;
+        (self.word, self.base, self.kind, self.len) = (0, 0, 0, 0);
+        self.name = [0; LONGEST];
     }
 
-    /// Makes a row of each function, in order of their counts, in place of the
-    /// first; how many that are, and the names.
-    pub(super) fn united(self) -> (usize, Scratch) {
-        let rows = self.rows;
-        let (mut kept, mut nearest) = (0, 0);
-        for at in 0..rows.len() {
-            let [address, count, base] = rows[at];
-            let kernel = address >= KERNEL;
-            let first = kept == 0 || rows[kept - 1][0] < KERNEL;
-            if kernel && !first && base <= nearest {
-                rows[kept - 1][1] += count;
-                continue;
+    /// Adds the counts of each function up in its first row.
+    pub(super) fn unite(self) {
+        let mut first: Option<&mut Row> = None;
+        for row in self.rows {
+            if let Some(first) = &mut first
+                && row[2] <= first[2]
+            {
+                first[1] += row[1];
+                row[1] = 0;
+            } else if is_kernel(row[0]) {
+                first = Some(row);
             }
-            let place = if kernel { KERNEL | at as u64 } else { address };
-            rows[kept] = [place, count, 0];
-            nearest = base;
-            kept += 1;
         }
-        sort(&mut rows[..kept], 1);
-        (kept, self.texts)
     }
 }
 
 /// The lower, the more a name is the one that people use, of those that a
 /// function has.
-fn rank(name: &[u8]) -> (bool, usize, usize, &[u8]) {
-    let plain = name.iter().position(|&byte| byte != b'_').unwrap_or(0);
-    let (line, rest) = name.split_at(plain);
-    (name.is_empty(), line.len(), rest.len(), rest)
+fn rank(name: &[u8]) -> (usize, &[u8]) {
+    let lines = name.iter().take_while(|&&byte| byte == b'_').count();
+    match length(name) {
+        0 => (usize::MAX, name),
+        len => (lines * LONGEST + len, name),
+    }
+}
+
+/// The row that was seen most, if one was.
+pub(super) fn most(table: &mut [Row]) -> Option<(usize, &mut Row)> {
+    let rows = table.iter_mut().enumerate().filter(|(_, row)| row[1] > 0);
+    rows.max_by_key(|(_, row)| row[1])
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Names, Row, count, in_order, name};
+    use super::{LONGEST, NEAR, Names, Row, count, is_kernel, most, name};
+    use crate::kit::shm::Scratch;
     use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
     use std::collections::BTreeMap;
     use std::format;
@@ -163,19 +191,22 @@ mod tests {
     const KERNEL: u64 = 0xffff_ffff_8100_0000;
 
     fn named(table: &mut [Row], symbols: &str) -> Vec<(u64, String)> {
-        let mut names = Names::new(in_order(table)).unwrap();
-        for line in symbols.lines() {
-            let _any = names.take(line);
+        let mut texts = Scratch::new(table.len() * LONGEST).unwrap();
+        let mut names = Names::new(table, &mut texts);
+        for part in symbols.as_bytes().chunks(7) {
+            names.take(part);
         }
-        let (kept, texts) = names.united();
-        let all = table[..kept].iter().map(|row| {
-            let of = match row[0] >> 63 {
-                0 => format!("{:#x}", row[0]),
-                _ => name(texts.read(), *row).to_string(),
+        names.unite();
+        let mut all = Vec::new();
+        while let Some((at, row)) = most(table) {
+            let of = match is_kernel(row[0]) {
+                false => format!("{:#x}", row[0]),
+                true => name(texts.read(), at).to_string(),
             };
-            (row[1], of)
-        });
-        all.collect()
+            all.push((row[1], of));
+            row[1] = 0;
+        }
+        all
     }
 
     #[test]
@@ -211,30 +242,28 @@ mod tests {
         let found = named(&mut table, symbols);
         let found: Vec<_> = found.iter().map(|(n, of)| (*n, &**of)).collect();
         let expected = [
-            (1, ""),
-            (2, "schedule.cold"),
-            (5, ""),
-            (7, "0x201004"),
-            (8, "schedule"),
-            (9, "0x201000"),
-            (20, "after"),
-            (30, "first"),
-            (40, "second"),
             (50, "between"),
+            (40, "second"),
+            (30, "first"),
+            (20, "after"),
+            (9, "0x201000"),
+            (8, "schedule"),
+            (7, "0x201004"),
+            (5, ""),
+            (2, "schedule.cold"),
+            (1, ""),
         ];
         assert_eq!(found, expected);
     }
 
     #[test]
     fn a_table_that_is_full_says_so() {
-        let mut table = vec![[0; 3]; 128];
+        let mut table = vec![[0; 3]; 2 * NEAR];
         let fits = (1..1000_u64).filter(|&n| count(&mut table, n * 64));
         let fits = fits.count();
         assert!((64..=128).contains(&fits), "{fits}");
         assert!(count(&mut table, 64));
-        let rows = in_order(&mut table);
-        assert_eq!(rows.len(), fits);
-        let sum: u64 = rows.iter().map(|row| row[1]).sum();
+        let sum: u64 = table.iter().map(|row| row[1]).sum();
         assert_eq!(sum, fits as u64 + 1);
         assert!(!count(&mut [], 1));
     }
@@ -270,7 +299,7 @@ mod tests {
             let expected = functions.into_iter().map(|(f, n)| (n, of(f)));
             let mut expected: Vec<_> = expected.collect();
             expected.sort();
-            prop_assert!(found.is_sorted_by_key(|row| row.0));
+            prop_assert!(found.is_sorted_by(|a, b| a.0 >= b.0));
             let mut found = found;
             found.sort();
             prop_assert_eq!(found, expected);
@@ -278,7 +307,7 @@ mod tests {
 
         #[test]
         fn no_text_panics(text in "([0-9a-f]{1,20} [tTD] )?.{0,200}") {
-            let mut table = vec![[0; 3]; 64];
+            let mut table = vec![[0; 3]; NEAR];
             count(&mut table, u64::MAX);
             let found = named(&mut table, &text);
             prop_assert_eq!(found.len(), 1);
