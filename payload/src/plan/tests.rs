@@ -2,7 +2,7 @@
 
 use super::{Plan, Sources, builtin};
 use crate::kit::cpus::Cpus;
-use crate::plan::settings::Workers;
+use crate::plan::settings::{BOOT_KEYS, GROUP_KEYS, RUN_KEYS, STARTS, Workers};
 use crate::plan::token::Source;
 use crate::plan::tunables::is_key;
 use crate::row::Kind;
@@ -452,6 +452,18 @@ fn traces_that_are_refused() {
     ] {
         let error = error(plan);
         assert!(error.contains(message), "{plan}: {error}");
+    }
+}
+
+/// Else one would be taken for the other.
+#[test]
+fn no_parameter_has_the_name_of_a_key() {
+    let keys = [STARTS, BOOT_KEYS, RUN_KEYS, GROUP_KEYS].concat();
+    for row in rows() {
+        for param in row.params {
+            let clash = keys.contains(&param.name) || is_key(param.name);
+            assert!(!clash, "{}.{}", row.name, param.name);
+        }
     }
 }
 
