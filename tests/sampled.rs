@@ -40,11 +40,11 @@ fn apart(plain: &Run, sampled: &Sampled) -> Vec<String> {
 /// sample, but would be in what is counted.
 #[test]
 fn samples_agree_with_what_is_counted() {
-    let plan = "time=300ms work=AluHot work=AluHot sample=9973 \
+    let plan = "time=200ms work=AluHot work=AluHot sample=9973 \
                 work=PageFaultChurn work=PageFaultChurn sample=9973 \
                 work=CachePressure work=CachePressure sample=9973 \
-                work=IdleChurn sample=9973 sysctl.kernel.kptr_restrict=2 \
-                work=SpinWait sample=9973 \
+                work=PipeIo time=20ms sample=9973 sysctl.kernel.kptr_restrict=2 \
+                work=PipeIo time=20ms sample=9973 \
                 sysctl.kernel.perf_event_max_sample_rate=500";
     let args = Args {
         smp: Smp::Flat(1),
