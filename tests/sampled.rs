@@ -43,7 +43,8 @@ fn samples_agree_with_what_is_counted() {
     let plan = "time=200ms work=AluHot work=AluHot sample=9973 \
                 work=PageFaultChurn work=PageFaultChurn sample=9973 \
                 work=CachePressure work=CachePressure sample=9973 \
-                work=PipeIo time=20ms sample=9973 sysctl.kernel.kptr_restrict=2 \
+                work=PipeIo time=20ms sample=9973 \
+                sysctl.kernel.kptr_restrict=2 \
                 work=PipeIo time=20ms sample=9973 \
                 sysctl.kernel.perf_event_max_sample_rate=500";
     let args = Args {

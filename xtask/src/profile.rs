@@ -189,7 +189,10 @@ mod tests {
     #[test]
     fn a_machine_that_does_not_repeat_itself_has_none() {
         let error = check(Arch::host(), false).unwrap_err().to_string();
-        assert!(error.contains("add --deterministic, or have samples"), "{error}");
+        assert!(
+            error.contains("add --deterministic, or have samples"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::kit::cpus::Cpus;
 use crate::kit::memory::Region;
 use crate::kit::shm::Scratch;
 use crate::kit::text::{Cut, each_piece, entry, path, read_file};
+use crate::plan::run::Run;
 use crate::run::findings::Findings;
 use crate::run::output::Output;
 use crate::run::samples::table::{
@@ -62,11 +63,12 @@ impl Sampler {
     /// Prepares what the run asks for; `None` where it asks for nothing, or
     /// where that cannot be had, which degrades the run.
     pub fn new(
-        hz: u32,
+        run: &Run<'_>,
         number: u16,
         cpus: &Cpus,
         findings: &mut Findings,
     ) -> Option<Self> {
+        let hz = run.settings.sample;
         if hz == 0 {
             return None;
         }
@@ -187,7 +189,7 @@ impl Sampler {
 
     /// Takes what is left in the rings, and names it. What is missing degrades
     /// the run.
-    pub fn finish(&mut self, findings: &mut Findings) {
+    pub fn finish(&mut self, findings: &mut Findings) -> &mut Self {
         self.empty();
         let (lost, throttled) = (self.sum.lost, self.sum.throttled);
         if lost + throttled > 0 {
@@ -211,6 +213,7 @@ impl Sampler {
             );
         }
         names.unite();
+        self
     }
 
     /// Sends what was seen most.

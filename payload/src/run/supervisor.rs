@@ -13,7 +13,6 @@ use crate::kit::exit::{Exit, encode_exit, exit_of};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Slot, State};
 use crate::kit::stop::{CallExt, Stop, Why};
-use crate::kit::task;
 use crate::kit::topology::memory_nodes;
 use crate::plan::run::Run;
 use crate::row::{Feature, MAX_GROUPS};
@@ -231,8 +230,7 @@ fn execute(
             }
         }
     }
-    let hz = run.settings.sample;
-    let sampler = Sampler::new(hz, number, &machine.online, findings);
+    let sampler = Sampler::new(run, number, &machine.online, findings);
     let team = Team {
         settings: &run.settings,
         control,
@@ -295,10 +293,8 @@ fn execute(
     if watch.interrupted {
         findings.add(Verdict::Fail, format_args!("interrupted"));
     }
-    let mut sampler = watch.sampler.as_mut().filter(|_| ready);
-    if let Some(sampler) = &mut sampler {
-        sampler.finish(findings);
-    }
+    let sampler = watch.sampler.as_mut().filter(|_| ready);
+    let sampler = sampler.map(|it| it.finish(findings));
     means.tunables.restore(findings);
     let measured = Measured {
         run,
@@ -448,9 +444,7 @@ impl<'r> Watch<'r> {
     }
 
     fn sample(&self, on: bool) {
-        if let Some(sampler) = &self.sampler {
-            sampler.enable(on);
-        }
+        self.sampler.iter().for_each(|it| it.enable(on));
     }
 
     fn until(
@@ -525,7 +519,7 @@ impl<'r> Watch<'r> {
                     continue;
                 }
                 mine = true;
-                close_books(slot);
+                slot.close();
                 if slot.exit.load(Relaxed) == 0 {
                     slot.exit.store(encode_exit(exit_of(&ended)), Relaxed);
                 }
@@ -575,7 +569,7 @@ impl<'r> Watch<'r> {
             if slot.exit.load(Relaxed) != 0 {
                 continue;
             }
-            close_books(slot);
+            slot.close();
             if !matches!(slot.state(), State::Failed | State::Skipped) {
                 slot.exit.store(encode_exit(Exit::Timeout), Relaxed);
             }
@@ -601,17 +595,5 @@ impl<'r> Watch<'r> {
                 }
             }
         }
-    }
-}
-
-/// Takes from `/proc` what a worker did not live to report.
-fn close_books(slot: &Slot) {
-    if slot.state() == State::Done || slot.end_ns.load(Relaxed) != 0 {
-        return;
-    }
-    let (pid, tid) = (slot.pid.load(Relaxed), slot.tid.load(Relaxed));
-    if tid != 0 && slot.begin_ns.load(Relaxed) != 0 {
-        slot.kernel_end.store(&task::read(pid, tid));
-        slot.end_ns.store(now(), Relaxed);
     }
 }

@@ -31,8 +31,8 @@ pub const MAX_RECORD: usize = 16 * 1024;
 /// One message from the machine.
 ///
 /// Records of one run come in the order `Start`, `Tunable`*, `Progress`*, then
-/// after the measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*, `Metrics`*,
-/// `Counters`*, `Message`*, `Expect`*, where events were recorded
+/// after the measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*,
+/// `Metrics`*, `Counters`*, `Message`*, `Expect`*, where events were recorded
 /// `TraceText`*, `Trace`, and of a run that was sampled `Samples`*.
 /// `Interval`* come where they were taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
