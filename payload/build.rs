@@ -17,8 +17,9 @@ fn main() {
         "--icf=all",
         "-O2",
         "-znoexecstack",
-        // Functions that look alike stand side by side, for the compressor.
-        "--bp-compression-sort=function",
+        // Functions and data that look alike stand side by side, for the
+        // compressor.
+        "--bp-compression-sort=both",
     ] {
         println!("cargo:rustc-link-arg-bins={arg}");
     }

@@ -55,6 +55,7 @@ mod proofs_numa;
 mod proofs_wake;
 mod report;
 mod runners;
+mod sampled;
 mod sched_ext;
 mod signals;
 mod smoke;

@@ -32,6 +32,58 @@ pub fn loaded(mut image: Vec<u8>) -> Result<Vec<u8>> {
     Ok(image)
 }
 
+/// Makes zeros of the places in the sources that panics would name, and of the
+/// names of these files, in a program that names none: they are no use to it,
+/// and zeros take no room in an image. How many places that were.
+///
+/// A place is a [`core::panic::Location`]: where the name of a file is, how
+/// long it is, line and column.
+///
+/// # Errors
+///
+/// It is no 64-bit little-endian program.
+pub fn without_places(image: &mut [u8]) -> Result<usize> {
+    let header = FileHeader64::<Endianness>::parse(&*image)?;
+    let endian = header.endian()?;
+    let parts = header.program_headers(endian, &*image)?;
+    let mut places = Vec::new();
+    for part in parts {
+        let (begin, address) = (part.p_offset(endian), part.p_vaddr(endian));
+        let end = begin.saturating_add(part.p_filesz(endian));
+        let range = usize::try_from(begin)?..usize::try_from(end)?;
+        let bytes = image.get(range.clone()).context("cut short")?;
+        let first = address.next_multiple_of(8) - address;
+        for at in (usize::try_from(first)?..bytes.len()).step_by(8) {
+            if let Some((from, len)) = place(&bytes[at..], address, bytes) {
+                let [from, at] = [from, at].map(|at| at + range.start);
+                places.push([from..from + len, at..at + PLACE]);
+            }
+        }
+    }
+    for range in places.iter().flatten() {
+        image.get_mut(range.clone()).context("cut short")?.fill(0);
+    }
+    Ok(places.len())
+}
+
+/// Bytes of a place.
+const PLACE: usize = 24;
+
+/// Where the name of the file is in a part that is loaded at this address, and
+/// how long it is, if these bytes of the part begin with a place.
+fn place(bytes: &[u8], address: u64, part: &[u8]) -> Option<(usize, usize)> {
+    let word = |at: usize| {
+        let bytes = bytes.get(at..at + 8)?.try_into().ok()?;
+        Some(u64::from_le_bytes(bytes))
+    };
+    let from = usize::try_from(word(0)?.checked_sub(address)?).ok()?;
+    let len = usize::try_from(word(8)?).ok()?;
+    let (line, column) = (word(16)? & 0xffff_ffff, word(16)? >> 32);
+    let name = part.get(from..)?.get(..len)?;
+    let is_name = name.ends_with(b".rs") && name.is_ascii();
+    (is_name && len < 256 && line > 0 && column > 0).then_some((from, len))
+}
+
 /// What must agree between a program and its libraries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Kind {
@@ -179,7 +231,7 @@ fn directories(path: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Elf;
+    use super::{Elf, without_places};
     use crate::testing::Build;
     use object::elf;
     use proptest::prelude::{any, proptest};
@@ -210,6 +262,45 @@ mod tests {
         let both = Elf::parse(&both).unwrap().unwrap();
         assert_eq!(both.soname.as_deref(), Some("libc.so"));
         assert!(both.rpath.is_empty() && both.runpath.is_some());
+    }
+
+    #[test]
+    fn places_of_panics_become_zeros() {
+        const ADDRESS: u64 = 0x20_0000;
+        let mut image = vec![0; 120];
+        image[..8].copy_from_slice(b"\x7fELF\x02\x01\x01\x00");
+        let header = [(16, 2), (18, 62), (20, 1), (52, 64), (54, 56), (56, 1)];
+        for (at, number) in header {
+            image[at] = number;
+        }
+        let part = |at: usize, number: u64| {
+            (64 + at..64 + at + 8, number.to_le_bytes())
+        };
+        let words = [
+            part(0, 1 | 4 << 32),
+            part(8, 120),
+            part(16, ADDRESS),
+            part(32, 80),
+            (32..40, 64_u64.to_le_bytes()),
+        ];
+        for (range, bytes) in words {
+            image[range].copy_from_slice(&bytes);
+        }
+        let name = b"pidone/src/run.rsnearest.r";
+        let of = |len: u64, line: u64| [ADDRESS + 48, len, line | 5 << 32];
+        // A place, and a text of that length with two other numbers.
+        for word in of(17, 3).into_iter().chain(of(17, 0)) {
+            image.extend(word.to_le_bytes());
+        }
+        image.extend(name);
+        image.resize(200, 7);
+        let mut packed = image.clone();
+        assert_eq!(without_places(&mut packed).unwrap(), 1);
+        image[120..144].fill(0);
+        image[168..185].fill(0);
+        assert_eq!(packed, image);
+        assert_eq!(without_places(&mut packed).unwrap(), 0);
+        assert!(without_places(&mut packed[..190]).is_err());
     }
 
     #[test]

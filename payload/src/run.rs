@@ -18,6 +18,7 @@ pub mod measured;
 mod needs;
 pub mod output;
 pub mod probe;
+pub mod samples;
 pub mod sched_ext;
 pub mod spawn;
 pub mod supervisor;

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod mark;
 pub mod numa;
 pub mod packet;
+pub mod perf;
 pub mod process;
 pub mod sched;
 pub mod signal;

@@ -149,6 +149,7 @@ fn payload_for(workspace: &Path, arch: &Arch, target: &str) -> Result<PathBuf> {
         bin: "pidone",
         arch,
         target,
+        places: false,
     };
     of.build(&built)
 }
@@ -168,6 +169,7 @@ pub fn own_binary(folder: &Path, bin: &str) -> Result<PathBuf> {
         bin,
         arch,
         target: arch.target,
+        places: true,
     };
     of.build(&built)
 }
@@ -179,6 +181,8 @@ struct Binary<'a> {
     bin: &'a str,
     arch: &'a Arch,
     target: &'a str,
+    /// Its panics say where in the sources they are.
+    places: bool,
 }
 
 impl Binary<'_> {
@@ -214,7 +218,10 @@ impl Binary<'_> {
         }
         let whole = with_symbols(&bare);
         let what = || whole.display().to_string();
-        let image = fs::read(&whole).with_context(what)?;
+        let mut image = fs::read(&whole).with_context(what)?;
+        if !self.places {
+            elf::without_places(&mut image).with_context(what)?;
+        }
         write_as(&bare, &elf::loaded(image).with_context(what)?, 0o755)?;
         Ok(bare)
     }

@@ -15,6 +15,7 @@ use crate::finished::FinishedBoot;
 use crate::metrics::{Better, Selector};
 use crate::noise::Noise;
 use crate::profile::diff::{self, Difference};
+use crate::profile::sampled::diff as sampled;
 use anyhow::{Result, bail};
 use pidone::plan::tunables::is_key;
 use serde::{Serialize, Serializer};
@@ -122,6 +123,9 @@ pub struct Comparison {
     /// How the instructions of each run differ, where both sides have
     /// profiles.
     pub profiles: Vec<Difference>,
+    /// How the CPU time of each run differs by function, where both sides have
+    /// sampled profiles.
+    pub sampled: Vec<sampled::Difference>,
     /// What to know beside the figures.
     pub warnings: Vec<String>,
     /// What all judged metrics together say.
@@ -204,6 +208,8 @@ pub fn compare_apart(
         verdict if verdict.no_worse() => Exit::Good,
         _ => Exit::CannotTell,
     };
+    let (sampled, not_compared) = sampled::of_boots(&a.boots, &b.boots);
+    warnings.extend(not_compared);
     let names = |side: &Side| {
         let samples = side.boots.iter();
         samples.map(|boot| boot.name()).collect()
@@ -216,6 +222,7 @@ pub fn compare_apart(
         identical,
         rows,
         profiles: diff::of_boots(&a.boots, &b.boots),
+        sampled,
         warnings,
         verdict,
         reason,

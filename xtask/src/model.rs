@@ -9,12 +9,14 @@ mod decoded;
 pub mod exits;
 mod plain;
 pub mod profile;
+pub mod sampled;
 pub mod trace;
 pub mod tunable;
 mod worker;
 
 use crate::exit;
 use crate::model::profile::Profile;
+use crate::model::sampled::Sampled;
 use crate::model::trace::Trace;
 use crate::model::tunable::Tunable;
 use core::fmt;
@@ -221,9 +223,12 @@ pub struct Run {
     /// What it recorded of the kernel's events, where the plan asked for it.
     #[serde(default)]
     pub trace: Option<Trace>,
-    /// Where its instructions went, where that was asked for.
+    /// Where its instructions went, exactly, where that was asked for.
     #[serde(default)]
     pub profile: Option<Profile>,
+    /// Where the CPUs were, by samples, where the plan asked for it.
+    #[serde(default)]
+    pub sampled: Option<Sampled>,
     pub kernel: Kernel,
     /// Its `Run` record is lost, and no other sign of the verdict came.
     #[serde(skip)]

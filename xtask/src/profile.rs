@@ -9,6 +9,7 @@ pub mod counts;
 pub mod diff;
 pub mod kallsyms;
 pub mod modules;
+pub mod sampled;
 pub mod symbols;
 pub mod table;
 
@@ -36,7 +37,8 @@ pub fn check(arch: &Arch, deterministic: bool) -> Result<()> {
     if !deterministic {
         bail!(
             "--profile counts instructions, which only a machine that \
-             repeats itself has exactly; add --deterministic"
+             repeats itself has exactly; add --deterministic, or have \
+             samples taken instead: sample=997 in the plan"
         );
     }
     let program = arch.qemu.program;
@@ -47,7 +49,8 @@ pub fn check(arch: &Arch, deterministic: bool) -> Result<()> {
         false => bail!(
             "--profile: this {program} was built without plugins; take one \
              that was built with --enable-plugins, as those of Debian, Ubuntu \
-             and Fedora are"
+             and Fedora are, or have samples taken instead: sample=997 in \
+             the plan"
         ),
     }
 }
@@ -186,7 +189,10 @@ mod tests {
     #[test]
     fn a_machine_that_does_not_repeat_itself_has_none() {
         let error = check(Arch::host(), false).unwrap_err().to_string();
-        assert!(error.ends_with("add --deterministic"), "{error}");
+        assert!(
+            error.contains("add --deterministic, or have samples"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod number;
 mod plot;
 mod profile;
 mod runs;
+mod sampled;
 mod scheduler;
 mod trace;
 mod tunables;

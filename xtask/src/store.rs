@@ -428,7 +428,7 @@ mod tests {
     /// What joined since is absent, and all else is what it was.
     #[test]
     fn a_run_of_an_earlier_release_is_read() {
-        const JOINED: [&str; 15] = [
+        const JOINED: [&str; 16] = [
             "arch",
             "boot_warnings",
             "boots",
@@ -439,6 +439,7 @@ mod tests {
             "p20_ns",
             "profile",
             "runner",
+            "sampled",
             "scx",
             "set",
             "stale",

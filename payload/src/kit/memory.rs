@@ -6,12 +6,14 @@ use crate::sys::numa;
 use core::ptr::{NonNull, null_mut};
 use core::slice;
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
-use rustix::mm::{madvise, mmap_anonymous, munmap};
+use rustix::mm::{madvise, mmap, mmap_anonymous, munmap};
 
 /// No page of any machine is smaller.
 pub const SMALLEST_PAGE: usize = 4096;
+const READ_WRITE: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 
 /// A private anonymous mapping, zeroed, freed when dropped.
 ///
@@ -69,6 +71,29 @@ impl Region {
         // SAFETY: as in `bytes`; mappings are page-aligned, and `len` is a
         // multiple of the word's size.
         unsafe { slice::from_raw_parts(first, self.len / size_of::<u64>()) }
+    }
+
+    /// Puts `len` bytes of a file, from its start, in the place of those at
+    /// `offset`, which is a page's. Others may write to it as well.
+    ///
+    /// # Errors
+    ///
+    /// What the file says; `EINVAL` beyond the end.
+    pub fn put_file(
+        &self,
+        offset: usize,
+        len: usize,
+        file: BorrowedFd<'_>,
+    ) -> Result<(), Errno> {
+        let (flags, prot) = (MapFlags::SHARED | MapFlags::FIXED, READ_WRITE);
+        let end = offset.checked_add(len).filter(|&end| end <= self.len);
+        end.ok_or(Errno::INVAL)?;
+        // SAFETY: `offset` is inside the mapping.
+        let at = unsafe { self.base.add(offset) };
+        // SAFETY: it replaces pages of this mapping and no others; what they
+        // hold is used through atomics only.
+        let at = unsafe { mmap(at.as_ptr().cast(), len, prot, flags, file, 0) };
+        at.map(drop)
     }
 
     /// Touches every page, so that a loop over it takes no faults.

@@ -120,6 +120,14 @@ impl Scratch {
         unsafe { slice::from_raw_parts(self.base.as_ptr(), self.len) }
     }
 
+    /// Its bytes as rows of three numbers.
+    pub fn rows(&mut self) -> &mut [[u64; 3]] {
+        let rows = self.len / size_of::<[u64; 3]>();
+        // SAFETY: the mapping is page-aligned, as long as these rows or
+        // longer, and ours alone while borrowed; all bytes are valid numbers.
+        unsafe { slice::from_raw_parts_mut(self.base.as_ptr().cast(), rows) }
+    }
+
     /// Its bytes.
     pub fn bytes(&mut self) -> &mut [u8] {
         // SAFETY: the mapping is `len` bytes, and ours alone while borrowed.

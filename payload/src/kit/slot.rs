@@ -4,9 +4,10 @@
 //! worker that crashes or hangs is still reported with all it had counted.
 //! Everything starts as zero, which is "nothing yet".
 
+use crate::kit::clock::now;
 use crate::kit::op::Op;
 use crate::kit::reason::Reason;
-use crate::kit::task::{COUNTERS, TaskCounters};
+use crate::kit::task::{self, COUNTERS, TaskCounters};
 use core::sync::atomic::{
     AtomicI32, AtomicU8, AtomicU32, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
@@ -195,6 +196,18 @@ impl Slot {
     pub fn kernel(&self, counter: usize) -> Option<u64> {
         let [begin, end] = [&self.kernel_begin, &self.kernel_end];
         Some(end.at(counter)?.saturating_sub(begin.at(counter)?))
+    }
+
+    /// Takes from `/proc` what a worker did not live to report.
+    pub fn close(&self) {
+        if self.state() == State::Done || self.end_ns.load(Relaxed) != 0 {
+            return;
+        }
+        let (pid, tid) = (self.pid.load(Relaxed), self.tid.load(Relaxed));
+        if tid != 0 && self.begin_ns.load(Relaxed) != 0 {
+            self.kernel_end.store(&task::read(pid, tid));
+            self.end_ns.store(now(), Relaxed);
+        }
     }
 
     /// How far the worker is.

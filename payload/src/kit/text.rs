@@ -53,6 +53,25 @@ pub fn exists(path: &str) -> bool {
     openat(CWD, path, flags, Mode::empty()).is_ok()
 }
 
+/// Hands over a file, however long it is, piece by piece, as far as it can be
+/// read.
+pub fn each_piece(path: &str, take: &mut dyn FnMut(&[u8])) {
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let Ok(file) = openat(CWD, path, flags, Mode::empty()) else {
+        return;
+    };
+    let mut buf = [0; 8192];
+    loop {
+        match rustix::io::read(&file, &mut buf) {
+            Ok(0) => return,
+            Ok(n) => take(buf.get(..n).unwrap_or(&[])),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => return,
+        }
+    }
+}
+
 /// Writes `text` to a file, `/proc` or `/sys` for the most part.
 ///
 /// # Errors

@@ -37,6 +37,7 @@ pub(super) const RUN_KEYS: &[&str] = &[
     "burn_clock",
     "rd_sample",
     "clone",
+    "sample",
     EXPECT,
     TRACE_KEYS[0],
     TRACE_KEYS[1],
@@ -171,6 +172,8 @@ pub struct RunSettings {
     pub rd_sample: u32,
     /// What workers are.
     pub clone: CloneMode,
+    /// How often a second each CPU is looked at; 0 for never.
+    pub sample: u32,
 }
 
 impl RunSettings {
@@ -184,6 +187,7 @@ impl RunSettings {
         burn_cpu: false,
         rd_sample: 16,
         clone: CloneMode::Fork,
+        sample: 0,
     };
 }
 
@@ -379,6 +383,18 @@ impl RunSettings {
             "clone" => {
                 let rule = "clone is fork or thread";
                 self.clone = CloneMode::parse(text).ok_or(rule)?;
+            }
+            "sample" => {
+                let rule = "sample is `off`, or samples a second of each \
+                            CPU, from 1 to 100000";
+                let parse = |text: &str| match text {
+                    "off" => Some(0),
+                    text => {
+                        let n = u32::try_from(digits(text)?).ok()?;
+                        (1..=100_000).contains(&n).then_some(n)
+                    }
+                };
+                self.sample = parse(text).ok_or(rule)?;
             }
             _ => return Ok(false),
         }

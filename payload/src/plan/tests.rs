@@ -2,7 +2,7 @@
 
 use super::{Plan, Sources, builtin};
 use crate::kit::cpus::Cpus;
-use crate::plan::settings::Workers;
+use crate::plan::settings::{BOOT_KEYS, GROUP_KEYS, RUN_KEYS, STARTS, Workers};
 use crate::plan::token::Source;
 use crate::plan::tunables::is_key;
 use crate::row::Kind;
@@ -449,6 +449,43 @@ fn traces_that_are_refused() {
             "trace=sched work=Custom custom.exec=/bin/x trace_stop=wake>1ms",
             "known only behind the run",
         ),
+    ] {
+        let error = error(plan);
+        assert!(error.contains(message), "{plan}: {error}");
+    }
+}
+
+/// Else one would be taken for the other.
+#[test]
+fn no_parameter_has_the_name_of_a_key() {
+    let keys = [STARTS, BOOT_KEYS, RUN_KEYS, GROUP_KEYS].concat();
+    for row in rows() {
+        for param in row.params {
+            let clash = keys.contains(&param.name) || is_key(param.name);
+            assert!(!clash, "{}.{}", row.name, param.name);
+        }
+    }
+}
+
+#[test]
+fn sample_rates() {
+    let plan = parse(
+        "sample=999 work=PipeIo work=PipeIo sample=off \
+         work=Taobench profile=dcperf sample=50",
+    );
+    let plan = plan.unwrap();
+    let hz: Vec<u32> = plan.runs().map(|r| r.settings.sample).collect();
+    assert_eq!(hz, [999, 0, 50]);
+    for (plan, message) in [
+        ("work=PipeIo sample=0", "from 1 to 100000"),
+        ("work=PipeIo sample=100001", "from 1 to 100000"),
+        ("sample=dcperf work=Taobench", "from 1 to 100000"),
+        ("work=PipeIo sample=1 sample=2", "given twice"),
+        ("work=PipeIo sample", "key=value"),
+        // What is a type's is never taken for it.
+        ("work=Taobench profile=50", "standard, dcperf"),
+        ("work=PipeIo profile=50", "no such key"),
+        ("profile=50 work=Taobench", "Taobench"),
     ] {
         let error = error(plan);
         assert!(error.contains(message), "{plan}: {error}");

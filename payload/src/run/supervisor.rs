@@ -13,7 +13,6 @@ use crate::kit::exit::{Exit, encode_exit, exit_of};
 use crate::kit::shm::Arena;
 use crate::kit::slot::{Slot, State};
 use crate::kit::stop::{CallExt, Stop, Why};
-use crate::kit::task;
 use crate::kit::topology::memory_nodes;
 use crate::plan::run::Run;
 use crate::row::{Feature, MAX_GROUPS};
@@ -27,6 +26,7 @@ use crate::run::machine::Machine;
 use crate::run::measured::Measured;
 use crate::run::needs::{attributes, needs};
 use crate::run::output::Output;
+use crate::run::samples::Sampler;
 use crate::run::sched_ext::Scheduler;
 use crate::run::trace::Recording;
 use crate::run::tunables::Tunables;
@@ -179,6 +179,7 @@ struct Watch<'r> {
     control: &'r Control,
     scheduler: Option<&'r Scheduler>,
     recording: Option<&'r Recording>,
+    sampler: Option<Sampler>,
     /// Whether a sample had ended the recording, once it is over.
     stopped: bool,
     /// Processes not yet reaped: workers, and hosts of those that are
@@ -229,6 +230,7 @@ fn execute(
             }
         }
     }
+    let sampler = Sampler::new(run, number, &machine.online, findings);
     let team = Team {
         settings: &run.settings,
         control,
@@ -246,6 +248,7 @@ fn execute(
         control,
         scheduler: machine.scheduler.as_ref(),
         recording: recording.as_ref(),
+        sampler,
         stopped: false,
         alive: 0,
         strays: 0,
@@ -290,6 +293,8 @@ fn execute(
     if watch.interrupted {
         findings.add(Verdict::Fail, format_args!("interrupted"));
     }
+    let sampler = watch.sampler.as_mut().filter(|_| ready);
+    let sampler = sampler.map(|it| it.finish(findings));
     means.tunables.restore(findings);
     let measured = Measured {
         run,
@@ -307,6 +312,9 @@ fn execute(
     collect::finished(&measured, findings, out);
     if let Some((recording, kept)) = recorded.zip(kept) {
         recording.send(number, &crews, kept, out);
+    }
+    if let Some(sampler) = sampler {
+        sampler.send(out);
     }
     Ok(watch.interrupted)
 }
@@ -420,6 +428,7 @@ impl<'r> Watch<'r> {
         if let Some(recording) = self.recording {
             recording.begin(number, &collect::name(run));
         }
+        self.sample(true);
         let begin = now();
         mark::begin();
         self.set_phase(Phase::Measure);
@@ -429,7 +438,13 @@ impl<'r> Watch<'r> {
         let parts = Some(&mut parts);
         self.until(deadline, started, parts, number, machine, out);
         mark::end();
-        (begin, now())
+        let end = now();
+        self.sample(false);
+        (begin, end)
+    }
+
+    fn sample(&self, on: bool) {
+        self.sampler.iter().for_each(|it| it.enable(on));
     }
 
     fn until(
@@ -459,7 +474,9 @@ impl<'r> Watch<'r> {
             }
             let next = if machine.progress { tick } else { deadline };
             let look = if tended { time + LOOK_NS } else { deadline };
-            let next = deadline.min(next).min(part).min(look);
+            let sampler = self.sampler.as_mut();
+            let full = sampler.map_or(deadline, |it| it.tend(time));
+            let next = deadline.min(next).min(part).min(look).min(full);
             self.wait(next.saturating_sub(now()));
         }
     }
@@ -502,7 +519,7 @@ impl<'r> Watch<'r> {
                     continue;
                 }
                 mine = true;
-                close_books(slot);
+                slot.close();
                 if slot.exit.load(Relaxed) == 0 {
                     slot.exit.store(encode_exit(exit_of(&ended)), Relaxed);
                 }
@@ -552,7 +569,7 @@ impl<'r> Watch<'r> {
             if slot.exit.load(Relaxed) != 0 {
                 continue;
             }
-            close_books(slot);
+            slot.close();
             if !matches!(slot.state(), State::Failed | State::Skipped) {
                 slot.exit.store(encode_exit(Exit::Timeout), Relaxed);
             }
@@ -578,17 +595,5 @@ impl<'r> Watch<'r> {
                 }
             }
         }
-    }
-}
-
-/// Takes from `/proc` what a worker did not live to report.
-fn close_books(slot: &Slot) {
-    if slot.state() == State::Done || slot.end_ns.load(Relaxed) != 0 {
-        return;
-    }
-    let (pid, tid) = (slot.pid.load(Relaxed), slot.tid.load(Relaxed));
-    if tid != 0 && slot.begin_ns.load(Relaxed) != 0 {
-        slot.kernel_end.store(&task::read(pid, tid));
-        slot.end_ns.store(now(), Relaxed);
     }
 }

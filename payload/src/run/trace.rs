@@ -9,7 +9,7 @@ use crate::kit::alarm::Alarm;
 use crate::kit::mounts::{TRACING, mount_kind};
 use crate::kit::shm::{Scratch, cells};
 use crate::kit::text::{
-    Cut, exists, has, path, read_bytes, read_file, word, write_file,
+    Cut, each_piece, exists, has, path, read_bytes, read_file, word, write_file,
 };
 use crate::plan::nearest;
 use crate::plan::trace::Trace;
@@ -24,7 +24,7 @@ use heapless::String;
 use pidone_compute::lz;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, mkdirat, openat, unlinkat};
-use rustix::io::{Errno, read, write};
+use rustix::io::{Errno, write};
 use rustix::process::getpid;
 
 /// Where tracefs is.
@@ -304,20 +304,7 @@ impl Recording {
     /// Hands over the kernel's text of it, piece by piece; the same each
     /// time.
     fn read(&self, take: &mut dyn FnMut(&[u8])) {
-        let file = path(format_args!("{}/trace", self.dir.0));
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-        let Ok(file) = openat(CWD, file.as_str(), flags, Mode::empty()) else {
-            return;
-        };
-        let mut buf = [0; 8192];
-        loop {
-            match read(&file, &mut buf) {
-                Ok(0) => return,
-                Ok(n) => take(buf.get(..n).unwrap_or(&[])),
-                Err(Errno::INTR) => {}
-                Err(_) => return,
-            }
-        }
+        each_piece(&path(format_args!("{}/trace", self.dir.0)), take);
     }
 }
 

@@ -11,12 +11,14 @@
 
 mod lists;
 mod run;
+mod samples;
 
 pub use lists::{Lines, Pairs, pieces};
 pub use run::{
     CallError, Counters, Effective, Expect, Group, Hist, Interval, Metrics,
     Run, Verdict, WakeRule, Worker,
 };
+pub use samples::{Samples, Scope};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,10 +31,10 @@ pub const MAX_RECORD: usize = 16 * 1024;
 /// One message from the machine.
 ///
 /// Records of one run come in the order `Start`, `Tunable`*, `Progress`*, then
-/// after the
-/// measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*, `Metrics`*,
-/// `Counters`*, `Message`*, `Expect`*, and where events were recorded
-/// `TraceText`*, `Trace`. `Interval`* come where they were taken.
+/// after the measured window `Run`, `Group`*, `Worker`*, `Error`*, `Hist`*,
+/// `Metrics`*, `Counters`*, `Message`*, `Expect`*, where events were recorded
+/// `TraceText`*, `Trace`, and of a run that was sampled `Samples`*.
+/// `Interval`* come where they were taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Record<'a> {
     /// The machine and the payload; first record of a boot.
@@ -74,13 +76,15 @@ pub enum Record<'a> {
     Trace(Trace),
     /// What a run set of the kernel.
     Tunable(Tunable<'a>),
+    /// Where the CPUs were during a run, as often as they were looked at.
+    Samples(Samples<'a>),
 }
 
 impl Record<'_> {
     /// The run this record is a result of; `None` for `Hello`, `Plan`,
-    /// `Start`, `Progress`, `TraceText`, `Trace` and `Bye`, for a `Scheduler`
-    /// in no run, and for histograms of single workers, of which a console
-    /// carries only some: they do not enter the digest.
+    /// `Start`, `Progress`, `TraceText`, `Trace`, `Samples` and `Bye`, for a
+    /// `Scheduler` in no run, and for histograms of single workers, of which a
+    /// console carries only some: they do not enter the digest.
     #[must_use]
     pub fn result_of(&self) -> Option<u16> {
         match self {
@@ -90,6 +94,7 @@ impl Record<'_> {
             | Self::Progress(_)
             | Self::TraceText(_)
             | Self::Trace(_)
+            | Self::Samples(_)
             | Self::Bye(_) => None,
             Self::Run(r) => Some(r.run),
             Self::Group(r) => Some(r.run),
@@ -335,7 +340,8 @@ pub struct Bye {
 mod tests {
     use super::{
         Bye, Effective, Group, Hist, Lines, Pairs, Progress, Record, Run,
-        Scheduler, Start, Trace, TraceText, Tunable, Verdict, WakeRule, Worker,
+        Samples, Scheduler, Scope, Start, Trace, TraceText, Tunable, Verdict,
+        WakeRule, Worker,
     };
     use crate::kit::exit::Exit;
     use crate::kit::task::{Counter, TaskCounters};
@@ -476,7 +482,20 @@ mod tests {
             before: "A",
             value: "NO_A",
         });
-        let golden: [(Record<'_>, &[u8]); 11] = [
+        let samples = Record::Samples(Samples {
+            run: 1,
+            hz: 300,
+            cycles: true,
+            scope: Scope::Workers,
+            user: 2,
+            kernel: 3,
+            lost: 4,
+            throttled: 5,
+            no_room: 6,
+            rows: 7,
+            counts: Pairs("0x8=9"),
+        });
+        let golden: [(Record<'_>, &[u8]); 12] = [
             (
                 run,
                 b"\x04\x01\x06PipeIo\x01\x06NO_CAP\xac\x02\x02\x03\x04\x05\
@@ -509,6 +528,11 @@ mod tests {
             (text, b"\x10\x01\x02\xac\x02\x02\x03\x04"),
             (trace, b"\x11\x01\x02\x03\x04\x05\x06\x07\x08\x01"),
             (tunable, b"\x12\x01\x0esched_features\x01A\x04NO_A"),
+            (
+                samples,
+                b"\x13\x01\xac\x02\x01\x01\x02\x03\x04\x05\x06\x07\
+                  \x050x8=9",
+            ),
         ];
         for (record, bytes) in golden {
             let mut buf = [0; 256];

@@ -46,6 +46,8 @@ pub struct Ready {
     tokens: Vec<String>,
     limits: Limits,
     profiler: Option<Profiler>,
+    /// The payload as it was linked.
+    symbols: PathBuf,
     /// Plans in the image, by name.
     plans: BTreeMap<String, String>,
     /// Holds what is for these boots alone, logs that nobody keeps included.
@@ -165,6 +167,7 @@ impl Checked {
             tokens: self.tokens,
             limits: self.limits,
             profiler: profiler.transpose()?,
+            symbols,
             plans,
             temporary,
         })
@@ -364,6 +367,7 @@ impl Ready {
         {
             setting.screen.say(&format!("warning: {none}"));
         }
+        profile::sampled::name(&mut report, &self.symbols)?;
         if exit_code != Exit::Good {
             room.unwrap_or_else(|| store::room(&machine.dir))?;
         }

@@ -50,12 +50,18 @@ fn write_comparison(
     for profile in &comparison.profiles {
         write!(text, "\n{}", profile.render())?;
     }
+    for sampled in &comparison.sampled {
+        write!(text, "\n{}", sampled.render())?;
+    }
     writeln!(text)?;
     for warning in &comparison.warnings {
         writeln!(text, "warning: {warning}")?;
     }
     for profile in &comparison.profiles {
         writeln!(text, "{}", profile.summary())?;
+    }
+    for sampled in &comparison.sampled {
+        writeln!(text, "{}", sampled.summary())?;
     }
     writeln!(text, "{}: {}", comparison.verdict, comparison.reason)
 }

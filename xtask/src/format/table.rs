@@ -189,6 +189,9 @@ fn write_rest(run: &Run, text: &mut String) -> core::fmt::Result {
     if let Some(profile) = &run.profile {
         write!(text, "{}", profile::table::render(profile))?;
     }
+    if let Some(sampled) = &run.sampled {
+        write!(text, "{}", profile::sampled::render(sampled))?;
+    }
     for message in &run.kernel.messages {
         writeln!(text, "  kernel: {message}")?;
     }

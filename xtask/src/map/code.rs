@@ -8,7 +8,8 @@
 //! changed is no code.
 
 use crate::kernel_build::vmlinux;
-use crate::profile::symbols::{folded, plainness};
+use crate::model::profile::folded;
+use crate::profile::symbols::plainness;
 use anyhow::{Context, Result, bail};
 use object::elf::SectionFlags as ElfFlags;
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionFlags};

@@ -1,5 +1,6 @@
 //! Reports of decoded boots.
 
+use super::sampled::Pieces;
 use super::{
     Expect, Group, Hello, Hist, Interval, Report, Run, Scheduler, Scx, Worker,
     hex, trace,
@@ -37,6 +38,7 @@ impl Report {
             }
             report.take(&mut runs, &record);
         }
+        report.take_samples(boot, &mut runs);
         lost_verdicts(boot, &mut runs);
         let console = boot.console();
         told_on_console(boot, &console, &mut runs);
@@ -68,6 +70,32 @@ impl Report {
         report.runs = runs.into_values().collect();
         report.name_traces();
         report.plain()
+    }
+
+    /// Makes a profile of the samples of each run.
+    fn take_samples(&mut self, boot: &Boot, runs: &mut BTreeMap<u16, Run>) {
+        let mut all: BTreeMap<u16, Pieces> = BTreeMap::new();
+        for (_, _, record) in boot.records() {
+            if let Record::Samples(samples) = record {
+                let new = || Pieces::new(&samples);
+                let pieces = all.entry(samples.run).or_insert_with(new);
+                pieces.take(&samples);
+            }
+        }
+        for (number, pieces) in all {
+            let run = runs.entry(number).or_default();
+            let each = run.groups.iter().map(|group| group.iterations);
+            let iterations = each.fold(0, u64::saturating_add);
+            let program = |arg: &String| arg.starts_with("custom.exec=");
+            let mut args = run.groups.iter().flat_map(|group| &group.args);
+            match pieces.whole(iterations, args.any(program)) {
+                Ok(sampled) => run.sampled = Some(sampled),
+                Err(why) => self.errors.push(format!(
+                    "the sampled profile of run {}: {why}; it is left out",
+                    u32::from(number) + 1
+                )),
+            }
+        }
     }
 
     /// Gives each trace a file.
@@ -219,6 +247,8 @@ impl Report {
                 let run = runs.entry(t.run).or_default();
                 run.trace.get_or_insert_default().close(&t);
             }
+            // They are taken together, when the groups are known.
+            Record::Samples(_) => {}
             Record::Start(_) | Record::Progress(_) | Record::Bye(_) => {}
         }
     }

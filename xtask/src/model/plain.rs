@@ -136,6 +136,7 @@ fn plain_run(run: &mut Run) {
         scx,
         trace,
         profile,
+        sampled,
         kernel,
         verdict: _,
         wall_ns: _,
@@ -169,6 +170,9 @@ fn plain_run(run: &mut Run) {
     }
     if let Some(profile) = profile {
         profile.plain();
+    }
+    if let Some(sampled) = sampled {
+        sampled.plain();
     }
     let Kernel {
         counters,

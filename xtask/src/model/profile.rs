@@ -3,6 +3,15 @@
 use super::plain::text;
 use serde::{Deserialize, Serialize};
 
+/// What a compiler puts behind the name of a part of a function, or of one
+/// that it made for some of its callers.
+const PARTS: [&str; 6] =
+    ["cold", "part", "constprop", "isra", "llvm", "lto_priv"];
+
+/// Parts that are no functions of their own: whoever gets there has called the
+/// function before.
+const PIECES: [&str; 2] = ["cold", "part"];
+
 /// What was executed within the measured window of a run, on all CPUs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
@@ -97,4 +106,19 @@ impl Profile {
         let mine = functions.filter(|function| function.space == space);
         mine.map(|function| function.instructions).sum()
     }
+}
+
+/// A name without what a compiler put behind it, and whether what begins there
+/// is a function.
+pub(crate) fn folded(name: &str) -> (&str, bool) {
+    let mut whole = true;
+    for (at, _) in name.match_indices('.') {
+        let part = name[at + 1..].split('.').next().unwrap_or_default();
+        if at > 0 && PARTS.contains(&part) {
+            let rest = name[at..].split('.');
+            whole = !rest.into_iter().any(|part| PIECES.contains(&part));
+            return (&name[..at], whole);
+        }
+    }
+    (name, whole)
 }

@@ -1,6 +1,6 @@
 //! Two profiles of a run compared: by which functions they differ.
 
-use super::table::number;
+use super::table::{number, signed};
 use crate::finished::FinishedBoot;
 use crate::model::profile::{Profile, Space};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
@@ -109,15 +109,6 @@ pub fn difference(run: &str, sides: [&[Profile]; 2]) -> Difference {
         each,
         difference: each[1] - each[0],
         rows,
-    }
-}
-
-/// With its sign, even if it is more.
-#[must_use]
-pub fn signed(value: f64) -> String {
-    match value {
-        ..0.0 => number(value),
-        _ => format!("+{}", number(value)),
     }
 }
 

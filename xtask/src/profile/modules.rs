@@ -7,7 +7,8 @@
 //! loader fills in, or patches, match any.
 
 use super::counts::Count;
-use super::symbols::{Code, folded};
+use super::symbols::Code;
+use crate::model::profile::folded;
 use anyhow::{Context, Result, bail};
 use object::{
     Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionFlags,

@@ -4,21 +4,12 @@ use super::counts::{Count, Window};
 use super::kallsyms::{self, Symbol};
 use super::modules::{self, Module};
 use crate::kernel_build::image;
-use crate::model::profile::Space;
+use crate::model::profile::{Space, folded};
 use anyhow::{Context, Result};
 use object::{Object, ObjectSegment, ObjectSymbol, SymbolKind};
 use rustc_demangle::demangle;
 use std::fs;
 use std::path::Path;
-
-/// What a compiler puts behind the name of a part of a function, or of one
-/// that it made for some of its callers.
-const PARTS: [&str; 6] =
-    ["cold", "part", "constprop", "isra", "llvm", "lto_priv"];
-
-/// Parts that are no functions of their own: whoever gets there has called the
-/// function before.
-const PIECES: [&str; 2] = ["cold", "part"];
 
 /// What has no name.
 const UNNAMED: [(Space, &str); 2] = [
@@ -91,6 +82,20 @@ impl Symbols {
         let file = fs::read(payload).with_context(what)?;
         symbols.add_payload(&file).with_context(what)?;
         symbols.code.sort_by_key(|code| code.begin);
+        Ok(symbols)
+    }
+
+    /// Those of the payload as it was linked, and no others.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is no ELF file.
+    pub fn of_payload(payload: &Path) -> Result<Self> {
+        let what = || payload.display().to_string();
+        let mut symbols = Self::default();
+        symbols
+            .add_payload(&fs::read(payload).with_context(what)?)
+            .with_context(what)?;
         Ok(symbols)
     }
 
@@ -203,21 +208,6 @@ fn of_kernel(symbols: &[Symbol]) -> Vec<Code> {
 pub(crate) fn plainness(name: &str) -> (usize, usize, &str) {
     let plain = name.trim_start_matches('_');
     (name.len() - plain.len(), plain.len(), plain)
-}
-
-/// A name without what a compiler put behind it, and whether what begins there
-/// is a function.
-pub(crate) fn folded(name: &str) -> (&str, bool) {
-    let mut whole = true;
-    for (at, _) in name.match_indices('.') {
-        let part = name[at + 1..].split('.').next().unwrap_or_default();
-        if at > 0 && PARTS.contains(&part) {
-            let rest = name[at..].split('.');
-            whole = !rest.into_iter().any(|part| PIECES.contains(&part));
-            return (&name[..at], whole);
-        }
-    }
-    (name, whole)
 }
 
 #[cfg(test)]

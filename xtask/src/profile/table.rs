@@ -16,6 +16,15 @@ pub fn number(value: f64) -> String {
     }
 }
 
+/// A difference, with its sign.
+#[must_use]
+pub fn signed(value: f64) -> String {
+    match value {
+        ..0.0 => number(value),
+        _ => format!("+{}", number(value)),
+    }
+}
+
 /// The functions with the most instructions, what the others have together,
 /// and the whole.
 #[must_use]
@@ -66,7 +75,8 @@ pub fn render(profile: &Profile) -> String {
         n => format!("an iteration, of {n}"),
     };
     format!(
-        "  profile: {} instructions {each}; {user} of them user space's\n{}\n",
+        "  exact profile: {} instructions {each}; {user} of them user \
+         space's\n{}\n",
         number(profile.each(profile.instructions)),
         table.trim_fmt()
     )

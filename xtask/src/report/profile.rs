@@ -55,7 +55,7 @@ pub(super) fn of_run(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
     if profiles.len() == 2 {
         heads.push("#B - A");
     }
-    let caption = "Instructions an iteration, by function";
+    let caption = "Exact: instructions an iteration, by function";
     h.table(caption, &heads, |h| {
         h.el("tbody", &[], |h| {
             rows.iter().for_each(|row| one(h, row, longest));

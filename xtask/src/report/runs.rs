@@ -6,7 +6,7 @@ mod group;
 
 use super::html::Html;
 use super::number::{ABSENT, MS, PERCENTILES, Unit, rate, ratio, time};
-use super::{Page, Section, profile, scheduler, trace, tunables};
+use super::{Page, Section, profile, sampled, scheduler, trace, tunables};
 use crate::model::{Expect, Group, Hist, Kernel, Run};
 pub(super) use figures::{Figures, folded, open};
 use group::Shown;
@@ -192,6 +192,7 @@ pub(super) fn section(
             group.all(h);
         }
         profile::of_run(h, page, section);
+        sampled::of_run(h, page, section);
         kernel(h, page, section);
     });
 }
