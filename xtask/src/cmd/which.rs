@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         return Ok(Exit::CannotTell);
     }
     super::say(format_args!(
-        "the share of an iteration's instructions that is there, on {on}:\n"
+        "share of an iteration's instructions in that, on {on}:\n"
     ))?;
     super::print(&render(&found))?;
     Ok(Exit::Good)
