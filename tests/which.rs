@@ -159,5 +159,9 @@ fn a_patch_has_the_types_that_execute_it() {
     assert!(!futex.contains("work=YieldHeavy"), "{text}");
     let (text, code) = of_patch(DRIVER);
     assert_eq!(code, Some(125), "{text}");
-    assert!(text.contains("no work type executes `x_probe`"), "{text}");
+    let unknown = "no work type executes `x_probe`, and the kernel has no such";
+    assert!(text.contains(unknown), "{text}");
+    let (text, code) = said(dir, "cargo xtask which pci_enable_device");
+    assert_eq!(code, Some(125), "{text}");
+    assert!(text.contains("executes `pci_enable_device`\n"), "{text}");
 }

@@ -2,6 +2,7 @@
 //!
 //! Every verb that boots does so here.
 
+pub mod again;
 mod bring_up;
 mod drivers;
 pub mod expected;

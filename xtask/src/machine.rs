@@ -6,6 +6,7 @@ use crate::devices::{Disk, Nic};
 use crate::topology::Topology;
 use anyhow::Result;
 use core::fmt::Debug;
+use core::time::Duration;
 use std::path::PathBuf;
 
 /// Words of every kernel command line. Self-tests of the kernel's ciphers
@@ -79,6 +80,12 @@ pub trait Running: Debug {
 
     /// Whether it has begun: whoever waits for a place in a lab is not silent.
     fn begun(&self) -> bool;
+
+    /// How long it has waited for a CPU of this host, which is no time of its
+    /// own.
+    fn starved(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// What `/proc` has of its processes on this host; nothing of those that
     /// it does not tell of.

@@ -25,6 +25,9 @@ use std::path::{Path, PathBuf};
 const PLANNED: usize = 6;
 /// Types that are shown, unless one more would be all.
 const SHOWN: usize = 12;
+/// A type that spends less than this share of an iteration in what was asked
+/// for shows nothing of it, unless nothing else does.
+pub const LEAST: f64 = 0.001;
 /// Functions that are named of a type.
 const NAMED: usize = 3;
 /// Calls of the system have these before their names, by architecture and by
@@ -290,9 +293,14 @@ pub fn render(hits: &[Hit<'_>]) -> String {
         let (more, share) = (hits.len() - shown, next.share * 100.0);
         let _ok = writeln!(text, "{more} more, with {share:.2} % and less");
     }
-    let works: Vec<&str> = hits.iter().map(|hit| hit.work).collect();
-    let planned = works.iter().take(PLANNED);
-    let words: Vec<String> = planned.map(|work| planned_word(work)).collect();
+    let telling = hits.iter().filter(|hit| hit.share >= LEAST).count();
+    let planned = match telling {
+        0 => PLANNED,
+        some => some.min(PLANNED),
+    };
+    let planned = hits.iter().take(planned);
+    let words: Vec<String> =
+        planned.map(|hit| planned_word(hit.work)).collect();
     let _ok = writeln!(text, "\nplan: time=1s {}", words.join(" "));
     text
 }
@@ -381,6 +389,22 @@ mod tests {
             text.ends_with("plan: time=1s work=PipeIo work=YieldHeavy\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_type_that_shows_next_to_nothing_is_not_planned() {
+        let little = ("__x64_sys_futex", 1);
+        let mut map = map();
+        map.report.runs = vec![
+            run("PipeIo", &[("schedule", 1000), ("pipe_read", 1000)]),
+            run("SpinWait", &[("schedule", 1), ("[payload]", 5000), little]),
+        ];
+        let text = render(&hits(&map, &of(&["schedule"])));
+        assert!(text.contains("SpinWait"), "{text}");
+        assert!(text.ends_with("plan: time=1s work=PipeIo\n"), "{text}");
+        // Unless nothing else does.
+        let text = render(&hits(&map, &of(&[little.0])));
+        assert!(text.ends_with("plan: time=1s work=SpinWait\n"), "{text}");
     }
 
     #[test]

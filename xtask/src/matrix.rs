@@ -6,6 +6,7 @@
 mod cells;
 mod file;
 pub mod schedule;
+pub mod shown;
 pub mod summary;
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@
 //! measures it. A deterministic one does not, and needs none of this.
 
 use core::ops::Range;
+use core::time::Duration;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::time::Instant;
@@ -92,6 +93,25 @@ impl Watch {
     }
 }
 
+/// How long a process was ready to run and had no CPU: what the thread had to
+/// wait that waited longest.
+#[must_use]
+pub fn starved(process: u32) -> Duration {
+    let threads = fs::read_dir(format!("/proc/{process}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let waits = threads.filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        run_delay(&text)
+    });
+    waits.max().unwrap_or_default()
+}
+
+/// The second number of a `schedstat`.
+fn run_delay(text: &str) -> Option<Duration> {
+    let ns = text.split_whitespace().nth(1)?.parse().ok()?;
+    Some(Duration::from_nanos(ns))
+}
+
 /// Ticks since the start.
 #[derive(Debug, Clone, Copy)]
 struct Times {
@@ -149,7 +169,7 @@ impl Times {
 
 #[cfg(test)]
 mod tests {
-    use super::{Times, Watch};
+    use super::{Duration, Times, Watch, run_delay};
 
     #[test]
     fn times_are_where_the_kernel_puts_them() {
@@ -160,6 +180,13 @@ mod tests {
         assert_eq!((times.steal, times.ours), (8.0, 33.0));
         assert!(Times::parse("cpu 1 2\n", mine).is_none());
         assert!(Times::parse(stat, "12 (a) R 1\n").is_none());
+    }
+
+    #[test]
+    fn what_waits_for_a_cpu_is_the_second_of_three() {
+        let text = "11467803 5000000001 36\n";
+        assert_eq!(run_delay(text), Some(Duration::new(5, 1)));
+        assert_eq!(run_delay("0\n"), None);
     }
 
     #[test]

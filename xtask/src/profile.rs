@@ -17,6 +17,7 @@ use self::counts::Window;
 use self::symbols::{Names, Symbols};
 use crate::arch::Arch;
 use crate::build;
+use crate::interrupt;
 use crate::model::profile::{Function, Profile, Space};
 use crate::model::{Report, hex};
 use anyhow::{Context, Result, bail};
@@ -44,6 +45,8 @@ pub fn check(arch: &Arch, deterministic: bool) -> Result<()> {
     let program = arch.qemu.program;
     let help = Command::new(program).arg("-help").output();
     let help = help.with_context(|| format!("{program} -help"))?;
+    // One that a signal ended has said nothing.
+    interrupt::check()?;
     match String::from_utf8_lossy(&help.stdout).contains("\n-plugin ") {
         true => Ok(()),
         false => bail!(

@@ -6,8 +6,9 @@ use self::monitor::Monitor;
 use crate::arch::{Arch, X86_64};
 use crate::devices::Nic;
 use crate::machine::{Ended, Machine, Running};
-use crate::tools;
+use crate::{noise, tools};
 use anyhow::{Context, Result};
+use core::time::Duration;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
@@ -214,6 +215,10 @@ impl Running for Vm {
 
     fn begun(&self) -> bool {
         true
+    }
+
+    fn starved(&self) -> Duration {
+        noise::starved(self.child.id())
     }
 
     fn stats(&mut self) -> Vec<String> {

@@ -101,7 +101,8 @@ impl Pending {
         // One at a time: a place whose lock is not yet held looks like one
         // that was left. File systems that cannot lock a directory go without.
         let one = File::open(root).with_context(what)?;
-        let held = interrupt::hold(&one, "another process that stores there");
+        let held =
+            interrupt::hold(&one, "another boot that is being stored there");
         interrupt::check()?;
         let _without = held;
         sweep(root);

@@ -1,8 +1,9 @@
 //! Streams for tests, made with the payload's own encoder.
 
 use crate::decode::decode;
-use crate::model::Report;
+use crate::finished::{FinishedBoot, Meta};
 use crate::model::profile::{Function, Profile, Space};
+use crate::model::{Outcome, Report};
 use pidone::kit::exit::Exit;
 use pidone::kit::histogram::{Sparse, bucket_of};
 use pidone::kit::task::{Counter, TaskCounters};
@@ -22,6 +23,22 @@ pub(crate) fn report() -> Report {
         Report::new(&decode(log.as_bytes()).newest())
     });
     REPORT.clone()
+}
+
+/// A boot of a deterministic machine that ended well, with the runs of
+/// [`report`]; PipeIo went round 48,210 times.
+pub(crate) fn boot() -> FinishedBoot {
+    let mut report = report();
+    report.outcome = Outcome::Ok;
+    FinishedBoot {
+        report,
+        meta: Meta {
+            exit_code: crate::exit::Exit::Good,
+            deterministic: Some(1),
+            ..Meta::default()
+        },
+        ..FinishedBoot::default()
+    }
 }
 
 /// A profile of ten iterations, with so many instructions in a function.

@@ -100,7 +100,10 @@ pub fn explained(
             Some((_, verb)) => wrong_option(name.trim(), verb, word),
             None => wrong_verb(info, word),
         },
-        None => plainer(said),
+        None => match verb {
+            Some((_, verb)) => described(verb, plainer(said)),
+            None => plainer(said),
+        },
     };
     format!("{what}\nsee `cargo xtask{name} --help`")
 }
@@ -212,6 +215,22 @@ pub fn stray(words: &[String]) -> Option<String> {
     ))
 }
 
+/// What is said to be missing, with what it is.
+fn described(verb: &CommandInfoWithArgs, said: String) -> String {
+    let Some(names) = said.strip_prefix("missing: ") else {
+        return said;
+    };
+    let each = names.split(", ").map(|name| {
+        let known = verb.positionals.iter().find(|it| it.name == name);
+        match known {
+            Some(it) => format!("<{name}>, {}", it.description),
+            None => name.to_owned(),
+        }
+    });
+    let each: Vec<String> = each.collect();
+    format!("missing: {}", each.join("; "))
+}
+
 fn takes_value(flag: &FlagInfo<'_>) -> bool {
     matches!(flag.kind, FlagInfoKind::Option { .. })
 }
@@ -286,6 +305,16 @@ mod tests {
     enum Verb {
         Boot(Boot),
         Compare(Compare),
+        Knobs(Knobs),
+    }
+
+    /// For the tests.
+    #[derive(Debug, FromArgs, ArgsInfo)]
+    #[argh(subcommand, name = "knobs")]
+    struct Knobs {
+        /// what is tried
+        #[argh(positional, arg_name = "kernel")]
+        _kernel: String,
     }
 
     /// For the tests.
@@ -406,7 +435,8 @@ mod tests {
                 "boot --deterministic x",
                 "--deterministic: `x`: it is a whole number",
             ),
-            ("", "a verb is missing; valid are boot, compare\nsee"),
+            ("", "a verb is missing; valid are boot, compare, knobs\nsee"),
+            ("knobs", "missing: <kernel>, what is tried\nsee"),
         ] {
             let words = words(line);
             let borrowed: Vec<&str> =

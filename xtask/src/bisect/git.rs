@@ -67,7 +67,10 @@ impl Repo {
         for file in ["Kconfig", "Kbuild"] {
             let there = git(tree, &["cat-file", "-e", &of(&commit, file)])?;
             if !there.status.success() {
-                bail!("{} at {rev} is no kernel tree", tree.display());
+                bail!(
+                    "{} at {rev} is no kernel tree; --tree names one",
+                    tree.display()
+                );
             }
         }
         Ok(commit)

@@ -220,7 +220,7 @@ impl Ready {
     }
 
     /// What was asked for, with another seed.
-    fn seeded(&self, deterministic: Option<u64>) -> BootRequest {
+    pub(super) fn seeded(&self, deterministic: Option<u64>) -> BootRequest {
         BootRequest {
             deterministic,
             ..self.request.clone()

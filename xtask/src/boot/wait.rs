@@ -12,28 +12,57 @@ use std::thread;
 use std::time::Instant;
 
 /// When a machine counts as hung. A busy host makes a machine slow, not
-/// silent, so it is its silence that counts, unless told otherwise.
+/// silent, so it is its silence that counts, without the time in which it had
+/// no CPU of the host; unless told otherwise.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits {
     silence: Duration,
     /// From its first byte to its end.
     pub(super) all: Duration,
+    /// They are of the machine's own time, not of the clock's.
+    own: bool,
 }
 
 impl Limits {
     /// As `--timeout` says, or by how long the plan takes.
     pub(super) fn new(all: Option<Duration>, planned: Duration) -> Self {
         match all {
-            Some(all) => Self { silence: all, all },
+            Some(all) => Self {
+                silence: all,
+                all,
+                own: false,
+            },
             None => {
                 // Guest time runs slower than ours in a deterministic machine.
                 let silence = Duration::from_secs(60) + planned * 4;
                 Self {
                     silence,
                     all: silence * 5,
+                    own: true,
                 }
             }
         }
+    }
+}
+
+/// A moment of a machine.
+#[derive(Debug, Clone, Copy)]
+struct Since {
+    at: Instant,
+    /// How long it had no CPU, until then.
+    starved: Duration,
+}
+
+impl Since {
+    fn now(starved: Duration) -> Self {
+        let at = Instant::now();
+        Self { at, starved }
+    }
+
+    /// How long that is ago in the machine's own time.
+    fn ago(&self, now: &Self) -> Duration {
+        let clock = now.at.saturating_duration_since(self.at);
+        clock.saturating_sub(now.starved.saturating_sub(self.starved))
     }
 }
 
@@ -50,7 +79,7 @@ pub(super) fn wait(
     mut live: Live,
     watch: &mut Watch,
 ) -> Result<(bool, Signs)> {
-    let mut begin = Instant::now();
+    let mut begin = Since::now(Duration::ZERO);
     let mut heard = begin;
     let mut waits = !vm.begun();
     loop {
@@ -62,25 +91,52 @@ pub(super) fn wait(
             Some(Ended::NoEvidence(why)) => bail!(NoEvidence(why)),
             Some(Ended::Failed(why)) => bail!(why),
         }
+        let starved = match limits.own {
+            true => vm.starved(),
+            false => Duration::ZERO,
+        };
+        let now = Since::now(starved);
         if waits && vm.begun() {
             waits = false;
-            (begin, heard) = (Instant::now(), Instant::now());
+            (begin, heard) = (now, now);
         }
-        if waits && begin.elapsed() > limits.all {
+        if waits && begin.ago(&now) > limits.all {
             let seconds = limits.all.as_secs();
             bail!(NoEvidence(format!(
                 "the machine had not begun after {seconds} s, which says \
                  nothing of the kernel"
             )));
         }
-        let silent = heard.elapsed() > limits.silence && !waits;
-        if begin.elapsed() > limits.all || silent {
+        let silent = heard.ago(&now) > limits.silence && !waits;
+        if begin.ago(&now) > limits.all || silent {
             return Ok((true, live.signs()));
         }
         if live.update() {
-            heard = Instant::now();
+            heard = now;
         }
         // Polling an external process; nothing is synchronised by it.
         thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Duration, Instant, Since};
+
+    #[test]
+    fn time_without_a_cpu_is_not_the_machines() {
+        let (at, seconds) = (Instant::now(), Duration::from_secs);
+        let began = Since {
+            at,
+            starved: seconds(2),
+        };
+        let of = |clock, starved| {
+            let (at, starved) = (at + seconds(clock), seconds(starved));
+            began.ago(&Since { at, starved })
+        };
+        assert_eq!(of(60, 2), seconds(60));
+        assert_eq!(of(60, 52), seconds(10));
+        // Several threads may wait at once, and the longest of them counts.
+        assert_eq!(of(60, 99), seconds(0));
     }
 }

@@ -5,7 +5,7 @@ use super::{cell, sentence};
 use crate::map::stored::{StoredMap, TypeMap, stated};
 use crate::profile::table::number;
 use core::fmt::Write;
-use pidone::row::Row;
+use pidone::row::{Family, Row};
 use pidone::workloads::rows;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -63,8 +63,11 @@ pub fn page(maps: &[StoredMap; 2]) -> String {
              those of what it calls, for each\niteration; calls are, too. \
              `-` is for what was not executed, and `few` for less\nthan a \
              500th of all in the kernel.\n";
-    for row in rows() {
-        let _ok = section(row, maps, &mut text);
+    for &family in Family::ALL {
+        let _ok = writeln!(text, "\n### {}", family.title());
+        for row in rows().filter(|row| row.family == family) {
+            let _ok = section(row, maps, &mut text);
+        }
     }
     text
 }
@@ -108,7 +111,7 @@ fn section(
     let path = cell(row.path.text());
     let summary = sentence(row.summary.text());
     let about = filled(&format!("{summary}. Path: {path}."));
-    write!(text, "\n### {}\n\n{about}", row.name)?;
+    write!(text, "\n#### {}\n\n{about}", row.name)?;
     let of = maps.each_ref().map(|map| map.of(row.name));
     let [Some(old), Some(new)] = of else {
         let none = "It is in no map: what it executes is not its own";

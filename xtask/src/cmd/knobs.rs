@@ -1,26 +1,24 @@
 //! `knobs`: which features of a kernel's scheduler move a figure.
 
+mod lab;
+
+use self::lab::Lab;
 use crate::arch::Arch;
 use crate::boot::BootRequest;
-use crate::boot::ready::{Ready, Setting};
+use crate::boot::ready::Ready;
 use crate::compare::{ComparisonOptions, Side};
 use crate::exit::Exit;
-use crate::finished::{Cell, FinishedBoot};
+use crate::finished::FinishedBoot;
 use crate::knobs::{Knobs, Question, Tried, Unable, features, render};
-use crate::live::{Board, Screen};
-use crate::matrix::schedule::{Due, Schedule, Width};
-use crate::matrix::work::{Observer, work};
 use crate::metrics::{self, Selector};
 use crate::topology::{Memory, Smp};
 use crate::untrusted::json;
-use crate::{interrupt, store};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
-use core::time::Duration;
 use pidone::plan::settings::SCHED_FEATURES;
 use pidone::plan::tunables::KEEP;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Try every feature of a kernel's scheduler the other way round, a boot each,
 /// and say which of them move a figure and by how much. The plan follows `--`.
@@ -31,6 +29,9 @@ use std::path::PathBuf;
     example = "Which feature makes the difference between two kernels?\n\
                \x20 {command_name} debian:7.2-cloud \\\n\
                \x20   --against debian:6.12-cloud -- time=100ms work=PipeIo",
+    example = "After Ctrl-C, what is left:\n\
+               \x20 {command_name} debian:7.2-cloud --resume -- \\\n\
+               \x20   time=100ms work=PipeIo",
     note = "All machines are deterministic. On one CPU a seed is enough; with \
             more, figures depend on where tasks are placed, and --seeds 6 or \
             more tell what is the feature's.",
@@ -68,6 +69,9 @@ pub struct Args {
     /// boots at once; by default as many as the host has cores
     #[argh(option)]
     jobs: Option<usize>,
+    /// go on with what was interrupted: keep the boots that are stored
+    #[argh(switch)]
+    resume: bool,
     /// write what was found as JSON to a file; `-` is standard output
     #[argh(option, from_str_fn(super::output_file))]
     json: Option<String>,
@@ -77,7 +81,8 @@ pub struct Args {
     /// install what is missing
     #[argh(switch)]
     setup: bool,
-    /// what --kernel of `boot` takes
+    /// what is tried, as --kernel of `boot` takes it: a file, or a name, such
+    /// as debian:7.2-cloud
     #[argh(positional)]
     kernel: String,
     /// the plan
@@ -123,6 +128,13 @@ pub fn run(args: &Args) -> Result<Exit> {
 /// As those of [`run`], before a feature was tried.
 pub fn found(args: &Args) -> Result<(Knobs, Result<()>)> {
     let asked = asked(args)?;
+    if args.kernel.contains('=') && !Path::new(&args.kernel).exists() {
+        bail!(
+            "`{}` is no kernel; the kernel to try comes first, as in `knobs \
+             debian:7.2-cloud -- work=PipeIo`",
+            args.kernel
+        );
+    }
     let request = args.request(&args.kernel).planned("try")?;
     if request
         .plan
@@ -132,7 +144,7 @@ pub fn found(args: &Args) -> Result<(Knobs, Result<()>)> {
         bail!("{SCHED_FEATURES}= is what `knobs` sets; the plan must not");
     }
     metrics::check(&asked.metrics, &request.plan.join(" "))?;
-    let lab = Lab::new(args);
+    let mut lab = Lab::new(args);
     let kept = with_features(&request, KEEP);
     let mut first = vec![("as-is".to_owned(), Ready::new(&kept)?)];
     if let Some(against) = &args.against {
@@ -140,21 +152,25 @@ pub fn found(args: &Args) -> Result<(Knobs, Result<()>)> {
         let ready = Ready::new(&args.request(against))?;
         first.push(("against".to_owned(), ready));
     }
+    if args.resume {
+        lab.resume(&first[0])?;
+    }
     crate::tell!(
         "{}: first the features as they are; after Ctrl-C the table says what \
-         is known",
+         is known, and --resume goes on",
         lab.name
     );
     let mut sides: Vec<Vec<FinishedBoot>> =
         first.iter().map(|_| Vec::new()).collect();
-    lab.boot(&first, |at, boot| sides[at].push(boot))?;
+    let work = lab.work(&first)?;
+    lab.boot(work, |at, boot| sides[at].push(boot))?;
     let mut sides = sides.into_iter();
     let as_is = side(&args.kernel, sides.next().unwrap_or_default())?;
     let boot = as_is.boots.first().context("no boot")?;
     let all = features(boot)?;
     let against = args.against.as_deref().zip(sides.next());
     let against = against.map(|(name, boots)| side(name, boots)).transpose()?;
-    lab.announce(all.len(), boot);
+    let took = boot.meta.took_ms;
     let question = Question {
         plan: request.plan.clone(),
         as_is,
@@ -170,7 +186,9 @@ pub fn found(args: &Args) -> Result<(Knobs, Result<()>)> {
     let ready = ready.collect::<Result<Vec<_>>>()?;
     let mut boots: Vec<Vec<FinishedBoot>> =
         all.iter().map(|_| Vec::new()).collect();
-    let worked = lab.boot(&ready, |at, boot| boots[at].push(boot));
+    let work = lab.work(&ready)?;
+    lab.announce(&work, took);
+    let worked = lab.boot(work, |at, boot| boots[at].push(boot));
     let tried: Result<Vec<Tried>> = all
         .iter()
         .zip(boots)
@@ -232,112 +250,4 @@ fn side(name: &str, boots: Vec<FinishedBoot>) -> Result<Side> {
         name: name.to_owned(),
         boots: boots.collect::<Result<_>>().context(name.to_owned())?,
     })
-}
-
-/// Where boots are made, several at once.
-struct Lab {
-    /// What they are stored as, all together.
-    name: String,
-    root: PathBuf,
-    seeds: u64,
-    jobs: usize,
-}
-
-impl Lab {
-    fn new(args: &Args) -> Self {
-        let cores = std::thread::available_parallelism();
-        let cores = cores.map_or(1, usize::from);
-        let process = std::process::id();
-        Self {
-            name: format!("knobs-{}-{process}", store::now()),
-            root: args.store.clone().unwrap_or_else(store::default_dir),
-            seeds: args.seeds,
-            jobs: args.jobs.unwrap_or(cores),
-        }
-    }
-
-    /// Says how long it will take to try all features, if each boot takes as
-    /// long as this one.
-    fn announce(&self, features: usize, boot: &FinishedBoot) {
-        let boots = features as u64 * self.seeds;
-        let rounds = boots.div_ceil(self.jobs as u64);
-        let takes = Duration::from_millis(boot.meta.took_ms * rounds);
-        crate::tell!(
-            "{features} features, {boots} boots of {:.0} s, {} at a time: \
-             about {} min {:02} s",
-            boot.meta.took_ms as f64 / 1000.0,
-            self.jobs,
-            takes.as_secs() / 60,
-            takes.as_secs() % 60
-        );
-    }
-
-    /// Boots and stores all of them, with each seed.
-    fn boot(
-        &self,
-        all: &[(String, Ready)],
-        mut ended: impl FnMut(usize, FinishedBoot),
-    ) -> Result<()> {
-        let each = (0..all.len()).flat_map(|cell| {
-            let due = move |boot| Due {
-                boot,
-                cell,
-                // QEMU runs all CPUs of such a machine in turn.
-                cores: 1,
-                pool: None,
-            };
-            (1..=self.seeds).map(due)
-        });
-        let due: Vec<Due> = each.collect();
-        let mut show = Show {
-            board: Board::new(due.len()),
-            names: all.iter().map(|(name, _)| name.as_str()).collect(),
-            all: due.len(),
-            begun: 0,
-        };
-        let boot = |due: Due, screen: Screen| -> Result<FinishedBoot> {
-            interrupt::check()?;
-            let (name, ready) = &all[due.cell];
-            let setting = Setting {
-                screen: screen.clone(),
-                cell: Some(Cell {
-                    matrix: self.name.clone(),
-                    file: PathBuf::new(),
-                    name: name.clone(),
-                    boot: due.boot,
-                }),
-            };
-            let boot =
-                ready.boot_and_store(Some(due.boot), &setting, &self.root)?;
-            let report = &boot.report;
-            screen.say(&format!("{}: {}", report.outcome, report.reason));
-            Ok(boot)
-        };
-        let schedule = Schedule::new(Width::Jobs(self.jobs), Vec::new(), due);
-        work(schedule, &mut show, boot, |due, boot| ended(due.cell, boot))
-    }
-}
-
-/// Shows what is under way.
-struct Show<'n> {
-    board: Board,
-    names: Vec<&'n str>,
-    all: usize,
-    begun: usize,
-}
-
-impl Observer<Screen> for Show<'_> {
-    fn begins(&mut self, due: Due) -> Screen {
-        self.begun += 1;
-        let screen = self.board.screen(self.names[due.cell]);
-        if let Screen::Named(_) = screen {
-            screen.say(&format!("boot {} of {} begins", self.begun, self.all));
-        }
-        screen
-    }
-
-    fn counts(&mut self, running: usize, waiting: usize) {
-        let ended = self.all - running - waiting;
-        self.board.count(ended, running, waiting);
-    }
 }

@@ -10,10 +10,11 @@ use crate::boot::ready::Setting;
 use crate::exit::Exit;
 use crate::format::Format;
 use crate::kernel_build::key;
-use crate::live::{Board, Screen};
+use crate::live::Screen;
 use crate::matrix::schedule::{Due, Schedule, Width};
+use crate::matrix::shown::Shown;
 use crate::matrix::summary::{self, CellBoot, Summary};
-use crate::matrix::work::{Observer, work};
+use crate::matrix::work::work;
 use crate::matrix::{Cell, listed, only, parse};
 use crate::runner::Runner;
 use crate::{cache, finished, interrupt, store, usage};
@@ -251,12 +252,13 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
         let (stem, process) = (stem.to_string_lossy(), std::process::id());
         format!("{stem}-{}-{process}", store::now())
     };
-    let mut show = Show {
-        board: Board::new(due.len()),
-        jobs: &jobs,
-        all: due.len(),
-        begun: 0,
-    };
+    let mut show = Shown::new(due.len(), |due: Due| {
+        let cell = &jobs[due.cell].cell;
+        match cell.boots {
+            1 => cell.to_string(),
+            of => format!("{cell}, {} of {of}", due.boot),
+        }
+    });
     let mut summary = Summary {
         matrix: matrix.unwrap_or_else(fresh),
         file: file.clone(),
@@ -340,33 +342,4 @@ fn width(asked: Option<usize>, jobs: &[Job]) -> Width {
         );
     }
     Width::Cores(cores)
-}
-
-/// Shows what is under way.
-struct Show<'j> {
-    board: Board,
-    jobs: &'j [Job],
-    all: usize,
-    begun: usize,
-}
-
-impl Observer<Screen> for Show<'_> {
-    fn begins(&mut self, due: Due) -> Screen {
-        self.begun += 1;
-        let cell = &self.jobs[due.cell].cell;
-        let name = match cell.boots {
-            1 => cell.to_string(),
-            of => format!("{cell}, {} of {of}", due.boot),
-        };
-        let screen = self.board.screen(&name);
-        if let Screen::Named(_) = screen {
-            screen.say(&format!("boot {} of {} begins", self.begun, self.all));
-        }
-        screen
-    }
-
-    fn counts(&mut self, running: usize, waiting: usize) {
-        let ended = self.all - running - waiting;
-        self.board.count(ended, running, waiting);
-    }
 }

@@ -97,7 +97,14 @@ const SEEDS: u64 = 3;
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
 pub fn run(args: &Args) -> Result<Exit> {
-    let review = review(args)?;
+    let review = review(args).inspect_err(|_| {
+        if interrupt::happened() {
+            crate::tell!(
+                "kernels and maps that were finished are kept; the same \
+                 command goes on with them"
+            );
+        }
+    })?;
     let text = review.mail();
     let comparison = match &review.found {
         Found::Compared(comparison) => Some(comparison),
@@ -143,18 +150,27 @@ pub fn review(args: &Args) -> Result<Review> {
         Some(word) if !word.contains('=') => Some(request.plan.remove(0)),
         _ => None,
     };
+    let second = request.plan.first().filter(|word| !word.contains('='));
+    if let (Some(a), Some(b)) = (&revisions, second) {
+        bail!("`{a} {b}`: two commits are {a}..{b}, and a plan follows `--`");
+    }
     request.deterministic.get_or_insert(1);
     request.profile = true;
+    // All that can be wrong is said before anything is built.
+    let selectors = args.metric.iter();
+    let selectors = selectors.map(|text| metrics::Selector::parse(text));
+    let selectors: Vec<_> = selectors.collect::<Result<_>>()?;
     if !request.plan.is_empty() {
         works(&request)?;
-        let selectors = args.metric.iter();
-        let selectors = selectors.map(|text| metrics::Selector::parse(text));
-        let selectors: Vec<_> = selectors.collect::<Result<_>>()?;
         metrics::check(&selectors, &request.plan.join(" "))?;
     }
     if args.seeds == Some(0) {
         bail!("--seeds 0: 0 boots compare nothing");
     }
+    if !(0.0..100.0).contains(&args.margin) {
+        bail!("--margin {}: valid is 0 or more, below 100", args.margin);
+    }
+    let known = args.map.as_deref().map(which::named).transpose()?;
     let arch = request.arch.unwrap_or_else(Arch::host);
     tools::require(&[tools::GIT, arch.qemu], args.setup)?;
     profile::check(arch, true)?;
@@ -203,7 +219,7 @@ pub fn review(args: &Args) -> Result<Review> {
         Ok(code) => review.changes.code = Some(code),
         Err(error) => crate::tell!("note: {error:#}"),
     }
-    planned(args, &mut review, &mut request, &images[0], arch)?;
+    planned(args, known, &mut review, &mut request, &images[0], arch)?;
     if request.plan.is_empty() {
         return Ok(review);
     }
@@ -310,6 +326,7 @@ fn built(
 /// Puts work types into the plan, unless there is one.
 fn planned(
     args: &Args,
+    known: Option<FinishedBoot>,
     review: &mut Review,
     request: &mut BootRequest,
     image: &Path,
@@ -318,8 +335,8 @@ fn planned(
     let given = review.given;
     let config = kernel_check::of_image(image);
     let config = config.as_ref().map(crate::kconfig::Config::sha256);
-    let known = match &args.map {
-        Some(name) => Some(which::named(name)?),
+    let known = match known {
+        Some(map) => Some(map),
         None => find_like(&sha256(image)?, config.as_deref())?,
     };
     let map = match known {
@@ -389,10 +406,12 @@ fn measured(
         .filter_map(|word| word.strip_prefix("work="))
         .collect();
     let boots = 2 * seeds + 2;
+    let cores = std::thread::available_parallelism()?.get() as u64;
+    let rounds = boots.div_ceil(cores);
     crate::tell!(
         "measuring {}: {boots} boots, about {} min on an idle host",
         works.join(", "),
-        (boots * (10 + 3 * works.len() as u64)).div_ceil(60)
+        (rounds * (10 + 3 * works.len() as u64)).div_ceil(60)
     );
     let mut words: Vec<String> =
         images.iter().map(|it| it.display().to_string()).collect();

@@ -7,12 +7,13 @@ use crate::finished::FinishedBoot;
 use crate::map::code::CodeChanges;
 use crate::map::patch::{Changes, changes};
 use crate::map::{self, absent, hits, names, render};
+use crate::profile::symbols::functions;
 use crate::{kernel, kernel_build, store};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use pidone::plan::nearest;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 /// Say which work types execute functions of the kernel, and how much of an
@@ -85,33 +86,66 @@ pub fn run(args: &Args) -> Result<Exit> {
         .collect();
     if asked.is_empty() && elsewhere.is_empty() {
         bail!(match diff {
-            Some(_) => "the patch changes no function of a .c or .h file",
-            None => "which function: name some, or give --patch or --diff",
+            Some(_) => "the patch changes no line of a .c or .h file",
+            None => {
+                "which function: name some, as in `which try_to_wake_up`, or \
+                 give --patch FILE or --diff A..B"
+            }
         });
     }
     let map = map(args)?;
-    for name in absent(&map, &asked) {
-        let known = names(&map);
-        let near = nearest::of(name, &|take| {
-            known.iter().for_each(|name| take(name));
-        });
-        let near =
-            near.map_or(String::new(), |near| format!("; nearest is `{near}`"));
-        crate::tell!(
-            "note: no work type executes `{name}` by that name: it is not on \
-             their paths, or inlined{near}"
-        );
-    }
+    not_executed(&map, &asked);
     for file in elsewhere {
         crate::tell!("note: {file} has changes outside of functions");
     }
     let found = hits(&map, &asked);
+    let kernel = &map.meta.kernel;
+    let release = kernel.release.as_deref().unwrap_or("another release");
+    let on = format!("{} ({release})", kernel.spec);
     if found.is_empty() {
-        super::say(format_args!("no work type runs what was asked for"))?;
+        super::say(format_args!(
+            "cannot tell: no work type executes any of that on {on}"
+        ))?;
         return Ok(Exit::CannotTell);
     }
+    super::say(format_args!(
+        "share of an iteration's instructions in that, on {on}:\n"
+    ))?;
     super::print(&render(&found))?;
     Ok(Exit::Good)
+}
+
+/// Says which of these functions no work type executes, and whether the kernel
+/// has them.
+fn not_executed(map: &FinishedBoot, asked: &[String]) {
+    let missing = absent(map, asked);
+    if missing.is_empty() {
+        return;
+    }
+    // An image that is gone, or has no names, says nothing of them.
+    let image = functions(Path::new(&map.meta.kernel.path)).ok();
+    let executed = names(map);
+    for name in missing {
+        let known = image
+            .as_ref()
+            .map(|all| all.iter().any(|known| map::is_named(known, name)));
+        let why = match known {
+            Some(true) => String::new(),
+            Some(false) => {
+                ", and the kernel has no such function: it was inlined, is a \
+                 module's, or was not built"
+                    .to_owned()
+            }
+            None => ": it is not on their paths, or inlined".to_owned(),
+        };
+        let near = nearest::of(name, &|take| {
+            executed.iter().for_each(|name| take(name));
+        });
+        let near = near.filter(|_| known != Some(true));
+        let near =
+            near.map_or(String::new(), |near| format!("; nearest is `{near}`"));
+        crate::tell!("note: no work type executes `{name}`{why}{near}");
+    }
 }
 
 fn text(path: &PathBuf) -> Result<String> {
@@ -193,7 +227,8 @@ fn map(args: &Args) -> Result<FinishedBoot> {
     map.with_context(|| {
         format!(
             "there is no map of {kernel} yet; `cargo xtask map --kernel \
-             {kernel}` makes one, in some minutes",
+             {kernel}` makes one, in some minutes; --map takes that of another \
+             kernel",
             kernel = args.kernel
         )
     })

@@ -5,32 +5,16 @@ use super::{
     profiles,
 };
 use crate::exit::Exit;
-use crate::finished::{FinishedBoot, Meta};
+use crate::finished::FinishedBoot;
 use crate::metrics::Selector;
 use crate::model::Outcome;
-use crate::testing::{self, profile};
+use crate::testing::{boot, profile};
 use pidone::workloads;
 
 const POLICY: Policy = Policy {
     panic: Call::Bad,
     no_boot: Call::CannotTell,
 };
-
-/// A boot of a deterministic machine that ended well; PipeIo went round 48,210
-/// times.
-fn boot() -> FinishedBoot {
-    let mut report = testing::report();
-    report.outcome = Outcome::Ok;
-    FinishedBoot {
-        report,
-        meta: Meta {
-            exit_code: Exit::Good,
-            deterministic: Some(1),
-            ..Meta::default()
-        },
-        ..FinishedBoot::default()
-    }
-}
 
 /// As much as so many percent of the usual.
 fn faster(percent: u64) -> FinishedBoot {

@@ -35,7 +35,11 @@ fn write_knobs(knobs: &Knobs, text: &mut String) -> core::fmt::Result {
         vec!["feature", "is", "moves", "as it is", "flipped", "by", ""];
     heads.extend(knobs.against.as_ref().map(|_| "of the difference"));
     table.set_header(heads);
-    for tried in &knobs.features {
+    let (tried, untried): (Vec<_>, Vec<_>) = knobs
+        .features
+        .iter()
+        .partition(|feature| !feature.boots.is_empty());
+    for tried in tried {
         for row in rows(tried, knobs.against.is_some()) {
             table.add_row(row);
         }
@@ -49,11 +53,16 @@ fn write_knobs(knobs: &Knobs, text: &mut String) -> core::fmt::Result {
     let all = knobs.features.len();
     let moving = knobs.features.iter();
     let moving = moving.filter(|it| it.figures.iter().any(Figure::moved));
-    write!(text, "{} of {all} features move a figure", moving.count())?;
-    match knobs.untried {
-        0 => writeln!(text),
-        n => writeln!(text, "; {n} were not tried"),
+    writeln!(text, "{} of {all} features move a figure", moving.count())?;
+    if untried.is_empty() {
+        return Ok(());
     }
+    let names: Vec<&str> = untried.iter().map(|it| &*it.feature).collect();
+    writeln!(
+        text,
+        "not tried, which the same with --resume does: {}",
+        names.join(", ")
+    )
 }
 
 fn share(of: f64) -> String {

@@ -8,6 +8,7 @@ use crate::model::profile::{Space, folded};
 use anyhow::{Context, Result};
 use object::{Object, ObjectSegment, ObjectSymbol, SymbolKind};
 use rustc_demangle::demangle;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -183,13 +184,30 @@ impl Names<'_> {
     }
 }
 
+/// The names of all functions of a kernel's image, those of its modules aside.
+///
+/// # Errors
+///
+/// It cannot be read, or has no table of symbols.
+pub fn functions(kernel: &Path) -> Result<BTreeSet<String>> {
+    let what = || kernel.display().to_string();
+    let image = fs::read(kernel).with_context(what)?;
+    let all = kallsyms::read(&image::proper(&image)?).with_context(what)?;
+    let all = all.iter().filter(|symbol| is_code(symbol));
+    Ok(all.map(|it| folded(&it.name).0.to_owned()).collect())
+}
+
+fn is_code(symbol: &Symbol) -> bool {
+    b"tTwW".contains(&symbol.kind)
+}
+
 /// Code of a kernel: from each symbol to the next one's address.
 fn of_kernel(symbols: &[Symbol]) -> Vec<Code> {
     let groups = symbols.chunk_by(|a, b| a.address == b.address);
     let groups: Vec<&[Symbol]> = groups.collect();
     let ends = groups.iter().skip(1).map(|group| group[0].address);
     let code = groups.iter().zip(ends).filter_map(|(group, end)| {
-        let code = group.iter().filter(|it| b"tTwW".contains(&it.kind));
+        let code = group.iter().filter(|it| is_code(it));
         // Of several names, the one that people use.
         let best = code.min_by_key(|symbol| plainness(&symbol.name))?;
         let (name, whole) = folded(&best.name);

@@ -1,16 +1,13 @@
 //! Which work types are worth measuring.
 
 use crate::boot::BootRequest;
-use crate::map::Hit;
+use crate::map::{Hit, LEAST};
 use pidone::row::{Need, What};
 use pidone::workloads::rows;
 use std::collections::BTreeSet;
 
 /// Most types that are chosen.
 const MOST: usize = 5;
-/// A type that spends less than this share of an iteration in what changed
-/// shows nothing of it, unless nothing else does.
-const LEAST: f64 = 0.001;
 
 /// The types to measure.
 #[derive(Debug, Clone, Default, PartialEq)]

@@ -1,4 +1,5 @@
-//! Two kernels, booted in turn.
+//! Two kernels, booted in turn; machines that repeat themselves several at
+//! once.
 
 use super::stored::repeats;
 use super::{Args, own};
@@ -6,8 +7,13 @@ use crate::boot::BootRequest;
 use crate::boot::ready::{Ready, Setting};
 use crate::compare::{ComparisonOptions, Side};
 use crate::finished::FinishedBoot;
-use crate::{kernel, metrics};
+use crate::live::Screen;
+use crate::matrix::schedule::{Due, Schedule, Width};
+use crate::matrix::shown::Shown;
+use crate::matrix::work::work;
+use crate::{interrupt, kernel, metrics};
 use anyhow::{Context, Result, anyhow, bail};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A kernel, and what is said of its side alone: words of the kernel command
@@ -54,35 +60,130 @@ pub(super) fn booted(
             .join(" "),
         boots: Vec::new(),
     });
-    let mut count = 0;
-    let mut boot = |at: usize, seed: Option<u64>, what: &str| {
-        count += 1;
-        let letter = ["A", "B"][at];
-        let seeded = seed.map_or(String::new(), |s| format!(", seed {s}"));
-        crate::tell!("boot {count}{what}: {letter}{seeded}");
-        let boot = ready[at].boot_and_store(seed, &Setting::alone(), root)?;
-        boot.sound().context(letter)
+    let lab = Lab {
+        ready: &ready,
+        // A lab's places are its own.
+        width: match args.runner.is_empty() {
+            true => std::thread::available_parallelism()?.get(),
+            false => 1,
+        },
+        root,
     };
-    let what = format!(" of {}", order.len());
-    for &(at, seed) in &order {
-        sides[at].boots.push(boot(at, seed, &what)?);
+    for (at, boot) in lab.boot(&order, "")? {
+        sides[at].boots.push(boot);
     }
     // Unless both sides are the same, each is booted a second time.
-    let mut again = Vec::new();
-    for (at, side) in sides.iter().enumerate() {
+    let twice = sides.iter().enumerate().filter_map(|(at, side)| {
         let first = &side.boots[0];
         let all = sides.iter().flat_map(|side| &side.boots);
         let same = all.filter(|other| other.made_of() == first.made_of());
         let seed = first.meta.deterministic;
-        if seed.is_some() && same.count() == 1 {
-            again.push(boot(at, seed, ", again")?);
-        }
-    }
+        (seed.is_some() && same.count() == 1).then_some((at, seed))
+    });
+    let again = lab.boot(&twice.collect::<Vec<_>>(), ", again")?;
+    let again: Vec<FinishedBoot> =
+        again.into_iter().map(|(_, boot)| boot).collect();
     let all = sides.iter().flat_map(|side| &side.boots);
     let all: Vec<&FinishedBoot> = all.collect();
     payloads(&all, differing);
     repeats(all.into_iter().chain(&again), differing);
     Ok(sides)
+}
+
+/// Where both sides are booted.
+struct Lab<'a> {
+    ready: &'a [Ready; 2],
+    /// Machines that repeat themselves at once: each keeps a core busy, and
+    /// what else the host does changes nothing in them.
+    width: usize,
+    root: &'a Path,
+}
+
+impl Lab<'_> {
+    /// Boots sides with seeds, and returns each with its side, in this order.
+    fn boot(
+        &self,
+        order: &[(usize, Option<u64>)],
+        what: &str,
+    ) -> Result<Vec<(usize, FinishedBoot)>> {
+        let seeds: Option<Vec<u64>> =
+            order.iter().map(|(_, seed)| *seed).collect();
+        match seeds {
+            Some(seeds) if self.width > 1 => self.at_once(order, &seeds, what),
+            _ => self.in_turn(order, what),
+        }
+    }
+
+    fn in_turn(
+        &self,
+        order: &[(usize, Option<u64>)],
+        what: &str,
+    ) -> Result<Vec<(usize, FinishedBoot)>> {
+        let all = order.len();
+        let each = order.iter().enumerate().map(|(n, &(at, seed))| {
+            let name = name(at, seed);
+            crate::tell!("boot {} of {all}: {name}{what}", n + 1);
+            Ok((at, self.made(at, seed, &Setting::alone())?))
+        });
+        each.collect()
+    }
+
+    fn at_once(
+        &self,
+        order: &[(usize, Option<u64>)],
+        seeds: &[u64],
+        what: &str,
+    ) -> Result<Vec<(usize, FinishedBoot)>> {
+        let due = order.iter().zip(seeds).map(|((at, _), seed)| Due {
+            boot: *seed,
+            cell: *at,
+            cores: 1,
+            pool: None,
+        });
+        let name = |due: Due| name(due.cell, Some(due.boot)) + what;
+        let mut show = Shown::new(order.len(), name);
+        let width = Width::Cores(self.width);
+        let schedule = Schedule::new(width, Vec::new(), due.collect());
+        let boot = |due: Due, screen: Screen| {
+            interrupt::check()?;
+            let setting = Setting {
+                screen: screen.clone(),
+                cell: None,
+            };
+            let boot = self.made(due.cell, Some(due.boot), &setting)?;
+            let report = &boot.report;
+            screen.say(&format!("{}: {}", report.outcome, report.reason));
+            Ok(boot)
+        };
+        let mut ended = BTreeMap::new();
+        work(schedule, &mut show, boot, |due, boot| {
+            ended.insert((due.cell, Some(due.boot)), boot);
+        })?;
+        let each = order.iter().filter_map(|of| {
+            let boot = ended.remove(of)?;
+            Some((of.0, boot))
+        });
+        Ok(each.collect())
+    }
+
+    fn made(
+        &self,
+        at: usize,
+        seed: Option<u64>,
+        setting: &Setting,
+    ) -> Result<FinishedBoot> {
+        let boot = self.ready[at].boot_and_store(seed, setting, self.root)?;
+        boot.sound().context(["A", "B"][at])
+    }
+}
+
+/// What a boot is called.
+fn name(at: usize, seed: Option<u64>) -> String {
+    let letter = ["A", "B"][at];
+    match seed {
+        Some(seed) => format!("{letter}, seed {seed}"),
+        None => letter.to_owned(),
+    }
 }
 
 /// Warns if the sources of the payload changed while it was booted.

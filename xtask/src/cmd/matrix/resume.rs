@@ -1,14 +1,12 @@
 //! What an interrupted matrix has finished.
 
 use super::prepare::Job;
-use crate::boot::BootRequest;
+use crate::boot::again::Sums;
 use crate::cmd::compare::stored;
-use crate::exit::Exit;
 use crate::matrix::summary::CellBoot;
-use crate::store::{self, StoredRun};
+use crate::store::StoredRun;
 use anyhow::Result;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// The newest matrix of that file and its boots that are still good for it: of
 /// the same kernel and image, asked for by the same words, and not failed for
@@ -29,7 +27,7 @@ pub(super) fn found(
         crate::tell!("note: nothing of {} is stored yet", file.display());
         return Ok((None, Vec::new()));
     };
-    let (mut sums, mut done) = (BTreeMap::new(), Vec::new());
+    let (mut sums, mut done) = (Sums::default(), Vec::new());
     let mut others = 0;
     // Of two boots of one place, the newer.
     for run in all.iter().rev() {
@@ -46,7 +44,8 @@ pub(super) fn found(
         if done.iter().any(known) {
             continue;
         }
-        if !same(run, job, cell.boot, &mut sums)? {
+        let seed = job.cell.seed(cell.boot);
+        if !sums.is_made(run, &job.ready, seed)? {
             others += 1;
             continue;
         }
@@ -63,35 +62,4 @@ pub(super) fn found(
     };
     crate::tell!("{matrix}: {} of {all} boots are there{again}", done.len());
     Ok((Some(matrix), done))
-}
-
-/// Whether a stored boot is what its job would be.
-fn same(
-    run: &StoredRun,
-    job: &Job,
-    boot: u64,
-    sums: &mut BTreeMap<PathBuf, String>,
-) -> Result<bool> {
-    let meta = &run.meta;
-    // Behind the names of the program and of the verb.
-    let words = meta.command.iter().skip(2).map(String::as_str);
-    let asked = BootRequest::parse("boot", &words.collect::<Vec<_>>());
-    let due = BootRequest {
-        deterministic: job.cell.seed(boot),
-        ..job.cell.request.clone()
-    };
-    let other = |asked: BootRequest| asked.measured() != due.measured();
-    if asked.map_or(true, other) || meta.exit_code == Exit::Tool {
-        return Ok(false);
-    }
-    let stored = [&meta.kernel.sha256, &meta.initramfs_sha256];
-    for (image, stored) in job.ready.images().into_iter().zip(stored) {
-        if !sums.contains_key(image) {
-            sums.insert(image.to_path_buf(), store::sha256(image)?);
-        }
-        if sums[image] != *stored {
-            return Ok(false);
-        }
-    }
-    Ok(true)
 }
