@@ -132,7 +132,7 @@ pub fn found(args: &Args) -> Result<(Knobs, Result<()>)> {
         bail!("{SCHED_FEATURES}= is what `knobs` sets; the plan must not");
     }
     metrics::check(&asked.metrics, &request.plan.join(" "))?;
-    let lab = Lab::new(args);
+    let lab = Lab::new(args)?;
     let kept = with_features(&request, KEEP);
     let mut first = vec![("as-is".to_owned(), Ready::new(&kept)?)];
     if let Some(against) = &args.against {
@@ -244,16 +244,16 @@ struct Lab {
 }
 
 impl Lab {
-    fn new(args: &Args) -> Self {
+    fn new(args: &Args) -> Result<Self> {
         let cores = std::thread::available_parallelism();
         let cores = cores.map_or(1, usize::from);
         let process = std::process::id();
-        Self {
+        Ok(Self {
             name: format!("knobs-{}-{process}", store::now()),
-            root: args.store.clone().unwrap_or_else(store::default_dir),
+            root: store::root(args.store.as_deref())?,
             seeds: args.seeds,
             jobs: args.jobs.unwrap_or(cores),
-        }
+        })
     }
 
     /// Says how long it will take to try all features, if each boot takes as

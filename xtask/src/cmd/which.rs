@@ -7,6 +7,7 @@ use crate::finished::FinishedBoot;
 use crate::map::code::CodeChanges;
 use crate::map::patch::{Changes, changes};
 use crate::map::{self, absent, hits, names, render};
+use crate::program;
 use crate::{kernel, kernel_build, store};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -192,8 +193,9 @@ fn map(args: &Args) -> Result<FinishedBoot> {
     let map = map::find(&store::sha256(&image)?)?;
     map.with_context(|| {
         format!(
-            "there is no map of {kernel} yet; `cargo xtask map --kernel \
-             {kernel}` makes one, in some minutes",
+            "there is no map of {kernel} yet; `{} map --kernel {kernel}` \
+             makes one, in some minutes",
+            program::name(),
             kernel = args.kernel
         )
     })

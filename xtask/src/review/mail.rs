@@ -7,6 +7,7 @@ use crate::compare::{Comparison, Row};
 use crate::evidence::Verdict;
 use crate::profile::diff::{Difference, signed};
 use crate::profile::table::number;
+use crate::program;
 use crate::untrusted::line;
 use crate::usage::quoted;
 use core::fmt::Write;
@@ -406,7 +407,7 @@ impl Mail {
 
     /// A command, over as many lines as it takes.
     fn command(&mut self, words: &[String]) {
-        let mut now = String::from("  cargo xtask");
+        let mut now = format!("  {}", program::name());
         for word in words {
             let word = quoted(word);
             let columns = now.chars().count() + 1 + word.chars().count();
