@@ -65,6 +65,7 @@ mod tidy;
 mod trace;
 mod trouble;
 mod untrusted;
+mod user;
 mod verdicts;
 mod which;
 mod witness;
