@@ -61,8 +61,12 @@ pub fn unpack(arches: &[&Arch]) -> Result<PathBuf> {
     Ok(place)
 }
 
-/// What starts a program with the libraries that are unpacked with it. Its
-/// firmware it finds by itself, from where it is.
+/// Where Debian's QEMU has its firmware.
+const FIRMWARE: [&str; 3] =
+    ["usr/share/qemu", "usr/share/seabios", "usr/lib/ipxe/qemu"];
+
+/// What starts a program with the libraries that are unpacked with it, and
+/// with firmware of there or else of the system: part of it may be installed.
 fn script(root: &Path, program: &str) -> Result<String> {
     let mut libraries = Vec::new();
     let mut next = vec![root.join("usr/lib"), root.join("lib")];
@@ -84,10 +88,14 @@ fn script(root: &Path, program: &str) -> Result<String> {
         }
     }
     libraries.sort();
+    let firmware = ["$root", ""].map(|root| {
+        FIRMWARE.map(|dir| format!(" -L \"{root}/{dir}\"")).concat()
+    });
     Ok(format!(
         "#!/bin/sh\nroot=${{0%/bin/*}}\nLD_LIBRARY_PATH={} \\\n    exec \
-         \"$root/usr/bin/{program}\" \"$@\"\n",
-        libraries.join(":")
+         \"$root/usr/bin/{program}\"{} \"$@\"\n",
+        libraries.join(":"),
+        firmware.concat()
     ))
 }
 
@@ -115,11 +123,18 @@ mod tests {
             fs::set_permissions(&file, mode).unwrap();
             file
         };
-        run("usr/bin/qemu", "#!/bin/sh\necho \"$LD_LIBRARY_PATH $*\"\n");
+        run(
+            "usr/bin/qemu",
+            "#!/bin/sh\necho \"$LD_LIBRARY_PATH $1 $2 $*\"\n",
+        );
         let start = run("bin/qemu", &script(&root, "qemu").unwrap());
         let out = Command::new(start).args(["-a", "b"]).output().unwrap();
         let root = root.display();
-        let wanted = format!("{root}/usr/lib/t:{root}/usr/lib/t/pulse -a b\n");
-        assert_eq!(String::from_utf8(out.stdout).unwrap(), wanted);
+        let said = String::from_utf8(out.stdout).unwrap();
+        let begin = format!(
+            "{root}/usr/lib/t:{root}/usr/lib/t/pulse -L {root}/usr/share/qemu "
+        );
+        assert!(said.starts_with(&begin), "{said}");
+        assert!(said.ends_with(" -L /usr/lib/ipxe/qemu -a b\n"), "{said}");
     }
 }
