@@ -43,7 +43,7 @@ fn a_program_that_carries_its_files_needs_no_checkout() {
     assert!(decoded.contains("PipeIo ok"), "{decoded}");
     let both = format!("{} {}", shown(&runs[0]), shown(&runs[1]));
     // One seed decides nothing; the functions are known all the same.
-    let out = user.run(&format!("./pidonectl compare {both} --profile"));
+    let out = user.run(&format!("./pidonectl compare {both}"));
     let said = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(said.contains("pipe_write"), "{said}{out:?}");
     user.says(&format!("./pidonectl report {both} --output page.html"));

@@ -23,8 +23,8 @@ pub const IMAGE_BUDGET: usize = 150_000;
 /// Most bytes of a packed plan that the payload reads.
 const PLAN_LIMIT: usize = 16 * 1024;
 
-/// The variable that is set where a program is built to carry its files: then it
-/// does not say where its sources were.
+/// The variable that is set where a program is built to carry its files: then
+/// it does not say where its sources were.
 pub const CARRIES: &str = "PIDONE_CARRIES_FILES";
 
 /// The package this program was built from.

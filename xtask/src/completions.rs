@@ -236,8 +236,8 @@ impl<'i> Script<'i> {
             let (name, list) = (words.name(), words.list());
             let _ok = writeln!(
                 text,
-                "_{PROGRAM}_words_{name}() {{\n    local -a words=({list})\n    \
-                 compadd -- $words\n}}"
+                "_{PROGRAM}_words_{name}() {{\n    local -a words=({list})\n\
+                 \x20   compadd -- $words\n}}"
             );
         }
         for verb in self.verbs.iter().rev() {

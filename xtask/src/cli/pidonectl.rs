@@ -8,7 +8,8 @@ use std::process::ExitCode;
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(
     example = "See what the scheduler of a kernel does with pipes:\n\
-               \x20 {command_name} boot --kernel bzImage -- time=1s work=PipeIo",
+               \x20 {command_name} boot --kernel bzImage -- \
+               time=1s work=PipeIo",
     example = "Is one slower than the other?\n\
                \x20 {command_name} compare old/bzImage new/bzImage -- \
                work=PipeIo",

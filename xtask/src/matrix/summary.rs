@@ -61,8 +61,8 @@ pub fn fits(format: Format) -> Result<()> {
         Format::Table | Format::Json | Format::Csv | Format::Junit => Ok(()),
         Format::Ktap | Format::Kcidb => bail!(
             "--format: no room for several boots in ktap and kcidb; valid are \
-             table, json, csv and junit, and `{} decode` writes any of them for \
-             a stored run",
+             table, json, csv and junit, and `{} decode` writes any of them \
+             for a stored run",
             program::name()
         ),
     }
