@@ -9,8 +9,9 @@ use std::path::Path;
 use xtask::boot::{BootRequest as Args, boot};
 use xtask::exit::Exit;
 use xtask::kconfig::{Config, fragment};
-use xtask::kernel_build::{self, Built, Order, folder};
+use xtask::kernel_build::{self, Built, Order};
 use xtask::kernel_check::{self, Helps, Verdict, option};
+use xtask::supply;
 
 /// As `kernel build` does it, with these fragments or the default ones.
 fn build(fragments: &[&Path]) -> anyhow::Result<Built> {
@@ -36,7 +37,7 @@ fn every_need_is_covered_by_a_fragment() {
 #[test]
 fn every_line_of_a_fragment_has_its_reason() {
     let mut lines = 0;
-    for entry in fs::read_dir(folder()).unwrap() {
+    for entry in fs::read_dir(supply::fragments().unwrap()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let text = fs::read_to_string(&path).unwrap();

@@ -8,7 +8,8 @@
 //! what runs set of the kernel in `knobs.rs`,
 //! what they say of our figures in `witness.rs`, comparisons in
 //! `compares.rs`, many boots at once in `matrix.rs`, and signals in
-//! `signals.rs`, machines of others in `runners.rs`;
+//! `signals.rs`, machines of others in `runners.rs`,
+//! a program that carries all it needs in `pidonectl.rs`;
 //! `cases.rs` has logs and `command_lines.rs` plans that were
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
 //! `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out the
@@ -44,6 +45,7 @@ mod lab;
 mod library;
 mod matrix;
 mod packing;
+mod pidonectl;
 mod proofs;
 mod proofs_bench;
 mod proofs_cgroup;
@@ -64,6 +66,7 @@ mod tidy;
 mod trace;
 mod trouble;
 mod untrusted;
+mod user;
 mod verdicts;
 mod which;
 mod witness;

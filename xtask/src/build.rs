@@ -23,10 +23,21 @@ pub const IMAGE_BUDGET: usize = 150_000;
 /// Most bytes of a packed plan that the payload reads.
 const PLAN_LIMIT: usize = 16 * 1024;
 
-/// The workspace this program was built from.
+/// The variable that is set where a program is built to carry its files: then
+/// it does not say where its sources were.
+pub const CARRIES: &str = "PIDONE_CARRIES_FILES";
+
+/// The package this program was built from.
+const PACKAGE: &str = match option_env!("PIDONE_CARRIES_FILES") {
+    Some(_) => "/nowhere/xtask",
+    None => env!("CARGO_MANIFEST_DIR"),
+};
+
+/// The workspace this program was built from. Only what is about sources asks
+/// for it: for payloads, fragments and the plugin there is `supply`.
 #[must_use]
 pub fn workspace() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let package = Path::new(PACKAGE);
     package.parent().unwrap_or(package).to_path_buf()
 }
 
@@ -49,25 +60,6 @@ pub fn payload(arch: &Arch, setup: bool) -> Result<PathBuf> {
         }
         Err(why) => Err(why),
     }
-}
-
-/// What the plugin is called where it does not have to be built: beside the
-/// program, and in a release.
-pub const PLUGIN: &str = "pidone-plugin.so";
-
-/// The plugin that counts instructions: the file of a release beside this
-/// program, or else what is built of the workspace.
-///
-/// # Errors
-///
-/// Cargo failed.
-pub fn plugin() -> Result<PathBuf> {
-    let program = std::env::current_exe().context("this program")?;
-    let beside = program.with_file_name(PLUGIN);
-    if beside.is_file() {
-        return Ok(beside);
-    }
-    plugin_of(&workspace())
 }
 
 /// Builds the plugin of the workspace in this directory, for QEMU on this
@@ -103,13 +95,13 @@ pub fn plugin_of(workspace: &Path) -> Result<PathBuf> {
 
 /// Cargo shows its progress the first time, when it has all to build, and
 /// else speaks of what goes wrong alone.
-fn quiet_if(built: &Path) -> Option<&'static str> {
+pub(crate) fn quiet_if(built: &Path) -> Option<&'static str> {
     built.exists().then_some("--quiet")
 }
 
 /// Flags that have panic messages name source files by what they are, not
 /// where.
-fn remapped(folder: &Path) -> [String; 2] {
+pub(crate) fn remapped(folder: &Path) -> [String; 2] {
     let home = std::env::var("CARGO_HOME")
         .or_else(|_| std::env::var("HOME").map(|home| home + "/.cargo"))
         .unwrap_or_default();
@@ -119,7 +111,7 @@ fn remapped(folder: &Path) -> [String; 2] {
     ]
 }
 
-fn cargo() -> OsString {
+pub(crate) fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 

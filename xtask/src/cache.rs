@@ -1,5 +1,6 @@
 //! Where everything is kept that is fetched or built once.
 
+use crate::xdg;
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,11 +11,10 @@ use std::path::{Path, PathBuf};
 ///
 /// Neither `PIDONE_CACHE`, `XDG_CACHE_HOME` nor `HOME` is set.
 pub fn dir() -> Result<PathBuf> {
-    let var = |name| std::env::var_os(name).map(PathBuf::from);
-    var("PIDONE_CACHE")
-        .or_else(|| Some(var("XDG_CACHE_HOME")?.join("pidone")))
-        .or_else(|| Some(var("HOME")?.join(".cache/pidone")))
-        .context("set PIDONE_CACHE to a directory for fetched kernels")
+    let own = std::env::var_os("PIDONE_CACHE").map(PathBuf::from);
+    let xdg = || Some(xdg::dir("XDG_CACHE_HOME", ".cache")?.join("pidone"));
+    own.or_else(xdg)
+        .context("set PIDONE_CACHE to a directory for what is fetched")
 }
 
 /// Moves what is whole to its place, where there may be something that is of

@@ -3,6 +3,7 @@
 
 pub mod apt;
 mod kernel;
+pub mod qemu;
 
 use crate::arch::Arch;
 use anyhow::{Context, Result, bail};
@@ -101,6 +102,26 @@ fn packages(
         }
         Ok(all)
     })
+}
+
+/// Fetches a package of a suite for an architecture, and unpacks it below
+/// `root`.
+///
+/// # Errors
+///
+/// There is no such suite, or the archive does not have it.
+pub fn unpack(
+    package: &str,
+    suite: &str,
+    arch: &Arch,
+    setup: bool,
+    root: &Path,
+) -> Result<()> {
+    let found = SUITES.iter().find(|it| it.name == suite);
+    let suite = found.with_context(|| format!("no suite {suite}"))?;
+    let archive = Archive::find(arch, setup)?;
+    let private = Private::updated(&archive, suite)?;
+    private.unpack(&[package.to_owned()], root)
 }
 
 /// What packages of sources are called, before their version.

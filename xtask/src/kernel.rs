@@ -4,6 +4,7 @@ use crate::arch::{ALL, Arch};
 use crate::cache;
 use crate::debian::{self, Kernel};
 use crate::kernel_build::{self, image};
+use crate::program;
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::io::ErrorKind;
@@ -72,7 +73,8 @@ pub fn resolve(
         "no kernel `{spec}`; valid are a file, a kernel tree that is built, \
          `host`, Debian's kernels, such as `debian:6.12-cloud`, \
          `debian:7.2-rt` or `debian:sid`, and what `kernel build` made, as \
-         `built:6.12`; `cargo xtask kernel list` shows what there is"
+         `built:6.12`; `{} kernel list` shows what there is",
+        program::name()
     )
 }
 
@@ -149,7 +151,8 @@ fn in_tree(tree: &Path, arch: &Arch) -> Result<PathBuf> {
     let (target, file) = arch.image;
     bail!(
         "{dir} is a kernel tree without {file}: `make {target}` there makes \
-         it, or `cargo xtask kernel build --tree {dir}` one for our work types"
+         it, or `{} kernel build --tree {dir}` one for our work types",
+        program::name()
     )
 }
 

@@ -14,7 +14,7 @@ mod verify;
 use crate::arch::{Arch, X86_64};
 use crate::kconfig::{self, Config, Request, lang::Kconfig};
 use crate::model::hex;
-use crate::{build, cache, interrupt, tools};
+use crate::{cache, interrupt, supply, tools};
 use anyhow::{Context, Result};
 pub(crate) use kept::ABOUT;
 use kept::{About, image_in, keep_in, touch};
@@ -222,12 +222,6 @@ pub fn sources(tree: &str, setup: bool) -> Result<PathBuf> {
     Ok(Source::find(tree, setup)?.dir)
 }
 
-/// Our own fragments.
-#[must_use]
-pub fn folder() -> PathBuf {
-    build::workspace().join("kernel-configs")
-}
-
 /// Reads fragments by their names or files. `base` brings the architecture's.
 ///
 /// # Errors
@@ -235,8 +229,9 @@ pub fn folder() -> PathBuf {
 /// A fragment that is not there, or a line of it that says nothing.
 pub fn requests(names: &[String], arch: &Arch) -> Result<Vec<Request>> {
     let mut fragments = Vec::new();
+    let folder = supply::fragments()?;
     for name in names {
-        let ours = folder().join(format!("{name}.config"));
+        let ours = folder.join(format!("{name}.config"));
         let file = if ours.is_file() {
             ours
         } else {
@@ -251,7 +246,7 @@ pub fn requests(names: &[String], arch: &Arch) -> Result<Vec<Request>> {
         })?;
         fragments.push(kconfig::fragment(name, &text)?);
         if name == "base" {
-            let file = folder().join(format!("{}.config", arch.kernel));
+            let file = folder.join(format!("{}.config", arch.kernel));
             let text = fs::read_to_string(&file)
                 .with_context(|| file.display().to_string())?;
             fragments.push(kconfig::fragment(arch.kernel, &text)?);
@@ -318,17 +313,19 @@ fn configure(
 
 #[cfg(test)]
 mod tests {
-    use super::{DEFAULT, OTHERS, folder, key, requests};
+    use super::{DEFAULT, OTHERS, key, requests};
     use crate::arch::{self, AARCH64, X86_64};
+    use crate::supply;
     use std::collections::BTreeSet;
     use std::fs;
 
     #[test]
     fn every_fragment_is_listed() {
-        let there: BTreeSet<String> = fs::read_dir(folder())
-            .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-            .collect();
+        let there: BTreeSet<String> =
+            fs::read_dir(supply::fragments().unwrap())
+                .unwrap()
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
         let arches = arch::ALL.map(|arch| arch.kernel);
         let names = DEFAULT.iter().chain(&OTHERS).chain(&arches);
         let listed: BTreeSet<String> =

@@ -6,7 +6,8 @@
 use crate::arch::Arch;
 use crate::catalogue::need;
 use crate::kconfig::{Config, bare};
-use crate::kernel_build::{ABOUT, DEFAULT, folder, image};
+use crate::kernel_build::{ABOUT, DEFAULT, image};
+use crate::supply;
 use crate::{arch, kconfig, kernel};
 use anyhow::{Context, Result, bail};
 use initramfs::compress::Compression;
@@ -257,9 +258,10 @@ impl Helps {
     /// A fragment that cannot be read.
     pub fn read() -> Result<Self> {
         let mut helps = BTreeMap::new();
+        let folder = supply::fragments()?;
         let arches = arch::ALL.iter().map(|arch| arch.kernel);
         for name in DEFAULT.into_iter().chain(arches) {
-            let file = folder().join(format!("{name}.config"));
+            let file = folder.join(format!("{name}.config"));
             let text = fs::read_to_string(&file)
                 .with_context(|| file.display().to_string())?;
             for request in kconfig::fragment(name, &text)? {

@@ -16,10 +16,10 @@ pub mod table;
 use self::counts::Window;
 use self::symbols::{Names, Symbols};
 use crate::arch::Arch;
-use crate::build;
 use crate::interrupt;
 use crate::model::profile::{Function, Profile, Space};
 use crate::model::{Report, hex};
+use crate::{supply, tools};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
@@ -43,7 +43,7 @@ pub fn check(arch: &Arch, deterministic: bool) -> Result<()> {
         );
     }
     let program = arch.qemu.program;
-    let help = Command::new(program).arg("-help").output();
+    let help = Command::new(tools::program(program)).arg("-help").output();
     let help = help.with_context(|| format!("{program} -help"))?;
     // One that a signal ended has said nothing.
     interrupt::check()?;
@@ -78,7 +78,7 @@ impl Profiler {
         modules: &[(&str, &[u8])],
         payload: &Path,
     ) -> Result<Self> {
-        let plugin = build::plugin()?;
+        let plugin = supply::plugin()?;
         let say = |note: &str| crate::tell!("{note}");
         let symbols = Symbols::of(kernel, modules, payload, say)?;
         Ok(Self { plugin, symbols })

@@ -242,7 +242,9 @@ impl Drop for Vm {
 /// What QEMU says of its version, in a line; nothing, where there is no QEMU.
 #[must_use]
 pub fn version(arch: &Arch) -> String {
-    let said = Command::new(arch.qemu.program).arg("--version").output();
+    let said = Command::new(tools::program(arch.qemu.program))
+        .arg("--version")
+        .output();
     let said = said.map(|said| said.stdout).unwrap_or_default();
     let said = String::from_utf8_lossy(&said);
     said.lines().next().unwrap_or_default().to_owned()

@@ -19,6 +19,7 @@ mod tunables;
 use self::html::Html;
 use crate::finished::Meta;
 use crate::model::{Group, Outcome, Report, Run};
+use crate::program;
 use core::fmt;
 
 /// How every page begins, by which one is told from other files.
@@ -386,7 +387,8 @@ fn footer(h: &mut Html, page: &Page<'_>) {
                 "Figures of single boots stand side by side here; whether a \
                  difference is more than noise is for ",
             );
-            h.leaf("code", &[], "cargo xtask compare");
+            let compare = format!("{} compare", program::name());
+            h.leaf("code", &[], &compare);
             h.text(" to say.");
         });
     }

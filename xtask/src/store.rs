@@ -13,6 +13,7 @@ use crate::finished::{Cell, FinishedBoot, Meta, name, read_json};
 use crate::interrupt;
 use crate::model::{Report, hex};
 use crate::untrusted::json;
+use crate::{program, xdg};
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -42,10 +43,22 @@ const ROOM: &str = "room";
 /// Held for as long as a run is being written.
 const LOCK: &str = "lock";
 
-/// Where runs are stored unless told otherwise.
-#[must_use]
-pub fn default_dir() -> PathBuf {
-    build::workspace().join("runs")
+/// Where runs are stored: where somebody says, or else in the checkout that
+/// this program is of, or with the user's data.
+///
+/// # Errors
+///
+/// Neither `XDG_DATA_HOME` nor `HOME` is set for a program of no checkout.
+pub fn root(asked: Option<&Path>) -> Result<PathBuf> {
+    if let Some(asked) = asked {
+        return Ok(asked.to_owned());
+    }
+    if program::current().in_checkout {
+        return Ok(build::workspace().join("runs"));
+    }
+    let data = xdg::dir("XDG_DATA_HOME", ".local/share");
+    let data = data.context("set XDG_DATA_HOME to a directory for runs")?;
+    Ok(data.join("pidone/runs"))
 }
 
 /// Makes sure that a machine could write its logs to their end: one on a full

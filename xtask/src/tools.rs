@@ -1,7 +1,11 @@
 //! External programs: which are needed, and how to get them.
 
+pub mod changes;
+
+use crate::{cache, program};
 use anyhow::{Context, Result, bail};
-use std::path::Path;
+use changes::Changes;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A program and the packages that have it.
@@ -14,6 +18,12 @@ pub struct Tool {
 }
 
 impl Tool {
+    /// Its package on Debian and Ubuntu.
+    #[must_use]
+    pub fn of_debian(&self) -> &'static str {
+        self.packages[0]
+    }
+
     /// In packages of these names.
     #[must_use]
     pub const fn new(
@@ -94,22 +104,50 @@ const MANAGERS: [(&str, &[&str]); 4] = [
     ("zypper", &["install", "-y"]),
 ];
 
-/// Whether a program is on `PATH`, or a file at its whole path.
+/// Whether a program is on `PATH` or unpacked in our cache, or a file at its
+/// whole path.
 #[must_use]
 pub fn found(program: &str) -> bool {
+    on_path(program) || unpacked(program).is_some()
+}
+
+fn on_path(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// Where programs are that are unpacked in our cache, in its directory `bin`.
+///
+/// # Errors
+///
+/// There is no cache.
+pub fn unpacked_dir() -> Result<PathBuf> {
+    Ok(cache::dir()?.join("qemu"))
+}
+
+fn unpacked(program: &str) -> Option<PathBuf> {
+    let file = unpacked_dir().ok()?.join("bin").join(program);
+    file.is_file().then_some(file)
+}
+
+/// What starts a program: its name if it is on `PATH`, or else where it is
+/// unpacked in our cache.
+#[must_use]
+pub fn program(program: &str) -> PathBuf {
+    let unpacked = unpacked(program).filter(|_| !on_path(program));
+    unpacked.unwrap_or_else(|| program.into())
 }
 
 /// A command of a program that gets a signal when we are killed: what nobody
 /// owns any more would go on for ever.
 #[must_use]
 pub fn ours(program: &str, signal: &str) -> Command {
+    let program = self::program(program);
     if !found("setpriv") {
         return Command::new(program);
     }
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", signal, "--", program]);
+    command.args(["--pdeathsig", signal, "--"]).arg(program);
     command
 }
 
@@ -145,12 +183,66 @@ pub fn require(tools: &[Tool], setup: bool) -> Result<()> {
     }
     if manager == "apt-get" {
         update()?;
+        let packages = missing.iter().map(Tool::of_debian);
+        let packages: Vec<&str> = packages.collect();
+        if let Some(loss) = simulate(&packages)?.loss() {
+            let qemu = names.contains("qemu-system-");
+            bail!("{}", refused(&packages, &loss, &command, qemu));
+        }
+        command.push("--no-remove");
     }
     run(&command)?;
     match missing.iter().find(|t| !found(t.program)) {
         Some(tool) => bail!("{} is still missing", tool.program),
         None => Ok(()),
     }
+}
+
+/// What installing these packages of Debian's would change. Nothing of other
+/// package managers is asked: they do not remove a package for another unless
+/// they are told to.
+///
+/// # Errors
+///
+/// apt-get does not know them, or cannot have them.
+pub fn simulate(packages: &[&str]) -> Result<Changes> {
+    let out = Command::new("apt-get")
+        .args(["--simulate", "install", "--no-install-recommends"])
+        .args(packages)
+        .env("LC_ALL", "C")
+        .output()
+        .context("apt-get cannot be started")?;
+    if !out.status.success() {
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        bail!("apt-get has no {}: {}", packages.join(", "), said.trim());
+    }
+    Ok(Changes::read(&String::from_utf8_lossy(&out.stdout)))
+}
+
+/// What is said in place of an installation by which something would be lost.
+fn refused(
+    packages: &[&str],
+    loss: &str,
+    command: &[&str],
+    qemu: bool,
+) -> String {
+    let unpack = match qemu {
+        true => format!(
+            "\n- have QEMU unpacked into the cache, without root and beside \
+             what is installed: {} setup --unpack",
+            program::name()
+        ),
+        false => String::new(),
+    };
+    format!(
+        "to install {}, apt-get would {loss}; nothing was changed. Either\n\
+         - install versions that go with what is there: `apt-cache policy {}` \
+         shows which there are, or{unpack}\n\
+         - do it by hand, if nothing needs those: {}",
+        packages.join(", "),
+        packages.join(" "),
+        command.join(" ")
+    )
 }
 
 /// Makes sure that the payload's target is installed.
@@ -231,7 +323,26 @@ fn is_root() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tool, found, require};
+    use super::{Tool, found, refused, require};
+
+    #[test]
+    fn what_would_be_lost_is_refused_with_choices() {
+        let command = ["sudo", "apt-get", "install", "qemu-system-x86"];
+        let said = |qemu| {
+            let packages = ["qemu-system-x86"];
+            refused(&packages, "remove qemu-utils", &command, qemu)
+        };
+        let with = said(true);
+        for part in [
+            "would remove qemu-utils; nothing was changed",
+            "apt-cache policy qemu-system-x86",
+            "cargo xtask setup --unpack",
+            "by hand, if nothing needs those: sudo apt-get install",
+        ] {
+            assert!(with.contains(part), "{with}");
+        }
+        assert!(!said(false).contains("--unpack"));
+    }
 
     #[test]
     fn what_is_missing_is_named_with_its_command() {

@@ -1,5 +1,6 @@
 //! The command line: forms that argh does not read, and messages that help.
 
+use crate::program;
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 use pidone::plan::nearest;
 use pidone::workloads;
@@ -105,7 +106,7 @@ pub fn explained(
             None => plainer(said),
         },
     };
-    format!("{what}\nsee `cargo xtask{name} --help`")
+    format!("{what}\nsee `{}{name} --help`", program::name())
 }
 
 /// What is said of a word that is not UTF-8: no name, path or plan of ours is

@@ -23,6 +23,7 @@ use crate::profile::{self, Profiler};
 use crate::qemu::{self, kvm_works};
 use crate::runner::{Place, Runner};
 use crate::store::{self, Pending, sha256};
+use crate::supply;
 use crate::{
     build, interrupt, kernel, kernel_check, outcome, temporary, tools,
 };
@@ -145,7 +146,7 @@ impl Checked {
             }
             None => {
                 let setup = self.request.setup;
-                let payload = build::payload(self.arch, setup)?;
+                let payload = supply::payload(self.arch, setup)?;
                 let initrd = build::pack_for_boot(&payload, added, dir)?;
                 (initrd, build::with_symbols(&payload))
             }

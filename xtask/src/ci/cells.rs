@@ -116,8 +116,8 @@ fn refused(
              their own is for such machines",
         ),
         "add" | "module" | "modules" | "scheduler" | "payload" => Some(
-            "a job takes its image as it is; `cargo xtask pack` puts things \
-             into it, and --ramdisk says where it is",
+            "a job takes its image as it is; `pack` puts things into it, and \
+             --ramdisk says where it is",
         ),
         _ => Some("a job's machine is its system's, and has what that gives"),
     }

@@ -197,7 +197,7 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         question,
         policy: policy(args),
         worktree: &repo.worktree,
-        root: args.store.clone().unwrap_or_else(store::default_dir),
+        root: store::root(args.store.as_deref())?,
         ready: BTreeMap::new(),
         noise: None,
     };

@@ -4,6 +4,7 @@ use crate::boot::ready::{Ready, Setting};
 use crate::boot::request::{KERNEL, with_machine};
 use crate::exit::Exit;
 use crate::format::Format;
+use crate::program;
 use crate::store::{self, Pending};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -67,7 +68,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let mut request = args.request(&args.kernel);
     request.logs.clone_from(&args.logs);
     let ready = Ready::new(&request)?;
-    let root = args.runs.clone().unwrap_or_else(store::default_dir);
+    let root = store::root(args.runs.as_deref())?;
     let pending = match args.no_store {
         true => None,
         false => Some(Pending::new(&root)?),
@@ -80,8 +81,11 @@ pub fn run(args: &Args) -> Result<Exit> {
         Ok(()) => {
             let traced = boot.report.runs.iter().any(|r| r.trace.is_some());
             let hint = match traced {
-                true => "; `cargo xtask trace` tells of slow wakes",
-                false => "",
+                true => {
+                    let program = program::name();
+                    format!("; `{program} trace` tells of slow wakes")
+                }
+                false => String::new(),
             };
             format!("stored in {}{hint}", super::runs::shown(&boot.dir))
         }

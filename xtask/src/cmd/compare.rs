@@ -133,7 +133,7 @@ pub fn run(args: &Args) -> Result<Exit> {
 pub fn comparison(args: &Args) -> Result<Comparison> {
     let args = &both_sides(args)?;
     let asked = asked(args)?;
-    let root = args.store.clone().unwrap_or_else(store::default_dir);
+    let root = store::root(args.store.as_deref())?;
     let stored = list(&root)?;
     let sides = [&args.a, &args.b].map(|text| find(text, &stored));
     let mut differing = Vec::new();

@@ -1,14 +1,15 @@
 //! `dist`: the files of a release.
 
 use crate::arch::{self, Arch};
+use crate::dist::{self, Release};
 use crate::exit::Exit;
-use crate::{build, dist, tools};
-use anyhow::Result;
+use crate::{build, program, tools};
+use anyhow::{Context, Result};
 use argh::{ArgsInfo, FromArgs};
 use std::path::PathBuf;
 
-/// Write the files of a release: images, the bare program, configurations,
-/// licences, a bill of materials, notes and checksums.
+/// Write the files of a release: `pidonectl`, images, the bare program,
+/// configurations, licences, bills of materials, notes and checksums.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "dist")]
 #[argh(
@@ -45,7 +46,11 @@ pub fn run(args: &Args) -> Result<Exit> {
     let workspace = build::workspace();
     let out = args.output.clone();
     let out = out.unwrap_or_else(|| workspace.join("target/dist"));
-    for name in dist::write(&workspace, &out, &arches)? {
+    dist::unused(&out)?;
+    let info = program::current().released.context("no command line")?;
+    let mut release = Release::new(&workspace, &arches)?;
+    release.add_programs(&info(), args.setup)?;
+    for name in release.write(&out)? {
         super::say(format_args!("{}", out.join(name).display()))?;
     }
     Ok(Exit::Good)

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{group, need_line, range};
 use crate::exit::Exit;
+use crate::program;
 use anyhow::{Error, Result, anyhow};
 use argh::{ArgsInfo, FromArgs};
 use core::fmt::Write;
@@ -20,7 +21,7 @@ use pidone::workloads::{self, rows};
 )]
 pub struct Args {
     /// its name
-    #[argh(positional)]
+    #[argh(positional, arg_name = "work_type")]
     name: String,
 }
 
@@ -49,10 +50,11 @@ fn unknown(name: &str) -> Error {
     let is_function = part == *name && name.contains('_');
     match with.collect::<Vec<_>>().join(", ").as_str() {
         "" if is_function => anyhow!(
-            "no work type `{name}`; if it is a function of the kernel, `cargo \
-             xtask which {name}` says which types execute it"
+            "no work type `{name}`; if it is a function of the kernel, `{} \
+             which {name}` says which types execute it",
+            program::name()
         ),
-        "" => anyhow!("no work type `{name}`; see `cargo xtask list`"),
+        "" => anyhow!("no work type `{name}`; see `{} list`", program::name()),
         with => anyhow!("no work type `{name}`; with that there are {with}"),
     }
 }

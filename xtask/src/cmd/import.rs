@@ -3,6 +3,7 @@
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, Imported};
 use crate::import::{self, archive, boots};
+use crate::program;
 use crate::store::{self, Pending, StoredRun};
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -50,7 +51,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         Some(name) => named(name)?,
         None => format!("import-{}", store::now()),
     };
-    let root = args.runs.clone().unwrap_or_else(store::default_dir);
+    let root = store::root(args.runs.as_deref())?;
     let (stored, _) = store::list(&root)?;
     let mut known: Vec<Imported> =
         stored.into_iter().filter_map(imported).collect();
@@ -83,7 +84,8 @@ pub fn run(args: &Args) -> Result<Exit> {
     }
     if cells > 0 {
         super::say(format_args!(
-            "{cells} of them are cells: `cargo xtask matrix summary {name}`"
+            "{cells} of them are cells: `{} matrix summary {name}`",
+            program::name()
         ))?;
     }
     Ok(import::exit(refused))

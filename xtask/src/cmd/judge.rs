@@ -136,7 +136,7 @@ pub fn opinion(args: &Args) -> Result<(Opinion, String)> {
     if args.bayes == Some(As(Call::CannotTell)) {
         bail!("--bayes skip: valid are good and bad");
     }
-    let root = args.store.clone().unwrap_or_else(store::default_dir);
+    let root = store::root(args.store.as_deref())?;
     if !args.log.is_empty() {
         return of_logs(args, &root);
     }

@@ -144,7 +144,7 @@ pub fn found(args: &Args) -> Result<(Knobs, Result<()>)> {
         bail!("{SCHED_FEATURES}= is what `knobs` sets; the plan must not");
     }
     metrics::check(&asked.metrics, &request.plan.join(" "))?;
-    let mut lab = Lab::new(args);
+    let mut lab = Lab::new(args)?;
     let kept = with_features(&request, KEEP);
     let mut first = vec![("as-is".to_owned(), Ready::new(&kept)?)];
     if let Some(against) = &args.against {

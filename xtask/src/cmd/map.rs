@@ -12,6 +12,7 @@ use crate::map::stored::StoredMap;
 use crate::map::{self, profiles};
 use crate::model::Outcome;
 use crate::profile::table::number;
+use crate::program;
 use crate::topology::Smp;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -130,7 +131,8 @@ pub fn run(args: &Args) -> Result<Exit> {
         ))?;
     }
     super::say(format_args!(
-        "{outcome}: {reason}; kept for `cargo xtask which` in {}",
+        "{outcome}: {reason}; kept for `{} which` in {}",
+        program::name(),
         super::runs::shown(&boot.dir)
     ))?;
     Ok(exit)

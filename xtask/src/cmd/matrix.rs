@@ -16,6 +16,7 @@ use crate::matrix::shown::Shown;
 use crate::matrix::summary::{self, CellBoot, Summary};
 use crate::matrix::work::work;
 use crate::matrix::{Cell, listed, only, parse};
+use crate::program;
 use crate::runner::Runner;
 use crate::{cache, finished, interrupt, store, usage};
 use anyhow::{Context, Result, anyhow, bail};
@@ -148,7 +149,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         Verb::Summary(args) => {
             let (format, json) = forms(args.format, args.json.as_deref())?;
             summary::fits(format)?;
-            let root = args.store.clone().unwrap_or_else(store::default_dir);
+            let root = store::root(args.store.as_deref())?;
             told(&stored::summary(&args.name, &root)?, format, json)
         }
     }
@@ -170,7 +171,8 @@ fn shown(cell: &Cell, boots: u64) -> String {
     let words = cell.request.command();
     let words: Vec<String> = words.iter().map(|w| usage::quoted(w)).collect();
     let command = words.join(" ");
-    format!("{cell}: {}\n  cargo xtask {command}\n", times(boots))
+    let program = program::name();
+    format!("{cell}: {}\n  {program} {command}\n", times(boots))
 }
 
 /// So many boots.
@@ -194,7 +196,8 @@ fn run_all(args: &Run) -> Result<Exit> {
 fn told(summary: &Summary, format: Format, json: Option<&str>) -> Result<Exit> {
     super::print(&summary.render(format)?)?;
     let name = &summary.matrix;
-    crate::tell!("stored as {name}; `cargo xtask report {name}` makes a page");
+    let program = program::name();
+    crate::tell!("stored as {name}; `{program} report {name}` makes a page");
     if let Some(file) = json {
         let json = summary.render(Format::Json)?;
         fs::write(file, json).with_context(|| file.to_owned())?;
@@ -216,7 +219,7 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
     let jobs = prepare::jobs(&args.file, &cells, args.setup)?;
     let given = PathBuf::from(&args.file);
     let file = fs::canonicalize(&given).unwrap_or(given);
-    let root = args.store.clone().unwrap_or_else(store::default_dir);
+    let root = store::root(args.store.as_deref())?;
     // Two that worked off one file would make every boot twice.
     let _alone = match args.dry_run {
         true => None,

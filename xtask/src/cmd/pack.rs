@@ -1,9 +1,9 @@
 //! `pack`: the payload as an initramfs.
 
 use crate::arch::Arch;
-use crate::build;
 use crate::exit::Exit;
 use crate::untrusted::line as one_line;
+use crate::{build, supply};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use initramfs::add::Addition;
@@ -97,7 +97,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     }
     build::require_arch(args.arch, &added, None)?;
     let bare = added.is_empty();
-    let payload = build::payload(args.arch, args.setup)?;
+    let payload = supply::payload(args.arch, args.setup)?;
     let path = args.output.clone().unwrap_or_else(|| {
         let name = if bare { "pidone" } else { "pidone-added" };
         payload

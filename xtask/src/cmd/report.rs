@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::finished::{from_json, read_json};
 use crate::input::{Input, choose};
 use crate::model::Report;
+use crate::program;
 use crate::report::{MARK, Source, render};
 use crate::{outcome, store};
 use anyhow::{Context, Result, bail};
@@ -54,9 +55,9 @@ pub struct Args {
 /// A run cannot be read, or the page cannot be written.
 pub fn run(args: &Args) -> Result<Exit> {
     if args.run.is_empty() {
-        bail!("no run was named; `cargo xtask runs` lists them");
+        bail!("no run was named; `{} runs` lists them", program::name());
     }
-    let root = args.runs.clone().unwrap_or_else(store::default_dir);
+    let root = store::root(args.runs.as_deref())?;
     let mut names: Vec<String> = Vec::new();
     for name in &args.run {
         for place in places(name, &root)? {
@@ -115,8 +116,9 @@ fn place(name: &str, root: &Path) -> Result<String> {
         _ if is_name && below.is_dir() => &below,
         _ => bail!(
             "no run `{name}`: neither a file nor a directory, nor a run or a \
-             matrix in {}; `cargo xtask runs` lists what is there",
-            root.display()
+             matrix in {}; `{} runs` lists what is there",
+            root.display(),
+            program::name()
         ),
     };
     if !path.is_file() && !path.is_dir() {

@@ -14,6 +14,7 @@ use crate::kernel_build::{self, Order};
 use crate::map::code::CodeChanges;
 use crate::map::patch::changes;
 use crate::map::{find_like, hits, planned_word};
+use crate::program;
 use crate::review::{Changes, Choice, Commit, Found, Review, choose, lacking};
 use crate::store::{self, StoredRun, sha256};
 use crate::topology::Smp;
@@ -429,7 +430,7 @@ fn measured(
     asked.setup = args.setup;
     asked.store.clone_from(&args.store);
     let comparison = compare::comparison(&asked)?;
-    let root = args.store.clone().unwrap_or_else(store::default_dir);
+    let root = store::root(args.store.as_deref())?;
     let read = |name: &String| -> Result<FinishedBoot> {
         StoredRun::at(&root.join(name))?.read()
     };
@@ -438,7 +439,8 @@ fn measured(
         format!(" --store {}", crate::usage::quoted(&dir.to_string_lossy()))
     });
     crate::tell!(
-        "all figures and functions: cargo xtask compare {} {}{}",
+        "all figures and functions: {} compare {} {}{}",
+        program::name(),
         all[0],
         all[1],
         place.unwrap_or_default()

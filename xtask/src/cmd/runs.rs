@@ -34,7 +34,7 @@ pub struct Args {
 ///
 /// The directory cannot be read.
 pub fn run(args: &Args) -> Result<Exit> {
-    let root = args.runs.clone().unwrap_or_else(store::default_dir);
+    let root = store::root(args.runs.as_deref())?;
     let (runs, wrong) = store::list(&root)?;
     for why in wrong {
         crate::tell!("not a run: {why}");

@@ -2,7 +2,8 @@
 
 use crate::arch::{self, Arch};
 use crate::exit::Exit;
-use crate::{checks, ci, tools};
+use crate::supply::{self, Supply};
+use crate::{checks, ci, debian, program, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 
@@ -13,8 +14,13 @@ use argh::{ArgsInfo, FromArgs};
     example = "{command_name}",
     example = "To boot kernels for another architecture:\n\
                \x20 {command_name} --arch aarch64",
+    example = "QEMU without root, and without installing it:\n\
+               \x20 {command_name} --unpack",
     note = "Packages come from the system's package manager, with sudo \
-            unless root; Rust targets come from rustup, and tools of CIs go \
+            unless root. None is removed or replaced by an older one for \
+            another: what would take that is refused, with the choices there \
+            are.",
+    note = "In a checkout, Rust targets come from rustup, and tools of CIs go \
             into the cache: LAVA's dispatcher from apt, the others from PyPI. \
             The browser, which only the tests need, is the largest: 410 MB.",
     error_code(0, "everything is there"),
@@ -25,6 +31,10 @@ pub struct Args {
     /// kernels: x86_64 or aarch64
     #[argh(option)]
     arch: Option<&'static Arch>,
+    /// unpack Debian's QEMU into the cache in place of installing anything; it
+    /// is used where none is installed
+    #[argh(switch)]
+    unpack: bool,
 }
 
 /// Runs the verb.
@@ -33,9 +43,20 @@ pub struct Args {
 ///
 /// A command that failed.
 pub fn run(args: &Args) -> Result<Exit> {
-    if let Some(arch) = args.arch {
+    if args.unpack {
+        let arches =
+            args.arch.map_or_else(|| arch::ALL.to_vec(), |it| vec![it]);
+        let place = debian::qemu::unpack(&arches)?;
+        super::say(format_args!("{}", place.display()))?;
+        return Ok(Exit::Good);
+    }
+    // What tests need is for those who have them.
+    let own = (!program::current().in_checkout).then(Arch::host);
+    if let Some(arch) = args.arch.or(own) {
         tools::require(&[arch.qemu, tools::DPKG_DEB], true)?;
-        tools::require_target(arch.target, true)?;
+        if matches!(supply::find()?, Supply::Sources(_)) {
+            tools::require_target(arch.target, true)?;
+        }
         return Ok(Exit::Good);
     }
     tools::require(&checks::TOOLS, true)?;

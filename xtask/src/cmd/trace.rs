@@ -43,7 +43,7 @@ pub struct Args {
 ///
 /// There is no such run, or it has no trace.
 pub fn run(args: &Args) -> Result<Exit> {
-    let root = args.runs.clone().unwrap_or_else(store::default_dir);
+    let root = store::root(args.runs.as_deref())?;
     let place = store::find::find(&args.run, &root)?;
     let mut said = String::new();
     for (heading, text) in traces(&place)? {

@@ -8,6 +8,7 @@ use crate::map::code::CodeChanges;
 use crate::map::patch::{Changes, changes};
 use crate::map::{self, absent, hits, names, render};
 use crate::profile::symbols::functions;
+use crate::program;
 use crate::{kernel, kernel_build, store};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -226,9 +227,9 @@ fn map(args: &Args) -> Result<FinishedBoot> {
     let map = map::find(&store::sha256(&image)?)?;
     map.with_context(|| {
         format!(
-            "there is no map of {kernel} yet; `cargo xtask map --kernel \
-             {kernel}` makes one, in some minutes; --map takes that of another \
-             kernel",
+            "there is no map of {kernel} yet; `{} map --kernel {kernel}` \
+             makes one, in some minutes; --map takes that of another kernel",
+            program::name(),
             kernel = args.kernel
         )
     })

@@ -1,6 +1,7 @@
 //! What a name of a kernel of Debian's means, and which packages it is in.
 
 use crate::arch::Arch;
+use crate::program;
 use anyhow::{Result, bail};
 use core::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -75,9 +76,9 @@ impl<'n> Name<'n> {
             bail!(
                 "`debian:{name}` is no debian:VERSION or debian:SUITE, with \
                  or without -FLAVOUR: debian:6.12-cloud, debian:7.2-rt, \
-                 debian:sid; suites are {}; `cargo xtask kernel list` shows \
-                 all",
-                names(SUITES.iter().map(|suite| suite.name))
+                 debian:sid; suites are {}; `{} kernel list` shows all",
+                names(SUITES.iter().map(|suite| suite.name)),
+                program::name()
             );
         }
         let (version, flavour) = version_and_flavour(name);

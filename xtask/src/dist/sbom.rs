@@ -1,4 +1,4 @@
-//! What the payload is made of: its crates, where they are from, and the
+//! What a program is made of: its crates, where they are from, and the
 //! licences under which they may be passed on.
 
 use anyhow::{Context, Result, bail};
@@ -9,7 +9,28 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A crate that is linked into the payload.
+/// A program that is passed on.
+#[derive(Debug)]
+pub(super) struct Program {
+    name: &'static str,
+    package: &'static str,
+    features: &'static [&'static str],
+}
+
+/// The payload.
+pub(super) const PAYLOAD: Program = Program {
+    name: "The payload",
+    package: "pidone",
+    features: &["--features=init"],
+};
+/// `pidonectl`.
+pub(super) const TOOL: Program = Program {
+    name: "pidonectl",
+    package: "xtask",
+    features: &[],
+};
+
+/// A crate that is linked into a program.
 #[derive(Debug)]
 pub(super) struct Crate {
     name: String,
@@ -25,20 +46,15 @@ pub(super) struct Crate {
 /// # Errors
 ///
 /// cargo failed, or names a crate that it does not describe.
-pub(super) fn crates(workspace: &Path, target: &str) -> Result<Vec<Crate>> {
-    let tree = cargo(
-        workspace,
-        &[
-            "tree",
-            "--package=pidone",
-            "--features=init",
-            "--target",
-            target,
-            "--edges=normal,no-proc-macro",
-            "--prefix=none",
-            "--format={p}",
-        ],
-    )?;
+pub(super) fn crates(
+    workspace: &Path,
+    program: &Program,
+    target: &str,
+) -> Result<Vec<Crate>> {
+    let form = ["--prefix=none", "--format={p}", "--target", target];
+    let of = ["tree", "--edges=normal,no-proc-macro", "--package"];
+    let of = [&of[..], &[program.package], program.features, &form].concat();
+    let tree = cargo(workspace, &of)?;
     // `serde v1.0.229 (*)`
     let linked: BTreeSet<(&str, &str)> = tree
         .lines()
@@ -125,7 +141,7 @@ fn checksums(workspace: &Path) -> Result<BTreeMap<(String, String), String>> {
 /// # Errors
 ///
 /// Those of the serialiser.
-pub(super) fn cyclonedx(crates: &[Crate]) -> Result<String> {
+pub(super) fn cyclonedx(program: &Program, crates: &[Crate]) -> Result<String> {
     let component = |c: &Crate| {
         let mut component = json!({
             "type": "library",
@@ -142,17 +158,17 @@ pub(super) fn cyclonedx(crates: &[Crate]) -> Result<String> {
         }
         component
     };
-    let (own, others): (Vec<&Crate>, Vec<&Crate>) =
-        crates.iter().partition(|c| c.checksum.is_none());
-    let own = own.first().context("the payload is not in its tree")?;
-    let mut payload = component(own);
-    payload["type"] = json!("application");
-    let components: Vec<Value> = others.into_iter().map(component).collect();
+    let own = crates.iter().find(|c| c.name == program.package);
+    let own = own.context("a program is not in its tree")?;
+    let mut own = component(own);
+    own["type"] = json!("application");
+    let others = crates.iter().filter(|c| c.checksum.is_some());
+    let components: Vec<Value> = others.map(component).collect();
     let bom = json!({
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "version": 1,
-        "metadata": { "component": payload },
+        "metadata": { "component": own },
         "components": components,
     });
     Ok(serde_json::to_string_pretty(&bom)? + "\n")
@@ -163,24 +179,35 @@ pub(super) fn cyclonedx(crates: &[Crate]) -> Result<String> {
 /// # Errors
 ///
 /// A crate comes without any and cannot do without, or they cannot be read.
-pub(super) fn licences(crates: &[Crate]) -> Result<String> {
-    let mut all = String::from(
-        "The payload is linked from these crates, under these licences.\n",
+pub(super) fn licences(program: &Program, crates: &[Crate]) -> Result<String> {
+    let mut all = format!(
+        "{} is linked from these crates, under these licences.\n",
+        program.name
     );
     for c in crates.iter().filter(|c| c.checksum.is_some()) {
         let title = format!("{} {}: {}", c.name, c.version, c.licence);
         all += &format!("\n{}\n{title}\n", "=".repeat(title.len()));
         let mut texts = BTreeMap::new();
+        let mut paths = Vec::new();
         for entry in fs::read_dir(&c.folder)? {
             let path = entry?.path();
+            // A library that is not in Rust is in a folder of its crate.
+            if path.is_dir() && c.name.ends_with("-sys") {
+                for entry in fs::read_dir(&path)? {
+                    paths.push(entry?.path());
+                }
+            }
+            paths.push(path);
+        }
+        for path in paths {
             let name = path.file_name().unwrap_or_default();
-            let name = name.to_string_lossy().into_owned();
-            let upper = name.to_uppercase();
+            let upper = name.to_string_lossy().to_uppercase();
             let is = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT"]
                 .iter()
                 .any(|begin| upper.starts_with(begin));
             if is && path.is_file() {
-                texts.insert(name, fs::read_to_string(&path)?);
+                let name = path.strip_prefix(&c.folder)?.display();
+                texts.insert(name.to_string(), fs::read_to_string(&path)?);
             }
         }
         if texts.is_empty() {

@@ -3,6 +3,7 @@
 use super::make;
 use crate::arch::Arch;
 use crate::cache;
+use crate::program;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -163,8 +164,9 @@ pub fn find(name: &str, arch: &Arch) -> Result<PathBuf> {
     match all.iter().filter(fits).max_by_key(best) {
         Some(build) => Ok(build.dir.join(PARTS[0])),
         None if all.is_empty() => bail!(
-            "no kernel `built:{name}`: none was built; see cargo xtask kernel \
-             build --help"
+            "no kernel `built:{name}`: none was built; see {} kernel build \
+             --help",
+            program::name()
         ),
         None => bail!(
             "no kernel `built:{name}` for {}; there are {}",

@@ -5,6 +5,7 @@ use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::format::{Format, csv, junit};
 use crate::profile::diff::{Difference, of_boots};
+use crate::program;
 use crate::untrusted::json;
 use anyhow::{Result, bail};
 use comfy_table::{Table, presets::NOTHING};
@@ -60,8 +61,9 @@ pub fn fits(format: Format) -> Result<()> {
         Format::Table | Format::Json | Format::Csv | Format::Junit => Ok(()),
         Format::Ktap | Format::Kcidb => bail!(
             "--format: no room for several boots in ktap and kcidb; valid are \
-             table, json, csv and junit, and `cargo xtask decode` writes any \
-             of them for a stored run"
+             table, json, csv and junit, and `{} decode` writes any of them \
+             for a stored run",
+            program::name()
         ),
     }
 }

@@ -6,6 +6,7 @@ use super::number::{ABSENT, count};
 use super::{Page, Source, scheduler};
 use crate::model::Hello;
 use crate::model::Outcome;
+use crate::program;
 use crate::usage::quoted;
 
 /// What is known of a boot, if it is.
@@ -183,11 +184,12 @@ fn command(source: &Source) -> String {
     };
     match &source.meta {
         Some(meta) if meta.command.len() > 1 => {
-            format!("cargo xtask {}", quote(&meta.command[1..]))
+            format!("{} {}", program::name(), quote(&meta.command[1..]))
         }
         _ => format!(
-            "cargo xtask boot --kernel FILE -- {}\n\
+            "{} boot --kernel FILE -- {}\n\
              # FILE: an image of {}; this is known from a log alone",
+            program::name(),
             quote(plan(source)),
             source.kernel().replace(['\n', '\r'], " ")
         ),

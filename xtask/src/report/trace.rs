@@ -4,6 +4,7 @@
 use super::html::Html;
 use super::{Page, Section};
 use crate::model::trace::Trace;
+use crate::program;
 
 /// The traces of a run.
 pub(super) fn of_run(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
@@ -15,9 +16,12 @@ pub(super) fn of_run(h: &mut Html, page: &Page<'_>, section: &Section<'_>) {
         return;
     }
     let heads = page.heads(&["file", "#lines", "missing"]);
-    let caption = "Kernel events that were recorded: ui.perfetto.dev opens the \
-                   file, cargo xtask trace tells of slow wakes";
-    h.table(caption, &heads, |h| {
+    let caption = format!(
+        "Kernel events that were recorded: ui.perfetto.dev opens the file, {} \
+         trace tells of slow wakes",
+        program::name()
+    );
+    h.table(&caption, &heads, |h| {
         h.el("tbody", &[], |h| {
             for (at, trace) in &all {
                 h.el("tr", &[], |h| {

@@ -8,6 +8,7 @@ use crate::evidence::Verdict;
 use crate::profile::diff::Difference;
 use crate::profile::table::number;
 use crate::profile::table::signed;
+use crate::program;
 use crate::untrusted::line;
 use crate::usage::quoted;
 use core::fmt::Write;
@@ -407,7 +408,7 @@ impl Mail {
 
     /// A command, over as many lines as it takes.
     fn command(&mut self, words: &[String]) {
-        let mut now = String::from("  cargo xtask");
+        let mut now = format!("  {}", program::name());
         for word in words {
             let word = quoted(word);
             let columns = now.chars().count() + 1 + word.chars().count();

@@ -1,6 +1,7 @@
 //! Stored runs by what they are called.
 
 use super::list;
+use crate::program;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -34,9 +35,9 @@ pub fn find(name: &str, root: &Path) -> Result<PathBuf> {
         (Some((_, dir)), _) | (None, [(_, dir)]) => Ok((*dir).clone()),
         (None, []) => bail!(
             "no run `{name}`: neither a file nor a directory, nor a run in \
-             {}; `cargo xtask runs` lists what is there, and the newest is \
-             `{LATEST}`",
-            root.display()
+             {}; `{} runs` lists what is there, and the newest is `{LATEST}`",
+            root.display(),
+            program::name()
         ),
         (None, [(one, _), (two, _), ..]) => bail!(
             "`{name}` is the beginning of {} runs, {one} and {two} among them",

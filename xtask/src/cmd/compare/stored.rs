@@ -3,6 +3,7 @@
 use crate::compare::exact;
 use crate::finished::FinishedBoot;
 use crate::kernel;
+use crate::program;
 use crate::store::{self, StoredRun};
 use anyhow::{Result, bail};
 use std::collections::BTreeMap;
@@ -45,7 +46,8 @@ pub(crate) fn find(text: &str, stored: &[StoredRun]) -> Result<Found> {
             bail!(
                 "`{part}` is neither a kernel, a stored run nor a cell of a \
                  matrix; kernels are files, `host`, debian:6.12-cloud and \
-                 built:6.12, and `cargo xtask runs` lists {} stored runs",
+                 built:6.12, and `{} runs` lists {} stored runs",
+                program::name(),
                 stored.len()
             );
         }

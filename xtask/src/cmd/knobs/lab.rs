@@ -43,18 +43,18 @@ pub(super) struct Work<'s> {
 }
 
 impl Lab {
-    pub(super) fn new(args: &Args) -> Self {
+    pub(super) fn new(args: &Args) -> Result<Self> {
         let cores = std::thread::available_parallelism();
         let cores = cores.map_or(1, usize::from);
         let process = std::process::id();
-        Self {
+        Ok(Self {
             name: format!("{NAME}{}-{process}", store::now()),
-            root: args.store.clone().unwrap_or_else(store::default_dir),
+            root: store::root(args.store.as_deref())?,
             seeds: args.seeds,
             jobs: args.jobs.unwrap_or(cores),
             stored: Vec::new(),
             sums: Sums::default(),
-        }
+        })
     }
 
     /// Takes up the newest that is stored of this kernel and plan, which is

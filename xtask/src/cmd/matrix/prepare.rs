@@ -3,6 +3,7 @@
 use crate::boot::plan;
 use crate::boot::ready::{Checked, Ready};
 use crate::matrix::{Cell, Kind, Wrong, listed};
+use crate::program;
 use crate::{build, kernel};
 use anyhow::{Error, Result, bail};
 use std::collections::BTreeSet;
@@ -96,7 +97,8 @@ pub(super) fn jobs(
         let found = match request.kernel.as_str() {
             "" => Err(Error::msg(format!(
                 "kernel `{name}` has no `kernel`; what has a `url` or a \
-                 `kbuild` alone is for `cargo xtask ci`"
+                 `kbuild` alone is for `{} ci`",
+                program::name()
             ))),
             spec => kernel::resolve(spec, request.arch, setup).map(|_| ()),
         };

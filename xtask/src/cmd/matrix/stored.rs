@@ -3,6 +3,7 @@
 use crate::cmd::compare::stored;
 use crate::matrix::Cell;
 use crate::matrix::summary::{CellBoot, Summary};
+use crate::program;
 use crate::store;
 use anyhow::{Result, bail};
 use std::path::Path;
@@ -44,9 +45,9 @@ pub(super) fn summary(name: &str, root: &Path) -> Result<Summary> {
     }
     match found.boots.is_empty() {
         true => bail!(
-            "no matrix `{name}` in {}; `cargo xtask runs --json` has their \
-             names",
-            root.display()
+            "no matrix `{name}` in {}; `{} runs --json` has their names",
+            root.display(),
+            program::name()
         ),
         false => Ok(found),
     }
