@@ -167,7 +167,7 @@ fn several_are_booted_at_once_and_each_is_stored() {
     }
     let matrix = json["matrix"].as_str().unwrap();
     assert!(matrix.starts_with("small-"), "{matrix}");
-    let report = ["report", "--runs", "runs", matrix];
+    let report = ["report", "--store", "runs", matrix];
     let (code, _, why) = self::said(&bench.command(&report).output().unwrap());
     assert_eq!(code, Some(0), "{why}");
     let page = fs::read_to_string(bench.dir.path().join("report.html"));

@@ -46,10 +46,12 @@ pub mod runner;
 pub mod size;
 pub mod store;
 pub mod temporary;
+pub mod terminal;
 pub mod tools;
 pub mod topology;
 pub mod untrusted;
 pub mod usage;
+pub mod words;
 
 #[cfg(test)]
 mod testing;

@@ -12,6 +12,7 @@ use xtask::cmd::{
 };
 use xtask::exit::{Exit, NoEvidence};
 use xtask::interrupt;
+use xtask::terminal;
 use xtask::usage;
 
 /// Build, pack and boot pidone, and decode what it says.
@@ -22,7 +23,9 @@ use xtask::usage;
     example = "What can be measured:\n\
                \x20 {command_name} list\n\
                \x20 {command_name} explain PipeIo",
-    note = "A value may follow an option as a word or behind `=`.",
+    note = "A value may follow an option as a word or behind `=`. Every verb \
+            takes --color auto|always|never; auto uses colours on a terminal \
+            unless NO_COLOR is set.",
     error_code(0, "all is well"),
     error_code(1, "the kernel or an expectation failed"),
     error_code(125, "cannot tell: no boot, or nothing but skipped runs"),
@@ -97,6 +100,16 @@ fn real_main() -> Exit {
         xtask::tell!("error: {why}");
         return Exit::Tool;
     }
+    let words = match usage::without_colour(words) {
+        Ok((words, colour)) => {
+            terminal::choose(colour);
+            words
+        }
+        Err(why) => {
+            xtask::tell!("error: {why}");
+            return Exit::Tool;
+        }
+    };
     let info = Args::get_args_info();
     let words = usage::normalised(&info, &words);
     let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();

@@ -12,6 +12,7 @@ mod plot;
 mod profile;
 mod runs;
 mod scheduler;
+pub mod sides;
 mod trace;
 mod tunables;
 

@@ -1,5 +1,6 @@
 //! The command line: forms that argh does not read, and messages that help.
 
+use crate::terminal::Colour;
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 use pidone::plan::nearest;
 use pidone::workloads;
@@ -85,6 +86,35 @@ pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
     all
 }
 
+/// Takes `--color`, which every verb has, out of the words in front of a lone
+/// `--`, and what it says.
+///
+/// # Errors
+///
+/// It has no value, or one that is none.
+pub fn without_colour(
+    words: Vec<String>,
+) -> Result<(Vec<String>, Colour), String> {
+    let mut colour = Colour::Auto;
+    let mut all = Vec::new();
+    let mut rest = words.into_iter();
+    while let Some(word) = rest.next() {
+        if word == "--" {
+            all.push(word);
+            break;
+        }
+        match word.strip_prefix("--color") {
+            Some("") => colour = rest.next().unwrap_or_default().parse()?,
+            Some(value) if value.starts_with('=') => {
+                colour = value[1..].parse()?;
+            }
+            _ => all.push(word),
+        }
+    }
+    all.extend(rest);
+    Ok((all, colour))
+}
+
 /// What argh found wrong, with the nearest valid name and where to read on.
 #[must_use]
 pub fn explained(
@@ -100,7 +130,10 @@ pub fn explained(
             Some((_, verb)) => wrong_option(name.trim(), verb, word),
             None => wrong_verb(info, word),
         },
-        None => plainer(said),
+        None => {
+            let verb = verb.as_ref().map_or(info, |(_, verb)| *verb);
+            with_meanings(verb, said)
+        }
     };
     format!("{what}\nsee `cargo xtask{name} --help`")
 }
@@ -138,6 +171,26 @@ fn verb<'i>(
     found
 }
 
+/// What is missing, each with what it means.
+fn with_meanings(verb: &CommandInfoWithArgs, said: &str) -> String {
+    let plain = plainer(said);
+    let Some(names) = plain.strip_prefix("missing: ") else {
+        return plain;
+    };
+    let about = |name: &str| {
+        let positional = verb.positionals.iter().find(|it| it.name == name);
+        let option = verb.flags.iter().find(|it| it.long == name);
+        positional
+            .map(|it| it.description)
+            .or_else(|| option.map(|it| it.description))
+    };
+    let each = names.split(", ").map(|name| match about(name) {
+        Some(about) => format!("missing: {name}, {about}"),
+        None => format!("missing: {name}"),
+    });
+    each.collect::<Vec<_>>().join("\n")
+}
+
 /// How argh begins what a value's own parser has to say.
 const OF_A_VALUE: [&str; 2] = [
     "Error parsing option '",
@@ -153,13 +206,13 @@ const MISSING: [&str; 3] = [
 
 /// What the standard library says of a number, and what would be valid.
 const NUMBERS: [(&str, &str); 4] = [
-    ("invalid digit found in string", "it is a whole number"),
+    ("invalid digit found in string", "it must be a whole number"),
     (
         "cannot parse integer from empty string",
-        "it is a whole number",
+        "it must be a whole number",
     ),
     ("number too large to fit in target type", "it is too large"),
-    ("invalid float literal", "it is a number"),
+    ("invalid float literal", "it must be a number"),
 ];
 
 /// Words of argh's and of the standard library's in ours.
@@ -234,6 +287,12 @@ fn wrong_option(name: &str, verb: &CommandInfoWithArgs, word: &str) -> String {
         return format!("`{word}` is one word too many for `{name}`");
     }
     let own = verb.flags.iter().filter(|flag| !flag.hidden);
+    if word == "--runs" && own.clone().any(|flag| flag.long == "--store") {
+        return format!(
+            "`{name}` has no option `--runs`, which elsewhere is a number of \
+             boots; `--store DIR` is where runs are stored"
+        );
+    }
     let options = own.map(|flag| flag.long);
     format!("`{name}` has no option `{word}`{}", near(word, options))
 }
@@ -313,6 +372,9 @@ mod tests {
         /// for the tests
         #[argh(option, long = "seeds")]
         _seeds: Option<u64>,
+        /// for the tests
+        #[argh(option, long = "store")]
+        _store: Option<String>,
         /// for the tests
         #[argh(option, long = "append")]
         _append: Vec<String>,
@@ -396,15 +458,19 @@ mod tests {
             ("compare --apend x", "nearest is `--append`"),
             (
                 "compare --zzz",
-                "valid are --seeds, --append, --deterministic",
+                "valid are --seeds, --store, --append, --deterministic",
             ),
             ("boot --det", "nearest is `--deterministic`"),
             ("boot --zzz", "valid are --deterministic, --append, --setup"),
+            (
+                "compare --runs 3",
+                "a number of boots; `--store DIR` is where runs are stored",
+            ),
             ("--setup", "no option `--setup` here; options follow a verb"),
             ("boot --append", "No value provided for option '--append'"),
             (
                 "boot --deterministic x",
-                "--deterministic: `x`: it is a whole number",
+                "--deterministic: `x`: it must be a whole number",
             ),
             ("", "a verb is missing; valid are boot, compare\nsee"),
         ] {
@@ -423,8 +489,8 @@ mod tests {
             ("boot PipeIo", Some("PipeIo")),
             ("boot --no-store time=1s PipeIo", Some("PipeIo")),
             ("judge --kernel x -- Schbench", Some("Schbench")),
-            ("boot --runs PipeIo work=PipeIo", None),
-            ("boot --runs PipeIo -- work=PipeIo", None),
+            ("boot --store PipeIo work=PipeIo", None),
+            ("boot --store PipeIo -- work=PipeIo", None),
             ("explain PipeIo", None),
             ("boot", None),
             ("", None),

@@ -191,9 +191,9 @@ fn run_all(args: &Run) -> Result<Exit> {
 
 /// Prints what came of a matrix.
 fn told(summary: &Summary, format: Format, json: Option<&str>) -> Result<Exit> {
-    super::print(&summary.render(format)?)?;
     let name = &summary.matrix;
     crate::tell!("stored as {name}; `cargo xtask report {name}` makes a page");
+    super::print(&summary.render(format)?)?;
     if let Some(file) = json {
         let json = summary.render(Format::Json)?;
         fs::write(file, json).with_context(|| file.to_owned())?;

@@ -86,7 +86,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     if asked.is_empty() && elsewhere.is_empty() {
         bail!(match diff {
             Some(_) => "the patch changes no function of a .c or .h file",
-            None => "which function: name some, or give --patch or --diff",
+            None => "name functions, or give --patch FILE or --diff A..B",
         });
     }
     let map = map(args)?;
