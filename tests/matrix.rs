@@ -114,7 +114,7 @@ fn several_are_booted_at_once_and_each_is_stored() {
     assert!(table.contains("no_boot: Kernel panic"), "{table}");
     // On what it ran first, and last how the kernels compare.
     assert!(table.starts_with("on QEMU TCG, emulated"), "{table}");
-    let answer = "\nold/good/pipes → new/good/pipes: PipeIo is ";
+    let answer = "\nold/good/pipes → new/good/pipes: ";
     assert!(table.contains(answer), "{table}");
 
     let stored = bench.stored();

@@ -431,7 +431,7 @@ fn pool(hists: &[Hist]) -> Hist {
         rule: None,
         unit: hists
             .first()
-            .map_or("ns".to_owned(), |hist| hist.unit.clone()),
+            .map_or_else(|| "ns".to_owned(), |hist| hist.unit.clone()),
         count,
         sum_ns: of(|hist| hist.sum_ns).sum(),
         min_ns: of(|hist| hist.min_ns).min().unwrap_or(0),
