@@ -17,7 +17,7 @@ use xtask::model::Outcome;
 fn a_full_disk_of_the_host_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let line = format!(
-        "mount -t tmpfs -o size=1500k tmpfs . && {} boot --runs . --disk 64M \
+        "mount -t tmpfs -o size=1500k tmpfs . && {} boot --store . --disk 64M \
          -- time=20s work=IoSyncWrite; code=$?; ls; exit $code",
         env!("CARGO_BIN_EXE_xtask")
     );
@@ -47,7 +47,7 @@ fn with_qemu(dir: &Path, words: &str) -> String {
     format!("{}:{}", bin.display(), path())
 }
 
-const BUILT: [&str; 5] = ["boot", "--kernel", "built:6.12", "--runs", "runs"];
+const BUILT: [&str; 5] = ["boot", "--kernel", "built:6.12", "--store", "runs"];
 
 #[test]
 fn a_broken_disk_of_the_host_is_named() {

@@ -14,9 +14,10 @@
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
 //! `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out the
 //! commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes recorded
-//! consoles, `report.rs` opens pages in a browser, `untrusted.rs` sends what is
-//! hostile through everything that shows it, `budgets.rs` looks at what is
-//! built and `tidy.rs` at the sources. `cost.rs` holds loops against the same
+//! consoles, `messages.rs` has what is said to wrong input, `report.rs` opens
+//! pages in a browser, `untrusted.rs` sends what is hostile through everything
+//! that shows it, `budgets.rs` looks at what is built and `tidy.rs` at the
+//! sources. `cost.rs` holds loops against the same
 //! in C, and `which.rs` asks a map for the types of a patch. All of it is for
 //! x86_64; `arm64.rs` has other files repeat a part of theirs.
 
@@ -44,6 +45,7 @@ mod ktap;
 mod lab;
 mod library;
 mod matrix;
+mod messages;
 mod packing;
 mod pidonectl;
 mod proofs;

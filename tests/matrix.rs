@@ -104,12 +104,18 @@ fn several_are_booted_at_once_and_each_is_stored() {
 
     let rows: Vec<Vec<&str>> = table
         .lines()
+        .skip_while(|line| !line.trim_start().starts_with("kernel "))
+        .take_while(|line| !line.is_empty())
         .map(|l| l.split_whitespace().take(7).collect())
         .collect();
     assert_eq!(rows.len(), 5, "{table}");
     assert_eq!(rows[1][..6], ["old", "good", "pipes", "2", "2", "0"]);
     assert_eq!(rows[4][..6], ["new", "bad", "pipes", "1", "0", "1"]);
     assert!(table.contains("no_boot: Kernel panic"), "{table}");
+    // On what it ran first, and last how the kernels compare.
+    assert!(table.starts_with("on QEMU TCG, emulated"), "{table}");
+    let answer = "\nold/good/pipes → new/good/pipes: ";
+    assert!(table.contains(answer), "{table}");
 
     let stored = bench.stored();
     let names: Vec<_> = stored.iter().map(|(c, b, _)| (&**c, *b)).collect();
@@ -167,7 +173,7 @@ fn several_are_booted_at_once_and_each_is_stored() {
     }
     let matrix = json["matrix"].as_str().unwrap();
     assert!(matrix.starts_with("small-"), "{matrix}");
-    let report = ["report", "--runs", "runs", matrix];
+    let report = ["report", "--store", "runs", matrix];
     let (code, _, why) = self::said(&bench.command(&report).output().unwrap());
     assert_eq!(code, Some(0), "{why}");
     let page = fs::read_to_string(bench.dir.path().join("report.html"));

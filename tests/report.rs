@@ -8,16 +8,18 @@
 //! made short.
 
 use core::mem;
+use pidone::wire::record::Verdict;
 use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use xtask::cmd::report::source;
+use xtask::compare::{ComparisonOptions, Side, compare};
 use xtask::exit::Exit;
 use xtask::finished::{FinishedBoot, Host, Kernel, Meta, SCHEMA};
 use xtask::model::{Outcome, Report};
-use xtask::report::{Source, render};
+use xtask::report::{Source, render, sides};
 use xtask::store::{self, Pending, StoredRun};
 use xtask::{build, tools};
 
@@ -107,7 +109,7 @@ fn wrong_use_is_answered() {
     fs::write(dir.join("odd.json"), r#"{"schema":1,"runs":7}"#).unwrap();
     fs::create_dir(dir.join("page")).unwrap();
     fs::create_dir(dir.join("empty")).unwrap();
-    let runs = ["--runs", "/no/runs"];
+    let runs = ["--store", "/no/runs"];
     for (args, why) in [
         (&[][..], "no run was named; `cargo xtask runs` lists them"),
         (
@@ -131,7 +133,11 @@ fn wrong_use_is_answered() {
         (&[clean, "--output", "/dev/full"], "/dev/full is no file"),
         (&[clean, "--output", "no/page.html"], "no directory no"),
         (&[clean, "--output", "/proc/page.html"], "/proc/page.html: "),
-        (&[clean, "--format", "pdf"], "no option `--format`"),
+        (
+            &[clean, "--format", "pdf"],
+            "no format `pdf`; valid are html",
+        ),
+        (&[clean, "--format", "text"], "--baseline names its A"),
     ] {
         refused(dir, args, why);
     }
@@ -184,12 +190,12 @@ fn a_run_may_be_named_in_every_way() {
     let clean = clean.to_str().unwrap();
     let json = run.join(store::REPORT);
     for (given, says) in [
-        (name, "deterministic, seed 7"),
+        (name, "time counts instructions (seed 7)"),
         (run.to_str().unwrap(), "none failed (as stored)"),
         (json.to_str().unwrap(), "none failed (as stored)"),
         (clean, "--kernel FILE"),
     ] {
-        let args = ["--runs", root.to_str().unwrap(), given];
+        let args = ["--store", root.to_str().unwrap(), given];
         let (said, _) = good(dir, &args);
         assert_eq!(said, "written to report.html\n");
         let page = fs::read_to_string(dir.join("report.html")).unwrap();
@@ -419,6 +425,61 @@ fn no_text_becomes_markup() {
     }
 }
 
+/// Three boots a side, of which B's are slower; one row is open.
+fn compared() -> String {
+    let side = |name: &str, more: u64| Side {
+        name: name.to_owned(),
+        boots: (0..3)
+            .map(|n| {
+                let mut report = recorded("clean").report;
+                for run in &mut report.runs {
+                    run.verdict = Verdict::Ok;
+                    for group in &mut run.groups {
+                        group.iterations += n * 11 + more;
+                        for worker in &mut group.workers {
+                            worker.iterations += (n * 11 + more) * 10;
+                        }
+                    }
+                }
+                let meta = Meta {
+                    exit_code: Exit::Good,
+                    command: vec!["xtask".into(), "<b>boot".into()],
+                    ..Meta::default()
+                };
+                FinishedBoot {
+                    report,
+                    meta,
+                    ..FinishedBoot::default()
+                }
+            })
+            .collect(),
+    };
+    let (a, b) = (side("6.12 <script>", 0), side("7.2", 9000));
+    let options = ComparisonOptions::default();
+    let of = compare(&a, &b, &options).unwrap();
+    sides::render(&of, [&a.boots, &b.boots])
+}
+
+/// A comparison begins with its answer, and has a plot for each time.
+#[test]
+fn a_comparison_begins_with_the_answer() {
+    let page = compared();
+    let heading = between(&page, "<h1", "</h1>");
+    assert!(heading.contains("6.12 &lt;script&gt; → 7.2: "), "{heading}");
+    for part in [
+        "id=\"verdicts\"",
+        "class=\"forest\"",
+        "class=\"band c0\"",
+        "class=\"band c1\"",
+        "7.2, 3 boots",
+        "cargo xtask &#39;&lt;b&gt;boot&#39;",
+    ] {
+        assert!(page.contains(part), "no {part}");
+    }
+    assert!(!page.contains("<script") && !page.contains("<b>"));
+    assert!(!page.contains("NaN") && !page.contains("inf "));
+}
+
 /// Pages to look at in a browser.
 fn pages() -> Vec<(&'static str, String)> {
     let many = |n: usize| vec![recorded("clean"); n];
@@ -440,11 +501,12 @@ fn pages() -> Vec<(&'static str, String)> {
         ("hostile", render(&[hostile_source(), recorded("clean")])),
         ("noise", render(&[recorded("kernel-in-frames")])),
         ("nothing", render(&[recorded("no-boot")])),
+        ("sides", compared()),
     ]
 }
 
-/// Widths that pages are looked at in: a phone and a desk.
-const WIDTHS: [u32; 2] = [400, 1200];
+/// Widths that pages are looked at in: a phone, half of a screen and all.
+const WIDTHS: [u32; 3] = [400, 1000, 1600];
 
 /// Looks at each page in a frame of that width and says what it sees, in
 /// lines of plain words.

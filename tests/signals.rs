@@ -167,7 +167,7 @@ fn stored(dir: &Path) -> usize {
 #[test]
 fn a_killed_qemu_is_no_failure_of_the_kernel() {
     let dir = TempDir::new().unwrap();
-    let long = ["boot", "--smp", "1", "--runs", "runs", "--kernel", KERNEL];
+    let long = ["boot", "--smp", "1", "--store", "runs", "--kernel", KERNEL];
     let long = [&long[..], &["--", "time=60m", "work=PipeIo"]].concat();
     let mut boot = Running::start(dir.path(), &long, &path());
     let mut killed = Vec::new();
@@ -218,7 +218,7 @@ fn a_boot_of_a_matrix_whose_qemu_was_killed_is_made_again() {
 #[test]
 fn a_signal_ends_every_wait() {
     let dir = TempDir::new().unwrap();
-    let long = ["boot", "--smp", "1", "--runs", "runs", "--kernel", KERNEL];
+    let long = ["boot", "--smp", "1", "--store", "runs", "--kernel", KERNEL];
     let long = [&long[..], &["--add", "/etc/passwd", "--"]].concat();
     let long = [&long[..], &["time=60m", "work=PipeIo"]].concat();
     for name in ["INT", "TERM", "HUP"] {

@@ -187,13 +187,13 @@ fn others_read_it() {
     let runs = dir.path().join("runs");
     let xtask = |words: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
-        let done = command.args(words).arg("--runs").arg(&runs);
+        let done = command.args(words).arg("--store").arg(&runs);
         let done = done.output().unwrap();
         let said = String::from_utf8_lossy(&done.stdout).into_owned();
         let wrong = String::from_utf8_lossy(&done.stderr).into_owned();
         (done.status.code(), said, wrong)
     };
-    let runs_arg = format!("--runs={}", runs.display());
+    let runs_arg = format!("--store={}", runs.display());
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"));
     let plan = ["--deterministic", "--", "time=50ms", "trace=sched"];
     let plan = plan.iter().chain(&["work=PipeIo", "with=SpinWait"]);

@@ -382,10 +382,10 @@ fn verbs_print_nothing_that_is_obeyed() {
     // Beside the runs, where a name of a trace might lead.
     fs::write(at("secret"), "# tracer: nop\nsecret\n").unwrap();
     let runs = root.to_str().unwrap();
-    let listed = xtask(&["runs", "--runs", runs]);
+    let listed = xtask(&["runs", "--store", runs]);
     assert_eq!(listed.status.code(), Some(0));
     harmless(&listed, "runs");
-    harmless(&xtask(&["runs", "--runs", runs, "--json"]), "runs --json");
+    harmless(&xtask(&["runs", "--store", runs, "--json"]), "runs --json");
     let last = nasty().count() - 3;
     for n in (0..last).step_by(4).chain(last..last + 3) {
         let run = root.join(format!("run-{n}"));
@@ -397,7 +397,7 @@ fn verbs_print_nothing_that_is_obeyed() {
         }
         harmless(&xtask(&["report", "--output", "-", run]), "report");
         // The file of a trace is ours, which is not there.
-        let out = xtask(&["trace", "--runs", runs, run]);
+        let out = xtask(&["trace", "--store", runs, run]);
         assert_eq!(out.status.code(), Some(255));
         harmless(&out, "trace");
         harmless(&xtask(&["compare", "--store", runs, run, run]), "compare");

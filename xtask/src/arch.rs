@@ -236,9 +236,14 @@ pub fn require_image(path: &Path) -> Result<()> {
         ),
         Some(_) => Ok(()),
         None => bail!(
-            "{} is no kernel: it is no bzImage, no arm64 Image, and no EFI or \
-             ELF program for one of ours",
-            path.display()
+            "{} is {}; a kernel is a bzImage, an arm64 Image, or an EFI or ELF \
+             file for {}",
+            path.display(),
+            match fs::metadata(path)?.len() {
+                0 => "an empty file",
+                _ => "no kernel image",
+            },
+            ALL.map(|arch| arch.name).join(" or ")
         ),
     }
 }
@@ -336,7 +341,7 @@ mod tests {
         let asked = Arch::for_image(Some(ALL[1]), &path).unwrap();
         assert_eq!(asked, ALL[1]);
         let error = require_image(&path).unwrap_err().to_string();
-        assert!(error.contains("is no kernel: "), "{error}");
+        assert!(error.contains("is no kernel image; a kernel is"), "{error}");
         for arch in ALL {
             let mut elf = b"\x7fELF\x02\x01".to_vec();
             elf.resize(64, 0);

@@ -8,7 +8,7 @@ pub mod xtask;
 
 use crate::exit::{Exit, NoEvidence};
 use crate::program::{self, Program};
-use crate::{cmd, interrupt, usage};
+use crate::{cmd, interrupt, terminal, usage};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 use rustix::fs::Mode;
@@ -112,6 +112,16 @@ fn real_main<A: Verbs>() -> Exit {
         crate::tell!("error: {why}");
         return Exit::Tool;
     }
+    let words = match usage::without_colour(words) {
+        Ok((words, colour)) => {
+            terminal::choose(colour);
+            words
+        }
+        Err(why) => {
+            crate::tell!("error: {why}");
+            return Exit::Tool;
+        }
+    };
     let info = A::get_args_info();
     let words = usage::normalised(&info, &words);
     let borrowed: Vec<&str> = words.iter().map(String::as_str).collect();

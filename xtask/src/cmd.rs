@@ -1,5 +1,6 @@
 //! The verbs, one file each.
 
+use crate::terminal::{coloured, painted};
 use crate::untrusted::printed;
 use anyhow::{Context, Result};
 use core::fmt;
@@ -41,11 +42,24 @@ pub mod which;
 ///
 /// Anything else that keeps the text from being written.
 pub fn print(text: &str) -> Result<()> {
-    let (mut out, text) = (stdout().lock(), printed(text));
+    write(&printed(text))
+}
+
+fn write(text: &str) -> Result<()> {
+    let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         written => written.context("standard output"),
     }
+}
+
+/// Writes to standard output what has colours where there are any.
+///
+/// # Errors
+///
+/// As those of [`print()`].
+pub fn print_painted(text: &str) -> Result<()> {
+    write(&painted(text, coloured()))
 }
 
 /// Writes a line to standard output.

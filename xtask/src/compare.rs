@@ -4,6 +4,7 @@
 //! samples. What they say is that of `evidence`; here the figures are put
 //! together that it judges as a family. `docs/compare.md` has more.
 
+pub mod answer;
 pub mod exact;
 mod rows;
 pub mod table;
@@ -49,6 +50,20 @@ pub struct ComparisonOptions {
     pub look: u32,
 }
 
+impl Default for ComparisonOptions {
+    /// What `compare` does unless it is told otherwise, without the rows that
+    /// are not judged.
+    fn default() -> Self {
+        Self {
+            metrics: Vec::new(),
+            all: false,
+            rest: false,
+            margin: 0.005,
+            look: 1,
+        }
+    }
+}
+
 /// A metric of both sides. Shares are of A's median: 0.01 is 1 %.
 #[derive(Debug, Clone, Serialize)]
 pub struct Row {
@@ -84,6 +99,9 @@ pub struct Row {
     /// How many more runs, or seeds, would probably decide it; 0 if it is
     /// decided, absent if no reasonable number would.
     pub more: Option<usize>,
+    /// The verdict rests on machines that repeat themselves, and on no
+    /// likelihood.
+    pub exact: bool,
     /// Seed by seed: the seed, A, B.
     pub seeds: Vec<(u64, f64, f64)>,
     /// A difference of less does not count.
@@ -91,6 +109,16 @@ pub struct Row {
     /// What it is judged by.
     #[serde(skip)]
     samples: Samples,
+}
+
+impl Row {
+    /// Whether the host, and no seed, moves it by so much that this is to be
+    /// known beside it.
+    #[must_use]
+    pub fn is_noisy(&self, deterministic: bool) -> bool {
+        let wide = |spread: &f64| *spread > WIDE;
+        !deterministic && self.spread.iter().flatten().any(wide)
+    }
 }
 
 #[expect(
@@ -112,8 +140,13 @@ pub struct Comparison {
     pub schema: u32,
     /// Names of both sides.
     pub sides: [String; 2],
+    /// The whole in one sentence.
+    pub answer: String,
     /// The boots of both sides.
     pub boots: [Vec<String>; 2],
+    /// On what they ran, and what its time is worth; one for both sides, if
+    /// they are alike.
+    pub machines: Vec<String>,
     /// Seed by seed.
     pub deterministic: bool,
     /// Every value of A is B's, to the bit.
@@ -128,6 +161,8 @@ pub struct Comparison {
     pub sampled: Vec<sampled::Difference>,
     /// What to know beside the figures.
     pub warnings: Vec<String>,
+    /// What was to be judged and could not be compared.
+    pub missing: Vec<String>,
     /// What all judged metrics together say.
     pub verdict: Verdict,
     /// What that rests on.
@@ -214,20 +249,27 @@ pub fn compare_apart(
         let samples = side.boots.iter();
         samples.map(|boot| boot.name()).collect()
     };
-    Ok(Comparison {
+    let all = a.boots.iter().chain(&b.boots);
+    let machines: BTreeSet<String> = all.map(|it| it.meta.mode()).collect();
+    let mut comparison = Comparison {
         schema: 2,
         sides: [a.name.clone(), b.name.clone()],
+        answer: String::new(),
         boots: [names(a), names(b)],
+        machines: machines.into_iter().collect(),
         deterministic,
         identical,
         rows,
         profiles: diff::of_boots(&a.boots, &b.boots),
         sampled,
         warnings,
+        missing,
         verdict,
         reason,
         exit_code,
-    })
+    };
+    comparison.answer = answer::of(&comparison);
+    Ok(comparison)
 }
 
 /// Whether both sides are of deterministic machines. Refuses those that differ
@@ -422,6 +464,7 @@ fn failed(a: &Side, b: &Side, deterministic: bool) -> Option<Row> {
         p_corrected: 1.0,
         verdict: Verdict::Unknown,
         more: None,
+        exact: false,
         seeds: Vec::new(),
         margin: 0.0,
         samples,
@@ -477,9 +520,7 @@ fn noise(a: &Side, b: &Side, rows: &[Row], warnings: &mut Vec<String>) {
             most.load
         ));
     }
-    let wide = |row: &&Row| {
-        row.judged && row.spread.iter().flatten().any(|&s| s > WIDE)
-    };
+    let wide = |row: &&Row| row.judged && row.is_noisy(false);
     let wide: Vec<String> = rows
         .iter()
         .filter(wide)

@@ -64,14 +64,18 @@ impl fmt::Display for Verdict {
             Self::Differs => "differs",
             Self::Same => "same",
             Self::NoWorse => "no worse",
-            Self::Unknown => "unknown",
+            Self::Unknown => "undecided",
         })
     }
 }
 
 impl Serialize for Verdict {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.collect_str(self)
+        match self {
+            // The name that programs know.
+            Self::Unknown => to.serialize_str("unknown"),
+            known => to.collect_str(known),
+        }
     }
 }
 
@@ -162,6 +166,8 @@ pub struct Evidence {
     /// How many more boots of each side, or seeds, would probably decide; 0 if
     /// it is decided, absent if no reasonable number would.
     pub more: Option<usize>,
+    /// It rests on machines that repeat themselves, and on no likelihood.
+    pub exact: bool,
 }
 
 impl Evidence {
@@ -175,6 +181,7 @@ impl Evidence {
             p: 1.0,
             p_corrected: 1.0,
             more: Some(0),
+            exact: true,
         }
     }
 }
@@ -196,6 +203,8 @@ struct Shown {
     boots: usize,
     /// Standard deviation of one sample, or of a pair's difference.
     deviation: Option<f64>,
+    /// Nothing of it is left to chance.
+    exact: bool,
 }
 
 impl Shown {
@@ -207,6 +216,7 @@ impl Shown {
         least: 1.0,
         boots: 0,
         deviation: None,
+        exact: false,
     };
 }
 
@@ -257,6 +267,7 @@ pub fn weigh(questions: &[Question], look: u32) -> Vec<Evidence> {
             p,
             p_corrected: (corrected * ALPHA / level).min(1.0),
             more,
+            exact: shown.exact && verdict != Verdict::Unknown,
         }
     })
     .collect()
@@ -426,6 +437,7 @@ fn by_range(
         above,
         below,
         least: possible.min(above).min(below),
+        exact: true,
         ..Shown::NOTHING
     })
 }
@@ -476,6 +488,7 @@ fn failed_seeds(only_a: u64, only_b: u64) -> Shown {
         above: fact(only_b, only_a),
         below: fact(only_a, only_b),
         least: if all > 0 { 0.0 } else { 1.0 },
+        exact: only_a == 0 || only_b == 0,
         boots: usize::try_from(all).unwrap_or(usize::MAX),
         ..Shown::NOTHING
     }

@@ -160,6 +160,32 @@ pub struct Meta {
 }
 
 impl Meta {
+    /// On what it ran, and what its time is worth.
+    #[must_use]
+    pub fn mode(&self) -> String {
+        if self.deterministic.is_some() {
+            return "QEMU TCG, emulated, deterministic: time counts \
+                    instructions"
+                .to_owned();
+        }
+        if let Some(runner) = &self.runner {
+            return format!("runner {runner}");
+        }
+        if self.imported.is_some() {
+            return "a log; what it ran on is not known".to_owned();
+        }
+        let mut words = self.qemu_args.iter();
+        words.find(|word| *word == "-accel");
+        match words.next().map(|word| word.split(',').next()) {
+            Some(Some("tcg")) => "QEMU TCG, emulated: times are not those of \
+                                  hardware"
+                .to_owned(),
+            Some(Some("kvm")) => "QEMU KVM, on the host's CPUs".to_owned(),
+            Some(Some(accel)) => format!("QEMU {accel}"),
+            _ => "not known".to_owned(),
+        }
+    }
+
     /// The same with texts that are lines of plain characters, as in
     /// [`Report::plain`]. Words of commands and paths are what they are.
     #[must_use]

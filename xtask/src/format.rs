@@ -7,6 +7,7 @@ pub mod ktap;
 pub mod table;
 
 use crate::exit::Exit;
+use crate::finished::Meta;
 use crate::model::{BootOutcome, Outcome, Report};
 use crate::untrusted::json;
 use anyhow::Result;
@@ -41,6 +42,18 @@ impl Format {
         ("junit", Self::Junit),
         ("kcidb", Self::Kcidb),
     ];
+
+    /// The same, and for people on what it ran.
+    ///
+    /// # Errors
+    ///
+    /// As those of [`Self::render`].
+    pub fn render_with(self, report: &Report, meta: &Meta) -> Result<String> {
+        match self {
+            Self::Table => Ok(table::render_on(&meta.mode(), report)),
+            other => other.render(report),
+        }
+    }
 
     /// The report in this form, with a newline at its end.
     ///

@@ -375,6 +375,7 @@ fn worse(baseline: &Baseline, now: Vec<FinishedBoot>) -> Result<Vec<Opinion>> {
     if all.is_empty() {
         all.push((call, found.reason));
     }
+    all.insert(0, (call, found.answer));
     Ok(all)
 }
 

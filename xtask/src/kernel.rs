@@ -50,7 +50,14 @@ pub fn resolve(
         let dir = named(name, arch)?;
         return match image_in(&dir) {
             Some(image) => Ok(image),
-            None => fetch_debian(name, arch, setup),
+            None => {
+                if dir.exists() {
+                    crate::tell!(
+                        "{spec} in the cache is not whole; it is fetched again"
+                    );
+                }
+                fetch_debian(name, arch, setup)
+            }
         };
     }
     if let Some(name) = spec.strip_prefix("built:") {
@@ -67,6 +74,12 @@ pub fn resolve(
         return in_tree(&path, arch);
     }
     if path.is_file() {
+        if let Some([is, should]) = image::cut_off(&path)? {
+            bail!(
+                "the kernel {spec} is cut off: by its header it has {should} \
+                 bytes, and the file has {is}"
+            );
+        }
         return Ok(path);
     }
     bail!(
@@ -261,6 +274,7 @@ fn fetch_debian(name: &str, arch: &Arch, setup: bool) -> Result<PathBuf> {
 fn image_in(root: &Path) -> Option<PathBuf> {
     let is_image = |path: &PathBuf| {
         fs::metadata(path).is_ok_and(|m| m.is_file() && m.len() > 0)
+            && matches!(image::cut_off(path), Ok(None))
     };
     let entries = |dir: PathBuf| {
         let entries = fs::read_dir(dir).into_iter().flatten();
@@ -342,6 +356,20 @@ mod tests {
         assert_eq!(modules_of(&image), Some(modules));
     }
 
+    /// An EFI image of so many bytes, in one section.
+    fn efi(length: u32) -> Vec<u8> {
+        let mut image = vec![0; length as usize];
+        image[..2].copy_from_slice(b"MZ");
+        image[0x3c] = 0x40;
+        image[0x40..0x44].copy_from_slice(b"PE\0\0");
+        // A section, behind no optional header.
+        image[0x46] = 1;
+        let size = (length - 0x200).to_le_bytes();
+        image[0x58 + 16..0x58 + 20].copy_from_slice(&size);
+        image[0x58 + 20..0x58 + 24].copy_from_slice(&0x200_u32.to_le_bytes());
+        image
+    }
+
     #[test]
     fn what_is_of_no_use_is_replaced() {
         let dir = tempfile::tempdir().unwrap();
@@ -359,6 +387,16 @@ mod tests {
         assert!(!whole());
         replace(&fresh(), &place, &work).unwrap();
         assert!(whole());
+        // A download that ended early.
+        let image = efi(0x1000);
+        let file = place.join("boot/vmlinuz-1");
+        fs::write(&file, &image).unwrap();
+        assert!(whole());
+        fs::write(&file, &image[..0x900]).unwrap();
+        assert!(!whole());
+        let said = resolve(file.to_str().unwrap(), None, false).unwrap_err();
+        let cut = "by its header it has 4096 bytes, and the file has 2304";
+        assert!(said.to_string().contains(cut), "{said}");
         // A link takes the place of a directory, and of a link.
         for target in ["new", "other"] {
             let link = work.join("link");

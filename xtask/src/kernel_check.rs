@@ -319,10 +319,10 @@ pub fn config(
     let beside = beside(&path);
     match fs::read(&beside).ok().as_deref().and_then(plain) {
         Some(config) => Ok((config, beside.display().to_string())),
-        None => Err(said.context(format!(
-            "{place} has no configuration, nor is there {}",
+        None => bail!(
+            "{place}: {said:#}; nor is there a file {}",
             beside.display()
-        ))),
+        ),
     }
 }
 

@@ -52,10 +52,12 @@ pub mod size;
 pub mod store;
 pub mod supply;
 pub mod temporary;
+pub mod terminal;
 pub mod tools;
 pub mod topology;
 pub mod untrusted;
 pub mod usage;
+pub mod words;
 pub mod xdg;
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod profile;
 mod runs;
 mod sampled;
 mod scheduler;
+pub mod sides;
 mod trace;
 mod tunables;
 

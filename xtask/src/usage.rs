@@ -1,6 +1,7 @@
 //! The command line: forms that argh does not read, and messages that help.
 
 use crate::program;
+use crate::terminal::Colour;
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind};
 use pidone::plan::nearest;
 use pidone::workloads;
@@ -86,6 +87,35 @@ pub fn normalised(info: &CommandInfoWithArgs, words: &[String]) -> Vec<String> {
     all
 }
 
+/// Takes `--color`, which every verb has, out of the words in front of a lone
+/// `--`, and what it says.
+///
+/// # Errors
+///
+/// It has no value, or one that is none.
+pub fn without_colour(
+    words: Vec<String>,
+) -> Result<(Vec<String>, Colour), String> {
+    let mut colour = Colour::Auto;
+    let mut all = Vec::new();
+    let mut rest = words.into_iter();
+    while let Some(word) = rest.next() {
+        if word == "--" {
+            all.push(word);
+            break;
+        }
+        match word.strip_prefix("--color") {
+            Some("") => colour = rest.next().unwrap_or_default().parse()?,
+            Some(value) if value.starts_with('=') => {
+                colour = value[1..].parse()?;
+            }
+            _ => all.push(word),
+        }
+    }
+    all.extend(rest);
+    Ok((all, colour))
+}
+
 /// What argh found wrong, with the nearest valid name and where to read on.
 #[must_use]
 pub fn explained(
@@ -101,10 +131,10 @@ pub fn explained(
             Some((_, verb)) => wrong_option(name.trim(), verb, word),
             None => wrong_verb(info, word),
         },
-        None => match verb {
-            Some((_, verb)) => described(verb, plainer(said)),
-            None => plainer(said),
-        },
+        None => {
+            let verb = verb.as_ref().map_or(info, |(_, verb)| *verb);
+            with_meanings(verb, said)
+        }
     };
     format!("{what}\nsee `{}{name} --help`", program::name())
 }
@@ -142,6 +172,26 @@ fn verb<'i>(
     found
 }
 
+/// What is missing, each with what it means.
+fn with_meanings(verb: &CommandInfoWithArgs, said: &str) -> String {
+    let plain = plainer(said);
+    let Some(names) = plain.strip_prefix("missing: ") else {
+        return plain;
+    };
+    let about = |name: &str| {
+        let positional = verb.positionals.iter().find(|it| it.name == name);
+        let option = verb.flags.iter().find(|it| it.long == name);
+        positional
+            .map(|it| it.description)
+            .or_else(|| option.map(|it| it.description))
+    };
+    let each = names.split(", ").map(|name| match about(name) {
+        Some(about) => format!("missing: {name}, {about}"),
+        None => format!("missing: {name}"),
+    });
+    each.collect::<Vec<_>>().join("\n")
+}
+
 /// How argh begins what a value's own parser has to say.
 const OF_A_VALUE: [&str; 2] = [
     "Error parsing option '",
@@ -157,13 +207,13 @@ const MISSING: [&str; 3] = [
 
 /// What the standard library says of a number, and what would be valid.
 const NUMBERS: [(&str, &str); 4] = [
-    ("invalid digit found in string", "it is a whole number"),
+    ("invalid digit found in string", "it must be a whole number"),
     (
         "cannot parse integer from empty string",
-        "it is a whole number",
+        "it must be a whole number",
     ),
     ("number too large to fit in target type", "it is too large"),
-    ("invalid float literal", "it is a number"),
+    ("invalid float literal", "it must be a number"),
 ];
 
 /// Words of argh's and of the standard library's in ours.
@@ -216,22 +266,6 @@ pub fn stray(words: &[String]) -> Option<String> {
     ))
 }
 
-/// What is said to be missing, with what it is.
-fn described(verb: &CommandInfoWithArgs, said: String) -> String {
-    let Some(names) = said.strip_prefix("missing: ") else {
-        return said;
-    };
-    let each = names.split(", ").map(|name| {
-        let known = verb.positionals.iter().find(|it| it.name == name);
-        match known {
-            Some(it) => format!("<{name}>, {}", it.description),
-            None => name.to_owned(),
-        }
-    });
-    let each: Vec<String> = each.collect();
-    format!("missing: {}", each.join("; "))
-}
-
 fn takes_value(flag: &FlagInfo<'_>) -> bool {
     matches!(flag.kind, FlagInfoKind::Option { .. })
 }
@@ -254,6 +288,12 @@ fn wrong_option(name: &str, verb: &CommandInfoWithArgs, word: &str) -> String {
         return format!("`{word}` is one word too many for `{name}`");
     }
     let own = verb.flags.iter().filter(|flag| !flag.hidden);
+    if word == "--runs" && own.clone().any(|flag| flag.long == "--store") {
+        return format!(
+            "`{name}` has no option `--runs`, which elsewhere is a number of \
+             boots; `--store DIR` is where runs are stored"
+        );
+    }
     let options = own.map(|flag| flag.long);
     format!("`{name}` has no option `{word}`{}", near(word, options))
 }
@@ -344,6 +384,9 @@ mod tests {
         #[argh(option, long = "seeds")]
         _seeds: Option<u64>,
         /// for the tests
+        #[argh(option, long = "store")]
+        _store: Option<String>,
+        /// for the tests
         #[argh(option, long = "append")]
         _append: Vec<String>,
         /// for the tests
@@ -426,18 +469,22 @@ mod tests {
             ("compare --apend x", "nearest is `--append`"),
             (
                 "compare --zzz",
-                "valid are --seeds, --append, --deterministic",
+                "valid are --seeds, --store, --append, --deterministic",
             ),
             ("boot --det", "nearest is `--deterministic`"),
             ("boot --zzz", "valid are --deterministic, --append, --setup"),
+            (
+                "compare --runs 3",
+                "a number of boots; `--store DIR` is where runs are stored",
+            ),
             ("--setup", "no option `--setup` here; options follow a verb"),
             ("boot --append", "No value provided for option '--append'"),
             (
                 "boot --deterministic x",
-                "--deterministic: `x`: it is a whole number",
+                "--deterministic: `x`: it must be a whole number",
             ),
             ("", "a verb is missing; valid are boot, compare, knobs\nsee"),
-            ("knobs", "missing: <kernel>, what is tried\nsee"),
+            ("knobs", "missing: kernel, what is tried\nsee"),
         ] {
             let words = words(line);
             let borrowed: Vec<&str> =
@@ -454,8 +501,8 @@ mod tests {
             ("boot PipeIo", Some("PipeIo")),
             ("boot --no-store time=1s PipeIo", Some("PipeIo")),
             ("judge --kernel x -- Schbench", Some("Schbench")),
-            ("boot --runs PipeIo work=PipeIo", None),
-            ("boot --runs PipeIo -- work=PipeIo", None),
+            ("boot --store PipeIo work=PipeIo", None),
+            ("boot --store PipeIo -- work=PipeIo", None),
             ("explain PipeIo", None),
             ("boot", None),
             ("", None),

@@ -132,7 +132,10 @@ impl Repo {
         let out = git(tree, &args)?;
         if !out.status.success() {
             let what = revisions.join(" ");
-            bail!("git diff {what} in {}: {}", tree.display(), said(&out));
+            // Its usage, pages of it, may stand behind.
+            let said = said(&out);
+            let first = said.lines().next().unwrap_or_default();
+            bail!("git diff {what} in {}: {first}", tree.display());
         }
         Ok(String::from_utf8_lossy(&out.stdout).into_owned())
     }

@@ -6,6 +6,7 @@ use crate::build;
 use anyhow::{Result, bail};
 use core::time::Duration;
 use initramfs::newc::Archive;
+use pidone::kit::duration::DURATION_RULE;
 use pidone::plan::run::Run;
 use pidone::plan::settings::Boot;
 use pidone::plan::sources::Sources;
@@ -118,7 +119,13 @@ pub fn check(tokens: &str, added: &Archive) -> Result<(Duration, Vec<Works>)> {
     }
     let plan = match Plan::parse(&sources) {
         Ok(plan) => plan,
-        Err(error) => bail!("{error}"),
+        Err(error) => match error.to_string() {
+            // An hour or a day is meant, which is no unit.
+            said if said.ends_with(DURATION_RULE) => {
+                bail!("{said}; the longest time is 1440m, a day")
+            }
+            said => bail!("{said}"),
+        },
     };
     let program = plan.boot.scx.and_then(Scx::program);
     if let Some(path) = program.filter(|path| added.get(path).is_none()) {

@@ -343,7 +343,7 @@ impl Ready {
                               and initramfs in; --mem gives it more";
         }
         if timed_out
-            && report.outcome == Outcome::NoBoot
+            && matches!(report.outcome, Outcome::NoBoot | Outcome::Hang)
             && let Some(limit) = self.request.timeout
         {
             report.reason += &format!("; --timeout ended it after {limit:?}");

@@ -16,7 +16,9 @@ use std::process::ExitCode;
     example = "What can be measured:\n\
                \x20 {command_name} list\n\
                \x20 {command_name} explain PipeIo",
-    note = "A value may follow an option as a word or behind `=`.",
+    note = "A value may follow an option as a word or behind `=`. Every verb \
+            takes --color auto|always|never; auto uses colours on a terminal \
+            unless NO_COLOR is set.",
     note = "Runs are stored in $XDG_DATA_HOME/pidone/runs, by default in \
             ~/.local/share; what is fetched or unpacked once is in \
             $XDG_CACHE_HOME/pidone, by default in ~/.cache, or in \

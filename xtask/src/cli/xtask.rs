@@ -13,7 +13,9 @@ use std::process::ExitCode;
     example = "What can be measured:\n\
                \x20 {command_name} list\n\
                \x20 {command_name} explain PipeIo",
-    note = "A value may follow an option as a word or behind `=`.",
+    note = "A value may follow an option as a word or behind `=`. Every verb \
+            takes --color auto|always|never; auto uses colours on a terminal \
+            unless NO_COLOR is set.",
     error_code(0, "all is well"),
     error_code(1, "the kernel or an expectation failed"),
     error_code(125, "cannot tell: no boot, or nothing but skipped runs"),

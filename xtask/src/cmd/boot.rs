@@ -50,7 +50,7 @@ pub struct Args {
     pub logs: Option<PathBuf>,
     /// where to store the run; by default `runs` in the workspace
     #[argh(option)]
-    pub runs: Option<PathBuf>,
+    pub store: Option<PathBuf>,
     /// do not store the run
     #[argh(switch)]
     pub no_store: bool,
@@ -68,7 +68,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     let mut request = args.request(&args.kernel);
     request.logs.clone_from(&args.logs);
     let ready = Ready::new(&request)?;
-    let root = store::root(args.runs.as_deref())?;
+    let root = store::root(args.store.as_deref())?;
     let pending = match args.no_store {
         true => None,
         false => Some(Pending::new(&root)?),
@@ -95,7 +95,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     if let Some(stored) = stored.as_ref().filter(|_| !table) {
         crate::tell!("{stored}");
     }
-    super::print(&format.render(&boot.report)?)?;
+    super::print(&format.render_with(&boot.report, &boot.meta)?)?;
     if let Some(stored) = stored.filter(|_| table) {
         super::print(&(stored + "\n"))?;
     }

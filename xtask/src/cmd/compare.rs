@@ -7,13 +7,14 @@ use self::booted::booted;
 use self::stored::{Found, find, list, read, repeats};
 use crate::boot::request::with_machine;
 use crate::compare::{
-    Comparison, ComparisonOptions, Side, compare_apart, table,
+    Comparison, ComparisonOptions, Side, answer, compare_apart, table,
 };
 use crate::exit::Exit;
 use crate::matrix::words_of;
 use crate::metrics::Selector;
 use crate::store::{self, StoredRun};
 use crate::untrusted::json;
+use crate::{report, terminal};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::fs;
@@ -91,6 +92,9 @@ pub struct Args {
     /// write the comparison as JSON to a file; `-` is standard output
     #[argh(option, from_str_fn(super::output_file))]
     pub json: Option<String>,
+    /// write the comparison as a page of HTML to a file
+    #[argh(option, from_str_fn(super::output_file))]
+    pub html: Option<String>,
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
     pub store: Option<PathBuf>,
@@ -98,8 +102,8 @@ pub struct Args {
     /// cell of a matrix, with commas between them
     #[argh(positional)]
     pub a: String,
-    /// what it is compared with; A itself if it is left out, and something
-    /// else is said of one side
+    /// what A is compared with; it may be left out where --plan-b or --append-b
+    /// makes the difference
     #[argh(positional)]
     pub b: String,
 }
@@ -111,15 +115,25 @@ pub struct Args {
 ///
 /// The usage or the plan is wrong, or something that is needed is missing.
 pub fn run(args: &Args) -> Result<Exit> {
-    let comparison = comparison(args)?;
+    let (comparison, sides) = compared(args)?;
     let json = json(&comparison)?;
     match args.json.as_deref() {
         Some("-") => super::print(&json)?,
         file => {
-            super::print(&table::render(&comparison, args.all))?;
+            let columns = terminal::columns();
+            let text = table::render(&comparison, args.all, columns);
+            super::print_painted(&text)?;
             if let Some(file) = file {
                 fs::write(file, json).with_context(|| file.to_owned())?;
             }
+        }
+    }
+    if let Some(file) = &args.html {
+        let boots = sides.each_ref().map(|side| side.boots.as_slice());
+        let page = report::sides::render(&comparison, boots);
+        match file.as_str() {
+            "-" => super::print(&page)?,
+            file => fs::write(file, page).with_context(|| file.to_owned())?,
         }
     }
     Ok(comparison.exit_code)
@@ -131,6 +145,11 @@ pub fn run(args: &Args) -> Result<Exit> {
 ///
 /// As those of [`run`].
 pub fn comparison(args: &Args) -> Result<Comparison> {
+    Ok(compared(args)?.0)
+}
+
+/// The comparison, and the boots of both sides.
+fn compared(args: &Args) -> Result<(Comparison, [Side; 2])> {
     let args = &both_sides(args)?;
     let asked = asked(args)?;
     let root = store::root(args.store.as_deref())?;
@@ -157,10 +176,11 @@ pub fn comparison(args: &Args) -> Result<Comparison> {
     let mut comparison = compare_apart(&a, &b, &asked, own)?;
     if !differing.is_empty() {
         comparison.identical = false;
+        comparison.answer = answer::of(&comparison);
     }
     differing.append(&mut comparison.warnings);
     comparison.warnings = differing;
-    Ok(comparison)
+    Ok((comparison, [a, b]))
 }
 
 /// The arguments with a second side: A again where a plan follows the first,
@@ -194,8 +214,9 @@ fn both_sides(args: &Args) -> Result<Args> {
         let words = own(words);
         if let Some(word) = words.iter().find(starts) {
             bail!(
-                "{option} {word}: it has words that stand before the runs of \
-                 a plan; the runs of both sides are the same"
+                "{option} {word}: only settings go there, as in {option} \
+                 sched_features=NO_X; the runs of both sides are those of the \
+                 plan behind `--`"
             );
         }
     }
@@ -247,6 +268,22 @@ fn for_kernels_only(args: &Args) -> Result<()> {
     Ok(())
 }
 
+/// Both sides of stored runs, by their names.
+///
+/// # Errors
+///
+/// There are none of these names, or they cannot be read.
+pub(super) fn stored_sides(names: [&str; 2], root: &Path) -> Result<[Side; 2]> {
+    let stored = list(root)?;
+    let of = |name: &str| match find(name, &stored)? {
+        Found::Stored(runs) => Ok(runs),
+        Found::Kernel => bail!(
+            "`{name}` is a kernel; a page is made of runs that are stored"
+        ),
+    };
+    sides(&of(names[0])?, &of(names[1])?)
+}
+
 /// Both sides from what is stored.
 fn of_stored(
     args: &Args,
@@ -255,6 +292,13 @@ fn of_stored(
     differing: &mut Vec<String>,
 ) -> Result<[Side; 2]> {
     for_kernels_only(args)?;
+    let sides = sides(a, b)?;
+    let all = sides.iter().flat_map(|side| &side.boots);
+    repeats(all, differing);
+    Ok(sides)
+}
+
+fn sides(a: &[StoredRun], b: &[StoredRun]) -> Result<[Side; 2]> {
     if let Some(both) = a.iter().find(|x| b.iter().any(|y| x.dir == y.dir)) {
         bail!("{} is on both sides", both.name());
     }
@@ -270,10 +314,7 @@ fn of_stored(
             boots: read(runs)?,
         })
     };
-    let sides = [side(a)?, side(b)?];
-    let all = sides.iter().flat_map(|side| &side.boots);
-    repeats(all, differing);
-    Ok(sides)
+    Ok([side(a)?, side(b)?])
 }
 
 #[cfg(test)]

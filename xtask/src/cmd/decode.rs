@@ -5,9 +5,11 @@ use crate::exit::Exit;
 use crate::format::Format;
 use crate::input::{Input, choose};
 use crate::model::Report;
-use crate::outcome;
+use crate::usage::STDIN;
+use crate::{outcome, store};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
+use std::path::PathBuf;
 
 /// Decode the log of a console, however it was damaged on its way, or a
 /// stored run.
@@ -18,7 +20,7 @@ use argh::{ArgsInfo, FromArgs};
     example = "A log from a CI, for another tool:\n\
                \x20 curl -s $URL | {command_name} --format json",
     example = "A stored run again:\n\
-               \x20 {command_name} runs/20261105T120000Z-PipeIo-a1b2c3",
+               \x20 {command_name} latest",
     note = "The exit code is that of the boot that is in the log.",
     error_code(0, "no run failed"),
     error_code(1, "the kernel, a run or a condition failed, or it hung"),
@@ -33,8 +35,11 @@ pub struct Args {
     /// of the last, and a verdict over all of the payload's
     #[argh(option)]
     boot: Option<usize>,
-    /// the log, or the directory of a stored run; `-` or nothing is standard
-    /// input
+    /// where runs are stored; by default `runs` in the workspace
+    #[argh(option)]
+    store: Option<PathBuf>,
+    /// the log, or a stored run: its directory, its name, the beginning of it,
+    /// or `latest`; `-` or nothing is standard input
     #[argh(positional, default = "String::from(\"-\")")]
     file: String,
 }
@@ -45,7 +50,12 @@ pub struct Args {
 ///
 /// The log cannot be read, or has no such boot.
 pub fn run(args: &Args) -> Result<Exit> {
-    let input = Input::read(&args.file)?;
+    let root = store::root(args.store.as_deref())?;
+    let place = match args.file.as_str() {
+        stdin @ ("-" | STDIN) => PathBuf::from(stdin),
+        name => store::find::find(name, &root)?,
+    };
+    let input = Input::read(&place.to_string_lossy())?;
     let decoded = decode_ports(&input.ports());
     let boots = decoded.boots();
     let (report, exit) = match args.boot {
@@ -64,6 +74,9 @@ pub fn run(args: &Args) -> Result<Exit> {
             boots.len()
         );
     }
-    super::print(&args.format.render(&report)?)?;
+    super::print(&match &input.meta {
+        Some(meta) => args.format.render_with(&report, meta)?,
+        None => args.format.render(&report)?,
+    })?;
     Ok(exit)
 }

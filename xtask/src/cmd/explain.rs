@@ -1,8 +1,10 @@
 //! `explain`: one work type in full.
 
 use crate::catalogue::{group, need_line, range};
+use crate::compare::table::filled;
 use crate::exit::Exit;
 use crate::program;
+use crate::words;
 use anyhow::{Error, Result, anyhow};
 use argh::{ArgsInfo, FromArgs};
 use core::fmt::Write;
@@ -20,7 +22,8 @@ use pidone::workloads::{self, rows};
     error_code(255, "there is no such work type")
 )]
 pub struct Args {
-    /// its name
+    /// a work type, or W1 to W5, the ways in which samples of `wake` are
+    /// taken
     #[argh(positional, arg_name = "work_type")]
     name: String,
 }
@@ -32,6 +35,12 @@ pub struct Args {
 /// There is no such work type, or standard output cannot be written to.
 pub fn run(args: &Args) -> Result<Exit> {
     let name = &args.name;
+    if let Some(what) = words::rule(name) {
+        let text = filled(&format!("{name}: {what}."), "", 80);
+        let taken = if name == "W4" { "" } else { TAKEN };
+        super::print(&format!("{text}\n{taken}{HELD}\n"))?;
+        return Ok(Exit::Good);
+    }
     let row = workloads::row(name).ok_or_else(|| unknown(name))?;
     let mut text = String::new();
     // Writing to a String cannot fail.
@@ -39,6 +48,16 @@ pub fn run(args: &Args) -> Result<Exit> {
     super::print(&text)?;
     Ok(Exit::Good)
 }
+
+/// What samples of `wake` have in common, however they are taken.
+const TAKEN: &str = "\
+A sample of `wake` is the time from there, or from the sleeper's last look at
+the clock if that is later, to the first instruction of the sleeper behind its
+call.
+";
+
+/// Where there is more.
+const HELD: &str = "docs/method.md says what that is held against.";
 
 fn unknown(name: &str) -> Error {
     let names = || rows().map(|row| row.name);

@@ -32,7 +32,7 @@ pub struct Args {
     pub name: Option<String>,
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
-    pub runs: Option<PathBuf>,
+    pub store: Option<PathBuf>,
     /// logs, compressed logs and archives of logs
     #[argh(positional, arg_name = "log")]
     pub log: Vec<PathBuf>,
@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         Some(name) => named(name)?,
         None => format!("import-{}", store::now()),
     };
-    let root = store::root(args.runs.as_deref())?;
+    let root = store::root(args.store.as_deref())?;
     let (stored, _) = store::list(&root)?;
     let mut known: Vec<Imported> =
         stored.into_iter().filter_map(imported).collect();

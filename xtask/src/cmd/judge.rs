@@ -154,7 +154,9 @@ pub fn opinion(args: &Args) -> Result<(Opinion, String)> {
                 }
             }
         }
-        _ => bail!("what to judge: one of --kernel and --tree"),
+        _ => bail!(
+            "judge takes one of --kernel IMAGE, --tree DIRECTORY and --log FILE"
+        ),
     }
     let ready = Ready::new(&request)?;
     let mut boots: Vec<FinishedBoot> = Vec::new();
@@ -301,7 +303,9 @@ fn asked(args: &Args, request: &BootRequest, root: &Path) -> Result<Criteria> {
             Some(Baseline { boots, metrics, by })
         }
         (Some(_), None) => bail!("--baseline needs --worse-by, such as 5%"),
-        (None, Some(_)) => bail!("--worse-by needs --baseline"),
+        (None, Some(_)) => {
+            bail!("--worse-by needs --baseline RUN, to be worse than")
+        }
         (None, None) if !metrics.is_empty() => {
             bail!("--metric needs --baseline; --expect takes a condition")
         }

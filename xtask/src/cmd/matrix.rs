@@ -194,10 +194,10 @@ fn run_all(args: &Run) -> Result<Exit> {
 
 /// Prints what came of a matrix.
 fn told(summary: &Summary, format: Format, json: Option<&str>) -> Result<Exit> {
-    super::print(&summary.render(format)?)?;
     let name = &summary.matrix;
     let program = program::name();
     crate::tell!("stored as {name}; `{program} report {name}` makes a page");
+    super::print(&summary.render(format)?)?;
     if let Some(file) = json {
         let json = summary.render(Format::Json)?;
         fs::write(file, json).with_context(|| file.to_owned())?;

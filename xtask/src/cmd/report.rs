@@ -1,15 +1,18 @@
 //! `report`: runs as a page of HTML.
 
+use crate::compare::{ComparisonOptions, answer, compare, table};
 use crate::decode::decode_ports;
 use crate::exit::Exit;
 use crate::finished::{from_json, read_json};
 use crate::input::{Input, choose};
 use crate::model::Report;
 use crate::program;
-use crate::report::{MARK, Source, render};
+use crate::report::{MARK, Source, render, sides};
+use crate::terminal::unpainted;
 use crate::{outcome, store};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
+use core::str::FromStr;
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +29,10 @@ use std::path::{Path, PathBuf};
                \x20 cargo xtask runs\n\
                \x20 {command_name} 20261105T120000Z-all-a1b2c3 \\\n\
                \x20   20261105T120105Z-all-d4e5f6 --output kernels.html",
+    example = "A comparison, to look at and to send:\n\
+               \x20 {command_name} --baseline old/small/pipes new/small/pipes\n\
+               \x20 {command_name} --baseline old/small/pipes \\\n\
+               \x20   new/small/pipes --format text",
     example = "All boots of a matrix, or of one of its cells:\n\
                \x20 {command_name} matrix-20261105T120000Z-4711\n\
                \x20 {command_name} new/small/pipes",
@@ -39,9 +46,17 @@ pub struct Args {
     /// the page; by default report.html here, `-` is standard output
     #[argh(option, default = "String::from(\"report.html\")")]
     output: String,
+    /// compare with these runs: names, their beginnings or directories, or a
+    /// cell of a matrix, with commas between them
+    #[argh(option)]
+    baseline: Option<String>,
+    /// html (the default), or with --baseline text: the comparison for a mail,
+    /// on standard output
+    #[argh(option, default = "Form::Html")]
+    format: Form,
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
-    runs: Option<PathBuf>,
+    store: Option<PathBuf>,
     /// stored runs by name or directory, a matrix or a cell of one by name,
     /// logs, the JSON of `--json`; `-` is standard input
     #[argh(positional, arg_name = "run")]
@@ -57,7 +72,13 @@ pub fn run(args: &Args) -> Result<Exit> {
     if args.run.is_empty() {
         bail!("no run was named; `{} runs` lists them", program::name());
     }
-    let root = store::root(args.runs.as_deref())?;
+    let root = store::root(args.store.as_deref())?;
+    if let Some(baseline) = &args.baseline {
+        return beside(args, baseline, &root);
+    }
+    if args.format == Form::Text {
+        bail!("--format text is for a comparison: --baseline names its A");
+    }
     let mut names: Vec<String> = Vec::new();
     for name in &args.run {
         for place in places(name, &root)? {
@@ -92,6 +113,62 @@ pub fn run(args: &Args) -> Result<Exit> {
     Ok(Exit::Good)
 }
 
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Html,
+    Text,
+}
+
+impl FromStr for Form {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Self, String> {
+        match name {
+            "html" => Ok(Self::Html),
+            "text" => Ok(Self::Text),
+            _ => Err(format!("no format `{name}`; valid are html and text")),
+        }
+    }
+}
+
+/// Columns of a mail.
+const MAIL: usize = 72;
+
+/// Writes what the runs are beside a baseline.
+fn beside(args: &Args, baseline: &str, root: &Path) -> Result<Exit> {
+    let output = (args.output != "-").then(|| Path::new(&args.output));
+    if args.format == Form::Html {
+        output.map(writable).transpose()?;
+    }
+    let b = args.run.join(",");
+    let sides = super::compare::stored_sides([baseline, &b], root)?;
+    let options = ComparisonOptions {
+        rest: true,
+        ..ComparisonOptions::default()
+    };
+    let of = compare(&sides[0], &sides[1], &options)?;
+    if args.format == Form::Text {
+        let text = table::render(&of, false, MAIL);
+        super::print(&answer::ascii(&unpainted(&text)))?;
+        return Ok(Exit::Good);
+    }
+    let boots = sides.each_ref().map(|side| side.boots.as_slice());
+    let page = sides::render(&of, boots);
+    match output {
+        None => super::print(&page)?,
+        Some(path) => {
+            write(path, &page)?;
+            super::print(&format!(
+                "{}\nwritten to {}\n",
+                of.answer,
+                path.display()
+            ))?;
+        }
+    }
+    Ok(Exit::Good)
+}
+
 /// The paths of what is named: a run, or all of a matrix or of a cell there.
 fn places(name: &str, root: &Path) -> Result<Vec<String>> {
     if !Path::new(name).exists() {
@@ -106,21 +183,9 @@ fn places(name: &str, root: &Path) -> Result<Vec<String>> {
     Ok(vec![place(name, root)?])
 }
 
-/// The path of a run that is named by its path or, below `root`, by its name.
+/// The path of a run, by whatever it is called.
 fn place(name: &str, root: &Path) -> Result<String> {
-    let below = root.join(name);
-    // Not `..` or `/`, nor a run that is being written.
-    let is_name = !name.starts_with('.') && !name.contains('/');
-    let path = match Path::new(name) {
-        path if path.exists() => path,
-        _ if is_name && below.is_dir() => &below,
-        _ => bail!(
-            "no run `{name}`: neither a file nor a directory, nor a run or a \
-             matrix in {}; `{} runs` lists what is there",
-            root.display(),
-            program::name()
-        ),
-    };
+    let path = &store::find::find(name, root)?;
     if !path.is_file() && !path.is_dir() {
         // A pipe has no other name.
         return Ok(name.to_owned());

@@ -1,7 +1,9 @@
 //! `runs`: what is stored.
 
 use crate::exit::Exit;
+use crate::model::Outcome;
 use crate::store;
+use crate::terminal::columns;
 use crate::untrusted::json;
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
@@ -22,7 +24,7 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     /// where they are stored; by default `runs` in the workspace
     #[argh(option)]
-    runs: Option<PathBuf>,
+    store: Option<PathBuf>,
     /// print what is known of each as JSON
     #[argh(switch)]
     json: bool,
@@ -34,7 +36,7 @@ pub struct Args {
 ///
 /// The directory cannot be read.
 pub fn run(args: &Args) -> Result<Exit> {
-    let root = store::root(args.runs.as_deref())?;
+    let root = store::root(args.store.as_deref())?;
     let (runs, wrong) = store::list(&root)?;
     for why in wrong {
         crate::tell!("not a run: {why}");
@@ -50,31 +52,48 @@ pub fn run(args: &Args) -> Result<Exit> {
     } else if runs.is_empty() {
         super::print(&format!("no runs in {}\n", root.display()))?;
     } else {
-        super::print(&(table(&runs) + "\n"))?;
+        super::print(&(table(&runs, columns()) + "\n"))?;
     }
     Ok(Exit::Good)
 }
 
-fn table(runs: &[store::StoredRun]) -> String {
+/// With fewer columns the directories are known by their names, which every
+/// verb takes and which begin with the time.
+const WIDE: usize = 110;
+
+fn table(runs: &[store::StoredRun], columns: usize) -> String {
     let mut table = Table::new();
     table.load_style(NOTHING);
+    let wide = columns >= WIDE;
     let cells = runs.iter().any(|run| run.meta.cell.is_some());
-    let cell = cells.then_some("cell");
-    let heads = ["time", "kernel", "plan", "outcome"].into_iter();
-    table.set_header(heads.chain(cell).chain(["directory"]));
+    let mut heads = match wide {
+        true => vec!["time", "kernel", "plan", "outcome"],
+        false => vec!["kernel", "outcome"],
+    };
+    heads.extend(cells.then_some("cell"));
+    heads.push(if wide { "directory" } else { "name" });
+    table.set_header(heads);
     for run in runs {
         let meta = &run.meta;
         let kernel = meta.kernel.release.as_ref();
-        let mut row = vec![
-            meta.started.clone(),
-            kernel.unwrap_or(&meta.kernel.spec).clone(),
-            meta.label.clone(),
-            meta.outcome.to_string(),
-        ];
+        let kernel = kernel.unwrap_or(&meta.kernel.spec).clone();
+        let outcome = match (meta.outcome, meta.exit_code) {
+            (Outcome::Ok, Exit::CannotTell) => "nothing measured".to_owned(),
+            (outcome, _) => outcome.to_string(),
+        };
+        let mut row = match wide {
+            true => {
+                vec![meta.started.clone(), kernel, meta.label.clone(), outcome]
+            }
+            false => vec![kernel, outcome],
+        };
         let cell = meta.cell.as_ref().map(|cell| cell.name.clone());
         row.extend(cells.then(|| cell.unwrap_or_default()));
-        row.push(shown(&run.dir));
+        row.push(if wide { shown(&run.dir) } else { run.name() });
         table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
     }
     table.trim_fmt()
 }

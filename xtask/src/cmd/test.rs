@@ -48,7 +48,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         (None, true, []) => checks::slow(args.setup)?,
         (None, false, []) => checks::all(args.setup)?,
         (None, false, names) => checks::named(names, args.setup)?,
-        _ => bail!("--simulate, --slow and names of tests: give one"),
+        _ => bail!("give only one of --simulate, --slow and names of tests"),
     }
     Ok(Exit::Good)
 }

@@ -30,7 +30,7 @@ use std::path::{Path, PathBuf};
 pub struct Args {
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
-    runs: Option<PathBuf>,
+    store: Option<PathBuf>,
     /// a stored run by name, the beginning of one, `latest` (the default) or
     /// directory; a log; or the text of a trace
     #[argh(positional, default = "store::find::LATEST.to_owned()")]
@@ -43,7 +43,7 @@ pub struct Args {
 ///
 /// There is no such run, or it has no trace.
 pub fn run(args: &Args) -> Result<Exit> {
-    let root = store::root(args.runs.as_deref())?;
+    let root = store::root(args.store.as_deref())?;
     let place = store::find::find(&args.run, &root)?;
     let mut said = String::new();
     for (heading, text) in traces(&place)? {

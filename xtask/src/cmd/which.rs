@@ -87,7 +87,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         .collect();
     if asked.is_empty() && elsewhere.is_empty() {
         bail!(match diff {
-            Some(_) => "the patch changes no line of a .c or .h file",
+            Some(_) => "the patch changes no function of a .c or .h file",
             None => {
                 "which function: name some, as in `which try_to_wake_up`, or \
                  give --patch FILE or --diff A..B"

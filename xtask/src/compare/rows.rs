@@ -133,6 +133,7 @@ fn row(
         p_corrected: 1.0,
         verdict: Verdict::Unknown,
         more: None,
+        exact: false,
         seeds,
         margin: first.margin(asked.margin),
         samples,
@@ -172,6 +173,7 @@ pub(super) fn judge(rows: &mut [Row], identical: bool, look: u32) {
             row.p_corrected = found.p_corrected;
             row.verdict = found.verdict;
             row.more = found.more;
+            row.exact = found.exact;
         }
     }
 }

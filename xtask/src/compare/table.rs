@@ -1,22 +1,25 @@
 //! A comparison for people.
 
-use crate::compare::{Comparison, Row};
+use crate::compare::{Comparison, Row, answer};
 use crate::evidence::Verdict;
+use crate::terminal::{Paint, paint};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 
-/// A comparison as text; of metrics that are not judged only if `all`.
+/// A comparison as text, in so many columns if it can be; of metrics that are
+/// not judged only if `all`. The last line is the answer.
 #[must_use]
-pub fn render(comparison: &Comparison, all: bool) -> String {
+pub fn render(comparison: &Comparison, all: bool, columns: usize) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
-    let _ok = write_comparison(comparison, all, &mut text);
+    let _ok = write_comparison(comparison, all, columns, &mut text);
     text
 }
 
 fn write_comparison(
     comparison: &Comparison,
     all: bool,
+    columns: usize,
     text: &mut String,
 ) -> core::fmt::Result {
     for (side, (name, boots)) in ["A", "B"]
@@ -29,19 +32,26 @@ fn write_comparison(
         };
         writeln!(text, "{side}: {name}, {boots}")?;
     }
+    for machine in &comparison.machines {
+        writeln!(text, "on {machine}")?;
+    }
+    for warning in &comparison.warnings {
+        let warning = filled(&format!("warning: {warning}"), "  ", columns);
+        writeln!(text, "{}", paint(Paint::Open, &warning))?;
+    }
     let mut last = "";
     let mut shown: Vec<&Row> = Vec::new();
     let rows = comparison.rows.iter();
     for row in rows.filter(|row| all || row.judged) {
         if row.run != last && !shown.is_empty() {
-            write_run(comparison, last, &shown, text)?;
+            write_run(comparison, last, &shown, columns, text)?;
             shown.clear();
         }
         last = &row.run;
         shown.push(row);
     }
     if !shown.is_empty() {
-        write_run(comparison, last, &shown, text)?;
+        write_run(comparison, last, &shown, columns, text)?;
     }
     let hidden = comparison.rows.iter().filter(|row| !row.judged).count();
     if hidden > 0 && !all {
@@ -54,104 +64,223 @@ fn write_comparison(
         write!(text, "\n{}", sampled.render())?;
     }
     writeln!(text)?;
-    for warning in &comparison.warnings {
-        writeln!(text, "warning: {warning}")?;
-    }
     for profile in &comparison.profiles {
-        writeln!(text, "{}", profile.summary())?;
+        writeln!(text, "{}", filled(&profile.summary(), "  ", columns))?;
     }
     for sampled in &comparison.sampled {
-        writeln!(text, "{}", sampled.summary())?;
+        writeln!(text, "{}", filled(&sampled.summary(), "  ", columns))?;
     }
-    writeln!(text, "{}: {}", comparison.verdict, comparison.reason)
+    for missing in &comparison.missing {
+        let missing =
+            filled(&format!("not compared: {missing}"), "  ", columns);
+        writeln!(text, "{missing}")?;
+    }
+    let answer = filled(&comparison.answer, "  ", columns);
+    let how = match comparison.verdict {
+        Verdict::Worse => Paint::Bad,
+        verdict if verdict.no_worse() => Paint::Good,
+        _ => Paint::Open,
+    };
+    writeln!(text, "{}", paint(how, &answer))
 }
+
+/// A table is wide from so many columns on.
+const WIDE: usize = 110;
+/// With fewer columns there are no intervals.
+const NARROW: usize = 80;
 
 fn write_run(
     comparison: &Comparison,
     run: &str,
     rows: &[&Row],
+    columns: usize,
     text: &mut String,
 ) -> core::fmt::Result {
-    writeln!(text, "\n{run}")?;
+    let wide = columns >= WIDE;
+    let narrow = columns < NARROW;
     let mut table = Table::new();
     table.load_style(NOTHING);
+    let mut heads = vec![run, "", "A", "B", "B - A, %", "interval, %", ""];
     let over = match comparison.deterministic {
         true => "over seeds",
         false => "over boots",
     };
-    table.set_header([
-        "", "A", over, "B", over, "B - A", "interval", "", "p", "", "",
-    ]);
+    if wide {
+        heads.insert(6, "covers");
+        heads.insert(4, over);
+        heads.insert(3, over);
+    }
+    if narrow {
+        heads.remove(5);
+    }
+    table.set_header(&heads);
     for row in rows {
-        table.add_row(cells(row, comparison.deterministic));
+        let mut cells = cells(row, wide);
+        if narrow {
+            cells.remove(5);
+        }
+        table.add_row(cells);
     }
-    for column in table.column_iter_mut().skip(1).take(8) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
+        if (2..heads.len() - 1).contains(&at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
-    writeln!(text, "{}", table.trim_fmt())
+    let table = table.trim_fmt();
+    let mut lines = table.lines();
+    let head = lines.next().unwrap_or_default();
+    writeln!(text, "\n{head}")?;
+    for (line, row) in lines.zip(rows) {
+        writeln!(text, "{line}")?;
+        for note in notes(row, comparison.deterministic) {
+            writeln!(text, "{}", paint(Paint::Open, &format!("    {note}")))?;
+        }
+    }
+    Ok(())
 }
 
-fn cells(row: &Row, deterministic: bool) -> Vec<String> {
-    let spread = |at: usize| {
-        let spread = row.spread[at];
-        spread.map_or(String::new(), |s| format!("{:.2} %", s * 100.0))
-    };
-    let interval = row.interval.map(|of| {
-        format!("{:+.2} .. {:+.2} %", of.low * 100.0, of.high * 100.0)
+/// What spoils a figure, and what would help.
+fn notes(row: &Row, deterministic: bool) -> Vec<String> {
+    let mut notes = Vec::new();
+    if row.is_noisy(deterministic) {
+        let each = ["A", "B"].iter().zip(row.spread);
+        let each = each.filter_map(|(side, spread)| {
+            Some(format!("of {side} spread by {:.0} %", spread? * 100.0))
+        });
+        let each: Vec<String> = each.collect();
+        let each = each.join(" and ");
+        notes.push(format!("noise: boots {each}"));
+    }
+    if row.verdict != Verdict::Unknown {
+        return notes;
+    }
+    notes.push(match row.more {
+        Some(more) => {
+            let more = answer::boots(more, deterministic);
+            format!("{more} would probably decide")
+        }
+        None => format!(
+            "no reasonable number of {} would decide",
+            if deterministic { "seeds" } else { "boots" }
+        ),
     });
-    let coverage = row.interval.map(|of| match of.coverage {
-        Some(share) => format!("{:.1} %", share * 100.0),
-        None => "seeds".to_owned(),
-    });
-    let what = match (deterministic, row.more) {
-        (true, Some(1)) => "seed",
-        (true, _) => "seeds",
-        (false, Some(1)) => "run",
-        (false, _) => "runs",
+    notes
+}
+
+fn cells(row: &Row, wide: bool) -> Vec<String> {
+    let (unit, [a, b]) = pair([row.a, row.b], &row.unit);
+    let interval = row
+        .interval
+        .map(|of| format!("{} to {}", percent(of.low), percent(of.high)));
+    let verdict = match answer::grounds(row) {
+        none if none.is_empty() => row.verdict.to_string(),
+        grounds => format!("{}, {grounds}", row.verdict),
     };
-    let more = match (row.verdict, row.more) {
-        (Verdict::Unknown, Some(more)) => format!("{more} more {what}"),
-        (Verdict::Unknown, None) => format!("no number of {what}"),
-        _ => String::new(),
+    let verdict = match row.verdict {
+        Verdict::Worse => paint(Paint::Bad, &verdict),
+        Verdict::Better => paint(Paint::Good, &verdict),
+        Verdict::Unknown | Verdict::Differs => paint(Paint::Open, &verdict),
+        Verdict::Same | Verdict::NoWorse => verdict,
     };
-    vec![
+    let mut cells = vec![
         format!("  {}", row.metric),
-        value(row.a, &row.unit),
-        spread(0),
-        value(row.b, &row.unit),
-        spread(1),
-        row.difference
-            .map_or(String::new(), |d| format!("{:+.2} %", d * 100.0)),
+        unit,
+        a,
+        b,
+        row.difference.map_or(String::new(), percent),
         interval.unwrap_or_default(),
-        coverage.unwrap_or_default(),
-        format!("{:.3}", row.p_corrected),
-        row.verdict.to_string(),
-        more,
-    ]
+        verdict,
+    ];
+    if wide {
+        let coverage = row.interval.map(|of| match of.coverage {
+            Some(share) => format!("{:.1} %", share * 100.0),
+            None => "seeds".to_owned(),
+        });
+        let spread = |at: usize| {
+            let spread = row.spread[at];
+            spread.map_or(String::new(), |s| format!("{:.2} %", s * 100.0))
+        };
+        cells.insert(6, coverage.unwrap_or_default());
+        cells.insert(4, spread(1));
+        cells.insert(3, spread(0));
+    }
+    cells
+}
+
+/// A share as a signed percentage, with digits enough to tell it from others.
+fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    match percent.abs() {
+        ..10.0 => format!("{percent:+.2}"),
+        10.0..1000.0 => format!("{percent:+.1}"),
+        _ => format!("{percent:+.0}"),
+    }
+}
+
+/// Both figures in the unit that fits the larger one.
+#[must_use]
+pub fn pair(both: [f64; 2], unit: &str) -> (String, [String; 2]) {
+    let (scale, unit) = scale(both[0].abs().max(both[1].abs()), unit);
+    (
+        unit.trim_start().to_owned(),
+        both.map(|it| digits(it / scale)),
+    )
+}
+
+/// Words, as many in a line as fit; further lines begin as is said.
+#[must_use]
+pub fn filled(text: &str, indent: &str, columns: usize) -> String {
+    let mut all = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let width = word.chars().count();
+        if used > 0 && used + 1 + width > columns {
+            all.push('\n');
+            all.push_str(indent);
+            used = indent.len();
+        } else if used > 0 {
+            all.push(' ');
+            used += 1;
+        }
+        all.push_str(word);
+        used += width;
+    }
+    all
+}
+
+/// What a figure is divided by, and the unit that it has then.
+fn scale(value: f64, unit: &str) -> (f64, String) {
+    match unit {
+        "ns" if value >= 1e9 => (1e9, "s".to_owned()),
+        "ns" if value >= 1e6 => (1e6, "ms".to_owned()),
+        "ns" if value >= 1e4 => (1e3, "us".to_owned()),
+        "" | "ns" | "/s" => (1.0, unit.to_owned()),
+        counted => (1.0, format!(" {counted}")),
+    }
+}
+
+/// A number with four digits or more.
+fn digits(value: f64) -> String {
+    match value.abs() {
+        _ if value.fract() == 0.0 => format!("{value:.0}"),
+        0.0..10.0 => format!("{value:.3}"),
+        10.0..100.0 => format!("{value:.2}"),
+        100.0..1000.0 => format!("{value:.1}"),
+        _ => format!("{value:.0}"),
+    }
 }
 
 /// A figure in a form that fits its unit, with four digits or more.
 #[must_use]
 pub fn value(value: f64, unit: &str) -> String {
-    let (value, unit) = match unit {
-        "ns" if value >= 1e9 => (value / 1e9, "s".to_owned()),
-        "ns" if value >= 1e6 => (value / 1e6, "ms".to_owned()),
-        "ns" if value >= 1e4 => (value / 1e3, "us".to_owned()),
-        "" | "ns" | "/s" => (value, unit.to_owned()),
-        counted => (value, format!(" {counted}")),
-    };
-    match value.abs() {
-        _ if value.fract() == 0.0 => format!("{value:.0}{unit}"),
-        0.0..10.0 => format!("{value:.3}{unit}"),
-        10.0..100.0 => format!("{value:.2}{unit}"),
-        100.0..1000.0 => format!("{value:.1}{unit}"),
-        _ => format!("{value:.0}{unit}"),
-    }
+    let (scale, unit) = scale(value, unit);
+    format!("{}{unit}", digits(value / scale))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::value;
+    use super::{filled, value};
 
     #[test]
     fn figures_have_units_and_digits() {
@@ -167,5 +296,11 @@ mod tests {
         ] {
             assert_eq!(value(figure, unit), text);
         }
+    }
+
+    #[test]
+    fn words_fill_lines() {
+        assert_eq!(filled("a bc def", "  ", 5), "a bc\n  def");
+        assert_eq!(filled("longer than", "", 3), "longer\nthan");
     }
 }

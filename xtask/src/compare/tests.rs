@@ -9,6 +9,7 @@ use crate::finished::{FinishedBoot, Meta};
 use crate::metrics::Selector;
 use crate::model::{Outcome, Report};
 use crate::noise::Noise;
+use crate::terminal::unpainted;
 use crate::testing;
 use rand_core::{Rng, SeedableRng};
 use rand_xoshiro::Xoshiro256PlusPlus;
@@ -110,6 +111,87 @@ fn what_noise_hides_is_not_said_to_be_no_worse() {
     assert!(interval.low < -0.6 && interval.high > 0.1, "{row:?}");
     assert_eq!(said(&found), (125, Verdict::Unknown), "{}", found.reason);
     assert!(found.reason.contains("would probably tell"));
+}
+
+/// What a reader sees first and last.
+#[test]
+fn the_answer_is_one_sentence() {
+    let said = |a: &[u64], b: &[u64], seeded| compared(a, b, seeded).answer;
+    let slower = said(&FLAT, &FLAT.map(|rate| rate * 5 / 6), true);
+    assert_eq!(slower, "a → b: PipeIo is 1.20 × slower, exact");
+    let faster = said(&FLAT, &FLAT.map(|rate| rate + 20), true);
+    assert_eq!(faster, "a → b: PipeIo is 2.0 % faster, exact");
+    let same = said(&TEN, &TEN, true);
+    assert_eq!(same, "a → b: every figure of every boot is the same");
+    // Boots that do not repeat themselves have an interval.
+    let slower = said(&TEN, &TEN.map(|rate| rate * 5 / 6), false);
+    assert_eq!(slower, "a → b: PipeIo is 1.20 × slower (1.19 to 1.21)");
+    let open = said(&TEN, &TEN.map(|rate| rate + 1), false);
+    let start = "a → b: PipeIo is undecided; ";
+    assert!(open.starts_with(start), "{open}");
+    assert!(
+        open.ends_with(" more boots would probably decide"),
+        "{open}"
+    );
+    let wild = [1000, 2100, 600, 1500, 950];
+    let noisy = said(&wild, &[700, 650, 1400, 300, 600], false);
+    assert!(
+        noisy.contains("boots of one kernel spread by 16"),
+        "{noisy}"
+    );
+    let text = table::render(&compared(&wild, &wild, false), false, 80);
+    assert!(
+        text.contains("    noise: boots of A spread by 15"),
+        "{text}"
+    );
+    // Several runs are counted, and one is told.
+    let several = |rates: &[u64]| {
+        let mut side = side("k", &FLAT, true);
+        for boot in &mut side.boots {
+            let runs = &mut boot.report.runs;
+            let first = runs[0].clone();
+            *runs = rates.iter().map(|_| first.clone()).collect();
+            for (run, (rate, n)) in runs.iter_mut().zip(rates.iter().zip(0..)) {
+                run.name = format!("run{n}");
+                run.groups[0].workers[0].iterations = *rate;
+            }
+            boot.report.digest = Some(format!("{rates:?}"));
+        }
+        side
+    };
+    let (a, b) = (
+        several(&[1000, 1000, 1000, 1000, 1000]),
+        several(&[1000, 500, 900, 1100, 1000]),
+    );
+    let found = compare(&a, &b, &asked(&["rate"])).unwrap();
+    assert_eq!(
+        found.answer,
+        "A → B, both k: run1 is 2.00 × slower, exact; 1 more is slower, 1 \
+         faster, 2 the same"
+    );
+    // A kernel that fails is told of first.
+    let (a, b) = (
+        failing(10, true, 0, Exit::Good),
+        failing(10, true, 2, Exit::Bad),
+    );
+    let found = compare(&a, &b, &asked(&["rate"])).unwrap();
+    let start = "A → B, both x: 0 % of A's boots failed and 20 % of B's \
+                 (worse); ";
+    assert!(found.answer.starts_with(start), "{}", found.answer);
+}
+
+/// A likelihood says nothing of machines that repeat themselves.
+#[test]
+fn what_is_exact_has_no_p() {
+    let slow = compared(&FLAT, &FLAT.map(|rate| rate - 60), true);
+    assert!(slow.rows[0].exact);
+    let text = unpainted(&table::render(&slow, false, 80));
+    assert!(text.contains("worse, exact\n"), "{text}");
+    assert!(!text.contains(" p "), "{text}");
+    let slow = compared(&TEN, &TEN.map(|rate| rate - 60), false);
+    assert!(!slow.rows[0].exact);
+    let text = unpainted(&table::render(&slow, false, 80));
+    assert!(text.contains("worse, p <.001\n"), "{text}");
 }
 
 #[test]
@@ -432,12 +514,25 @@ fn seeds_of_one_side_only_are_left_out() {
 fn a_table_for_people_and_fields_for_programs() {
     let (a, b) = (side("old", &TEN, false), side("new", &TEN, false));
     let found = compare(&a, &b, &asked(&[])).unwrap();
-    let short = table::render(&found, false);
-    for part in ["A: old, 10 boots", "  rate ", "more metrics with --all"] {
+    let short = table::render(&found, false, 80);
+    for part in [
+        "A: old, 10 boots",
+        "on not known\n",
+        "  rate ",
+        "more metrics with --all",
+        "    124 more boots would probably decide",
+    ] {
         assert!(short.contains(part), "{part} in {short}");
     }
-    assert!(!short.contains("kernel.ctxt"));
-    assert!(table::render(&found, true).contains("kernel.ctxt"));
+    assert!(!short.contains("kernel.ctxt") && !short.contains("over boots"));
+    let wide = table::render(&found, true, 120);
+    assert!(wide.contains("kernel.ctxt") && wide.contains("over boots"));
+    let mail = table::render(&found, false, 72);
+    for (text, columns) in [(mail, 72), (short, 80), (wide, 120)] {
+        let text = unpainted(&text);
+        let long = text.lines().find(|it| it.chars().count() > columns);
+        assert_eq!(long, None, "{text}");
+    }
     let json = serde_json::to_value(&found).unwrap();
     let rows = json["rows"].as_array().unwrap();
     let rate = rows.iter().find(|row| row["metric"] == "rate").unwrap();

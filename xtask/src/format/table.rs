@@ -1,10 +1,12 @@
 //! Results for people.
 
-use crate::model::{Group, Hist, Report, Run, Scheduler, Scx, Worker};
-use crate::profile;
+use crate::model::{Group, Hist, Outcome, Report, Run, Scheduler, Scx, Worker};
+use crate::{profile, words};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 use pidone::kit::text::Human;
+use pidone::wire::record::Verdict;
+use std::collections::BTreeSet;
 
 /// A report as text: a heading and a table per run.
 #[must_use]
@@ -13,6 +15,12 @@ pub fn render(report: &Report) -> String {
     // Writing to a String cannot fail.
     let _ok = write_report(report, &mut text);
     text
+}
+
+/// The same behind a line that says on what it ran.
+#[must_use]
+pub fn render_on(mode: &str, report: &Report) -> String {
+    format!("on {mode}\n{}", render(report))
 }
 
 fn several(n: u32, what: &str) -> String {
@@ -46,7 +54,22 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
         writeln!(text)?;
         write_scheduler("scx at the end", after, text)?;
     }
-    writeln!(text, "\n{}: {}", report.outcome, report.reason)?;
+    let rules = rules(report);
+    if !rules.is_empty() {
+        let names = rules.join(", ");
+        writeln!(
+            text,
+            "\n{names}: how `wake` is taken; `cargo xtask explain {}`",
+            rules[0]
+        )?;
+    }
+    // What was not tried is not well.
+    let skipped = |run: &Run| run.verdict == Verdict::Skip;
+    let nothing = !report.runs.is_empty() && report.runs.iter().all(skipped);
+    match nothing && report.outcome == Outcome::Ok {
+        true => writeln!(text, "\nnothing measured: {}", report.reason)?,
+        false => writeln!(text, "\n{}: {}", report.outcome, report.reason)?,
+    }
     for boot in &report.boots {
         let (outcome, reason) = (boot.outcome, &boot.reason);
         writeln!(text, "  boot {}: {outcome}: {reason}", boot.number)?;
@@ -63,6 +86,15 @@ fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {
         Some(digest) => writeln!(text, "digest {digest}"),
         None => Ok(()),
     }
+}
+
+/// The rules by which samples in the tables were taken.
+fn rules(report: &Report) -> Vec<&str> {
+    let groups = report.runs.iter().flat_map(|run| &run.groups);
+    let hists = groups.flat_map(|group| group.hist.values());
+    let rules = hists.filter_map(|hist| hist.rule.as_deref());
+    let rules: BTreeSet<&str> = rules.collect();
+    rules.into_iter().collect()
 }
 
 /// What became of a scheduler, if that is news.
@@ -94,7 +126,10 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
         wall => writeln!(text, " in {}", Human(wall))?,
     }
     for reason in &run.reasons {
-        writeln!(text, "  {reason}")?;
+        match words::help(reason) {
+            Some(help) => writeln!(text, "  {reason}: {help}")?,
+            None => writeln!(text, "  {reason}")?,
+        }
     }
     for tunable in &run.tunables {
         let name = &tunable.name;
@@ -110,7 +145,14 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
     let mut table = Table::new();
     table.load_style(NOTHING);
     table.set_header([
-        "", "count", "rate/s", "p50", "p90", "p99", "p99.9", "max", "",
+        "",
+        "count",
+        "rate/s",
+        "p50",
+        "p90",
+        "p99",
+        "p99.9",
+        "min to max",
     ]);
     for group in &run.groups {
         let rate = super::rate(group.iterations, run.wall_ns);
@@ -133,8 +175,11 @@ pub(super) fn write_run(run: &Run, text: &mut String) -> core::fmt::Result {
             }
         }
     }
-    for column in table.column_iter_mut().skip(1).take(7) {
-        column.set_cell_alignment(CellAlignment::Right);
+    for (at, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 1));
+        if (1..7).contains(&at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
     }
     if !run.groups.is_empty() {
         writeln!(text, "{}", table.trim_fmt())?;
@@ -254,20 +299,31 @@ fn hist_row(name: &str, hist: &Hist) -> Vec<String> {
         time(hist.p90_ns),
         time(hist.p99_ns),
         time(hist.p999_ns),
-        time(hist.max_ns),
-        sparkline(hist),
+        format!(
+            "{} {} {}",
+            time(hist.min_ns),
+            sparkline(hist),
+            time(hist.max_ns)
+        ),
     ]
 }
 
-/// Samples per power of two, from the smallest to the largest sample.
+/// Most bars of a line.
+const BARS: usize = 10;
+
+/// Samples per power of two, or per as many of them as it takes for no more
+/// than [`BARS`], from the smallest to the largest sample.
 #[must_use]
 pub fn sparkline(hist: &Hist) -> String {
-    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let power = |ns: u64| ns.max(1).ilog2() as usize;
     let (low, high) = (power(hist.min_ns), power(hist.max_ns));
-    let mut counts = vec![0_u64; high.saturating_sub(low) + 1];
+    let powers = high.saturating_sub(low) + 1;
+    let each = powers.div_ceil(BARS);
+    let mut counts = vec![0_u64; powers.div_ceil(each)];
     for &(ns, count) in &hist.buckets {
-        if let Some(bar) = counts.get_mut(power(ns).saturating_sub(low)) {
+        let at = power(ns).saturating_sub(low) / each;
+        if let Some(bar) = counts.get_mut(at) {
             *bar += count;
         }
     }
@@ -276,7 +332,7 @@ pub fn sparkline(hist: &Hist) -> String {
         0 => ' ',
         n => {
             let step = u128::from(n - 1) * 8 / u128::from(most);
-            BARS[usize::try_from(step).unwrap_or(0).min(7)]
+            HEIGHTS[usize::try_from(step).unwrap_or(0).min(7)]
         }
     };
     counts.iter().map(bar).collect()
@@ -330,7 +386,7 @@ mod tests {
             panic!("nobody starves");
         };
         assert_eq!(slowest[0], "    slowest: worker 2 (waiter)");
-        assert_eq!(slowest[7], "90.0us");
+        assert!(slowest[7].ends_with(" 90.0us"), "{}", slowest[7]);
         group.workers.push(worker(3, 4, 20));
         let [_, fewest] = &rows(&group, 99)[..] else {
             panic!("one starves");

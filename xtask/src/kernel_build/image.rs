@@ -9,7 +9,9 @@ use anyhow::{Context, Result, bail};
 use initramfs::compress::Compression;
 use liblzma::read::XzDecoder;
 use liblzma::stream::Stream;
+use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 /// What stands in front of the gzipped configuration.
 const MARK: &[u8] = b"IKCFG_ST";
@@ -119,6 +121,48 @@ fn bzimage(image: &[u8]) -> Option<&[u8]> {
     };
     let begin = (sectors + 1) * 512 + u32_at(image, 0x248)?;
     image.get(begin..)?.get(..u32_at(image, 0x24c)?)
+}
+
+/// The length of a file, and what its EFI header says that it should at least
+/// be, if that is more: a download or a copy ended early. Of other images
+/// nothing is known.
+///
+/// # Errors
+///
+/// It cannot be read.
+pub fn cut_off(path: &Path) -> Result<Option<[u64; 2]>> {
+    let what = || path.display().to_string();
+    let file = File::open(path).with_context(what)?;
+    let is = file.metadata().with_context(what)?.len();
+    let mut head = Vec::new();
+    file.take(HEAD).read_to_end(&mut head).with_context(what)?;
+    let should = efi_length(&head).filter(|should| *should > is);
+    Ok(should.map(|should| [is, should]))
+}
+
+/// As much of a file as has the tables of its EFI header.
+const HEAD: u64 = 4096;
+
+/// Where the last section of an EFI image ends.
+fn efi_length(image: &[u8]) -> Option<u64> {
+    if image.get(..2)? != b"MZ" {
+        return None;
+    }
+    let pe = u32_at(image, 0x3c)?;
+    if image.get(pe..pe + 4)? != b"PE\0\0" {
+        return None;
+    }
+    let u16_at = |at: usize| -> Option<usize> {
+        let bytes = image.get(at..at + 2)?.try_into().ok()?;
+        Some(u16::from_le_bytes(bytes).into())
+    };
+    let table = pe + 24 + u16_at(pe + 20)?;
+    let ends = (0..u16_at(pe + 6)?).map(|n| {
+        let section = table + 40 * n;
+        let size = u32_at(image, section + 16)?;
+        Some(u32_at(image, section + 20)? as u64 + size as u64)
+    });
+    ends.collect::<Option<Vec<_>>>()?.into_iter().max()
 }
 
 /// The compressed kernel in an EFI image of other architectures.

@@ -1,6 +1,7 @@
 //! What became of the cells of a matrix.
 
 use super::Cell;
+use crate::compare::{ComparisonOptions, Side, compare};
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::format::{Format, csv, junit};
@@ -118,7 +119,8 @@ impl Summary {
             _ => {
                 let differ = self.profiles();
                 let differ = differ.iter().map(Beside::render);
-                self.table() + &differ.collect::<String>()
+                let differ = differ.collect::<String>();
+                [differ, self.table(), self.answers()].concat()
             }
         })
     }
@@ -131,22 +133,87 @@ impl Summary {
             self.of(at).into_iter().map(|it| it.boot.clone()).collect()
         };
         let mut all = Vec::new();
-        for (at, cell) in self.cells.iter().enumerate() {
-            let same = |other: &Cell| other.names[1..] == cell.names[1..];
-            let first = self.cells.iter().position(same).unwrap_or(at);
-            if first == at {
-                continue;
-            }
+        for (first, at) in self.pairs() {
             let differences = of_boots(&boots(first), &boots(at));
             if !differences.is_empty() {
                 all.push(Beside {
                     a: self.cells[first].to_string(),
-                    b: cell.to_string(),
+                    b: self.cells[at].to_string(),
                     differences,
                 });
             }
         }
         all
+    }
+
+    /// Each cell of another kernel than the first beside that one's, on the
+    /// same machine and with the same plan.
+    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
+        let cells = self.cells.iter().enumerate();
+        cells.filter_map(|(at, cell)| {
+            let same = |other: &Cell| other.names[1..] == cell.names[1..];
+            let first = self.cells.iter().position(same)?;
+            (first != at).then_some((first, at))
+        })
+    }
+
+    /// How each kernel compares with the first one, a sentence each.
+    #[must_use]
+    pub fn answers(&self) -> String {
+        let side = |at: usize| {
+            let boots = self.of(at).into_iter();
+            Side {
+                name: self.cells[at].to_string(),
+                boots: boots.map(|it| it.boot.clone()).collect(),
+            }
+        };
+        let measured = |side: &Side| {
+            let mut boots = side.boots.iter();
+            boots.any(|boot| boot.meta.exit_code == Exit::Good)
+        };
+        let mut text = String::new();
+        for (first, at) in self.pairs() {
+            let (a, b) = (side(first), side(at));
+            if !measured(&a) || !measured(&b) {
+                continue;
+            }
+            let found = compare(&a, &b, &ComparisonOptions::default());
+            let said = match found {
+                Ok(found) => found.answer,
+                Err(why) => {
+                    format!("{} → {}: not compared: {why:#}", a.name, b.name)
+                }
+            };
+            text += &format!("{said}\n");
+        }
+        match text.is_empty() {
+            true => text,
+            false => format!("\n{text}"),
+        }
+    }
+
+    /// On what the boots ran: once, or for each machine.
+    fn machines(&self) -> String {
+        let mut all: Vec<(String, String)> = Vec::new();
+        for boot in &self.boots {
+            let machine = self.cells[boot.cell].names[1].clone();
+            let of = (machine, boot.boot.meta.mode());
+            if !all.contains(&of) {
+                all.push(of);
+            }
+        }
+        all.sort();
+        match &all[..] {
+            [] => String::new(),
+            [(_, first), rest @ ..] if rest.iter().all(|it| it.1 == *first) => {
+                format!("on {first}\n")
+            }
+            all => {
+                let each = all.iter();
+                each.map(|(name, mode)| format!("{name}: on {mode}\n"))
+                    .collect()
+            }
+        }
     }
 
     /// A row for each cell.
@@ -180,7 +247,7 @@ impl Summary {
             row.push(outcome(&boots));
             table.add_row(row);
         }
-        table.trim_fmt() + "\n"
+        self.machines() + &table.trim_fmt() + "\n"
     }
 
     fn json(&self) -> Result<Value> {

@@ -97,18 +97,8 @@ fn machine(hello: &Hello) -> String {
 
 fn mode(source: &Source) -> Option<String> {
     let meta = source.meta.as_ref()?;
-    if let Some(seed) = meta.deterministic {
-        return Some(format!("deterministic, seed {seed}"));
-    }
-    if let Some(runner) = &meta.runner {
-        return Some(format!("that of runner {runner}"));
-    }
-    let mut words = meta.qemu_args.iter();
-    words.find(|word| *word == "-accel")?;
-    Some(match words.next()?.as_str() {
-        "tcg" => "emulated (QEMU TCG), not deterministic".to_owned(),
-        accel => format!("QEMU {accel}"),
-    })
+    let seed = meta.deterministic.map(|seed| format!(" (seed {seed})"));
+    Some(meta.mode() + &seed.unwrap_or_default())
 }
 
 fn clock(hello: &Hello) -> String {

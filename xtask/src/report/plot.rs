@@ -48,6 +48,95 @@ pub(super) fn plot(h: &mut Html, id: &str, what: &str, lines: &[Line<'_>]) {
     }
 }
 
+/// All boots of a side as one, and each by itself.
+pub(super) struct Pooled<'a> {
+    /// Whose they are.
+    pub(super) key: &'a Key,
+    /// All of them together.
+    pub(super) whole: &'a Hist,
+    /// Each of them.
+    pub(super) boots: &'a [Hist],
+}
+
+/// Both panels of one histogram of several sides.
+pub(super) fn pooled(h: &mut Html, id: &str, what: &str, sides: &[Pooled<'_>]) {
+    let lines: Vec<Line<'_>> = sides
+        .iter()
+        .map(|side| Line {
+            key: side.key,
+            hist: side.whole,
+        })
+        .collect();
+    let x = XAxis::of(&lines);
+    for (panel, title) in [
+        (Panel::Share, "share of samples up to a value"),
+        (
+            Panel::Slower(decades(&lines)),
+            "share of samples above a value",
+        ),
+    ] {
+        let id = format!("{id}-{}", panel.name());
+        svg(h, &id, &format!("{what}: {title}"), |h| {
+            for side in sides.iter().filter(|side| side.boots.len() > 1) {
+                let class = format!("band c{}", side.key.colour);
+                let d = band(panel, &x, side.boots);
+                h.leaf("path", &[("class", &class), ("d", &d)], "");
+            }
+            draw(h, panel, &x, &lines);
+        });
+    }
+}
+
+/// What is between the lowest and the highest of several boots at each value.
+fn band(panel: Panel, axis: &XAxis, boots: &[Hist]) -> String {
+    let high = |low: u64| bucket_range(bucket_of(low)).1;
+    let ends = boots.iter().flat_map(|hist| &hist.buckets);
+    let mut ends: Vec<u64> = ends.map(|&(low, _)| high(low)).collect();
+    ends.sort_unstable();
+    ends.dedup();
+    // The share of each boot up to each end.
+    let shares = |hist: &Hist| -> Vec<f64> {
+        let total = hist.buckets.iter().map(|it| u128::from(it.1)).sum();
+        let mut so_far = 0;
+        let mut buckets = hist.buckets.iter().peekable();
+        let share = ends.iter().map(|&end| {
+            while let Some((_, count)) =
+                buckets.next_if(|(low, _)| high(*low) <= end)
+            {
+                so_far += u128::from(*count);
+            }
+            as_f64(so_far) / as_f64(u128::max(total, 1))
+        });
+        share.collect()
+    };
+    let each: Vec<Vec<f64>> = boots.iter().map(shares).collect();
+    let mut steps: Vec<(f64, f64, f64)> = Vec::new();
+    for (at, &end) in ends.iter().enumerate() {
+        let of = each.iter().map(|shares| shares[at]);
+        let least = of.clone().fold(f64::INFINITY, f64::min);
+        let most = of.fold(0.0, f64::max);
+        let x = axis.x(as_f64(end.into()));
+        let (low, high) = (panel.y(least), panel.y(most));
+        match steps.last_mut() {
+            // Not to be told apart on a screen.
+            Some(last) if x - last.0 < VISIBLE => *last = (last.0, low, high),
+            _ => steps.push((x, low, high)),
+        }
+    }
+    let floor = panel.y(0.0);
+    let Some(first) = steps.first() else {
+        return String::new();
+    };
+    let mut d = format!("M{:.1} {floor:.1}", first.0);
+    for (x, _, high) in &steps {
+        let _ok = write!(d, "H{x:.1}V{high:.1}");
+    }
+    for two in steps.windows(2).rev() {
+        let _ok = write!(d, "V{:.1}H{:.1}", two[0].1, two[0].0);
+    }
+    d + "Z"
+}
+
 /// A short line with its mark, for legends.
 pub(super) fn sample(h: &mut Html, key: &Key) {
     let attrs = [

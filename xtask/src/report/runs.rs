@@ -349,7 +349,7 @@ fn messages(h: &mut Html, page: &Page<'_>, kernel: &Kernel, key: &str) {
 }
 
 /// A name as part of an `id`.
-fn word(name: &str) -> String {
+pub(super) fn word(name: &str) -> String {
     let fits = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
     name.chars().map(fits).collect()
 }

@@ -3,7 +3,7 @@
 use super::{Changes, Commit, Found, Review};
 use crate::bisect::show::short;
 use crate::compare::table::value;
-use crate::compare::{Comparison, Row};
+use crate::compare::{Comparison, Row, answer};
 use crate::evidence::Verdict;
 use crate::profile::diff::Difference;
 use crate::profile::table::number;
@@ -50,6 +50,7 @@ impl Review {
                  that, so that nothing was measured.",
             ),
             Found::Compared(of) => {
+                mail.text(&format!("{}.", answer::ascii(&of.answer)));
                 mail.figures(of);
                 mail.functions(of);
             }
@@ -219,7 +220,10 @@ impl Mail {
                 value(row.a, &row.unit),
                 value(row.b, &row.unit),
                 difference.unwrap_or_default(),
-                row.verdict.to_string(),
+                match answer::grounds(row) {
+                    none if none.is_empty() => row.verdict.to_string(),
+                    grounds => format!("{}, {grounds}", row.verdict),
+                },
             ]
         }));
         self.table(&cells, &[true, true, false, false, false, true]);

@@ -34,8 +34,9 @@ pub fn find(name: &str, root: &Path) -> Result<PathBuf> {
     match (exact, &mine[..]) {
         (Some((_, dir)), _) | (None, [(_, dir)]) => Ok((*dir).clone()),
         (None, []) => bail!(
-            "no run `{name}`: neither a file nor a directory, nor a run in \
-             {}; `{} runs` lists what is there, and the newest is `{LATEST}`",
+            "no run `{name}`: neither a file nor a directory, nor a run or a \
+             matrix in {}; `{} runs` lists what is there, and the newest is \
+             `{LATEST}`",
             root.display(),
             program::name()
         ),

@@ -32,7 +32,10 @@ pub(crate) fn find(text: &str, stored: &[StoredRun]) -> Result<Found> {
     let mut found: Vec<StoredRun> = Vec::new();
     for part in text.split(',') {
         let path = Path::new(part);
+        let is_latest = part == store::find::LATEST;
+        let latest = stored.last().filter(|_| is_latest && !path.exists());
         let mut these: Vec<StoredRun> = match path.join(store::META).is_file() {
+            _ if latest.is_some() => latest.into_iter().cloned().collect(),
             true => vec![StoredRun::at(path)?],
             false => {
                 let is = |run: &&StoredRun| run.name().starts_with(part);

@@ -199,7 +199,7 @@ fn wrong_use_is_answered() {
                 plan_a: vec!["nice=5 work=SpinWait".to_owned()],
                 ..kernels()
             },
-            "--plan-a work=SpinWait: it has words that stand before the runs",
+            "--plan-a work=SpinWait: only settings go there",
         ),
         (
             Args {
