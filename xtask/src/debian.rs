@@ -8,11 +8,11 @@ use crate::arch::Arch;
 use anyhow::{Context, Result, bail};
 use apt::{Archive, Private};
 pub use kernel::Kernel;
-use kernel::{Name, SUITES, Suite, names, numbers};
+use kernel::{Name, Suite, names, numbers};
 use kernel::{of_packages, unknown, upstream, upstream_age};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::{slice, thread};
+use std::thread;
 
 /// Refuses what no kernel can be called.
 ///
@@ -38,10 +38,12 @@ pub fn fetch(
 ) -> Result<Kernel> {
     let wanted = Name::parse(name)?;
     let archive = Archive::find(arch, setup)?;
-    let all = match wanted.suite {
-        Some(suite) => of_suites(slice::from_ref(suite), &archive, arch)?,
-        None => of_suites(&SUITES, &archive, arch)?,
-    };
+    let mut suites: Vec<_> = Suite::of(arch).collect();
+    suites.retain(|suite| wanted.suite.is_none_or(|only| only == *suite));
+    if let ([], Some(suite)) = (&*suites, wanted.suite) {
+        bail!("Debian's {} is not made for {}", suite.name, arch.debian);
+    }
+    let all = of_suites(&suites, &archive, arch)?;
     let newest = all.iter().rfind(|kernel| wanted.fits(kernel));
     let Some(newest) = newest else {
         bail!("{}", unknown(name, &wanted, &all, arch));
@@ -58,12 +60,13 @@ pub fn fetch(
 ///
 /// The archive cannot be asked.
 pub fn list(arch: &Arch, setup: bool) -> Result<Vec<Kernel>> {
-    of_suites(&SUITES, &Archive::find(arch, setup)?, arch)
+    let suites: Vec<_> = Suite::of(arch).collect();
+    of_suites(&suites, &Archive::find(arch, setup)?, arch)
 }
 
 /// The kernels of these suites, the newest last.
 fn of_suites(
-    suites: &'static [Suite],
+    suites: &[&'static Suite],
     archive: &Archive,
     arch: &Arch,
 ) -> Result<Vec<Kernel>> {
@@ -81,7 +84,7 @@ type Packages = Vec<(&'static Suite, BTreeMap<String, String>)>;
 
 /// Asks these suites for packages.
 fn packages(
-    suites: &'static [Suite],
+    suites: &[&'static Suite],
     archive: &Archive,
     arch: &Arch,
     begin: &str,
@@ -92,7 +95,7 @@ fn packages(
         Private::updated(archive, suite)?.packages(begin)
     };
     thread::scope(|scope| {
-        let ask = |suite| (suite, scope.spawn(move || of(suite)));
+        let ask = |&suite| (suite, scope.spawn(move || of(suite)));
         let asked: Vec<_> = suites.iter().map(ask).collect();
         let mut all = Vec::new();
         for (suite, thread) in asked {
@@ -119,7 +122,8 @@ pub fn fetch_sources(
 ) -> Result<PathBuf> {
     let arch = Arch::host();
     let archive = Archive::find(arch, setup)?;
-    let lists = packages(&SUITES, &archive, arch, SOURCES)?;
+    let suites: Vec<_> = Suite::of(arch).collect();
+    let lists = packages(&suites, &archive, arch, SOURCES)?;
     let suite = newest_sources(version, &lists)?;
     let package = format!("{SOURCES}{version}");
     Private::of(&archive, suite)?.download(&package, dir)
@@ -151,7 +155,8 @@ fn newest_sources(version: &str, lists: &Packages) -> Result<&'static Suite> {
 
 #[cfg(test)]
 mod tests {
-    use super::{SOURCES, SUITES, newest_sources};
+    use super::kernel::SUITES;
+    use super::{SOURCES, newest_sources};
 
     #[test]
     fn sources_are_the_newest_of_their_version() {
