@@ -105,7 +105,7 @@ fn every_verb_knows_its_architectures() {
         "kernel fetch k",
     ] {
         let text = refused(&format!("{line} --arch vax {ends}"));
-        let want = "`vax`; valid are x86_64 and aarch64";
+        let want = "`vax`; valid are x86_64, aarch64 and riscv64";
         assert!(text.contains(want), "{line}: {text}");
     }
 }

@@ -19,7 +19,7 @@
 //! that shows it, `budgets.rs` looks at what is built and `tidy.rs` at the
 //! sources. `cost.rs` holds loops against the same
 //! in C, and `which.rs` asks a map for the types of a patch. All of it is for
-//! x86_64; `arm64.rs` has other files repeat a part of theirs.
+//! x86_64; `arm64.rs` and `riscv64.rs` have other files repeat a part of theirs.
 
 #![cfg(test)]
 
@@ -58,6 +58,7 @@ mod proofs_devices;
 mod proofs_numa;
 mod proofs_wake;
 mod report;
+mod riscv64;
 mod runners;
 mod sampled;
 mod sched_ext;
@@ -78,8 +79,10 @@ use xtask::exit::Exit;
 use xtask::model::{Group, Outcome, Report, Run};
 use xtask::topology::Smp;
 
-/// Debian's 6.12 for the other architecture.
+/// Debian's 6.12 for another architecture.
 const ARM64: &str = "aarch64 debian:6.12-cloud";
+/// Debian's newest for the third; it has no flavour for virtual machines.
+const RISCV64: &str = "riscv64 debian:sid";
 
 /// Boots a plan on a kernel with 2 CPUs.
 fn booted(kernel: &str, plan: &str) -> (Report, Exit) {

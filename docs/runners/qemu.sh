@@ -10,6 +10,10 @@ aarch64)
     board=virt,gic-version=max cpu=max,pauth-impdef=on
     ports='pci-serial' second=ttyS0
     ;;
+riscv64)
+    board=virt cpu=rv64,v=true,vlen=512,elen=64
+    ports='pci-serial' second=ttyS1
+    ;;
 *)
     echo "no QEMU for $PIDONE_ARCH" >&2
     exit 1

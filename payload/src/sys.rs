@@ -9,6 +9,9 @@
 #[cfg(target_arch = "aarch64")]
 #[path = "sys/aarch64.rs"]
 mod arch;
+#[cfg(target_arch = "riscv64")]
+#[path = "sys/riscv64.rs"]
+mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "sys/x86_64.rs"]
 mod arch;

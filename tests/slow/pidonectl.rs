@@ -36,7 +36,7 @@ fn the_program_of_a_release_finds_a_commit() {
     let said = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.success(), "{said}");
     let read = |name: &str| fs::read(release.path().join(name)).unwrap();
-    for arch in ALL {
+    for arch in ALL.iter().filter(|arch| arch.has_static_programs()) {
         let program = read(&format!("pidonectl-{}", arch.name));
         assert_eq!(Arch::of_elf(&program).unwrap().name, arch.name);
         assert!(!needs_loader(&program), "{} is not static", arch.name);

@@ -17,7 +17,8 @@ pub struct Arch {
     pub name: &'static str,
     /// As Debian calls it, which may be given as well.
     pub debian: &'static str,
-    /// `ARCH` of the kernel's build, and the name of our fragment.
+    /// `ARCH` of the kernel's build, and the name of our fragment; it may be
+    /// given as well.
     pub kernel: &'static str,
     /// Its directory under `arch/` of the kernel.
     pub srcarch: &'static str,
@@ -36,6 +37,8 @@ pub struct Arch {
     pub fallback: &'static str,
     /// What its compiler is told beside what all are.
     pub rustflags: &'static [&'static str],
+    /// Bytes the payload's image has at most, with zstd.
+    pub image_budget: usize,
     /// The virtual machine's program.
     pub qemu: Tool,
     /// Its board.
@@ -73,6 +76,7 @@ pub static X86_64: Arch = Arch {
     target: "x86_64-unknown-linux-musl",
     fallback: "x86_64-unknown-linux-gnu",
     rustflags: &[],
+    image_budget: 150_000,
     qemu: Tool::new(
         "qemu-system-x86_64",
         [
@@ -119,6 +123,7 @@ pub static AARCH64: Arch = Arch {
         "-Cllvm-args=-enable-machine-outliner=never",
         "-Awarnings",
     ],
+    image_budget: 150_000,
     qemu: Tool::new(
         "qemu-system-aarch64",
         [
@@ -143,8 +148,54 @@ pub static AARCH64: Arch = Arch {
     marks: [&Mark::Begin.aarch64(), &Mark::End.aarch64()],
 };
 
+/// The third.
+pub static RISCV64: Arch = Arch {
+    name: "riscv64",
+    debian: "riscv64",
+    kernel: "riscv",
+    srcarch: "riscv",
+    image: ("Image", "arch/riscv/boot/Image"),
+    magic: (0x38, b"RSC\x05"),
+    efi: 0x5064,
+    elf: 243,
+    // The library of the other kind, with musl, is not among what Rust's
+    // project builds for all.
+    target: "riscv64gc-unknown-linux-gnu",
+    fallback: "riscv64gc-unknown-linux-gnu",
+    // See arm64's.
+    rustflags: &["-Cllvm-args=-enable-machine-outliner=never"],
+    // Addresses take two instructions, and no two of them are alike.
+    image_budget: 160_000,
+    qemu: Tool::new(
+        "qemu-system-riscv64",
+        [
+            "qemu-system-misc",
+            "qemu-system-riscv-core",
+            "qemu-system-riscv",
+            "qemu-extra",
+        ],
+    ),
+    machine: "virt",
+    cpus: 512,
+    cpu: "rv64,v=true,vlen=512,elen=64",
+    // It has no instruction for random numbers.
+    deterministic: "",
+    spelled: None,
+    console: "ttyS0",
+    records: "ttyS1",
+    second: Some("pci-serial"),
+    marks: [&Mark::Begin.riscv64(), &Mark::End.riscv64()],
+};
+
 /// All of them.
-pub static ALL: [&Arch; 2] = [&X86_64, &AARCH64];
+pub static ALL: [&Arch; 3] = [&X86_64, &AARCH64, &RISCV64];
+
+/// Their names, for a reader.
+#[must_use]
+pub fn names() -> String {
+    let [rest @ .., last] = ALL.map(|arch| arch.name);
+    format!("{} and {last}", rest.join(", "))
+}
 
 /// Bytes of an image that are read to know its architecture.
 const HEAD: usize = 0x1000;
@@ -161,6 +212,13 @@ impl Arch {
     #[must_use]
     pub fn is_host(&self) -> bool {
         self.name == std::env::consts::ARCH
+    }
+
+    /// Whether a program of ours for its hosts can be static: Rust brings
+    /// musl's C library for it.
+    #[must_use]
+    pub fn has_static_programs(&self) -> bool {
+        self.target.ends_with("-musl")
     }
 
     /// That of a kernel's image, if it says so.
@@ -236,14 +294,14 @@ pub fn require_image(path: &Path) -> Result<()> {
         ),
         Some(_) => Ok(()),
         None => bail!(
-            "{} is {}; a kernel is a bzImage, an arm64 Image, or an EFI or ELF \
+            "{} is {}; a kernel is a bzImage, an Image of arm64 or riscv, or an EFI or ELF \
              file for {}",
             path.display(),
             match fs::metadata(path)?.len() {
                 0 => "an empty file",
                 _ => "no kernel image",
             },
-            ALL.map(|arch| arch.name).join(" or ")
+            names()
         ),
     }
 }
@@ -277,10 +335,11 @@ impl FromStr for &'static Arch {
     type Err = String;
 
     fn from_str(name: &str) -> Result<Self, String> {
-        let is = |arch: &&Self| arch.name == name || arch.debian == name;
+        let is = |arch: &&Self| {
+            [arch.name, arch.debian, arch.kernel].contains(&name)
+        };
         ALL.iter().find(is).copied().ok_or_else(|| {
-            let names = ALL.map(|arch| arch.name).join(" and ");
-            format!("no architecture `{name}`; valid are {names}")
+            format!("no architecture `{name}`; valid are {}", names())
         })
     }
 }
@@ -299,7 +358,7 @@ mod tests {
             }
         }
         let error = "vax".parse::<&Arch>().unwrap_err();
-        assert!(error.contains("valid are x86_64 and aarch64"), "{error}");
+        assert!(error.contains("valid are x86_64, aarch64 and"), "{error}");
         assert!(Arch::host().is_host() || std::env::consts::ARCH != "x86_64");
     }
 

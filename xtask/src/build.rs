@@ -18,8 +18,6 @@ use std::process::Command;
 
 /// Bytes the payload has at most.
 pub const PAYLOAD_BUDGET: usize = 320 * 1024;
-/// Bytes its image has at most, with zstd.
-pub const IMAGE_BUDGET: usize = 150_000;
 /// Most bytes of a packed plan that the payload reads.
 const PLAN_LIMIT: usize = 16 * 1024;
 

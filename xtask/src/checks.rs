@@ -3,7 +3,7 @@
 
 mod fuzz;
 
-use crate::arch::{self, AARCH64, Arch, X86_64};
+use crate::arch::{self, AARCH64, Arch, RISCV64, X86_64};
 use crate::tools::{self, CLANG, DPKG_DEB, GIT, LLVM, PYTHON, Tool};
 use crate::{ci, kernel, kernel_build, qemu};
 use anyhow::{Context, Result, bail};
@@ -14,17 +14,19 @@ use std::thread;
 pub const NEWEST: &str = "debian:sid-cloud";
 
 /// Kernels that tests boot.
-const KERNELS: [(&str, &Arch); 4] = [
+const KERNELS: [(&str, &Arch); 5] = [
     ("debian:6.12-cloud", &X86_64),
     ("debian:6.1-cloud", &X86_64),
     (NEWEST, &X86_64),
     ("debian:6.12-cloud", &AARCH64),
+    ("debian:sid", &RISCV64),
 ];
 
 /// Programs that tests run.
-pub const TOOLS: [Tool; 7] = [
+pub const TOOLS: [Tool; 8] = [
     X86_64.qemu,
     AARCH64.qemu,
+    RISCV64.qemu,
     DPKG_DEB,
     GIT,
     PYTHON,

@@ -5,7 +5,7 @@
 pub mod cells;
 pub mod tools;
 
-use crate::arch::{AARCH64, Arch, X86_64};
+use crate::arch::{AARCH64, Arch, RISCV64, X86_64};
 use crate::boot::expected::fits;
 use crate::untrusted::hidden;
 use anyhow::{Context, Result, bail};
@@ -27,7 +27,7 @@ struct Names {
 }
 
 /// All, in the order of [`ALL`](crate::arch::ALL).
-static NAMES: [Names; 2] = [
+static NAMES: [Names; 3] = [
     Names {
         of: &X86_64,
         lava: "amd64",
@@ -41,6 +41,13 @@ static NAMES: [Names; 2] = [
         tuxrun: "qemu-arm64",
         tuxrun_parameters: "cpu=max,pauth-impdef=on machine=virt",
         kernelci: "arm64",
+    },
+    Names {
+        of: &RISCV64,
+        lava: "riscv64",
+        tuxrun: "qemu-riscv64",
+        tuxrun_parameters: "cpu=rv64,v=true machine=virt",
+        kernelci: "riscv",
     },
 ];
 

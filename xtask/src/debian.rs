@@ -13,7 +13,7 @@ use kernel::{Name, SUITES, Suite, names, numbers};
 use kernel::{of_packages, unknown, upstream, upstream_age};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::{slice, thread};
+use std::thread;
 
 /// Refuses what no kernel can be called.
 ///
@@ -39,10 +39,12 @@ pub fn fetch(
 ) -> Result<Kernel> {
     let wanted = Name::parse(name)?;
     let archive = Archive::find(arch, setup)?;
-    let all = match wanted.suite {
-        Some(suite) => of_suites(slice::from_ref(suite), &archive, arch)?,
-        None => of_suites(&SUITES, &archive, arch)?,
-    };
+    let mut suites: Vec<_> = Suite::of(arch).collect();
+    suites.retain(|suite| wanted.suite.is_none_or(|only| only == *suite));
+    if let ([], Some(suite)) = (&*suites, wanted.suite) {
+        bail!("Debian's {} is not made for {}", suite.name, arch.debian);
+    }
+    let all = of_suites(&suites, &archive, arch)?;
     let newest = all.iter().rfind(|kernel| wanted.fits(kernel));
     let Some(newest) = newest else {
         bail!("{}", unknown(name, &wanted, &all, arch));
@@ -59,12 +61,13 @@ pub fn fetch(
 ///
 /// The archive cannot be asked.
 pub fn list(arch: &Arch, setup: bool) -> Result<Vec<Kernel>> {
-    of_suites(&SUITES, &Archive::find(arch, setup)?, arch)
+    let suites: Vec<_> = Suite::of(arch).collect();
+    of_suites(&suites, &Archive::find(arch, setup)?, arch)
 }
 
 /// The kernels of these suites, the newest last.
 fn of_suites(
-    suites: &'static [Suite],
+    suites: &[&'static Suite],
     archive: &Archive,
     arch: &Arch,
 ) -> Result<Vec<Kernel>> {
@@ -82,7 +85,7 @@ type Packages = Vec<(&'static Suite, BTreeMap<String, String>)>;
 
 /// Asks these suites for packages.
 fn packages(
-    suites: &'static [Suite],
+    suites: &[&'static Suite],
     archive: &Archive,
     arch: &Arch,
     begin: &str,
@@ -93,7 +96,7 @@ fn packages(
         Private::updated(archive, suite)?.packages(begin)
     };
     thread::scope(|scope| {
-        let ask = |suite| (suite, scope.spawn(move || of(suite)));
+        let ask = |&suite| (suite, scope.spawn(move || of(suite)));
         let asked: Vec<_> = suites.iter().map(ask).collect();
         let mut all = Vec::new();
         for (suite, thread) in asked {
@@ -140,7 +143,8 @@ pub fn fetch_sources(
 ) -> Result<PathBuf> {
     let arch = Arch::host();
     let archive = Archive::find(arch, setup)?;
-    let lists = packages(&SUITES, &archive, arch, SOURCES)?;
+    let suites: Vec<_> = Suite::of(arch).collect();
+    let lists = packages(&suites, &archive, arch, SOURCES)?;
     let suite = newest_sources(version, &lists)?;
     let package = format!("{SOURCES}{version}");
     Private::of(&archive, suite)?.download(&package, dir)

@@ -82,8 +82,9 @@ impl<'a> Release<'a> {
         })
     }
 
-    /// Adds `pidonectl` for hosts of each architecture, its manual page, which
-    /// is made of its command line, and what makes shells complete that.
+    /// Adds `pidonectl` for hosts of each architecture that has static programs,
+    /// its manual page, which is made of its command line, and what makes shells
+    /// complete that.
     ///
     /// # Errors
     ///
@@ -93,7 +94,7 @@ impl<'a> Release<'a> {
         info: &CommandInfoWithArgs,
         setup: bool,
     ) -> Result<()> {
-        for arch in self.arches {
+        for arch in self.arches.iter().filter(|it| it.has_static_programs()) {
             let crates = sbom::crates(self.workspace, &TOOL, arch.target)?;
             let bill = sbom::cyclonedx(&TOOL, &crates)?.into_bytes();
             let program = tool::build(self.workspace, arch, setup)?;

@@ -186,8 +186,8 @@ impl Signs {
             after: Duration::ZERO,
             by: took,
         };
-        let end = end(console).map(|guest| Sign {
-            guest,
+        let end = end(console).map(|end| Sign {
+            guest: end.on(entered),
             after: self.looked,
             by: took,
         });
@@ -200,13 +200,42 @@ impl Signs {
     }
 }
 
-/// When the machine ended, as its kernel's last line says.
-fn end(console: &[u8]) -> Option<Duration> {
-    const LINE: &str = r"(?m)^\[ *([0-9]+\.[0-9]{6})\](?:\[[^\]]*\])? reboot: ";
+/// When init began and the machine ended, as the kernel's lines say.
+struct Stamps {
+    init: Option<Duration>,
+    end: Duration,
+}
+
+impl Stamps {
+    /// The end on the clock that the payload reads, by which it was entered so
+    /// many ns after its beginning. The kernel's own stamps need no interrupts,
+    /// of which that clock misses some while the host is busy, as long as it
+    /// has nothing but them.
+    fn on(&self, entered: u64) -> Duration {
+        match self.init {
+            Some(init) => {
+                let since = self.end.saturating_sub(init);
+                Duration::from_nanos(entered) + since
+            }
+            None => self.end,
+        }
+    }
+}
+
+/// The stamps of the last boot on a console, if it ended.
+fn end(console: &[u8]) -> Option<Stamps> {
+    const STAMP: &str = r"(?m)^\[ *([0-9]+\.[0-9]{6})\](?:\[[^\]]*\])? ";
+    let last = |what: &str, within: &[u8]| {
+        let line = Regex::new(&[STAMP, what].concat()).ok()?;
+        let line = line.captures_iter(within).last()?;
+        let stamp = core::str::from_utf8(line.get(1)?.as_bytes()).ok()?;
+        Duration::try_from_secs_f64(stamp.parse().ok()?).ok()
+    };
     let tail = &console[console.len().saturating_sub(4096)..];
-    let line = Regex::new(LINE).ok()?.captures_iter(tail).last()?;
-    let stamp = core::str::from_utf8(line.get(1)?.as_bytes()).ok()?;
-    Duration::try_from_secs_f64(stamp.parse().ok()?).ok()
+    Some(Stamps {
+        end: last("reboot: ", tail)?,
+        init: last("Run .* as init process", console),
+    })
 }
 
 /// Makes a report one that tells nothing, because of its clock.
@@ -336,7 +365,13 @@ mod tests {
     fn the_end_is_in_the_kernels_last_line() {
         let log = "[    1.500000] reboot: Restarting\n[    6.907420][    T1] \
                    reboot: Power down\r\n";
-        assert_eq!(end(log.as_bytes()), Some(Duration::from_micros(6_907_420)));
-        assert_eq!(end(b"[    6.907420] x reboot: Power down"), None);
+        let ends = |log: &str| end(log.as_bytes()).map(|end| end.on(7_000_000));
+        assert_eq!(ends(log), Some(Duration::from_micros(6_907_420)));
+        assert!(ends("[    6.907420] x reboot: Power down").is_none());
+        // A clock that missed interrupts was late when init began.
+        let init = "[    3.900000] Run /init as init process\n\
+                    [    4.000000] Run /init as init process\n";
+        let late = [init, log].concat();
+        assert_eq!(ends(&late), Some(Duration::from_micros(2_914_420)));
     }
 }

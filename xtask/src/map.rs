@@ -32,9 +32,10 @@ pub const LEAST: f64 = 0.001;
 const NAMED: usize = 3;
 /// Calls of the system have these before their names, by architecture and by
 /// what a kernel's macros make of them.
-const CALLS: [&str; 6] = [
+const CALLS: [&str; 7] = [
     "__x64_sys_",
     "__arm64_sys_",
+    "__riscv_sys_",
     "__ia32_sys_",
     "__do_sys_",
     "__se_sys_",

@@ -1,6 +1,9 @@
 //! Bytes touched one by one, or set all at once.
 
-#![expect(unsafe_code, reason = "sets memory by an instruction of its own")]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "sets memory by an instruction of its own")
+)]
 
 use core::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 

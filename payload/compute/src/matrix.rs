@@ -145,6 +145,31 @@ unsafe fn element(
             options(nostack),
         );
     }
+    #[cfg(target_arch = "riscv64")]
+    // SAFETY: as above.
+    unsafe {
+        asm!(
+            ".p2align 4",
+            "2:",
+            "ld {x}, ({row})",
+            "ld {y}, ({column})",
+            "addi {row}, {row}, 8",
+            "add {column}, {column}, {stride}",
+            "mul {x}, {x}, {y}",
+            "add {total}, {total}, {x}",
+            "sd {total}, ({sum})",
+            "bne {row}, {end}, 2b",
+            row = inout(reg) ends.start => _,
+            end = in(reg) ends.end,
+            column = inout(reg) column => _,
+            stride = in(reg) stride,
+            sum = in(reg) sum.as_ptr(),
+            total = inout(reg) 0_u64 => _,
+            x = out(reg) _,
+            y = out(reg) _,
+            options(nostack),
+        );
+    }
 }
 
 /// The dimension of three square matrices of 64-bit numbers in `kib` KiB.

@@ -80,6 +80,14 @@ macro_rules! start {
                 "brk #1",
                 start = sym pidone_start,
             );
+            #[cfg(target_arch = "riscv64")]
+            ::core::arch::naked_asm!(
+                "mv s0, zero",   // end of the frame chain
+                "mv a0, sp",     // argc and argv
+                "call {start}",
+                "ebreak",
+                start = sym pidone_start,
+            );
         }
 
         unsafe extern "C" fn pidone_start(stack: *const usize) -> ! {
@@ -182,6 +190,13 @@ const CALLERS: usize = 12;
 /// No stack of ours is higher than this.
 const STACK: usize = 8 << 20;
 
+/// How far a frame's pointer is above its two words: the pointer of the frame
+/// above, and the return address.
+const ABOVE: usize = match cfg!(target_arch = "riscv64") {
+    true => size_of::<[usize; 2]>(),
+    false => 0,
+};
+
 /// Return addresses from here up, the innermost first. Frame pointers are
 /// kept for this: with the places in the source that panics know, the payload
 /// would be ten kilobytes larger.
@@ -193,6 +208,8 @@ fn callers() -> impl Iterator<Item = usize> {
         asm!("mov {}, rbp", out(reg) frame, options(nomem, nostack));
         #[cfg(target_arch = "aarch64")]
         asm!("mov {}, x29", out(reg) frame, options(nomem, nostack));
+        #[cfg(target_arch = "riscv64")]
+        asm!("mv {}, s0", out(reg) frame, options(nomem, nostack));
     }
     let mut stack = frame..=frame.saturating_add(STACK);
     let chain = core::iter::from_fn(move || {
@@ -200,7 +217,8 @@ fn callers() -> impl Iterator<Item = usize> {
         if !aligned || !stack.contains(&frame) {
             return None;
         }
-        let at = core::ptr::with_exposed_provenance::<[usize; 2]>(frame);
+        let words = frame - ABOVE;
+        let at = core::ptr::with_exposed_provenance::<[usize; 2]>(words);
         // SAFETY: a frame, on the part of the stack that is in use: the chain
         // goes up, and ends with 0 where a stack begins.
         let [next, back] = unsafe { *at };

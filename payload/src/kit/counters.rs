@@ -66,11 +66,13 @@ const NET_DEV: &str = "/proc/net/dev";
 const TIMER_IRQ: Find = Find::Row("LOC:");
 #[cfg(target_arch = "aarch64")]
 const TIMER_IRQ: Find = Find::Irq("arch_timer");
+#[cfg(target_arch = "riscv64")]
+const TIMER_IRQ: Find = Find::Irq("riscv-timer");
 
 /// Interrupts that make another CPU look for a task to run.
 #[cfg(target_arch = "x86_64")]
 const RESCHEDULE_IPI: &str = "RES:";
-#[cfg(target_arch = "aarch64")]
+#[cfg(not(target_arch = "x86_64"))]
 const RESCHEDULE_IPI: &str = "IPI0:";
 
 const fn counter(

@@ -10,6 +10,9 @@
 #[cfg(target_arch = "aarch64")]
 #[path = "simd/aarch64.rs"]
 mod arch;
+#[cfg(target_arch = "riscv64")]
+#[path = "simd/riscv64.rs"]
+mod arch;
 #[cfg(target_arch = "x86_64")]
 #[path = "simd/x86_64.rs"]
 mod arch;
@@ -26,11 +29,11 @@ pub const NAMES: [&str; 6] =
 pub enum Width {
     /// 64-bit general registers.
     Scalar,
-    /// 128-bit vectors: SSE2, NEON.
+    /// 128-bit vectors: SSE2, NEON, RVV.
     Vec128,
-    /// 256-bit vectors: AVX2, SVE.
+    /// 256-bit vectors: AVX2, SVE, RVV.
     Vec256,
-    /// 512-bit vectors: AVX-512F, SVE.
+    /// 512-bit vectors: AVX-512F, SVE, RVV.
     Vec512,
     /// Tiles of 16 rows of 512 bits: AMX-INT8.
     Amx,

@@ -18,7 +18,7 @@ const INCIDENTS: &[&str] = &[
     "Internal error:",
     #[cfg(target_arch = "x86_64")]
     "unable to handle",
-    #[cfg(target_arch = "aarch64")]
+    #[cfg(not(target_arch = "x86_64"))]
     "Unable to handle",
     "rcu: INFO:",
     "detected stall",

@@ -99,6 +99,9 @@ impl Shape {
     /// Whether the vDSO can read this clock source without a system call.
     #[must_use]
     pub fn clock(&self) -> &'static str {
+        #[cfg(target_arch = "riscv64")]
+        let fast = ["riscv_clocksource"];
+        #[cfg(not(target_arch = "riscv64"))]
         let fast = ["tsc", "kvm-clock", "arch_sys_counter", "hyperv"];
         match fast.iter().any(|c| self.clocksource.starts_with(c)) {
             true => "vdso",

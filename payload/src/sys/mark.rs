@@ -28,6 +28,12 @@ impl Mark {
     pub const fn aarch64(self) -> [u8; 4] {
         (0xd280_001f | (self as u32) << 5).to_le_bytes()
     }
+
+    /// Its bytes on `riscv64`: `lui zero, MARK`.
+    #[must_use]
+    pub const fn riscv64(self) -> [u8; 4] {
+        (0x37 | (self as u32) << 12).to_le_bytes()
+    }
 }
 
 /// Begins the measured window of a run.

@@ -104,7 +104,8 @@ pub fn set_signal(signal: u32, what: Disposition) -> Result<()> {
 /// `handler` is 0, 1, or a function that may run between any two instructions
 /// of any thread.
 unsafe fn sigaction(signal: u32, handler: usize) -> Result<()> {
-    // struct kernel_sigaction: handler, flags, restorer, mask.
+    // struct kernel_sigaction: handler, flags, restorer, mask; on riscv64
+    // there is no restorer.
     let action = [
         handler,
         arch::SA_RESTORER,

@@ -3,16 +3,18 @@
 //! QEMU runs the CPUs of such a machine in turn. Before version 8.1, one that
 //! neither pauses nor sleeps nor touches a device has all the time until the
 //! next timer, and the others have none. Linux on x86 waited in such a loop
-//! for a CPU that it starts, until 6.5 brought `HOTPLUG_CORE_SYNC_FULL`.
+//! for a CPU that it starts, until 6.5 brought `HOTPLUG_CORE_SYNC_FULL`; on
+//! riscv64 the firmware does, before there is a kernel.
 
-use crate::arch::{Arch, X86_64};
+use crate::arch::{Arch, RISCV64, X86_64};
 use crate::kconfig::Config;
 use anyhow::{Result, bail};
 
 /// The first QEMU that shares the time evenly.
 const FAIR: [u32; 2] = [8, 1];
 
-/// Refuses a machine whose kernel would wait for its second CPU for ever.
+/// Refuses a machine that would wait for its second CPU for ever. Of a kernel
+/// whose configuration is not known, nobody can tell.
 ///
 /// `qemu` is what QEMU says of its version.
 ///
@@ -22,14 +24,28 @@ const FAIR: [u32; 2] = [8, 1];
 pub(super) fn check(
     arch: &Arch,
     cpus: u32,
-    config: &Config,
+    config: Option<&Config>,
     qemu: &str,
 ) -> Result<()> {
-    let waits = *arch == X86_64
-        && cpus > 1
-        && config.is_y("CONFIG_SMP")
-        && !config.is_y("CONFIG_HOTPLUG_CORE_SYNC_FULL");
-    if waits && version(qemu).is_some_and(|version| version < FAIR) {
+    if cpus < 2 || version(qemu).is_none_or(|version| version >= FAIR) {
+        return Ok(());
+    }
+    if *arch == RISCV64 {
+        bail!(
+            "the firmware of riscv64 never ends in a deterministic machine of \
+             {qemu} with several CPUs: one waits for another in a loop in \
+             which QEMU before {}.{} lets none run; give --smp 1, or a newer \
+             QEMU",
+            FAIR[0],
+            FAIR[1],
+        );
+    }
+    let waits = |config: &&Config| {
+        *arch == X86_64
+            && config.is_y("CONFIG_SMP")
+            && !config.is_y("CONFIG_HOTPLUG_CORE_SYNC_FULL")
+    };
+    if let Some(config) = config.filter(waits) {
         bail!(
             "Linux {} never starts a second CPU in a deterministic machine of \
              {qemu}: it waits in a loop in which QEMU before {}.{} lets no \
@@ -53,7 +69,7 @@ fn version(qemu: &str) -> Option<[u32; 2]> {
 #[cfg(test)]
 mod tests {
     use super::check;
-    use crate::arch::{AARCH64, Arch, X86_64};
+    use crate::arch::{AARCH64, Arch, RISCV64, X86_64};
     use crate::kconfig::Config;
 
     const OLD: &str = "QEMU emulator version 7.2.22 (Debian 1:7.2+dfsg-7)";
@@ -62,7 +78,7 @@ mod tests {
 
     fn said(arch: &Arch, cpus: u32, config: &str, qemu: &str) -> String {
         let config = Config::parse(config);
-        let checked = check(arch, cpus, &config, qemu);
+        let checked = check(arch, cpus, Some(&config), qemu);
         checked.map_or_else(|why| why.to_string(), |()| String::new())
     }
 
@@ -72,6 +88,8 @@ mod tests {
         assert!(why.starts_with("Linux 6.1.180 never starts"), "{why}");
         assert!(why.contains("version 7.2.22"), "{why}");
         assert!(why.contains("--smp 1"), "{why}");
+        let why = said(&RISCV64, 2, "CONFIG_HOTPLUG_CORE_SYNC_FULL=y\n", OLD);
+        assert!(why.starts_with("the firmware of riscv64"), "{why}");
         let newer = "QEMU emulator version 8.1.0";
         let since = "CONFIG_SMP=y\nCONFIG_HOTPLUG_CORE_SYNC_FULL=y\n";
         for (arch, cpus, config, qemu) in [
@@ -81,6 +99,8 @@ mod tests {
             (&X86_64, 2, BEFORE, newer),
             (&X86_64, 2, BEFORE, "no version"),
             (&AARCH64, 2, BEFORE, OLD),
+            (&RISCV64, 1, BEFORE, OLD),
+            (&RISCV64, 2, BEFORE, newer),
         ] {
             assert_eq!(said(arch, cpus, config, qemu), "", "{qemu} {cpus}");
         }

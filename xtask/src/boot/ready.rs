@@ -109,9 +109,9 @@ impl Checked {
         }
         build::require_arch(arch, &added, request.payload.as_deref())?;
         let config = kernel_check::of_image(&kernel);
-        if let (Some(_), Some(config)) = (request.deterministic, &config) {
-            let cpus = request.smp.cpus();
-            bring_up::check(arch, cpus, config, &qemu::version(arch))?;
+        if request.deterministic.is_some() {
+            let (cpus, qemu) = (request.smp.cpus(), qemu::version(arch));
+            bring_up::check(arch, cpus, config.as_ref(), &qemu)?;
         }
         let machine = machine(request, arch, config.as_ref(), &tokens);
         asked(request, &machine, &tokens, &plans(&added))?;

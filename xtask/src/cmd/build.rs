@@ -17,7 +17,7 @@ use argh::{ArgsInfo, FromArgs};
     error_code(255, "it is not")
 )]
 pub struct Args {
-    /// x86_64 or aarch64; by default the host's
+    /// x86_64, aarch64 or riscv64; by default the host's
     #[argh(option, default = "Default::default()")]
     arch: &'static Arch,
     /// print where it is with symbols, for the addresses that a panic says

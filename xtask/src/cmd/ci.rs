@@ -42,7 +42,7 @@ pub struct Args {
     /// URL of the initramfs
     #[argh(option)]
     ramdisk: String,
-    /// x86_64 (the default) or aarch64
+    /// x86_64 (the default), aarch64 or riscv64
     #[argh(option, default = "&X86_64")]
     arch: &'static Arch,
     /// device type of LAVA, or platform of KernelCI; `qemu` by default

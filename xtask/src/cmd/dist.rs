@@ -22,7 +22,7 @@ pub struct Args {
     /// an empty directory, or one to make; `target/dist` by default
     #[argh(option)]
     output: Option<PathBuf>,
-    /// x86_64 or aarch64 alone; by default both
+    /// x86_64, aarch64 or riscv64 alone; by default all
     #[argh(option)]
     arch: Option<&'static Arch>,
     /// install what is missing

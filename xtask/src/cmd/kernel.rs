@@ -43,7 +43,7 @@ struct Build {
     /// what they are merged into: tinyconfig (the default), defconfig or a file
     #[argh(option, default = "String::from(\"tinyconfig\")")]
     base: String,
-    /// x86_64 or aarch64; by default the host's
+    /// x86_64, aarch64 or riscv64; by default the host's
     #[argh(option, default = "Default::default()")]
     arch: &'static Arch,
     /// compilers at once, by default one per CPU
@@ -61,7 +61,7 @@ struct Check {
     /// a .config, an image, `host`, or what --kernel of `boot` takes
     #[argh(positional)]
     of: String,
-    /// x86_64 or aarch64; by default that of an image, or the host's
+    /// x86_64, aarch64 or riscv64; by default that of an image, or the host's
     #[argh(option)]
     arch: Option<&'static Arch>,
     /// install what is missing
@@ -77,7 +77,7 @@ struct Fetch {
     /// what --kernel of `boot` takes, such as debian:6.12-cloud or debian:sid
     #[argh(positional)]
     kernel: String,
-    /// x86_64 or aarch64; by default the host's
+    /// x86_64, aarch64 or riscv64; by default the host's
     #[argh(option)]
     arch: Option<&'static Arch>,
     /// install what is missing
@@ -90,7 +90,7 @@ struct Fetch {
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "list")]
 struct List {
-    /// x86_64 or aarch64; by default the host's
+    /// x86_64, aarch64 or riscv64; by default the host's
     #[argh(option, default = "Default::default()")]
     arch: &'static Arch,
     /// every version, not the newest of each name alone

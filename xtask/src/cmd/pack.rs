@@ -35,7 +35,7 @@ pub struct Args {
     /// of --output says
     #[argh(option)]
     compression: Option<Compression>,
-    /// x86_64 or aarch64; by default the host's
+    /// x86_64, aarch64 or riscv64; by default the host's
     #[argh(option, default = "Default::default()")]
     arch: &'static Arch,
     /// a file or directory to add, as FILE or FILE:PATH, with the libraries
@@ -109,7 +109,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         None if !bare => build::write_private(&path, &image)?,
         _ => build::write(&path, &image)?,
     }
-    let (size, most) = (image.len(), build::IMAGE_BUDGET);
+    let (size, most) = (image.len(), args.arch.image_budget);
     let held = bare && compression == Compression::Zstd;
     let budget = match held {
         true => format!("; budget {most}"),

@@ -28,7 +28,7 @@ use argh::{ArgsInfo, FromArgs};
 )]
 pub struct Args {
     /// only what is needed to build for this architecture and boot its
-    /// kernels: x86_64 or aarch64
+    /// kernels: x86_64, aarch64 or riscv64
     #[argh(option)]
     arch: Option<&'static Arch>,
     /// unpack Debian's QEMU into the cache in place of installing anything; it

@@ -12,26 +12,49 @@ pub(super) struct Suite {
     pub(super) name: &'static str,
     /// The one with its security updates.
     pub(super) security: Option<&'static str>,
+    /// Architectures of ours that it is not made for, as Debian calls them.
+    without: &'static [&'static str],
 }
 
 impl Suite {
     const fn new(name: &'static str) -> Self {
-        let security = None;
-        Self { name, security }
+        Self {
+            name,
+            security: None,
+            without: &[],
+        }
+    }
+
+    const fn without(mut self, arches: &'static [&'static str]) -> Self {
+        self.without = arches;
+        self
+    }
+
+    const fn security(mut self, name: &'static str) -> Self {
+        self.security = Some(name);
+        self
+    }
+
+    /// Those that are made for an architecture.
+    pub(super) fn of(
+        arch: &Arch,
+    ) -> impl Iterator<Item = &'static Self> + use<> {
+        let debian = arch.debian;
+        let made = move |suite: &&Self| !suite.without.contains(&debian);
+        SUITES.iter().filter(made)
     }
 }
 
+/// What was released before Debian was made for riscv64.
+const EARLY: &[&str] = &["riscv64"];
+
 /// The older come first: of two packages of one version, theirs is taken.
 pub(super) static SUITES: [Suite; 7] = [
-    Suite {
-        name: "bookworm",
-        security: Some("bookworm-security"),
-    },
-    Suite {
-        name: "trixie",
-        security: Some("trixie-security"),
-    },
-    Suite::new("bookworm-backports"),
+    Suite::new("bookworm")
+        .security("bookworm-security")
+        .without(EARLY),
+    Suite::new("trixie").security("trixie-security"),
+    Suite::new("bookworm-backports").without(EARLY),
     Suite::new("trixie-backports"),
     Suite::new("forky"),
     Suite::new("sid"),

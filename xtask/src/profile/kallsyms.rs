@@ -47,8 +47,11 @@ const LONGEST: usize = 512;
 const KERNEL: u64 = 1 << 63;
 /// Where an image for aarch64 begins.
 const IMAGE: u64 = 0xffff_8000_8000_0000;
-/// A relocation of 64 bits by where the kernel is, on aarch64.
-const RELATIVE: u64 = 1027;
+/// Where one for riscv64 begins, and the mark in it.
+const RISCV_IMAGE: u64 = 0xffff_ffff_8000_0000;
+const RISCV_MARK: (usize, &[u8; 4]) = (0x38, b"RSC\x05");
+/// A relocation of 64 bits by where the kernel is, on aarch64 and riscv64.
+const RELATIVE: [u64; 2] = [1027, 3];
 
 /// The symbols in an unpacked kernel, by their addresses.
 ///
@@ -259,12 +262,14 @@ fn from_base(offsets: &[u8], kernel: &[u8], base: usize) -> Option<Vec<u64>> {
 }
 
 /// Where the kernel has a place of its file in memory: as the ELF header says,
-/// or, in an image for aarch64, from the address on that is the same in all
-/// kernels with pages of 4 KiB since 6.5.
+/// or, in an image without one, from the address on that is the same in all
+/// kernels for riscv64 and in those for aarch64 with pages of 4 KiB since 6.5.
 fn address_of(kernel: &[u8], place: usize) -> Option<u64> {
     let place = u64::try_from(place).ok()?;
     if !kernel.starts_with(b"\x7fELF") {
-        return place.checked_add(IMAGE);
+        let (at, mark) = RISCV_MARK;
+        let riscv = word(kernel, at) == Some(*mark);
+        return place.checked_add(if riscv { RISCV_IMAGE } else { IMAGE });
     }
     let (table, count) = (u64_at(kernel, 32)?, u16_at(kernel, 56)?);
     (0..count).find_map(|nth| {
@@ -290,7 +295,8 @@ fn base_at(kernel: &[u8], at: usize) -> Option<u64> {
         words.iter().map(|&word| u64::from_le_bytes(word)).collect();
     words.windows(3).find_map(|three| {
         let [to, kind, base] = three else { return None };
-        let fits = *kind == RELATIVE && base.checked_add(place) == Some(*to);
+        let fits =
+            RELATIVE.contains(kind) && base.checked_add(place) == Some(*to);
         (fits && *base >= KERNEL).then_some(*base)
     })
 }
@@ -415,7 +421,7 @@ mod tests {
             pad(&mut image, align);
             let at = u64::try_from(offsets(&mut image)).unwrap();
             if form == Form::Relocated {
-                for word in [BASE + at, RELATIVE, BASE] {
+                for word in [BASE + at, RELATIVE[0], BASE] {
                     image.extend(word.to_le_bytes());
                 }
             }
