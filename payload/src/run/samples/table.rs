@@ -25,7 +25,7 @@ pub(super) fn count(table: &mut [Row], address: u64) -> bool {
     // the first are in the table.
     let hash = address.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     let firsts = table.len().saturating_sub(NEAR) as u64;
-    let first = usize::try_from(hash * firsts >> 32).unwrap_or(0);
+    let first = usize::try_from((hash * firsts) >> 32).unwrap_or(0);
     let places = table.get_mut(first..first + NEAR).unwrap_or(&mut []);
     match places
         .iter_mut()
