@@ -19,7 +19,7 @@
 //! that shows it, `budgets.rs` looks at what is built and `tidy.rs` at the
 //! sources. `cost.rs` holds loops against the same
 //! in C, and `which.rs` asks a map for the types of a patch. All of it is for
-//! x86_64; `arm64.rs` and `riscv64.rs` have other files repeat a part of theirs.
+//! x86_64; `arm64.rs` and `riscv64.rs` have others repeat a part of theirs.
 
 #![cfg(test)]
 

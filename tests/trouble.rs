@@ -59,13 +59,13 @@ fn a_bad_plan_on_the_host_boots_nothing() {
 fn a_wrong_command_line_is_a_failure_of_the_tool() {
     for (line, message) in [
         ("boto", "no verb `boto`; nearest is `boot`"),
-        ("", "a verb is missing; valid are setup, build"),
-        ("ci", "missing: system, --ramdisk"),
+        ("", "a verb is missing; valid are setup, pack"),
+        ("ci", "missing: system, lava"),
         ("boot PipeIo", "in a plan it is work=PipeIo"),
         ("boot --kernle x", "nearest is `--kernel`"),
         ("boot --kernel", "No value provided for option '--kernel'"),
         ("boot --smp=two", "--smp: `two` is no set of CPUs"),
-        ("boot --deterministic=x", "`x`: it is a whole number"),
+        ("boot --deterministic=x", "`x`: it must be a whole number"),
         ("boot --timeout=1h", "`1h` is no duration above 0"),
         ("boot --json /no/x -- work=PipeIo", "no directory /no"),
         ("boot -- work=PipeIo --json", "options come before"),

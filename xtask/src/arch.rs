@@ -294,8 +294,8 @@ pub fn require_image(path: &Path) -> Result<()> {
         ),
         Some(_) => Ok(()),
         None => bail!(
-            "{} is {}; a kernel is a bzImage, an Image of arm64 or riscv, or an EFI or ELF \
-             file for {}",
+            "{} is {}; a kernel is a bzImage, an Image of arm64 or riscv, or \
+             an EFI or ELF file for {}",
             path.display(),
             match fs::metadata(path)?.len() {
                 0 => "an empty file",

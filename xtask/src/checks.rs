@@ -54,6 +54,7 @@ static PARTS: [Part; 3] = [
             "configs::every_",
             "consoles::",
             "docs::the_matrix",
+            "messages::",
             "report::",
             "tidy::",
             "trouble::a_wrong_command_line",

@@ -82,9 +82,9 @@ impl<'a> Release<'a> {
         })
     }
 
-    /// Adds `pidonectl` for hosts of each architecture that has static programs,
-    /// its manual page, which is made of its command line, and what makes shells
-    /// complete that.
+    /// Adds `pidonectl` for hosts of each architecture that has static
+    /// programs, its manual page, which is made of its command line, and what
+    /// makes shells complete that.
     ///
     /// # Errors
     ///

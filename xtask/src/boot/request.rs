@@ -34,8 +34,8 @@ macro_rules! with_machine {
         $(#[$attr])*
         pub struct $name {
             $($own)*
-            /// x86_64, aarch64 or riscv64; by default that of a kernel's file, or the
-            /// host's
+            /// x86_64, aarch64 or riscv64; by default that of a kernel's file,
+            /// or the host's
             #[argh(option)]
             pub arch: Option<&'static $crate::arch::Arch>,
             #[doc = $cpus]

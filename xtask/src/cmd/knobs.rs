@@ -45,7 +45,8 @@ pub struct Args {
     /// a kernel whose difference to this one is to be explained
     #[argh(option)]
     against: Option<String>,
-    /// x86_64, aarch64 or riscv64; by default that of a kernel's file, or the host's
+    /// x86_64, aarch64 or riscv64; by default that of a kernel's file, or the
+    /// host's
     #[argh(option)]
     arch: Option<&'static Arch>,
     /// virtual CPUs, as those of `boot`; 1 by default

@@ -43,7 +43,8 @@ pub struct Args {
     /// what --kernel of `boot` takes
     #[argh(option, default = "String::from(KERNEL)")]
     pub(super) kernel: String,
-    /// x86_64, aarch64 or riscv64; by default that of a kernel's file, or the host's
+    /// x86_64, aarch64 or riscv64; by default that of a kernel's file, or the
+    /// host's
     #[argh(option)]
     pub(super) arch: Option<&'static Arch>,
     /// virtual CPUs, as those of `boot`; 2 by default, on a node each
