@@ -1,6 +1,6 @@
 //! Properties of whole boots.
 
-use crate::{good_on, machine};
+use crate::{RISCV64, good_on, machine};
 use pidone::wire::record::Verdict;
 use std::fs;
 use std::path::Path;
@@ -10,6 +10,7 @@ use xtask::build;
 use xtask::decode::decode;
 use xtask::exit::Exit;
 use xtask::machine::Machine;
+use xtask::model::profile::Function;
 use xtask::model::{Report, Run};
 use xtask::qemu;
 use xtask::topology::Smp;
@@ -47,7 +48,9 @@ pub(crate) fn repeats(kernel: &str, smp: u32) {
     assert!(left[3].abs() < 1_000, "{left:?}");
     let least = left.iter().min().unwrap();
     let apart = left.iter().max().unwrap() - least;
-    assert!(apart < 50 || smp > 1, "{left:?}");
+    // The clock of riscv64 counts in steps of 100 ns.
+    let step = if kernel == RISCV64 { 100 } else { 0 };
+    assert!(apart < 50 + step || smp > 1, "{left:?}");
 }
 
 /// Rows sum to the whole, and functions are called as they are to be. Returns
@@ -68,7 +71,9 @@ fn profiled(run: &Run) -> i64 {
     };
     for name in through {
         let mut functions = profile.functions.iter();
-        let found = functions.find(|function| function.name == name).unwrap();
+        // Linux 6.15 calls those of pipes `anon_pipe_read` and so on.
+        let is = |it: &&Function| it.name.trim_start_matches("anon_") == name;
+        let found = functions.find(is).unwrap();
         assert!(found.calls + 9 > iterations, "{found:?} of {iterations}");
     }
     i64::try_from(run.wall_ns).unwrap() - i64::try_from(sum).unwrap()

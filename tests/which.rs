@@ -122,7 +122,7 @@ fn a_patch_has_the_types_that_execute_it() {
     let of_page: Vec<&str> = of_page
         .filter_map(|(of, block)| (of == "sh").then_some(block))
         .collect();
-    let [first, _second, third] = of_page[..] else {
+    let [first, _second, third, _sampled] = of_page[..] else {
         panic!("{of_page:?}");
     };
     let (text, code) = said(dir, first);

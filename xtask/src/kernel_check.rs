@@ -511,8 +511,10 @@ mod tests {
 
     #[test]
     fn without_sysfs_nothing_runs_that_is_found_by_it() {
-        let blind =
-            format!("{BOOTS}CONFIG_POSIX_TIMERS=y\nCONFIG_MEMFD_CREATE=y\n");
+        let blind = format!(
+            "{BOOTS}CONFIG_POSIX_TIMERS=y\nCONFIG_MEMFD_CREATE=y\n\
+             CONFIG_TMPFS=y\n"
+        );
         let blind = blind.replace("CONFIG_SYSFS=y\n", "");
         assert_eq!(unbootable(&Config::parse(&blind)).unwrap(), "");
         assert_eq!(verdict(&blind, "SpinWait").0, Verdict::Runs);

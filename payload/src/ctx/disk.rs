@@ -52,6 +52,8 @@ pub const NEEDS: &[Need] = &[
     Need::wanted(What::Feature(Feature::SchedInfo)),
     Need::required(What::Feature(Feature::MemfdCreate))
         .when(|work| work.flag(&FALLBACK)),
+    Need::required(What::Feature(Feature::Tmpfs))
+        .when(|work| work.flag(&FALLBACK)),
     Need::required(What::Memory(|work, _| match is_there(work) {
         true => 0,
         false => FILE / 1024,

@@ -33,6 +33,9 @@ pub enum Feature {
     Numa,
     /// `CONFIG_MEMFD_CREATE`.
     MemfdCreate,
+    /// `CONFIG_TMPFS`, without which files in memory can be mapped and neither
+    /// written nor made larger.
+    Tmpfs,
 }
 
 impl Feature {
@@ -57,6 +60,7 @@ impl Feature {
         Self::Memcg,
         Self::Numa,
         Self::MemfdCreate,
+        Self::Tmpfs,
     ];
 
     /// The configuration option that provides it.
@@ -78,6 +82,7 @@ impl Feature {
             Self::Memcg => "CONFIG_MEMCG",
             Self::Numa => "CONFIG_NUMA",
             Self::MemfdCreate => "CONFIG_MEMFD_CREATE",
+            Self::Tmpfs => "CONFIG_TMPFS",
         }
     }
 }

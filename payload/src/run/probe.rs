@@ -8,8 +8,9 @@ use crate::kit::text::read_file;
 use crate::row::Feature;
 use crate::sys::numa::get_mempolicy;
 use core::sync::atomic::AtomicU32;
+use rustix::fd::OwnedFd;
 use rustix::fs::{MemfdFlags, memfd_create};
-use rustix::io::Errno;
+use rustix::io::{Errno, write};
 use rustix::thread::{futex, sched_getaffinity};
 use rustix::time::{
     ClockId, DynamicClockId, clock_getres, clock_gettime_dynamic,
@@ -63,11 +64,21 @@ pub fn present(feature: Feature) -> bool {
         Feature::Cpusets => cgroup::exists("cpuset"),
         Feature::Memcg => cgroup::exists("memory"),
         Feature::Numa => get_mempolicy() != Err(Errno::NOSYS),
-        Feature::MemfdCreate => {
-            // Known since 6.3, which complains if it is missing.
-            let flags = MemfdFlags::CLOEXEC | MemfdFlags::NOEXEC_SEAL;
-            memfd_create("probe", flags).err() != Some(Errno::NOSYS)
+        Feature::MemfdCreate => probe_file().err() != Some(Errno::NOSYS),
+        Feature::Tmpfs => {
+            let written = probe_file().and_then(|file| write(&file, b"x"));
+            written.err() != Some(Errno::INVAL)
         }
+    }
+}
+
+/// A file in memory.
+fn probe_file() -> Result<OwnedFd, Errno> {
+    let flags = MemfdFlags::CLOEXEC;
+    match memfd_create("probe", flags | MemfdFlags::NOEXEC_SEAL) {
+        // Before 6.3; later ones complain if it is missing.
+        Err(Errno::INVAL) => memfd_create("probe", flags),
+        file => file,
     }
 }
 

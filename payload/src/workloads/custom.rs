@@ -32,7 +32,10 @@ pub(super) const WORKLOAD: Workload = Workload {
         unit: "what the program counts as one",
         hists: &[WAKE, COST],
         metrics: &[config::LOST],
-        needs: &[Need::required(What::Feature(Feature::MemfdCreate))],
+        needs: &[
+            Need::required(What::Feature(Feature::MemfdCreate)),
+            Need::required(What::Feature(Feature::Tmpfs)),
+        ],
         proof: doc(
             "nvcsw, nivcsw and CPU time of /proc without the program's \
              help; what it reports beside what was counted",

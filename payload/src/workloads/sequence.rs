@@ -34,6 +34,7 @@ pub(super) const WORKLOAD: Workload = Workload {
         needs: &[
             Need::required(What::Feature(Feature::PosixTimers)),
             Need::required(What::Feature(Feature::MemfdCreate)).when(in_file),
+            Need::required(What::Feature(Feature::Tmpfs)).when(in_file),
             Need::required(What::Fits(|work, fit| match on_device(work) {
                 true => disk::fits(work, fit),
                 false => Ok(()),

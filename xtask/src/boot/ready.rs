@@ -109,8 +109,10 @@ impl Checked {
         }
         build::require_arch(arch, &added, request.payload.as_deref())?;
         let config = kernel_check::of_image(&kernel);
+        let qemu = qemu::version(arch);
+        bring_up::nodes(arch, request.numa, &qemu)?;
         if request.deterministic.is_some() {
-            let (cpus, qemu) = (request.smp.cpus(), qemu::version(arch));
+            let cpus = request.smp.cpus();
             bring_up::check(arch, cpus, config.as_ref(), &qemu)?;
         }
         let machine = machine(request, arch, config.as_ref(), &tokens);
