@@ -35,6 +35,8 @@ pub struct Arch {
     /// The host's own target, which builds the same payload where the other
     /// cannot be had.
     pub fallback: &'static str,
+    /// The kernel that is booted unless another is asked for.
+    pub default_kernel: &'static str,
     /// What its compiler is told beside what all are.
     pub rustflags: &'static [&'static str],
     /// Bytes the payload's image has at most, with zstd.
@@ -63,6 +65,10 @@ pub struct Arch {
     pub marks: [&'static [u8]; 2],
 }
 
+/// The kernel that is booted unless another is asked for, wherever Debian has a
+/// flavour for virtual machines.
+pub const KERNEL: &str = "debian:6.12-cloud";
+
 /// The first.
 pub static X86_64: Arch = Arch {
     name: "x86_64",
@@ -75,6 +81,7 @@ pub static X86_64: Arch = Arch {
     elf: 62,
     target: "x86_64-unknown-linux-musl",
     fallback: "x86_64-unknown-linux-gnu",
+    default_kernel: KERNEL,
     rustflags: &[],
     image_budget: 150_000,
     qemu: Tool::new(
@@ -111,6 +118,7 @@ pub static AARCH64: Arch = Arch {
     elf: 183,
     target: "aarch64-unknown-linux-musl",
     fallback: "aarch64-unknown-linux-gnu",
+    default_kernel: KERNEL,
     // Atomic operations in place: the functions that would choose between two
     // kinds need a C library. The payload is far smaller than the megabyte
     // that one instruction's address reaches. No calls that the source does
@@ -162,6 +170,7 @@ pub static RISCV64: Arch = Arch {
     // project builds for all.
     target: "riscv64gc-unknown-linux-gnu",
     fallback: "riscv64gc-unknown-linux-gnu",
+    default_kernel: "debian:sid",
     // See arm64's.
     rustflags: &["-Cllvm-args=-enable-machine-outliner=never"],
     // Addresses take two instructions, and no two of them are alike.

@@ -36,8 +36,9 @@ pub fn find() -> Result<&'static Supply> {
     if let Some(found) = FOUND.get() {
         return Ok(found);
     }
-    let program = std::env::current_exe().context("this program")?;
-    let supply = choose(bundle::unpacked(&program)?, build::workspace())?;
+    // What runs, though the file may have been built anew meanwhile.
+    let program = Path::new("/proc/self/exe");
+    let supply = choose(bundle::unpacked(program)?, build::workspace())?;
     Ok(FOUND.get_or_init(|| supply))
 }
 

@@ -54,7 +54,7 @@ const HELP: [(&str, &str); 9] = [
     ),
     ("LOW_MEMORY", "--mem gives the machine more memory"),
     ("NO_SCHED_EXT", "scx=fifo in the plan loads a scheduler"),
-    ("NO_CONFIG", "`cargo xtask kernel check` says what it lacks"),
+    ("NO_CONFIG", "`kernel check` says what it lacks"),
 ];
 
 /// What helps against a reason, if an option does.

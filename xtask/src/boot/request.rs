@@ -3,6 +3,7 @@
 //! `boot`, `compare`, `judge`, `bisect` and matrix files share one list of
 //! options, [`with_machine`], since argh cannot put one struct into another.
 
+use crate::arch::KERNEL;
 use crate::runner::Runner;
 use crate::topology::Topology;
 use crate::usage;
@@ -167,9 +168,6 @@ with_machine! {
         pub logs: Option<PathBuf>,
     }
 }
-
-/// The kernel that is booted unless another is asked for.
-pub(crate) const KERNEL: &str = "debian:6.12-cloud";
 
 pub(crate) fn nodes(text: &str) -> Result<u32, String> {
     let nodes = text.parse().ok().filter(|&nodes| nodes > 0);

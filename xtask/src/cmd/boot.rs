@@ -1,7 +1,7 @@
 //! `boot`: the whole way from sources to a table.
 
 use crate::boot::ready::{Ready, Setting};
-use crate::boot::request::{KERNEL, with_machine};
+use crate::boot::request::with_machine;
 use crate::exit::Exit;
 use crate::format::Format;
 use crate::program;
@@ -35,10 +35,11 @@ with_machine! {
     error_code(255, "the tool, its usage or the plan failed")
 )]
 pub struct Args {
-    /// a file, a tree that is built, `host`, debian:6.12-cloud (the default)
-    /// or another of Debian's, or built:6.12; `kernel list` shows them
-    #[argh(option, default = "String::from(KERNEL)")]
-    pub kernel: String,
+    /// a file, a tree that is built, `host`, debian:6.12-cloud (the default;
+    /// of riscv64 debian:sid) or another of Debian's, or built:6.12; `kernel
+    /// list` shows them
+    #[argh(option)]
+    pub kernel: Option<String>,
     /// what to print: table (the default), json, csv, ktap, junit or kcidb
     #[argh(option)]
     pub format: Option<Format>,
@@ -65,7 +66,9 @@ pub struct Args {
 /// nowhere to store the run.
 pub fn run(args: &Args) -> Result<Exit> {
     let (format, json) = forms(args.format, args.json.as_deref())?;
-    let mut request = args.request(&args.kernel);
+    let default = args.arch.unwrap_or_default().default_kernel;
+    let kernel = args.kernel.as_deref().unwrap_or(default);
+    let mut request = args.request(kernel);
     request.logs.clone_from(&args.logs);
     let ready = Ready::new(&request)?;
     let root = store::root(args.store.as_deref())?;

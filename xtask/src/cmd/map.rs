@@ -1,9 +1,8 @@
 //! `map`: which functions of a kernel each work type executes.
 
-use crate::arch::Arch;
+use crate::arch::{Arch, KERNEL};
 use crate::boot::BootRequest;
 use crate::boot::ready::{Ready, Setting};
-use crate::boot::request::KERNEL;
 use crate::build;
 use crate::catalogue::paths;
 use crate::exit::Exit;

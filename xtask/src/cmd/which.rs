@@ -1,7 +1,7 @@
 //! `which`: the work types for a function, or for a patch.
 
+use crate::arch::KERNEL;
 use crate::bisect::git::Repo;
-use crate::boot::request::KERNEL;
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::map::code::CodeChanges;
