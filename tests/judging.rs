@@ -111,8 +111,8 @@ fn documented_lines_find_the_commit() {
 fn a_wrong_use_of_judge_is_no_verdict() {
     let plan = ["--", "work=PipeIo"];
     for (words, message) in [
-        ("", "one of --kernel and --tree"),
-        ("--kernel x --tree y", "one of --kernel and --tree"),
+        ("", "one of --kernel IMAGE, --tree"),
+        ("--kernel x --tree y", "one of --kernel IMAGE, --tree"),
         ("--kernel x", "no kernel `x`"),
         ("--kernel x --expect rate", "`rate`"),
         ("--kernel x --expect wak.p99<1s", "nearest is `wake`"),

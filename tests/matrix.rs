@@ -113,7 +113,7 @@ fn several_are_booted_at_once_and_each_is_stored() {
     assert_eq!(rows[4][..6], ["new", "bad", "pipes", "1", "0", "1"]);
     assert!(table.contains("no_boot: Kernel panic"), "{table}");
     // On what it ran first, and last how the kernels compare.
-    assert!(table.starts_with("on QEMU TCG, emulated"), "{table}");
+    assert!(table.starts_with("bad: on QEMU TCG, emulated: "), "{table}");
     let answer = "\nold/good/pipes → new/good/pipes: ";
     assert!(table.contains(answer), "{table}");
 

@@ -310,8 +310,6 @@ impl Ready {
         };
         let runner = place.as_ref().map(|it| it.runner().to_string());
         tried.extend(runner.clone());
-        let (started, begin) = (SystemTime::now(), Instant::now());
-        let mut watch = Watch::start();
         let (of, cell) = (machine.clone(), setting.cell.clone());
         let (free, request) =
             (request.deterministic.is_none(), request.clone());
@@ -322,6 +320,9 @@ impl Ready {
                 Box::new(Runner::start(place, &machine, self.limits.all)?)
             }
         };
+        // It may have waited for its turn before.
+        let (started, begin) = (SystemTime::now(), Instant::now());
+        let mut watch = Watch::start();
         let known =
             thread::spawn(move || known(&of, config.as_ref(), &request, cell));
         let live = Live::new(&machine, &setting.screen);
