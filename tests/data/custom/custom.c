@@ -114,15 +114,15 @@ static void put(const char *path, const char *text)
 	close(fd);
 }
 
-/* Has frames to the second interface get lost on their way, or arrive again:
- * it has another address. */
-static void lose(int lost)
+/* Has frames to the second interface get lost on their way: it gets another
+ * address. */
+static void lose(void)
 {
 	struct ifreq request = { .ifr_name = "eth1" };
 	unsigned char own[] = { 0x52, 0x54, 0, 0, 0, 2 };
 	int fd = socket(AF_PACKET, SOCK_DGRAM, 0);
 
-	own[5] += lost;
+	own[5]++;
 	request.ifr_hwaddr.sa_family = ARPHRD_ETHER;
 	memcpy(request.ifr_hwaddr.sa_data, own, sizeof(own));
 	ioctl(fd, SIOCSIFHWADDR, &request);
@@ -244,18 +244,8 @@ int main(int argc, char **argv)
 		loop(c);
 	} else if (!strcmp(what, "lose")) {
 		pidone_start(c);
-		lose(1);
+		lose();
 		loop(c);
-	} else if (!strcmp(what, "lose-some")) {
-		pidone_start(c);
-		lose(1);
-		usleep(200000);
-		lose(0);
-		loop(c);
-	} else if (!strcmp(what, "lose-last")) {
-		pidone_start(c);
-		loop(c);
-		lose(1);
 	} else if (!strcmp(what, "leave") || !strcmp(what, "bomb")) {
 		leave(!strcmp(what, "bomb"));
 		pidone_start(c);
