@@ -109,10 +109,12 @@ impl Checked {
         }
         build::require_arch(arch, &added, request.payload.as_deref())?;
         let config = kernel_check::of_image(&kernel);
-        let qemu = qemu::version(arch);
-        bring_up::nodes(arch, request.numa, &qemu)?;
+        // Other machines need not wait for QEMU to say its version.
+        if request.numa > 1 {
+            bring_up::nodes(arch, request.numa, &qemu::version(arch))?;
+        }
         if request.deterministic.is_some() {
-            let cpus = request.smp.cpus();
+            let (cpus, qemu) = (request.smp.cpus(), qemu::version(arch));
             bring_up::check(arch, cpus, config.as_ref(), &qemu)?;
         }
         let machine = machine(request, arch, config.as_ref(), &tokens);
