@@ -150,12 +150,12 @@ fn shown(value: f64) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::of_run;
     use crate::model::profile::{Function, Profile, Space};
     use crate::model::{Report, Run};
     use crate::report::html::Html;
-    use crate::report::{Page, Source};
+    use crate::report::{Page, Section, Source};
 
     fn source(of: &[(&str, u64)]) -> Source {
         let functions = of.iter().map(|&(name, instructions)| Function {
@@ -182,11 +182,19 @@ mod tests {
         }
     }
 
-    fn shown(sources: &[Source]) -> String {
+    /// A part of the page of a run.
+    type Part = fn(&mut Html, &Page<'_>, &Section<'_>);
+
+    /// The page that has nothing but this part of the first run.
+    pub(crate) fn with_part(part: Part, sources: &[Source]) -> String {
         let page = Page::new(sources);
         let mut h = Html::default();
-        of_run(&mut h, &page, &page.sections[0]);
+        part(&mut h, &page, &page.sections[0]);
         h.into_page()
+    }
+
+    fn shown(sources: &[Source]) -> String {
+        with_part(of_run, sources)
     }
 
     #[test]

@@ -105,8 +105,8 @@ mod tests {
     use super::of_run;
     use crate::model::{Report, Run};
     use crate::profile::sampled::tests::sampled;
-    use crate::report::html::Html;
-    use crate::report::{Page, Source};
+    use crate::report::Source;
+    use crate::report::profile::tests::with_part;
 
     fn source(of: Option<&[(&str, u64)]>) -> Source {
         Source {
@@ -123,10 +123,7 @@ mod tests {
     }
 
     fn shown(sources: &[Source]) -> String {
-        let page = Page::new(sources);
-        let mut h = Html::default();
-        of_run(&mut h, &page, &page.sections[0]);
-        h.into_page()
+        with_part(of_run, sources)
     }
 
     #[test]
