@@ -3,15 +3,19 @@
 
 use crate::machine;
 use crate::proofs_custom::{boot_with, c_program};
-use crate::signals::{Running, path};
+use crate::signals::{Running, path, until};
 use pidone::wire::record::Verdict;
+use serde_json::Value;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 use xtask::boot::{BootRequest, boot};
 use xtask::exit::Exit;
 use xtask::model::Outcome;
+use xtask::store;
 
 #[test]
 fn a_full_disk_of_the_host_is_named() {
@@ -66,6 +70,92 @@ fn a_broken_disk_of_the_host_is_named() {
     assert_eq!(code, Some(255), "{said}");
     let why = "disk0: the host failed a write of the machine's: Input/output";
     assert!(said.contains(why), "{said}");
+}
+
+/// A machine's second monitor.
+struct Monitor {
+    commands: UnixStream,
+    answers: BufReader<UnixStream>,
+}
+
+impl Monitor {
+    fn of(socket: &Path) -> Self {
+        let commands = UnixStream::connect(socket).unwrap();
+        let answers = BufReader::new(commands.try_clone().unwrap());
+        let mut monitor = Self { commands, answers };
+        monitor.tell("qmp_capabilities", "{}");
+        monitor
+    }
+
+    /// What it answers to a command, which it has done by then.
+    fn tell(&mut self, command: &str, with: &str) -> String {
+        let line = format!(r#"{{"execute":"{command}","arguments":{with}}}"#);
+        writeln!(self.commands, "{line}").unwrap();
+        loop {
+            let mut answer = String::new();
+            let read = self.answers.read_line(&mut answer).unwrap();
+            assert!(read > 0 && !answer.contains("\"error\""), "{answer}");
+            if answer.contains("\"return\"") {
+                return answer;
+            }
+        }
+    }
+}
+
+/// A cable that is pulled and a disk that shrinks to nothing in the middle of
+/// a run, which says so; the next ones find neither.
+#[test]
+fn devices_that_go_in_mid_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let socket = dir.path().join("monitor");
+    let words = format!(
+        "set -- \"$@\" -qmp unix:{},server=on,wait=off",
+        socket.display()
+    );
+    let path = with_qemu(dir.path(), &words);
+    let devices = "--nic pair --disk 8M -- time=100ms \
+        work=NetTraffic with=IoRandRead time=4s \
+        work=NetTraffic work=IoRandRead work=PipeIo";
+    let words: Vec<&str> = BUILT
+        .into_iter()
+        .chain(devices.split_whitespace())
+        .collect();
+    let mut running = Running::start(dir.path(), &words, &path);
+    running.says("1 of 4");
+    let mut monitor = Monitor::of(&socket);
+    // Setting up reads a few blocks alone.
+    until("reads", || {
+        let stats = monitor.tell("query-blockstats", "{}");
+        let stats: Value = serde_json::from_str(&stats).unwrap();
+        let all = stats["return"].as_array().unwrap();
+        let mut all = all.iter().filter(|disk| disk["node-name"] == "disk0");
+        let reads = &all.next().unwrap()["stats"]["rd_operations"];
+        (reads.as_u64().unwrap() > 500).then_some(())
+    });
+    monitor.tell("set_link", r#"{"name":"nic0","up":false}"#);
+    monitor.tell("block_resize", r#"{"node-name":"disk0","size":0}"#);
+    let (code, said) = running.ends();
+    assert_eq!(code, Some(0), "{said}");
+    let (stored, _) = store::list(&dir.path().join("runs")).unwrap();
+    let report = stored[0].read().unwrap().report;
+    let [both, lost, none, good] = &report.runs[..] else {
+        panic!("{} runs", report.runs.len());
+    };
+    assert_eq!(both.verdict, Verdict::Degraded);
+    assert_eq!(both.reasons[0], "NO_ECHO");
+    let failed = "FAILED(pread, 5): ";
+    assert!(both.reasons[1].starts_with(failed), "{:?}", both.reasons);
+    // There is a file in the place of a disk.
+    for (run, verdict, reason) in [
+        (lost, Verdict::Skip, "NO_ECHO"),
+        (none, Verdict::Degraded, "NO_BLOCK_DEVICE"),
+    ] {
+        assert_eq!(
+            (run.verdict, &run.reasons[..]),
+            (verdict, &[reason.to_owned()][..])
+        );
+    }
+    assert_eq!(good.verdict, Verdict::Ok, "{:?}", good.reasons);
 }
 
 const LEAVERS: &str = "time=300ms \
