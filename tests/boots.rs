@@ -1,7 +1,10 @@
 //! Properties of whole boots.
 
-use crate::{RISCV64, good_on, machine};
+use crate::proofs_custom::c_program;
+use crate::{RISCV64, booted_on, good_on, machine};
+use core::fmt::Write;
 use pidone::wire::record::Verdict;
+use pidone::workloads::rows;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -21,6 +24,49 @@ const KERNEL: &str = "debian:6.12-cloud";
 fn deterministic_boots_repeat_every_record() {
     for smp in [1, 2] {
         repeats(KERNEL, smp);
+    }
+}
+
+/// The kernel's own disk and interface wait for nobody else.
+#[test]
+fn every_type_repeats_with_devices_of_the_kernel_s_own() {
+    let dir = tempfile::tempdir().unwrap();
+    let c = format!("{}:/bin/custom", c_program(dir.path()).display());
+    let mut plan = "time=20ms".to_owned();
+    for row in rows() {
+        write!(plan, " work={} {}", row.name, row.example).unwrap();
+        if row.name == "Custom" {
+            plan += " custom.arg.0=others";
+        }
+        for param in row.params {
+            plan += match param.name {
+                "dev" => " dev=/dev/nullb0",
+                "io_backing" => " io_backing=device",
+                "nic" => " nic=lo",
+                _ => "",
+            };
+        }
+    }
+    let [one, other] = [7, 7].map(|seed| {
+        let machine = Args {
+            smp: Smp::Flat(2),
+            numa: 2,
+            deterministic: Some(seed),
+            add: vec![c.parse().unwrap()],
+            ..machine(KERNEL)
+        };
+        booted_on(machine, &plan).0
+    });
+    assert_eq!(one.digest, other.digest);
+    assert_eq!(one.runs.len(), rows().count());
+    for run in &one.runs {
+        let reasons = match run.name.as_str() {
+            "SmtSiblingSpin" => &["NO_SMT"][..],
+            // That disk has nothing to flush.
+            "IoSyncWrite" | "IoConvoy" | "Sequence" => &["WRITE_THROUGH"],
+            _ => &[],
+        };
+        assert_eq!(run.reasons, reasons, "{}", run.name);
     }
 }
 

@@ -34,6 +34,33 @@ pub const TOOLS: [Tool; 8] = [
     LLVM,
 ];
 
+/// Compiles schedulers for BPF's fourth set of instructions, which clang has
+/// since 18.
+pub const BPF_CLANG: Tool =
+    Tool::new("clang-19", ["clang-19", "clang", "clang", "clang19"]);
+
+/// What schedulers of crates.io are built with.
+const SCHEDULERS: &[Tool] = &[
+    BPF_CLANG,
+    Tool::new(
+        "pkg-config",
+        ["pkg-config", "pkgconf-pkg-config", "pkgconf", "pkg-config"],
+    ),
+    Tool::new(
+        "/usr/include/zlib.h",
+        ["zlib1g-dev", "zlib-devel", "zlib", "zlib-devel"],
+    ),
+    Tool::new(
+        "/usr/include/seccomp.h",
+        [
+            "libseccomp-dev",
+            "libseccomp-devel",
+            "libseccomp",
+            "libseccomp-devel",
+        ],
+    ),
+];
+
 /// The lints that are errors.
 const LINTS: [&str; 3] = ["--", "-D", "warnings"];
 
@@ -166,6 +193,7 @@ pub fn named(names: &[String], setup: bool) -> Result<()> {
 /// The test that failed, or what is missing for it.
 pub fn slow(setup: bool) -> Result<()> {
     machines(setup)?;
+    tools::require(SCHEDULERS, setup)?;
     // What the history is made of.
     kernel_build::sources("debian:6.12", setup)?;
     let of = ["--package", "xtask", "--features", "slow", "--test", "slow"];

@@ -8,7 +8,8 @@ use anyhow::{Result, bail};
 use initramfs::newc::Archive;
 use std::path::Path;
 
-/// A driver of a device that an option gives to the machine.
+/// A driver of a device that an option gives to the machine, or that is made
+/// by its driver alone.
 struct Driver {
     option: &'static str,
     module: &'static str,
@@ -17,6 +18,20 @@ struct Driver {
 
 /// How disks and interfaces are attached.
 const PCI: [&str; 2] = ["virtio_pci", "CONFIG_VIRTIO_PCI"];
+
+/// Disks of the kernel's own, by how a plan names them.
+const MADE: [Driver; 2] = [
+    Driver {
+        option: "dev=/dev/nullb",
+        module: "null_blk",
+        symbol: "CONFIG_BLK_DEV_NULL_BLK",
+    },
+    Driver {
+        option: "dev=/dev/ram",
+        module: "brd",
+        symbol: "CONFIG_BLK_DEV_RAM",
+    },
+];
 
 fn drivers(request: &BootRequest) -> Vec<Driver> {
     let disk = ["virtio_blk", "CONFIG_VIRTIO_BLK"];
@@ -33,7 +48,15 @@ fn drivers(request: &BootRequest) -> Vec<Driver> {
             symbol,
         })
     };
-    there.flat_map(of).collect()
+    let named = |driver: &Driver| {
+        let words = request.plan.iter();
+        let mut words = words.flat_map(|word| word.split_whitespace());
+        words.any(|word| word.starts_with(driver.option))
+    };
+    there
+        .flat_map(of)
+        .chain(MADE.into_iter().filter(named))
+        .collect()
 }
 
 /// Packs the modules of `kernel`. What it has no known modules for must be
@@ -145,7 +168,12 @@ mod tests {
 
     /// What is said of a kernel without modules and with this configuration.
     fn said(options: &str, config: Option<&str>) -> String {
-        let request = request(&format!("{options} -- work=PipeIo"));
+        let plan = if options.contains("--") {
+            "-- work=PipeIo"
+        } else {
+            ""
+        };
+        let request = request(format!("{options} {plan}").trim_end());
         let config = config.map(Config::parse);
         match built_in(&drivers(&request), config.as_ref(), "K") {
             Ok(notes) => notes.join("\n"),
@@ -168,6 +196,11 @@ mod tests {
             said("--nic user", Some(&blk)),
             "--nic needs CONFIG_VIRTIO_NET, which K has switched off: the \
              machine will not show the device"
+        );
+        assert_eq!(
+            said("work=IoRandRead dev=/dev/nullb0", Some(&blk)),
+            "dev=/dev/nullb needs CONFIG_BLK_DEV_NULL_BLK, which K has \
+             switched off: the machine will not show the device"
         );
         let unknown = said("--disk 64M --nic user", None);
         assert_eq!(
