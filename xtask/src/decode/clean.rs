@@ -108,8 +108,9 @@ fn escape(text: &[u8]) -> usize {
     let (end, last): (usize, fn(u8) -> bool) = match window.get(1) {
         // CSI: parameters and intermediates, then one final byte.
         Some(b'[') => (body(2, |b| (0x20..=0x3f).contains(&b)), |b| b >= 0x40),
-        // OSC: text up to BEL or ESC \.
-        Some(b']') => {
+        // OSC, and APC, in which Buildkite has the time: text up to BEL or
+        // ESC \.
+        Some(b']' | b'_') => {
             let end = body(2, |b| !b.is_ascii_control());
             if window.get(end..end + 2) == Some(b"\x1b\\") {
                 return end + 2;
@@ -139,6 +140,7 @@ mod tests {
             ("a\r\r\nb\n", "a\nb\n"),
             ("\x1b[1;31mred\x1b[0m\ttab", "red\ttab"),
             ("\x1b]0;title\x07x\x1b]8;;u\x1b\\y", "xy"),
+            ("\x1b_bk;t=17\x07x", "x"),
             ("\x1bcreset\x1b(B", "reset"),
             ("bell\x07\x08\x7f\0end", "bellend"),
             ("cut \x1b[12\nnext", "cut [12\nnext"),

@@ -8,7 +8,8 @@
 //! digits, letters and all else, and cut from the others too.
 
 use super::clean::Cut;
-use super::splice;
+use super::splice::{self, Prefix};
+use core::ops::Range;
 use regex::bytes::{Regex, RegexBuilder};
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -24,9 +25,22 @@ static BEGIN: LazyLock<Regex> =
 static END: LazyLock<Regex> =
     LazyLock::new(|| regex(r"(?::[0-9a-f]{8}~|KTAP version 1)"));
 
-/// LAVA's logs are YAML; of these lines one alone is known.
-static LAVA: LazyLock<Regex> = LazyLock::new(|| {
-    regex(r#"^- \{"dt": "[^"]*", "lvl": "[a-z]+", "msg": "(.*)"\}\n?$"#)
+/// A line in JSON, or in YAML as LAVA has it, of which one alone is known: the
+/// line is the value of one of these keys.
+static WRAPPED: LazyLock<Regex> = LazyLock::new(|| {
+    let text = r#""((?:[^"\\\n]|\\.)*)""#;
+    let keys = "(?i:msg|message|log|line|text)";
+    regex(&format!(
+        r#"^(?:- )?\{{(?:[^\n]*?, ?)?"{keys}": ?{text}(?:,[^\n]*)?\}}\n?$"#
+    ))
+});
+/// What JSON has in place of a character, before the character if that is its
+/// own; a terminal's sequence is one.
+static ESCAPE: LazyLock<Regex> = LazyLock::new(|| {
+    let sequence = r"(?i:u001b|x1b|e)\[[0-?]*[ -/]*[@-~]";
+    regex(&format!(
+        r"\\(?:{sequence}|u[0-9a-fA-F]{{4}}|x[0-9a-fA-F]{{2}}|[a-z])?"
+    ))
 });
 
 /// A form that is known to be one.
@@ -44,14 +58,17 @@ pub fn without(text: &[u8]) -> Cut {
     let mut at = 0;
     let mut holes = Vec::new();
     for line in text.split_inclusive(|&b| b == b'\n') {
-        if let Some(message) = LAVA.captures(line).and_then(|it| it.get(1)) {
+        if let Some(message) = WRAPPED.captures(line).and_then(|it| it.get(1)) {
             let newline = usize::from(line.ends_with(b"\n"));
             holes.push(at..at + message.start());
+            let escapes = escapes(message.as_bytes());
+            let begin = at + message.start();
+            holes.extend(escapes.map(|it| begin + it.start..begin + it.end));
+            holes.push(at + message.end()..at + line.len() - newline);
             at += line.len();
-            holes.push(at - line.len() + message.end()..at - newline);
             continue;
         }
-        let fixed = splice::prefix(line);
+        let fixed = around.fixed(line);
         let len = fixed.len + around.before(&line[fixed.len..]);
         let body = &line[len..];
         if len > 0 {
@@ -67,8 +84,23 @@ pub fn without(text: &[u8]) -> Cut {
     Cut::without(text, holes)
 }
 
+/// Where in a text of JSON there is something for a character that is noise, or
+/// in front of one that is none.
+fn escapes(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    core::iter::from_fn(move || {
+        let found = ESCAPE.find_at(text, from)?;
+        // What it stands in front of is a backslash, at most.
+        let own = usize::from(found.len() == 1);
+        from = found.end() + own;
+        Some(found.range())
+    })
+}
+
 /// The forms of what stands around lines; `None` for nothing.
 struct Around {
+    /// Times as the kernel puts them are a collector's.
+    stamps: bool,
     before: Option<Regex>,
     behind: Option<Regex>,
 }
@@ -78,8 +110,19 @@ impl Around {
         let mut frames = Votes::default();
         let mut all = Votes::default();
         let mut behind = Votes::default();
+        let (mut stamps, mut doubled) = (0, 0);
+        let mut indent = usize::MAX;
         for line in text.split(|&b| b == b'\n') {
-            let line = &line[splice::prefix(line).len..];
+            let fixed = splice::prefix(line).len;
+            if splice::stamp(line) > 0 {
+                stamps += 1;
+                doubled += usize::from(fixed > 0);
+            }
+            let line = &line[fixed..];
+            let bare = line.trim_ascii_start();
+            if !bare.is_empty() {
+                indent = indent.min(line.len() - bare.len());
+            }
             let window = &line[..line.len().min(LONGEST)];
             if let Some(begin) = FRAME.find(window) {
                 frames.add(&window[..begin.start()]);
@@ -101,12 +144,33 @@ impl Around {
             let first = form.strip_prefix('\\').unwrap_or(form).chars().next();
             first.is_some_and(|c| "\"'\\<>)]}|".contains(c))
         };
+        let before = match before {
+            Some(form) => Some(format!("^[ \t]*{form}")),
+            // A text is quoted so.
+            None if (1..LONGEST).contains(&indent) => {
+                Some(format!("^[ \t]{{{indent}}}"))
+            }
+            None => None,
+        };
         Self {
-            before: before.map(|form| regex(&format!("^[ \t]*{form}"))),
+            stamps: doubled >= LEAST && doubled * 2 >= stamps,
+            before: before.map(|form| regex(&form)),
             behind: behind
                 .form()
                 .filter(wraps)
                 .map(|form| regex(&format!("{form}\n?$"))),
+        }
+    }
+
+    /// What a collector of a known kind put in front of `line`.
+    fn fixed(&self, line: &[u8]) -> Prefix {
+        let found = splice::prefix(line);
+        match self.stamps && found.len == 0 {
+            true => Prefix {
+                len: splice::stamp(line),
+                ..found
+            },
+            false => found,
         }
     }
 
@@ -118,7 +182,7 @@ impl Around {
     }
 
     /// Where in `line` that is which was put behind it, the newline aside.
-    fn behind(&self, line: &[u8]) -> Option<core::ops::Range<usize>> {
+    fn behind(&self, line: &[u8]) -> Option<Range<usize>> {
         let found = self.behind.as_ref()?.find(line)?;
         let newline = usize::from(line.ends_with(b"\n"));
         Some(found.start()..found.end() - newline)
@@ -259,6 +323,10 @@ mod tests {
             },
             |n, l: &str| format!("2026-11-05T12:00:0{n}.123456Z 00O {l}"),
             |_, l: &str| format!("\u{2502} {l}"),
+            |_, l: &str| format!("    {l}"),
+            |n, l: &str| format!("[1764324{n}00.1234{n}6] {l}"),
+            |n, l: &str| format!("{{\"log\": \"{l}\\r\\n\", \"t\": {n}}}"),
+            |n, l: &str| format!("{{\"t\":{n},\"message\":\"\\u001b[m{l}\"}}"),
             |_, l: &str| l.to_owned(),
         ] {
             let around: fn(usize, &str) -> String = around;
@@ -266,6 +334,12 @@ mod tests {
             let text: Vec<_> = lines.map(|(n, l)| around(n, l)).collect();
             assert_eq!(bare(&text.join("\n")), body.join("\n"), "{text:?}");
         }
+    }
+
+    #[test]
+    fn texts_in_json_are_as_they_were() {
+        let text = r#"{"log":"expect=\"a\" \\ b\n","stream":"stdout"}"#;
+        assert_eq!(bare(text), r#"expect="a" \ b"#);
     }
 
     #[test]

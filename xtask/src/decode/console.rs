@@ -44,17 +44,24 @@ pub fn lines(text: &[u8]) -> Vec<Line> {
         let found = splice::kernel_line(&text[..here.end], here.start);
         let kernel = found.unwrap_or(here.end..here.end);
         let before = &text[here.start..kernel.start];
-        let (start, mut bytes) =
-            torn.take().unwrap_or((here.start, Vec::new()));
+        let (start, mut bytes) = match torn.take() {
+            // What stood in front of a kernel line need not go on.
+            Some((start, other)) if !is_ours(&other) && is_ours(before) => {
+                let (at, text) = (start, shown(&other));
+                let kernel = false;
+                lines.push(Line { at, kernel, text });
+                (here.start, Vec::new())
+            }
+            torn => torn.unwrap_or((here.start, Vec::new())),
+        };
         bytes.extend_from_slice(before);
         if !kernel.is_empty() && !bytes.is_empty() {
             torn = Some((start, bytes));
         } else if kernel.is_empty() {
             let text = shown(&bytes);
-            let ours = OURS.iter().any(|form| text.starts_with(form));
             lines.push(Line {
                 at: start,
-                kernel: !stamped && !ours,
+                kernel: !stamped && !is_ours(&bytes),
                 text,
             });
         }
@@ -68,6 +75,11 @@ pub fn lines(text: &[u8]) -> Vec<Line> {
         lines.push(Line { at, kernel, text });
     }
     lines
+}
+
+/// Whether a line of ours begins so.
+fn is_ours(bytes: &[u8]) -> bool {
+    OURS.iter().any(|form| bytes.starts_with(form.as_bytes()))
 }
 
 fn of_kernel(text: &[u8], at: Range<usize>) -> Line {
@@ -106,6 +118,23 @@ mod tests {
                 line(true, "reboot: x"),
                 line(true, "y"),
                 line(false, "ok 2"),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_in_front_of_a_kernel_line_is_no_beginning_of_ours() {
+        let line = |kernel, text: &str| (kernel, text.to_owned());
+        let text = "\u{feff}[    0.000000] Linux\nKTAP version 1\n\
+                    no[    1.000000] x\nt ok 1 y\n";
+        assert_eq!(
+            of(text),
+            [
+                line(true, "Linux"),
+                line(false, "\u{feff}"),
+                line(false, "KTAP version 1"),
+                line(true, "x"),
+                line(false, "not ok 1 y"),
             ]
         );
     }
