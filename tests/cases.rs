@@ -267,8 +267,18 @@ fn both_agree_on_all_consoles_whatever_stands_around_them() {
         }
     }
     assert!(logs.len() > 10);
+    let bare = case("ktap-only.log");
+    let bare = String::from_utf8_lossy(&bare).replace('\r', "");
+    logs.push(("ktap-only".to_owned(), bare));
+    let names = [
+        "clean",
+        "panic-in-a-run",
+        "scheduler-stalls",
+        "bad-plan",
+        "ktap-only",
+    ];
     type Around = fn(usize, &str) -> String;
-    let arounds: [(&str, Around); 8] = [
+    let arounds: [(&str, Around); 11] = [
         ("journald", |n, l| {
             format!("Nov 28 03:16:{:02} host qemu[4711]: {l}", n % 60)
         }),
@@ -287,11 +297,22 @@ fn both_agree_on_all_consoles_whatever_stands_around_them() {
         ("teamcity", |n, l| {
             format!("[03:16:{:02}] :\t [Step 2/2] {l}", n % 60)
         }),
+        ("buildkite", |n, l| {
+            format!("\x1b_bk;t=17643240{n:05}\x07{l}")
+        }),
+        ("an encoding's mark", |n, l| match n {
+            0 => format!("\u{feff}{l}"),
+            _ => l.to_owned(),
+        }),
+        ("a firmware's last words", |n, l| match n {
+            0 => format!("Booting from ROM..{l}"),
+            _ => l.to_owned(),
+        }),
         ("moreutils", |n, l| {
             format!("{n}.{:06} {l}", n * 7 % 1_000_000)
         }),
     ];
-    for name in ["clean", "panic-in-a-run", "scheduler-stalls", "bad-plan"] {
+    for name in names {
         let (_, log) = logs.iter().find(|(known, _)| known == name).unwrap();
         let (plain, exit) = judged(log.as_bytes());
         for (what, around) in arounds {
