@@ -221,7 +221,8 @@ pub fn compare_apart(
         missing.extend(not_good);
     } else {
         let sides = [&good_a, &good_b].map(|side| side.as_slice());
-        let of_metrics = rows_of(sides, &pairs, asked, &mut missing)?;
+        let of_metrics =
+            rows_of(sides, &pairs, asked, &mut missing, &mut warnings)?;
         if of_metrics.is_empty() && missing.is_empty() {
             bail!("A and B have no metric in common");
         }

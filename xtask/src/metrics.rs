@@ -37,6 +37,10 @@ pub struct Metric {
     pub steady: Option<f64>,
     /// Smaller differences than this share are made by rounding.
     pub resolution: f64,
+    /// Of a median to judge by that lies between two groups of samples, how
+    /// far these are apart, as a share: next to nothing moves it from one to
+    /// the other, so that it is not judged by.
+    pub gap: Option<f64>,
 }
 
 impl Metric {
@@ -103,6 +107,10 @@ struct KnownMetric {
 /// How far neighbouring buckets of a histogram are apart, as a share: a
 /// percentile moves by that or not at all.
 const RESOLUTION: f64 = 0.032;
+
+/// Samples this far apart as a share, a twentieth of all below and above the
+/// median, are of two groups.
+const GAP: f64 = 0.25;
 
 /// Every metric about which something is known. What is not here is better
 /// neither way, unless its terms are, and depends on the seed.
@@ -222,20 +230,33 @@ fn of_run(run: &Run) -> Vec<Metric> {
 /// One metric of a run; `None` if the run does not have it.
 fn metric(name: &str, run: &Run, figures: &RunFigures<'_>) -> Option<Metric> {
     let side = Side::parse(name).ok()?;
+    let known = find(name);
+    let judged = known.is_some_and(|known| known.judged);
+    let gap = gap(name, figures).filter(|_| judged);
     Some(Metric {
         name: name.to_owned(),
         value: side.value(figures)?,
         unit: unit(name, &side, run),
         better: better(name),
-        judged: find(name).is_some_and(|known| known.judged),
-        steady: find(name)
-            .and_then(|known| known.steady)
-            .filter(|_| placed(run)),
+        judged: judged && gap.is_none(),
+        steady: known.and_then(|known| known.steady).filter(|_| placed(run)),
         resolution: match is_percentile(name) {
             true => RESOLUTION,
             false => 0.0,
         },
+        gap,
     })
+}
+
+/// How far two groups of samples are apart, if a median lies between them.
+fn gap(name: &str, figures: &RunFigures<'_>) -> Option<f64> {
+    let of = name.strip_suffix(".p50")?;
+    let at = |percentile: &str| {
+        let name = format!("{of}.{percentile}");
+        Side::parse(&name).ok()?.value(figures)
+    };
+    let gap = at("p55")? / at("p45")? - 1.0;
+    (gap > GAP).then_some(gap)
 }
 
 /// Which way a metric is better.

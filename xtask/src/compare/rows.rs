@@ -42,12 +42,14 @@ fn table(
 }
 
 /// The rows of metrics that both sides have. Of those to judge by that one
-/// side alone has, the names are put into `missing`.
+/// side alone has, the names are put into `missing`; what is to be said of
+/// others, into `warnings`.
 pub(super) fn rows_of(
     sides: [&[&FinishedBoot]; 2],
     pairs: &[(u64, usize, usize)],
     asked: &ComparisonOptions,
     missing: &mut Vec<String>,
+    warnings: &mut Vec<String>,
 ) -> Result<Vec<Row>> {
     let mut order = Vec::new();
     let a = table(sides[0], asked, &mut order)?;
@@ -55,7 +57,20 @@ pub(super) fn rows_of(
     let mut rows = Vec::new();
     for key in order {
         match (a.get(&key), b.get(&key)) {
-            (Some(a), Some(b)) => rows.extend(row(&key, a, b, pairs, asked)),
+            (Some(a), Some(b)) => {
+                let known = || a.iter().chain(b).flatten();
+                if let Some(gap) = known().find_map(|metric| metric.gap)
+                    && !known().all(|metric| judged(metric, asked))
+                {
+                    let (run, name) = &key;
+                    let gap = gap * 100.0;
+                    warnings.push(format!(
+                        "{run} {name} is not judged: it lies between two \
+                         groups of samples, {gap:.0} % apart"
+                    ));
+                }
+                rows.extend(row(&key, a, b, pairs, asked));
+            }
             (Some(one), None) | (None, Some(one)) => {
                 let mut known = one.iter().flatten();
                 if known.any(|metric| judged(metric, asked)) {
@@ -100,7 +115,7 @@ fn row(
     };
     let known = || a.iter().chain(b).flatten();
     let first = known().next()?;
-    let judged = judged(first, asked);
+    let judged = known().all(|metric| judged(metric, asked));
     if !judged && !asked.rest {
         return None;
     }

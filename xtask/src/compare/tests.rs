@@ -510,6 +510,33 @@ fn seeds_of_one_side_only_are_left_out() {
     assert_eq!(found.warnings, ["6 seeds are on one side only"]);
 }
 
+/// Half of all samples are short and half are long, or one more is.
+#[test]
+fn a_median_between_two_groups_is_not_judged() {
+    let of = |short: u64| {
+        let mut side = side("k", &FLAT[..3], true);
+        for boot in &mut side.boots {
+            boot.report.digest = Some(short.to_string());
+            let group = &mut boot.report.runs[0].groups[0];
+            let hist = group.hist.get_mut("wake").unwrap();
+            (hist.count, hist.min_ns, hist.max_ns) = (100, 6000, 14_100);
+            hist.buckets = vec![(6016, short), (14_080, 100 - short)];
+        }
+        side
+    };
+    let (a, b) = (of(52), of(48));
+    let found = compare(&a, &b, &asked(&[])).unwrap();
+    assert_eq!(found.verdict, Verdict::Same, "{}", found.reason);
+    let said = "PipeIo wake.p50 is not judged: it lies between two groups of \
+                samples, 13";
+    let told = found.warnings.iter().any(|it| it.starts_with(said));
+    assert!(told, "{:?}", found.warnings);
+    let asked_for = compare(&a, &b, &asked(&["wake.p50"])).unwrap();
+    assert_eq!(asked_for.verdict, Verdict::Worse);
+    let apart = compare(&of(70), &of(30), &asked(&[])).unwrap();
+    assert_eq!(apart.verdict, Verdict::Worse, "{}", apart.reason);
+}
+
 #[test]
 fn a_table_for_people_and_fields_for_programs() {
     let (a, b) = (side("old", &TEN, false), side("new", &TEN, false));
