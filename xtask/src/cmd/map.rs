@@ -6,7 +6,7 @@ use crate::boot::ready::{Ready, Setting};
 use crate::build;
 use crate::catalogue::paths;
 use crate::exit::Exit;
-use crate::finished::FinishedBoot;
+use crate::finished::{FinishedBoot, on};
 use crate::map::stored::StoredMap;
 use crate::map::{self, profiles};
 use crate::model::Outcome;
@@ -119,7 +119,8 @@ pub fn run(args: &Args) -> Result<Exit> {
     for column in table.column_iter_mut().skip(1).take(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    super::print(&(table.trim_fmt() + "\n"))?;
+    let header = on(&[boot.meta.mode()]);
+    super::print(&(header + &table.trim_fmt() + "\n"))?;
     for run in boot.report.runs.iter().filter(|run| run.profile.is_none()) {
         super::say(format_args!(
             "not in it: {} ({}{})",

@@ -2,7 +2,7 @@
 
 pub(super) mod prepare;
 mod resume;
-mod stored;
+pub(super) mod stored;
 
 use self::prepare::Job;
 use super::boot::forms;
@@ -267,6 +267,7 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
         file: file.clone(),
         cells,
         boots: done,
+        against: None,
     };
     let matrix = summary.matrix.clone();
     if !due.is_empty() {

@@ -2,6 +2,7 @@
 
 use crate::compare::{Comparison, Row, answer};
 use crate::evidence::Verdict;
+use crate::finished::on;
 use crate::terminal::{Paint, paint};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
@@ -32,9 +33,7 @@ fn write_comparison(
         };
         writeln!(text, "{side}: {name}, {boots}")?;
     }
-    for machine in &comparison.machines {
-        writeln!(text, "on {machine}")?;
-    }
+    text.push_str(&on(&comparison.machines));
     for warning in &comparison.warnings {
         let warning = filled(&format!("warning: {warning}"), "  ", columns);
         writeln!(text, "{}", paint(Paint::Open, &warning))?;

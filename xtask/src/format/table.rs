@@ -1,5 +1,6 @@
 //! Results for people.
 
+use crate::finished::on;
 use crate::model::{Group, Hist, Outcome, Report, Run, Scheduler, Scx, Worker};
 use crate::{profile, words};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
@@ -20,7 +21,7 @@ pub fn render(report: &Report) -> String {
 /// The same behind a line that says on what it ran.
 #[must_use]
 pub fn render_on(mode: &str, report: &Report) -> String {
-    format!("on {mode}\n{}", render(report))
+    on(&[mode.to_owned()]) + &render(report)
 }
 
 fn several(n: u32, what: &str) -> String {

@@ -1,9 +1,8 @@
 //! What became of the cells of a matrix.
 
 use super::Cell;
-use crate::compare::{ComparisonOptions, Side, compare};
 use crate::exit::Exit;
-use crate::finished::FinishedBoot;
+use crate::finished::{FinishedBoot, on};
 use crate::format::{Format, csv, junit};
 use crate::profile::diff::{Difference, of_boots};
 use crate::program;
@@ -42,6 +41,8 @@ pub struct Summary {
     pub cells: Vec<Cell>,
     /// What came of them.
     pub boots: Vec<CellBoot>,
+    /// The kernel that the others are held against, if one was named.
+    pub against: Option<String>,
 }
 
 /// How boots end, and the columns that count them.
@@ -74,14 +75,6 @@ impl Summary {
     #[must_use]
     pub fn exit(&self) -> Exit {
         Exit::of_all(self.boots.iter().map(CellBoot::exit))
-    }
-
-    /// The boots of a cell, in their order.
-    fn of(&self, cell: usize) -> Vec<&CellBoot> {
-        let mine = self.boots.iter().filter(|boot| boot.cell == cell);
-        let mut mine: Vec<&CellBoot> = mine.collect();
-        mine.sort_by_key(|boot| boot.number);
-        mine
     }
 
     /// All boots with the names of their cells.
@@ -125,7 +118,23 @@ impl Summary {
         })
     }
 
-    /// By which functions each kernel differs from the first one, on the same
+    /// How each kernel compares with the baseline, cell by cell, and last all
+    /// of it in a sentence.
+    fn answers(&self) -> String {
+        let pairs = self.pairs();
+        let mut lines = self.sentences(&pairs);
+        if lines.len() > 1 {
+            lines.push(format!("\n{}", self.answer(&pairs).1));
+        }
+        let lines = lines.iter();
+        let lines: String = lines.map(|line| format!("{line}\n")).collect();
+        match lines.is_empty() {
+            true => lines,
+            false => format!("\n{lines}"),
+        }
+    }
+
+    /// By which functions each kernel differs from the baseline, on the same
     /// machine and with the same plan, where the boots of both have profiles.
     #[must_use]
     pub fn profiles(&self) -> Vec<Beside> {
@@ -133,7 +142,7 @@ impl Summary {
             self.of(at).into_iter().map(|it| it.boot.clone()).collect()
         };
         let mut all = Vec::new();
-        for (first, at) in self.pairs() {
+        for (first, at) in self.beside() {
             let differences = of_boots(&boots(first), &boots(at));
             if !differences.is_empty() {
                 all.push(Beside {
@@ -144,52 +153,6 @@ impl Summary {
             }
         }
         all
-    }
-
-    /// Each cell of another kernel than the first beside that one's, on the
-    /// same machine and with the same plan.
-    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
-        let cells = self.cells.iter().enumerate();
-        cells.filter_map(|(at, cell)| {
-            let same = |other: &Cell| other.names[1..] == cell.names[1..];
-            let first = self.cells.iter().position(same)?;
-            (first != at).then_some((first, at))
-        })
-    }
-
-    /// How each kernel compares with the first one, a sentence each.
-    #[must_use]
-    pub fn answers(&self) -> String {
-        let side = |at: usize| {
-            let boots = self.of(at).into_iter();
-            Side {
-                name: self.cells[at].to_string(),
-                boots: boots.map(|it| it.boot.clone()).collect(),
-            }
-        };
-        let measured = |side: &Side| {
-            let mut boots = side.boots.iter();
-            boots.any(|boot| boot.meta.exit_code == Exit::Good)
-        };
-        let mut text = String::new();
-        for (first, at) in self.pairs() {
-            let (a, b) = (side(first), side(at));
-            if !measured(&a) || !measured(&b) {
-                continue;
-            }
-            let found = compare(&a, &b, &ComparisonOptions::default());
-            let said = match found {
-                Ok(found) => found.answer,
-                Err(why) => {
-                    format!("{} → {}: not compared: {why:#}", a.name, b.name)
-                }
-            };
-            text += &format!("{said}\n");
-        }
-        match text.is_empty() {
-            true => text,
-            false => format!("\n{text}"),
-        }
     }
 
     /// On what the boots ran: once, or for each machine.
@@ -206,19 +169,20 @@ impl Summary {
         match &all[..] {
             [] => String::new(),
             [(_, first), rest @ ..] if rest.iter().all(|it| it.1 == *first) => {
-                format!("on {first}\n")
+                on(core::slice::from_ref(first))
             }
             all => {
                 let each = all.iter();
-                each.map(|(name, mode)| format!("{name}: on {mode}\n"))
-                    .collect()
+                each.map(|(name, mode)| {
+                    format!("{name}: {}", on(core::slice::from_ref(mode)))
+                })
+                .collect()
             }
         }
     }
 
     /// A row for each cell.
-    #[must_use]
-    pub fn table(&self) -> String {
+    fn table(&self) -> String {
         let mut table = Table::new();
         table.load_style(NOTHING);
         let mine = |cell: usize, exit: Exit| {
@@ -275,6 +239,7 @@ impl Summary {
             "file": self.file.display().to_string(),
             "cells": cells,
             "profiles": self.profiles(),
+            "answer": self.answer(&self.pairs()).1,
             "exit_code": self.exit(),
         }))
     }
@@ -300,7 +265,7 @@ impl Beside {
 }
 
 /// What came of a cell's boots: of the worst of them, if any is not good.
-fn outcome(boots: &[&CellBoot]) -> String {
+pub(crate) fn outcome(boots: &[&CellBoot]) -> String {
     let exit = Exit::of_all(boots.iter().map(|boot| boot.exit()));
     let worst = boots.iter().find(|boot| boot.exit() == exit);
     match worst {

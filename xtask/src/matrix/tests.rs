@@ -281,6 +281,7 @@ fn kernels_are_told_apart_by_their_functions() {
             profiled(at("new/one/scx"), Some(600)),
         ],
         cells: cells.clone(),
+        against: None,
     };
     let text = summary.render(Format::Table).unwrap();
     let said = "\nA: old/one/pipes\nB: new/one/pipes\nPipeIo: instructions an \

@@ -13,13 +13,14 @@ use std::path::Path;
 /// # Errors
 ///
 /// There is none of that name, or it cannot be read.
-pub(super) fn summary(name: &str, root: &Path) -> Result<Summary> {
+pub(in crate::cmd) fn summary(name: &str, root: &Path) -> Result<Summary> {
     let all = stored::list(root)?;
     let mut found = Summary {
         matrix: name.to_owned(),
         file: Default::default(),
         cells: Vec::new(),
         boots: Vec::new(),
+        against: None,
     };
     for run in store::of_matrix(name, &all) {
         let Some(cell) = &run.meta.cell else { continue };
