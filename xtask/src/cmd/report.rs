@@ -135,7 +135,8 @@ fn of_matrix(args: &Args, name: &str, root: &Path) -> Result<Exit> {
         return Ok(Exit::Good);
     }
     let (_, answer) = summary.answer(&summary.pairs());
-    written(output, &matrix::render(&summary), &format!("{answer}\n"))
+    let said = format!("{}\n", answer.join("; "));
+    written(output, &matrix::render(&summary), &said)
 }
 
 /// Where the page goes, if not to standard output: found out before any work.

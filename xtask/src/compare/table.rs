@@ -168,7 +168,7 @@ fn notes(row: &Row, deterministic: bool) -> Vec<String> {
 }
 
 fn cells(row: &Row, wide: bool) -> Vec<String> {
-    let (unit, [a, b]) = pair([row.a, row.b], &row.unit);
+    let (unit, both) = in_one_unit(&[row.a, row.b], &row.unit);
     let interval = row
         .interval
         .map(|of| format!("{} to {}", percent(of.low), percent(of.high)));
@@ -185,8 +185,8 @@ fn cells(row: &Row, wide: bool) -> Vec<String> {
     let mut cells = vec![
         format!("  {}", row.metric),
         unit,
-        a,
-        b,
+        both[0].clone(),
+        both[1].clone(),
         row.difference.map_or(String::new(), percent),
         interval.unwrap_or_default(),
         verdict,
@@ -208,7 +208,8 @@ fn cells(row: &Row, wide: bool) -> Vec<String> {
 }
 
 /// A share as a signed percentage, with digits enough to tell it from others.
-fn percent(share: f64) -> String {
+#[must_use]
+pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent.abs() {
         ..10.0 => format!("{percent:+.2}"),
@@ -217,14 +218,13 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// Both figures in the unit that fits the larger one.
+/// Figures in the unit that fits the largest of them, and that unit.
 #[must_use]
-pub fn pair(both: [f64; 2], unit: &str) -> (String, [String; 2]) {
-    let (scale, unit) = scale(both[0].abs().max(both[1].abs()), unit);
-    (
-        unit.trim_start().to_owned(),
-        both.map(|it| digits(it / scale)),
-    )
+pub fn in_one_unit(all: &[f64], unit: &str) -> (String, Vec<String>) {
+    let most = all.iter().copied().map(f64::abs).fold(0.0, f64::max);
+    let (scale, unit) = scale(most, unit);
+    let shown = all.iter().map(|it| digits(it / scale));
+    (unit.trim_start().to_owned(), shown.collect())
 }
 
 /// Words, as many in a line as fit; further lines begin as is said.

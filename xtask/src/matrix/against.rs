@@ -121,8 +121,7 @@ impl Summary {
     }
 
     /// A sentence for each of these.
-    #[must_use]
-    pub fn sentences(&self, pairs: &[Pair]) -> Vec<String> {
+    pub(super) fn sentences(&self, pairs: &[Pair]) -> Vec<String> {
         let of = |pair: &Pair| match &pair.found {
             Ok(found) => found.answer.clone(),
             Err(why) => {
@@ -134,9 +133,10 @@ impl Summary {
     }
 
     /// How many runs of each kernel are slower or faster than those of the
-    /// baseline, and which differs most: a sentence, with the verdict on all.
+    /// baseline, and which differs most: the parts of a sentence, with the
+    /// verdict on all.
     #[must_use]
-    pub fn answer(&self, pairs: &[Pair]) -> (Verdict, String) {
+    pub fn answer(&self, pairs: &[Pair]) -> (Verdict, Vec<String>) {
         let mut verdict = Verdict::Same;
         let mut parts = Vec::new();
         for kernel in self.kernels() {
@@ -158,9 +158,8 @@ impl Summary {
             verdict = found.fold(verdict.max(open), Verdict::max);
         }
         if parts.is_empty() {
-            return (Verdict::Same, self.alone());
+            return (Verdict::Same, vec![self.alone()]);
         }
-        let mut text = parts.join("; ");
         for wanted in [Verdict::Worse, Verdict::Better] {
             let most = pairs.iter().filter_map(|pair| {
                 let most = answer::most(pair.found.as_ref().ok()?)?;
@@ -169,11 +168,11 @@ impl Summary {
             let most = most.max_by(|x, y| x.1.total_cmp(&y.1));
             if let Some((pair, _, said)) = most {
                 let cell = &self.cells[pair.b];
-                text += &format!("; most of all on {cell}: {said}");
+                parts.push(format!("most of all on {cell}: {said}"));
                 break;
             }
         }
-        (verdict, text)
+        (verdict, parts)
     }
 
     /// What is said of a kernel's runs.

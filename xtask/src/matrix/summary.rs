@@ -124,7 +124,7 @@ impl Summary {
         let pairs = self.pairs();
         let mut lines = self.sentences(&pairs);
         if lines.len() > 1 {
-            lines.push(format!("\n{}", self.answer(&pairs).1));
+            lines.push(format!("\n{}", self.answer(&pairs).1.join("; ")));
         }
         let lines = lines.iter();
         let lines: String = lines.map(|line| format!("{line}\n")).collect();
@@ -239,7 +239,7 @@ impl Summary {
             "file": self.file.display().to_string(),
             "cells": cells,
             "profiles": self.profiles(),
-            "answer": self.answer(&self.pairs()).1,
+            "answer": self.answer(&self.pairs()).1.join("; "),
             "exit_code": self.exit(),
         }))
     }

@@ -5,7 +5,7 @@ use super::Key;
 use super::boots::command_of;
 use super::html::Html;
 use super::plot::{self, Pooled};
-use crate::compare::{Row, answer};
+use crate::compare::{Row, answer, table};
 use crate::evidence::Verdict;
 use crate::finished::FinishedBoot;
 use crate::model::{Hist, Run};
@@ -46,11 +46,22 @@ pub(super) fn sign(verdict: Verdict) -> &'static str {
     }
 }
 
-/// The answer, as the page's heading.
-pub(super) fn heading(h: &mut Html, answer: &str, verdict: &str) {
-    // A number stays with its sign.
-    let answer = answer.replace(" ×", "\u{a0}×");
-    h.classed("h1", &format!("answer {verdict}"), &answer);
+/// The answer as the page's heading, each of its parts in a line of its own.
+pub(super) fn heading(h: &mut Html, answer: &[String], verdict: &str) {
+    let class = format!("answer {verdict}");
+    h.el("h1", &[("class", &class)], |h| {
+        for (part, at) in answer.iter().zip(0..) {
+            if at > 0 {
+                h.el("br", &[], |_| {});
+            }
+            h.text(&unbroken(part));
+        }
+    });
+}
+
+/// A text in which a number stays with its sign.
+pub(super) fn unbroken(text: &str) -> String {
+    text.replace(" ×", "\u{a0}×").replace(" %", "\u{a0}%")
 }
 
 /// So many boots.
@@ -63,7 +74,15 @@ pub(super) fn times(boots: usize) -> String {
 
 /// A share as a signed percentage.
 pub(super) fn percent(share: f64) -> String {
-    format!("{:+.2} %", share * 100.0)
+    format!("{} %", table::percent(share))
+}
+
+/// A unit as a page has it.
+pub(super) fn unit_sign(unit: &str) -> &str {
+    match unit {
+        "us" => "µs",
+        unit => unit,
+    }
 }
 
 /// A difference's interval in words.

@@ -4,12 +4,12 @@
 use super::boots::machine;
 use super::compared::{
     self, Drawn, PLOTS, class, figure, functions, heading, hists, interval,
-    of_runs, percent, reach, sign, times,
+    of_runs, percent, reach, sign, times, unbroken, unit_sign,
 };
 use super::html::Html;
 use super::number::ABSENT;
 use super::{Key, STYLES, document, plot};
-use crate::compare::table::value;
+use crate::compare::table::in_one_unit;
 use crate::compare::{Row, answer};
 use crate::evidence::{Verdict, median};
 use crate::exit::Exit;
@@ -41,6 +41,7 @@ pub fn render(of: &Summary) -> String {
             page.boots(h);
         },
         |h| {
+            h.leaf("p", &[], NOTES);
             h.leaf("p", &[], PLOTS);
         },
     )
@@ -70,6 +71,12 @@ struct Figure {
     unit: String,
     values: Vec<Option<f64>>,
 }
+
+/// What is said of verdicts below figures.
+const NOTES: &str = "Below a figure is what it is more or less than that of the baseline: ✗ \
+     worse, ✓ better, = the same, ≥ the same or better, ? undecided, with the \
+     number of boots or seeds that would probably decide it; noisy is a figure \
+     that ranges over more than a tenth from boot to boot.";
 
 /// The heading of what no family has.
 const OTHER: &str = "Other";
@@ -136,7 +143,7 @@ impl<'s> Page<'s> {
         Some((row, found.deterministic))
     }
 
-    fn header(&self, h: &mut Html, answer: &str, verdict: Verdict) {
+    fn header(&self, h: &mut Html, answer: &[String], verdict: Verdict) {
         let kinds = [self.keys.len(), self.names(1).len(), self.names(2).len()];
         let words = ["kernel", "machine", "plan"];
         let kinds = kinds.iter().zip(words).map(|(count, word)| match count {
@@ -353,7 +360,15 @@ impl<'s> Page<'s> {
 
     fn figure(&self, h: &mut Html, of: &Measured, it: &Figure, reach: f64) {
         let attrs = [("scope", "row"), ("class", "sub")];
-        h.leaf("th", &attrs, &it.metric);
+        let known: Vec<f64> = it.values.iter().flatten().copied().collect();
+        let (unit, shown) = in_one_unit(&known, &it.unit);
+        let mut shown = shown.iter();
+        h.el("th", &attrs, |h| {
+            h.text(&it.metric);
+            if !unit.is_empty() {
+                h.text(&format!(", {}", unit_sign(&unit)));
+            }
+        });
         let kernels = 0..self.keys.len();
         let rows: Vec<Option<(&Row, bool)>> =
             kernels.map(|at| self.row(at, of, &it.metric)).collect();
@@ -362,10 +377,8 @@ impl<'s> Page<'s> {
         }
         for (value_of, row) in it.values.iter().zip(&rows) {
             h.el("td", &[("class", "n")], |h| {
-                match value_of {
-                    None => h.text(ABSENT),
-                    Some(of) => h.text(&value(*of, &it.unit)),
-                }
+                let shown = value_of.and_then(|_| shown.next());
+                h.text(shown.map_or(ABSENT, String::as_str));
                 if let Some((row, deterministic)) = row {
                     judged(h, row, *deterministic);
                 }
@@ -487,7 +500,12 @@ impl<'s> Page<'s> {
     fn cells(&self, h: &mut Html) {
         h.el("section", &[("id", "cells")], |h| {
             h.leaf("h2", &[], "Cells");
-            let heads = ["kernel", "machine", "plan", "#boots", "outcome", ""];
+            let against = format!("against {}", self.of.baseline());
+            let mut heads =
+                vec!["kernel", "machine", "plan", "#boots", "outcome"];
+            if self.keys.len() > 1 {
+                heads.push(&against);
+            }
             h.table("What became of each cell", &heads, |h| {
                 h.el("tbody", &[], |h| {
                     for (at, cell) in self.of.cells.iter().enumerate() {
@@ -518,13 +536,25 @@ impl<'s> Page<'s> {
         h.el("td", &[("class", "why")], |h| {
             h.classed("span", class, &outcome(&boots));
         });
+        if self.keys.len() > 1 {
+            h.el("td", &[("class", "why")], |h| h.text(&self.told(cell)));
+        }
+    }
+
+    /// How a cell compares with the baseline's.
+    fn told(&self, cell: usize) -> String {
+        if self.of.cells[cell].names[0] == self.of.baseline() {
+            return ABSENT.to_owned();
+        }
         let pair = self.pairs.iter().find(|pair| pair.b == cell);
-        h.el("td", &[("class", "why")], |h| {
-            if let Some(pair) = pair {
-                let said = self.of.sentences(core::slice::from_ref(pair));
-                h.text(&said.concat().replace(" ×", "\u{a0}×"));
+        match pair.map(|pair| &pair.found) {
+            Some(Ok(found)) => {
+                let said = found.answer.split_once(": ");
+                unbroken(said.map_or(&*found.answer, |(_, said)| said))
             }
-        });
+            Some(Err(why)) => format!("not compared: {why}"),
+            None => "not compared: one of both has no good boot".to_owned(),
+        }
     }
 
     /// By which functions cells differ from that of the baseline.
@@ -608,7 +638,12 @@ fn judged(h: &mut Html, row: &Row, deterministic: bool) {
             h.classed("span", "args", &format!(" {grounds}"));
         }
     });
-    compared::notes(h, row, deterministic);
+    if row.is_noisy(deterministic) {
+        h.classed("div", "args", "noisy");
+    }
+    if let (Verdict::Unknown, Some(more @ 1..)) = (row.verdict, row.more) {
+        h.classed("div", "args", &answer::boots(more, deterministic));
+    }
 }
 
 /// A heading as part of an `id`.

@@ -7,12 +7,12 @@
 
 use super::compared::{
     self, Drawn, PLOTS, class, figure, functions, heading, hists, interval,
-    of_runs, percent, reach, sign, times,
+    of_runs, percent, reach, sign, times, unit_sign,
 };
 use super::html::Html;
 use super::{Key, document, plot};
 use crate::compare::answer;
-use crate::compare::table::pair;
+use crate::compare::table::in_one_unit;
 use crate::compare::{Comparison, Row};
 use crate::finished::FinishedBoot;
 use crate::metrics::labels;
@@ -56,7 +56,8 @@ struct Page<'c> {
 impl Page<'_> {
     fn header(&self, h: &mut Html) {
         h.classed("p", "kicker", "Two kernels compared");
-        heading(h, &self.of.answer, class(self.of.verdict));
+        let answer = core::slice::from_ref(&self.of.answer);
+        heading(h, answer, class(self.of.verdict));
         h.el("dl", &[("class", "facts")], |h| {
             for (key, boots) in self.keys.iter().zip(self.boots) {
                 h.el("dt", &[], |h| {
@@ -162,11 +163,8 @@ impl Page<'_> {
         h.number(&row.difference.map_or(String::new(), percent));
         h.number(&interval(row).unwrap_or_default());
         h.el("td", &[], |h| forest(h, row, reach));
-        let (unit, both) = pair([row.a, row.b], &row.unit);
-        let unit = match unit.as_str() {
-            "us" => "µs",
-            unit => unit,
-        };
+        let (unit, both) = in_one_unit(&[row.a, row.b], &row.unit);
+        let unit = unit_sign(&unit);
         for figure in both {
             h.number(format!("{figure} {unit}").trim_end());
         }
