@@ -130,7 +130,7 @@ fn of_matrix(args: &Args, name: &str, root: &Path) -> Result<Exit> {
         summary.hold_against(kernel)?;
     }
     if args.format == Form::Text {
-        let text = summary.render(crate::format::Format::Table)?;
+        let text = summary.text(MAIL);
         super::print(&answer::ascii(&unpainted(&text)))?;
         return Ok(Exit::Good);
     }

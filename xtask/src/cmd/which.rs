@@ -110,7 +110,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         return Ok(Exit::CannotTell);
     }
     super::say(format_args!(
-        "share of an iteration's instructions in that, on {whose},\n{}",
+        "share of an iteration's instructions in that\non {whose}\n{}",
         on(&[map.meta.mode()])
     ))?;
     super::print(&render(&found))?;

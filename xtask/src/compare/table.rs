@@ -104,8 +104,12 @@ fn write_run(
         true => "over seeds",
         false => "over boots",
     };
+    // Of one boot or seed there is no range.
+    let ranges = rows.iter().any(|row| row.spread != [None; 2]);
     if wide {
         heads.insert(6, "covers");
+    }
+    if wide && ranges {
         heads.insert(4, over);
         heads.insert(3, over);
     }
@@ -114,7 +118,7 @@ fn write_run(
     }
     table.set_header(&heads);
     for row in rows {
-        let mut cells = cells(row, wide);
+        let mut cells = cells(row, wide, ranges);
         if narrow {
             cells.remove(5);
         }
@@ -167,7 +171,7 @@ fn notes(row: &Row, deterministic: bool) -> Vec<String> {
     notes
 }
 
-fn cells(row: &Row, wide: bool) -> Vec<String> {
+fn cells(row: &Row, wide: bool, ranges: bool) -> Vec<String> {
     let (unit, both) = in_one_unit(&[row.a, row.b], &row.unit);
     let interval = row
         .interval
@@ -201,8 +205,10 @@ fn cells(row: &Row, wide: bool) -> Vec<String> {
             spread.map_or(String::new(), |s| format!("{:.2} %", s * 100.0))
         };
         cells.insert(6, coverage.unwrap_or_default());
-        cells.insert(4, spread(1));
-        cells.insert(3, spread(0));
+        if ranges {
+            cells.insert(4, spread(1));
+            cells.insert(3, spread(0));
+        }
     }
     cells
 }

@@ -1,14 +1,16 @@
 //! What became of the cells of a matrix.
 
 use super::Cell;
+use crate::compare::table::filled;
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, on};
 use crate::format::{Format, csv, junit};
 use crate::profile::diff::{Difference, of_boots};
 use crate::program;
+use crate::terminal::columns;
 use crate::untrusted::json;
 use anyhow::{Result, bail};
-use comfy_table::{Table, presets::NOTHING};
+use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -109,28 +111,37 @@ impl Summary {
                 });
                 junit::render_all(&all.collect::<Vec<_>>())?
             }
-            _ => {
-                let differ = self.profiles();
-                let differ = differ.iter().map(Beside::render);
-                let differ = differ.collect::<String>();
-                [differ, self.table(), self.answers()].concat()
-            }
+            _ => self.text(columns()),
         })
+    }
+
+    /// The whole for people, in so many columns if it can be.
+    #[must_use]
+    pub fn text(&self, columns: usize) -> String {
+        let differ = self.profiles();
+        let differ = differ.iter().map(|it| it.render(columns));
+        let mut text: String = differ.collect();
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text + &self.table(columns) + &self.answers(columns)
     }
 
     /// How each kernel compares with the baseline, cell by cell, and last all
     /// of it in a sentence.
-    fn answers(&self) -> String {
+    fn answers(&self, columns: usize) -> String {
         let pairs = self.pairs();
-        let mut lines = self.sentences(&pairs);
+        let filled = |line: &String| filled(line, "  ", columns) + "\n";
+        let lines = self.sentences(&pairs);
+        let mut text: String = lines.iter().map(filled).collect();
         if lines.len() > 1 {
-            lines.push(format!("\n{}", self.answer(&pairs).1.join("; ")));
+            let all = self.answer(&pairs).1;
+            text.push('\n');
+            text.extend(all.iter().map(filled));
         }
-        let lines = lines.iter();
-        let lines: String = lines.map(|line| format!("{line}\n")).collect();
-        match lines.is_empty() {
-            true => lines,
-            false => format!("\n{lines}"),
+        match text.is_empty() {
+            true => text,
+            false => format!("\n{text}"),
         }
     }
 
@@ -182,7 +193,7 @@ impl Summary {
     }
 
     /// A row for each cell.
-    fn table(&self) -> String {
+    fn table(&self, columns: usize) -> String {
         let mut table = Table::new();
         table.load_style(NOTHING);
         let mine = |cell: usize, exit: Exit| {
@@ -211,6 +222,9 @@ impl Summary {
             row.push(outcome(&boots));
             table.add_row(row);
         }
+        let width = u16::try_from(columns).unwrap_or(u16::MAX);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(width);
         self.machines() + &table.trim_fmt() + "\n"
     }
 
@@ -257,8 +271,11 @@ pub struct Beside {
 }
 
 impl Beside {
-    fn render(&self) -> String {
-        let each = self.differences.iter().map(Difference::whole);
+    fn render(&self, columns: usize) -> String {
+        let each = self.differences.iter().map(|it| {
+            let summary = filled(&it.summary(), "  ", columns);
+            format!("{}{summary}\n\n", it.render())
+        });
         let each: String = each.collect();
         format!("\nA: {}\nB: {}\n{}", self.a, self.b, each.trim_end()) + "\n"
     }

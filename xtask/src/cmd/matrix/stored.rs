@@ -81,8 +81,8 @@ fn in_order_of_file(found: &mut Summary) {
 #[cfg(test)]
 mod tests {
     use super::in_order_of_file;
+    use crate::matrix::Cell;
     use crate::matrix::summary::{CellBoot, Summary};
-    use crate::matrix::{Cell, parse};
     use std::fs;
 
     /// Kernels are in the order of their file, whichever booted first.
