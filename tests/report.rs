@@ -5,7 +5,8 @@
 //! `docs/report-sample.html` anew. It shows two runs that were stored by
 //! this release, in `tests/data/runs`: later ones have to be able to read
 //! them. Only names of the host were changed in them, and `report.json` was
-//! made short.
+//! made short. Those with profiles are what the picture in the README is made
+//! of; in them, functions that differ by less than an instruction are summed up.
 
 use core::mem;
 use pidone::wire::record::Verdict;
@@ -15,14 +16,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use xtask::cmd::report::source;
-use xtask::compare::{ComparisonOptions, Side, compare};
+use xtask::compare::{ComparisonOptions, Side, compare, table};
 use xtask::exit::Exit;
-use xtask::finished::{FinishedBoot, Host, Kernel, Meta, SCHEMA};
+use xtask::finished::{FinishedBoot, Host, Kernel, Meta, SCHEMA, read_json};
 use xtask::matrix::Cell;
 use xtask::matrix::summary::{CellBoot, Summary};
 use xtask::model::{Outcome, Report};
 use xtask::report::{Source, matrix, render, sides};
 use xtask::store::{self, Pending, StoredRun};
+use xtask::terminal::unpainted;
 use xtask::{build, tools};
 
 /// Most bytes of the sample.
@@ -67,6 +69,66 @@ fn the_sample_is_current() {
     assert!(
         there == page,
         "docs/report-sample.html is stale ({differs:?}); rewrite it with \
+         PIDONE_OVERWRITE=1 cargo test -p xtask --test machine report"
+    );
+}
+
+/// A boot with a profile, as it is stored.
+fn profiled(version: &str) -> FinishedBoot {
+    let dir = build::workspace().join("tests/data/runs");
+    let dir = dir.join(format!("profiled-{version}"));
+    let report: Report = read_json(&dir.join(store::REPORT)).unwrap();
+    FinishedBoot {
+        meta: StoredRun::at(&dir).unwrap().meta,
+        report: report.checked(),
+        dir,
+        ..FinishedBoot::default()
+    }
+}
+
+/// What `compare` prints of two boots, behind its command.
+fn picture() -> String {
+    let sides = ["6.12", "7.2"].map(|version| {
+        let boot = profiled(version);
+        Side {
+            name: boot.meta.kernel.spec.clone(),
+            boots: vec![boot],
+        }
+    });
+    let [a, b] = &sides;
+    let options = ComparisonOptions {
+        rest: true,
+        ..ComparisonOptions::default()
+    };
+    let of = compare(a, b, &options).unwrap();
+    format!(
+        "$ cargo xtask compare {} {} \\\n    --deterministic --smp 1 --seeds 1 \
+         --profile -- {}\n{}",
+        a.name,
+        b.name,
+        a.boots[0].meta.plan.join(" "),
+        unpainted(&table::render(&of, false, 80))
+    )
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let file = build::workspace().join("README.md");
+    let readme = fs::read_to_string(&file).unwrap();
+    let fence = "```console\n";
+    let (before, rest) = readme.split_once(fence).unwrap();
+    let (_, behind) = rest.split_once("\n```\n").unwrap();
+    let now = format!("{before}{fence}{}```\n{behind}", picture());
+    let count = format!(" {} work types", pidone::workloads::rows().count());
+    assert!(now.contains(&count), "not{count}");
+    if std::env::var_os("PIDONE_OVERWRITE").is_some() {
+        fs::write(&file, &now).unwrap();
+    }
+    let readme = fs::read_to_string(&file).unwrap();
+    let differs = readme.lines().zip(now.lines()).find(|(a, b)| a != b);
+    assert!(
+        readme == now,
+        "README.md is stale ({differs:?}); rewrite it with \
          PIDONE_OVERWRITE=1 cargo test -p xtask --test machine report"
     );
 }

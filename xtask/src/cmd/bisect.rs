@@ -207,7 +207,16 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         file: &file,
         asked,
     };
-    let answer = bisection.run(&mut bench)?;
+    let answer = bisection.run(&mut bench);
+    if answer.is_err() && interrupt::happened() {
+        crate::tell!(
+            "{} boots and {} steps are kept; the same command goes on with \
+             them",
+            bisection.state.count(),
+            bisection.state.steps.len()
+        );
+    }
+    let answer = answer?;
     let history = repo.between(&good, &bad)?;
     let mut report = bisection.report(&answer, &history);
     report.insert_str(0, &ran_on(&bench.root, &state));

@@ -7,6 +7,7 @@ use crate::build;
 use crate::catalogue::paths;
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, on};
+use crate::interrupt;
 use crate::map::stored::StoredMap;
 use crate::map::{self, profiles};
 use crate::model::Outcome;
@@ -92,7 +93,11 @@ pub fn run(args: &Args) -> Result<Exit> {
         reason,
         exit,
         map,
-    } = make(args)?;
+    } = make(args).inspect_err(|_| {
+        if interrupt::happened() {
+            crate::tell!("a map is kept whole or not at all; begin it anew");
+        }
+    })?;
     let boot = match map {
         Ok(boot) => boot,
         Err(dir) => {
