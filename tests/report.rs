@@ -6,7 +6,8 @@
 //! this release, in `tests/data/runs`: later ones have to be able to read
 //! them. Only names of the host were changed in them, and `report.json` was
 //! made short. Those with profiles are what the picture in the README is made
-//! of; in them, functions that differ by less than an instruction are summed up.
+//! of; in them, functions that differ by less than an instruction are summed
+//! up.
 
 use core::mem;
 use pidone::wire::record::Verdict;

@@ -65,7 +65,7 @@ macro_rules! command_line {
             $(note = $note,)*
             error_code(0, "all is well"),
             error_code(1, "the kernel or an expectation failed"),
-            error_code(125, "cannot tell: no boot, or nothing but skipped runs"),
+            error_code(125, "cannot tell: no boot, or only skipped runs"),
             error_code(255, "the tool, its usage or the plan failed")
         )]
         struct Args {

@@ -19,9 +19,10 @@ use std::collections::BTreeMap;
 const FUNCTIONS: usize = 20;
 
 /// What all of these pages say of their plots.
-pub(super) const PLOTS: &str = "A distribution is of all boots of a kernel together; the band around it \
-     is from the lowest to the highest of its boots. Values of a histogram are \
-     exact to 1.6 %. Plots leave out to the left what a thousandth of the \
+pub(super) const PLOTS: &str = "\
+     A distribution is of all boots of a kernel together; the band around it \
+     is from the lowest to the highest of its boots. Values of a histogram \
+     are exact to 1.6 %. Plots leave out to the left what a thousandth of the \
      samples is below. docs/compare.md says how a verdict comes about.";
 
 /// The class of a verdict.

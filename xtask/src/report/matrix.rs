@@ -1,6 +1,11 @@
 //! A matrix as a page: the answer first, then every figure kernel by kernel,
 //! in the kernels' order, work types by family; and what became of each cell.
 
+mod figures;
+mod trend;
+
+use self::figures::{Figure, Measured, families};
+use self::trend::{Dot, trend};
 use super::boots::machine;
 use super::compared::{
     self, Drawn, PLOTS, class, figure, functions, heading, hists, interval,
@@ -11,17 +16,14 @@ use super::number::ABSENT;
 use super::{Key, STYLES, document, plot};
 use crate::compare::table::in_one_unit;
 use crate::compare::{Row, answer};
-use crate::evidence::{Verdict, median};
+use crate::evidence::Verdict;
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::matrix::Pair;
 use crate::matrix::summary::{Summary, outcome};
 use crate::metrics;
-use crate::model::{Report, Run};
-use core::fmt::Write;
-use pidone::row::Family;
-use pidone::workloads;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::Run;
+use std::collections::BTreeSet;
 
 /// The page of a matrix.
 #[must_use]
@@ -56,37 +58,12 @@ struct Page<'s> {
     families: Vec<(&'static str, Vec<Measured>)>,
 }
 
-/// A run on a machine, with a plan.
-struct Measured {
-    /// What it is called.
-    run: String,
-    /// Its machine and its plan.
-    place: [String; 2],
-    figures: Vec<Figure>,
-}
-
-/// A figure that is judged, of each kernel.
-struct Figure {
-    metric: String,
-    unit: String,
-    values: Vec<Option<f64>>,
-}
-
 /// What is said of verdicts below figures.
-const NOTES: &str = "Below a figure is what it is more or less than that of the baseline: ✗ \
-     worse, ✓ better, = the same, ≥ the same or better, ? undecided, with the \
-     number of boots or seeds that would probably decide it; noisy is a figure \
-     that ranges over more than a tenth from boot to boot.";
-
-/// The heading of what no family has.
-const OTHER: &str = "Other";
-
-/// The family of a run, by its first group.
-fn family(report: &Report, at: usize) -> &'static str {
-    let group = report.runs.get(at).and_then(|run| run.groups.first());
-    let row = group.and_then(|group| workloads::row(&group.work));
-    row.map_or(OTHER, |row| row.family.title())
-}
+const NOTES: &str = "\
+     Below a figure is what it is more or less than that of the baseline: \
+     ✗ worse, ✓ better, = the same, ≥ the same or better, ? undecided, with \
+     the number of boots or seeds that would probably decide it; noisy is a \
+     figure that ranges over more than a tenth from boot to boot.";
 
 impl<'s> Page<'s> {
     fn new(of: &'s Summary) -> Self {
@@ -373,7 +350,17 @@ impl<'s> Page<'s> {
         let rows: Vec<Option<(&Row, bool)>> =
             kernels.map(|at| self.row(at, of, &it.metric)).collect();
         if self.keys.len() > 1 {
-            h.el("td", &[], |h| self.trend(h, it, &rows, reach));
+            let kernels = self.keys.iter().zip(&it.values).zip(&rows);
+            let kernels = kernels.map(|((key, value), row)| {
+                let name = key.to_string();
+                Dot {
+                    is_base: name == self.of.baseline() && value.is_some(),
+                    row: row.map(|(row, _)| row),
+                    name,
+                }
+            });
+            let kernels: Vec<Dot<'_>> = kernels.collect();
+            h.el("td", &[], |h| trend(h, &kernels, reach));
         }
         for (value_of, row) in it.values.iter().zip(&rows) {
             h.el("td", &[("class", "n")], |h| {
@@ -384,81 +371,6 @@ impl<'s> Page<'s> {
                 }
             });
         }
-    }
-
-    /// A dot for each kernel, at what it is more or less than the baseline.
-    fn trend(
-        &self,
-        h: &mut Html,
-        of: &Figure,
-        rows: &[Option<(&Row, bool)>],
-        reach: f64,
-    ) {
-        let base = self.of.baseline();
-        let mut told = Vec::new();
-        let mut dots: Vec<(f64, f64, Option<&Row>)> = Vec::new();
-        let y = |share: f64| MIDDLE - (share / reach).clamp(-1.0, 1.0) * UP;
-        for ((key, row), x) in self.keys.iter().zip(rows).zip(0_u32..) {
-            let x = STEP * (f64::from(x) + 0.5);
-            let name = key.to_string();
-            match row {
-                Some((row, _)) => {
-                    let Some(difference) = row.difference else {
-                        continue;
-                    };
-                    told.push(format!("{name} {}", percent(difference)));
-                    dots.push((x, y(difference), Some(row)));
-                }
-                None if name == base
-                    && of.values.iter().any(Option::is_some) =>
-                {
-                    dots.push((x, MIDDLE, None));
-                }
-                None => {}
-            }
-        }
-        if told.is_empty() {
-            return;
-        }
-        let told = told.join(", ");
-        let count = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
-        let width = STEP * f64::from(count);
-        let view = format!("0 0 {width} {}", 2.0 * MIDDLE);
-        let (wide, high) = (width.to_string(), (2.0 * MIDDLE).to_string());
-        let attrs = [
-            ("class", "trend"),
-            ("viewBox", view.as_str()),
-            ("width", wide.as_str()),
-            ("height", high.as_str()),
-            ("role", "img"),
-            ("aria-label", told.as_str()),
-        ];
-        h.el("svg", &attrs, |h| {
-            h.leaf("title", &[], &told);
-            let line = format!("M0 {MIDDLE}H{width}");
-            h.leaf("path", &[("class", "grid"), ("d", &line)], "");
-            let mut path = String::new();
-            for (x, y, _) in &dots {
-                let to = if path.is_empty() { 'M' } else { 'L' };
-                let _ok = write!(path, "{to}{x:.1} {y:.1}");
-            }
-            h.leaf("path", &[("class", "course"), ("d", &path)], "");
-            for (x, at, row) in &dots {
-                let class = row.map_or("skip", |row| class(row.verdict));
-                if let Some(of) = row.and_then(|row| row.interval) {
-                    let (low, high) = (y(of.low), y(of.high));
-                    let d = format!("M{x:.1} {low:.1}V{high:.1}");
-                    let class = format!("interval {class}");
-                    h.leaf("path", &[("class", &class), ("d", &d)], "");
-                }
-                let d = format!(
-                    "M{x:.1} {at:.1}m-2.5 0a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0-5 \
-                     0z"
-                );
-                let class = format!("dot {class}");
-                h.leaf("path", &[("class", &class), ("d", &d)], "");
-            }
-        });
     }
 
     /// The first of a run's histograms, of every kernel, folded.
@@ -598,12 +510,6 @@ impl<'s> Page<'s> {
     }
 }
 
-/// Of a trend: how far kernels are apart, where the baseline's line is, and
-/// how far from it the farthest dot may be.
-const STEP: f64 = 26.0;
-const MIDDLE: f64 = 18.0;
-const UP: f64 = 14.0;
-
 /// How many figures are worse, better or undecided; or none.
 fn counts(h: &mut Html, verdicts: &[Verdict]) {
     let shown = [Verdict::Worse, Verdict::Better, Verdict::Unknown];
@@ -649,91 +555,4 @@ fn judged(h: &mut Html, row: &Row, deterministic: bool) {
 /// A heading as part of an `id`.
 fn slug(text: &str) -> String {
     super::runs::word(&text.to_lowercase())
-}
-
-/// The runs of all cells with what is judged of them: by family, then in the
-/// order of the work types, then of machines and plans.
-fn families(
-    of: &Summary,
-    kernels: &[&str],
-) -> Vec<(&'static str, Vec<Measured>)> {
-    let mut families: Vec<(&'static str, Vec<Measured>)> = Vec::new();
-    for (at, cell) in of.cells.iter().enumerate() {
-        let kernel = kernels.iter().position(|name| *name == cell.names[0]);
-        let Some(kernel) = kernel else { continue };
-        let [_, machine, plan] = &cell.names;
-        let boots = of.of(at);
-        let good = boots
-            .iter()
-            .filter(|boot| boot.boot.meta.exit_code == Exit::Good);
-        let mut values: BTreeMap<(String, String), Vec<f64>> = BTreeMap::new();
-        for boot in good {
-            let report = &boot.boot.report;
-            for (nth, run) in metrics::of_report(report).into_iter().enumerate()
-            {
-                let title = family(report, nth);
-                let measured = place(
-                    &mut families,
-                    title,
-                    &run.run,
-                    [machine, plan].map(String::clone),
-                );
-                for metric in run.metrics.iter().filter(|it| it.judged) {
-                    let key = (run.run.clone(), metric.name.clone());
-                    let mine = values.entry(key).or_default();
-                    mine.push(metric.value);
-                    let all = &mut measured.figures;
-                    let known =
-                        all.iter().position(|it| it.metric == metric.name);
-                    let figure = known.unwrap_or_else(|| {
-                        all.push(Figure {
-                            metric: metric.name.clone(),
-                            unit: metric.unit.clone(),
-                            values: vec![None; kernels.len()],
-                        });
-                        all.len() - 1
-                    });
-                    all[figure].values[kernel] = median(mine);
-                }
-            }
-        }
-    }
-    let order = |title: &str| {
-        let mut all = Family::ALL.iter();
-        all.position(|it| it.title() == title).unwrap_or(usize::MAX)
-    };
-    families.sort_by_key(|(title, _)| order(title));
-    for (_, runs) in &mut families {
-        // Those of one name together, as they were met first.
-        let names: Vec<String> = runs.iter().map(|it| it.run.clone()).collect();
-        runs.sort_by_key(|run| names.iter().position(|name| *name == run.run));
-    }
-    families
-}
-
-/// Where a run's figures are.
-fn place<'f>(
-    families: &'f mut Vec<(&'static str, Vec<Measured>)>,
-    title: &'static str,
-    run: &str,
-    place: [String; 2],
-) -> &'f mut Measured {
-    let known = families.iter().position(|(of, _)| *of == title);
-    let family = known.unwrap_or_else(|| {
-        families.push((title, Vec::new()));
-        families.len() - 1
-    });
-    let runs = &mut families[family].1;
-    let known = runs
-        .iter()
-        .position(|it| it.run == run && it.place == place);
-    let at = known.unwrap_or_else(|| {
-        runs.push(Measured {
-            run: run.to_owned(),
-            place,
-            figures: Vec::new(),
-        });
-        runs.len() - 1
-    });
-    &mut runs[at]
 }
