@@ -199,7 +199,8 @@ fn said(dir: &Path, words: &str) -> String {
         .replace(&workspace.display().to_string(), "PIDONE");
     let code = out.status.code().unwrap();
     let text = text.trim();
-    format!("$ cargo xtask {words}\n{text}\n[{code}]\n")
+    let command = format!("$ cargo xtask {words}");
+    format!("{}\n{text}\n[{code}]\n", command.trim_end())
 }
 
 #[test]

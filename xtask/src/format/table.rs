@@ -399,7 +399,7 @@ mod tests {
         };
         assert_eq!(
             (&*fewest[0], &*fewest[1]),
-            ("    fewest: worker 3 (waiter)", "4")
+            ("    fewest worker 3 (waiter)", "4")
         );
     }
 

@@ -289,7 +289,7 @@ fn kernels_are_told_apart_by_their_functions() {
                 iteration, by function\n";
     assert!(text.contains(said), "{text}");
     let said = "PipeIo: +50.00 instructions an iteration (+500.00 %): \
-                try_to_wake_up\n  +50.00\n";
+                try_to_wake_up +50.00\n";
     assert!(text.contains(said), "{text}");
     // What is last is what is read.
     let table = text.find("outcome\n").unwrap();
