@@ -108,40 +108,6 @@ fn documented_lines_find_the_commit() {
 }
 
 #[test]
-fn a_wrong_use_of_judge_is_no_verdict() {
-    let plan = ["--", "work=PipeIo"];
-    for (words, message) in [
-        ("", "one of --kernel IMAGE, --tree"),
-        ("--kernel x --tree y", "one of --kernel IMAGE, --tree"),
-        ("--kernel x", "no kernel `x`"),
-        ("--kernel x --expect rate", "`rate`"),
-        ("--kernel x --expect wak.p99<1s", "nearest is `wake`"),
-        ("--kernel x --metric rate", "--metric needs --baseline"),
-        ("--kernel x --baseline x", "--baseline needs --worse-by"),
-        ("--kernel x --worse-by 5%", "--worse-by needs --baseline"),
-        ("--kernel x --worse-by much", "`much` is no percentage"),
-        ("--kernel x --panic good", "valid are bad and skip"),
-        ("--kernel x --panic maybe", "neither good, bad nor skip"),
-        ("--kernel x --bayes skip", "valid are good and bad"),
-        ("--kernel x --seeds 2", "--seeds needs --deterministic"),
-        ("--kernel x --runs 0", "0 boots say nothing"),
-        ("--tree /no/such", "no directory"),
-    ] {
-        let words = words.split(' ').filter(|word| !word.is_empty());
-        let said = Command::new(env!("CARGO_BIN_EXE_xtask"))
-            .arg("judge")
-            .args(words.clone())
-            .args(plan)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&said.stderr).into_owned();
-        let words: Vec<&str> = words.collect();
-        assert_eq!(said.status.code(), Some(255), "{words:?}: {text}");
-        assert!(text.contains(message), "{words:?}: {text}");
-    }
-}
-
-#[test]
 fn a_wrong_use_of_bisect_is_answered_before_anything_is_built() {
     let dir = tempfile::tempdir().unwrap();
     let tree = dir.path().join("linux");

@@ -5,7 +5,9 @@
 //! `docs/report-sample.html` anew. It shows two runs that were stored by
 //! this release, in `tests/data/runs`: later ones have to be able to read
 //! them. Only names of the host were changed in them, and `report.json` was
-//! made short.
+//! made short. Those with profiles are what the picture in the README is made
+//! of; in them, functions that differ by less than an instruction are summed
+//! up.
 
 use core::mem;
 use pidone::wire::record::Verdict;
@@ -15,12 +17,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use xtask::cmd::report::source;
-use xtask::compare::{ComparisonOptions, Side, compare};
+use xtask::compare::{ComparisonOptions, Side, compare, table};
 use xtask::exit::Exit;
-use xtask::finished::{FinishedBoot, Host, Kernel, Meta, SCHEMA};
+use xtask::finished::{FinishedBoot, Host, Kernel, Meta, SCHEMA, read_json};
+use xtask::matrix::Cell;
+use xtask::matrix::summary::{CellBoot, Summary};
 use xtask::model::{Outcome, Report};
-use xtask::report::{Source, render, sides};
+use xtask::report::{Source, matrix, render, sides};
 use xtask::store::{self, Pending, StoredRun};
+use xtask::terminal::unpainted;
 use xtask::{build, tools};
 
 /// Most bytes of the sample.
@@ -65,6 +70,66 @@ fn the_sample_is_current() {
     assert!(
         there == page,
         "docs/report-sample.html is stale ({differs:?}); rewrite it with \
+         PIDONE_OVERWRITE=1 cargo test -p xtask --test machine report"
+    );
+}
+
+/// A boot with a profile, as it is stored.
+fn profiled(version: &str) -> FinishedBoot {
+    let dir = build::workspace().join("tests/data/runs");
+    let dir = dir.join(format!("profiled-{version}"));
+    let report: Report = read_json(&dir.join(store::REPORT)).unwrap();
+    FinishedBoot {
+        meta: StoredRun::at(&dir).unwrap().meta,
+        report: report.checked(),
+        dir,
+        ..FinishedBoot::default()
+    }
+}
+
+/// What `compare` prints of two boots, behind its command.
+fn picture() -> String {
+    let sides = ["6.12", "7.2"].map(|version| {
+        let boot = profiled(version);
+        Side {
+            name: boot.meta.kernel.spec.clone(),
+            boots: vec![boot],
+        }
+    });
+    let [a, b] = &sides;
+    let options = ComparisonOptions {
+        rest: true,
+        ..ComparisonOptions::default()
+    };
+    let of = compare(a, b, &options).unwrap();
+    format!(
+        "$ cargo xtask compare {} {} \\\n    --deterministic --smp 1 --seeds 1 \
+         --profile -- {}\n{}",
+        a.name,
+        b.name,
+        a.boots[0].meta.plan.join(" "),
+        unpainted(&table::render(&of, false, 80))
+    )
+}
+
+#[test]
+fn the_readme_shows_what_is_printed() {
+    let file = build::workspace().join("README.md");
+    let readme = fs::read_to_string(&file).unwrap();
+    let fence = "```console\n";
+    let (before, rest) = readme.split_once(fence).unwrap();
+    let (_, behind) = rest.split_once("\n```\n").unwrap();
+    let now = format!("{before}{fence}{}```\n{behind}", picture());
+    let count = format!(" {} work types", pidone::workloads::rows().count());
+    assert!(now.contains(&count), "not{count}");
+    if std::env::var_os("PIDONE_OVERWRITE").is_some() {
+        fs::write(&file, &now).unwrap();
+    }
+    let readme = fs::read_to_string(&file).unwrap();
+    let differs = readme.lines().zip(now.lines()).find(|(a, b)| a != b);
+    assert!(
+        readme == now,
+        "README.md is stale ({differs:?}); rewrite it with \
          PIDONE_OVERWRITE=1 cargo test -p xtask --test machine report"
     );
 }
@@ -425,39 +490,110 @@ fn no_text_becomes_markup() {
     }
 }
 
+/// Three boots of a kernel, each with so many more iterations.
+fn boots(more: u64) -> Vec<FinishedBoot> {
+    let boots = (0..3).map(|n| {
+        let mut report = recorded("clean").report;
+        for run in &mut report.runs {
+            run.verdict = Verdict::Ok;
+            for group in &mut run.groups {
+                group.iterations += n * 11 + more;
+                for worker in &mut group.workers {
+                    worker.iterations += (n * 11 + more) * 10;
+                }
+            }
+        }
+        let meta = Meta {
+            exit_code: Exit::Good,
+            command: vec!["xtask".into(), "<b>boot".into()],
+            ..Meta::default()
+        };
+        FinishedBoot {
+            report,
+            meta,
+            ..FinishedBoot::default()
+        }
+    });
+    boots.collect()
+}
+
 /// Three boots a side, of which B's are slower; one row is open.
 fn compared() -> String {
     let side = |name: &str, more: u64| Side {
         name: name.to_owned(),
-        boots: (0..3)
-            .map(|n| {
-                let mut report = recorded("clean").report;
-                for run in &mut report.runs {
-                    run.verdict = Verdict::Ok;
-                    for group in &mut run.groups {
-                        group.iterations += n * 11 + more;
-                        for worker in &mut group.workers {
-                            worker.iterations += (n * 11 + more) * 10;
-                        }
-                    }
-                }
-                let meta = Meta {
-                    exit_code: Exit::Good,
-                    command: vec!["xtask".into(), "<b>boot".into()],
-                    ..Meta::default()
-                };
-                FinishedBoot {
-                    report,
-                    meta,
-                    ..FinishedBoot::default()
-                }
-            })
-            .collect(),
+        boots: boots(more),
     };
     let (a, b) = (side("6.12 <script>", 0), side("7.2", 9000));
     let options = ComparisonOptions::default();
     let of = compare(&a, &b, &options).unwrap();
     sides::render(&of, [&a.boots, &b.boots])
+}
+
+/// Three kernels on two machines; the last one failed on the second.
+fn summary() -> Summary {
+    let mut of = Summary {
+        matrix: "m-<script>".to_owned(),
+        file: "m.toml".into(),
+        cells: Vec::new(),
+        boots: Vec::new(),
+        against: None,
+    };
+    let kernels = ["6.1 <script>", "6.12", "7.2"];
+    for (kernel, more) in kernels.into_iter().zip([5000, 4000, 9000]) {
+        for machine in ["one", "two"] {
+            let cell = of.cells.len();
+            of.cells.push(Cell {
+                names: [kernel, machine, "pipes"].map(str::to_owned),
+                boots: 3,
+                ..Cell::default()
+            });
+            for (mut boot, number) in boots(more).into_iter().zip(1..) {
+                if (kernel, machine) == ("7.2", "two") {
+                    boot.meta.exit_code = Exit::Bad;
+                    boot.report.outcome = Outcome::Fail;
+                    boot.report.reason = "failed: <b>".to_owned();
+                }
+                of.boots.push(CellBoot { cell, number, boot });
+            }
+        }
+    }
+    of
+}
+
+#[test]
+fn a_matrix_shows_its_kernels_in_order() {
+    let mut of = summary();
+    let page = matrix::render(&of);
+    let heading = between(&page, "<h1", "</h1>");
+    for part in ["6.1 &lt;script&gt; → 6.12: ", "→ 7.2: ", "1 cell is not co"]
+    {
+        assert!(heading.contains(part), "no {part}: {heading}");
+    }
+    let table = between(&page, "Kernel by kernel</caption>", "</table>");
+    let head = "trend 6.1 &lt;script&gt; 6.12 7.2 ";
+    assert!(table.starts_with(head), "{table}");
+    for part in [
+        "<section id=\"contents\">",
+        "class=\"trend\"",
+        "class=\"band c2\"",
+        "3 kernels, 2 machines, 1 plan",
+        "6.1 &lt;script&gt;/one/pipes: 3 boots",
+        "failed: &lt;b&gt;",
+        "not compared: one of both has no good boot",
+        ", the baseline</dd>",
+        "&#39;&lt;b&gt;boot&#39;",
+    ] {
+        assert!(page.contains(part), "no {part}");
+    }
+    assert!(!page.contains("<script") && !page.contains("<b>"));
+    assert!(!page.contains("NaN") && !page.contains("inf "));
+    of.hold_against("6.12").unwrap();
+    let heading = between(&matrix::render(&of), "<h1", "</h1>");
+    assert!(heading.contains("6.12 → 6.1 &lt;script&gt;: "), "{heading}");
+    let said = of.hold_against("6.13").unwrap_err().to_string();
+    let wants = "--baseline 6.13: no kernel of m-<script>; nearest is `6.12`; \
+                 its kernels are 6.1 <script>, 6.12, 7.2";
+    assert_eq!(said, wants);
 }
 
 /// A comparison begins with its answer, and has a plot for each time.
@@ -502,6 +638,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("noise", render(&[recorded("kernel-in-frames")])),
         ("nothing", render(&[recorded("no-boot")])),
         ("sides", compared()),
+        ("matrix", matrix::render(&summary())),
     ]
 }
 

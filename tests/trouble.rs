@@ -55,38 +55,6 @@ fn a_bad_plan_on_the_host_boots_nothing() {
     }
 }
 
-#[test]
-fn a_wrong_command_line_is_a_failure_of_the_tool() {
-    for (line, message) in [
-        ("boto", "no verb `boto`; nearest is `boot`"),
-        ("", "a verb is missing; valid are setup, pack"),
-        ("ci", "missing: system, lava"),
-        ("boot PipeIo", "in a plan it is work=PipeIo"),
-        ("boot --kernle x", "nearest is `--kernel`"),
-        ("boot --kernel", "No value provided for option '--kernel'"),
-        ("boot --smp=two", "--smp: `two` is no set of CPUs"),
-        ("boot --deterministic=x", "`x`: it must be a whole number"),
-        ("boot --timeout=1h", "`1h` is no duration above 0"),
-        ("boot --json /no/x -- work=PipeIo", "no directory /no"),
-        ("boot -- work=PipeIo --json", "options come before"),
-        (
-            "boot --kernel /no/such -- work=PipeIo",
-            "no kernel `/no/such`",
-        ),
-        ("boot --add /no/such -- work=PipeIo", "/no/such"),
-        ("boot --smp 3 --numa 2 -- work=PipeIo", "over 2 nodes"),
-        ("explain FutexPingpong", "nearest is `FutexPingPong`"),
-        ("explain pip", "with that there are PipeIo, CachePipe"),
-        ("list everything", "one word too many for `list`"),
-        ("pack --compression=zip", "no compression `zip`"),
-        ("decode /no/such/log", "/no/such/log"),
-        ("decode --format=xml /dev/null", "no format `xml`"),
-    ] {
-        let text = refused(line);
-        assert!(text.contains(message), "{line}: {text}");
-    }
-}
-
 /// What the tool says of a wrong command line, and it prints nothing.
 #[track_caller]
 pub(crate) fn refused(line: &str) -> String {

@@ -63,22 +63,29 @@ fn pages(boot: &FinishedBoot, console: &str) {
     };
     page(&report::render(core::slice::from_ref(&source)));
     page(&report::render(&[bare, source]));
+    page(&report::matrix::render(&matrix(boot)));
 }
 
-fn summary(format: Format, boot: &FinishedBoot) -> String {
-    let cells = "[kernels]\nk = 'x'\n[machines]\nm = {}\n\
+/// A matrix of two kernels, with this boot of both.
+fn matrix(boot: &FinishedBoot) -> Summary {
+    let cells = "[kernels]\nk = 'x'\nl = 'y'\n[machines]\nm = {}\n\
                  [plans]\np = 'work=PipeIo'\n";
-    let summary = Summary {
+    let boots = [0, 1].map(|cell| CellBoot {
+        cell,
+        number: 1,
+        boot: boot.clone(),
+    });
+    Summary {
         matrix: "m".to_owned(),
         file: "m.toml".into(),
         cells: xtask::matrix::parse(cells).unwrap(),
-        boots: vec![CellBoot {
-            cell: 0,
-            number: 1,
-            boot: boot.clone(),
-        }],
-    };
-    summary.render(format).unwrap()
+        boots: boots.into(),
+        against: None,
+    }
+}
+
+fn summary(format: Format, boot: &FinishedBoot) -> String {
+    matrix(boot).render(format).unwrap()
 }
 
 /// Names of runs and of files.

@@ -45,7 +45,37 @@ macro_rules! verbs {
     };
 }
 
-/// The same, with those that both programs have.
+/// Makes the command line of a program, with what both say of themselves.
+macro_rules! command_line {
+    (
+        $(#[doc = $doc:tt])*
+        examples: [$($example:tt,)*],
+        notes: [$($note:tt,)*],
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, argh::FromArgs, argh::ArgsInfo)]
+        #[argh(
+            $(example = $example,)*
+            example = "What can be measured:\n\
+                       \x20 {command_name} list\n\
+                       \x20 {command_name} explain PipeIo",
+            note = "A value may follow an option as a word or behind `=`. \
+                    Every verb takes --color auto|always|never; auto uses \
+                    colours on a terminal unless NO_COLOR is set.",
+            $(note = $note,)*
+            error_code(0, "all is well"),
+            error_code(1, "the kernel or an expectation failed"),
+            error_code(125, "cannot tell: no boot, or only skipped runs"),
+            error_code(255, "the tool, its usage or the plan failed")
+        )]
+        struct Args {
+            #[argh(subcommand)]
+            verb: Verb,
+        }
+    };
+}
+
+/// Makes an enum of these verbs and those that both programs have.
 macro_rules! with_shared_verbs {
     ($($own:tt)*) => {
         crate::cli::verbs! {
@@ -73,7 +103,7 @@ macro_rules! with_shared_verbs {
         }
     };
 }
-pub(crate) use {verbs, with_shared_verbs};
+pub(crate) use {command_line, verbs, with_shared_verbs};
 
 /// Runs a program with the words that it was given.
 pub(crate) fn main<A: Verbs>(program: Program) -> ExitCode {

@@ -12,7 +12,7 @@ pub mod table;
 use self::rows::{judge, rows_of};
 use crate::evidence::{Failed, Interval, Samples, Verdict};
 use crate::exit::Exit;
-use crate::finished::FinishedBoot;
+use crate::finished::{FinishedBoot, modes as modes_of};
 use crate::metrics::{Better, Selector};
 use crate::noise::Noise;
 use crate::profile::diff::{self, Difference};
@@ -251,13 +251,13 @@ pub fn compare_apart(
         samples.map(|boot| boot.name()).collect()
     };
     let all = a.boots.iter().chain(&b.boots);
-    let machines: BTreeSet<String> = all.map(|it| it.meta.mode()).collect();
+    let machines = modes_of(all.map(|it| it.meta.mode()));
     let mut comparison = Comparison {
         schema: 2,
         sides: [a.name.clone(), b.name.clone()],
         answer: String::new(),
         boots: [names(a), names(b)],
-        machines: machines.into_iter().collect(),
+        machines,
         deterministic,
         identical,
         rows,

@@ -8,6 +8,7 @@ use crate::untrusted::line;
 use anyhow::{Context, Result, bail};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -79,6 +80,18 @@ impl FinishedBoot {
 pub fn name(dir: &Path) -> String {
     let name = dir.file_name().unwrap_or_default();
     name.to_string_lossy().into_owned()
+}
+
+/// On what boots ran, which is the [`Meta::mode`] of each, every one once.
+pub fn modes(all: impl Iterator<Item = String>) -> Vec<String> {
+    let modes: BTreeSet<String> = all.collect();
+    modes.into_iter().collect()
+}
+
+/// How every table of figures begins, for these of [`modes`].
+#[must_use]
+pub fn on(modes: &[String]) -> String {
+    modes.iter().map(|mode| format!("on {mode}\n")).collect()
 }
 
 /// Reads a file of ours that says which version of its form it is.

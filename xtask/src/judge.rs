@@ -10,7 +10,7 @@ use crate::boot::plan::Works;
 use crate::compare::{self, Comparison, Row, Side, compare, table};
 use crate::evidence;
 use crate::exit::Exit;
-use crate::finished::FinishedBoot;
+use crate::finished::{FinishedBoot, modes, on};
 use crate::map;
 use crate::metrics::{self, Better, Selector};
 use crate::model::{Outcome, Report};
@@ -318,20 +318,22 @@ pub fn judge(asked: &Criteria, boots: &[FinishedBoot]) -> Result<Opinion> {
     Ok(all)
 }
 
-/// In which functions the boots differ from a baseline that has profiles, too,
-/// or else what is in those of the first one.
+/// On what the boots ran, and in which functions they differ from a baseline
+/// that has profiles, too, or else what is in those of the first one.
 #[must_use]
 pub fn profiles(baseline: Option<&Baseline>, boots: &[FinishedBoot]) -> String {
     let old = baseline.map_or(&[][..], |baseline| &baseline.boots);
+    let header = on(&modes(boots.iter().chain(old).map(|it| it.meta.mode())));
     let differ = diff::of_boots(old, boots);
     if !differ.is_empty() {
-        return differ.iter().map(Difference::whole).collect();
+        let each: String = differ.iter().map(Difference::whole).collect();
+        return header + &each;
     }
     let first = boots.first().into_iter();
     let runs = first.flat_map(map::profiles);
     let each = runs
         .map(|(run, of)| format!("{run}\n{}\n", profile::table::render(of)));
-    each.collect()
+    header + &each.collect::<String>()
 }
 
 /// What `compare` says of each metric beside the baseline's.

@@ -11,7 +11,7 @@ pub use self::table::render;
 use crate::compare::{ComparisonOptions, Row, Side, compare_apart};
 use crate::evidence::Verdict;
 use crate::exit::Exit;
-use crate::finished::FinishedBoot;
+use crate::finished::{FinishedBoot, modes};
 use anyhow::Result;
 use core::fmt;
 use pidone::plan::settings::SCHED_FEATURES;
@@ -162,6 +162,8 @@ pub struct Knobs {
     pub against: Option<String>,
     /// The plan.
     pub plan: Vec<String>,
+    /// On what it ran, and what its time is worth.
+    pub machines: Vec<String>,
     /// Boots of both as they are.
     pub boots: [Vec<String>; 2],
     /// How the kernel differs from the other one.
@@ -261,6 +263,7 @@ impl Question {
             kernel: self.as_is.name.clone(),
             against: against.map(|side| side.name.clone()),
             plan: self.plan.clone(),
+            machines: modes(self.as_is.boots.iter().map(|it| it.meta.mode())),
             boots: [names(&self.as_is), against.map(names).unwrap_or_default()],
             difference,
             untried: all.iter().filter(|it| it.boots.is_empty()).count(),

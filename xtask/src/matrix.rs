@@ -3,6 +3,7 @@
 //! An entry is options of `boot` with a name; a cell is a kernel, a machine
 //! and a plan together. `docs/matrix.md` has the form of the file.
 
+mod against;
 mod cells;
 mod file;
 pub mod schedule;
@@ -12,6 +13,7 @@ pub mod summary;
 mod tests;
 pub mod work;
 
+pub use self::against::Pair;
 pub use self::file::parse;
 pub(crate) use self::file::words_of;
 

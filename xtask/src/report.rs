@@ -6,7 +6,9 @@
 //! here beyond what the machine itself judged.
 
 mod boots;
+mod compared;
 mod html;
+pub mod matrix;
 mod number;
 mod plot;
 mod profile;
@@ -307,27 +309,42 @@ fn nth(runs: &[Run], place: usize) -> usize {
 #[must_use]
 pub fn render(sources: &[Source]) -> String {
     let page = Page::new(sources);
-    let mut html = Html::default();
     let title = title(sources);
+    document(
+        &title,
+        |h| {
+            h.classed("p", "kicker", "Scheduler measurements");
+            h.leaf("h1", &[], &title);
+            boots::header(h, &page);
+        },
+        |h| {
+            boots::boots(h, &page);
+            runs::glance(h, &page);
+            for (section, number) in page.sections.iter().zip(1..) {
+                runs::section(h, &page, section, number);
+            }
+            boots::consoles(h, &page);
+            boots::details(h, &page);
+        },
+        |h| footer(h, &page),
+    )
+}
+
+/// A page with a title and its three parts.
+fn document(
+    title: &str,
+    header: impl FnOnce(&mut Html),
+    main: impl FnOnce(&mut Html),
+    footer: impl FnOnce(&mut Html),
+) -> String {
+    let mut html = Html::default();
     let attrs = [("lang", "en"), ("data-made-by", "pidone report")];
     html.el("html", &attrs, |h| {
-        h.el("head", &[], |h| head(h, &title));
+        h.el("head", &[], |h| head(h, title));
         h.el("body", &[], |h| {
-            h.el("header", &[], |h| {
-                h.classed("p", "kicker", "Scheduler measurements");
-                h.leaf("h1", &[], &title);
-                boots::header(h, &page);
-            });
-            h.el("main", &[], |h| {
-                boots::boots(h, &page);
-                runs::glance(h, &page);
-                for (section, number) in page.sections.iter().zip(1..) {
-                    runs::section(h, &page, section, number);
-                }
-                boots::consoles(h, &page);
-                boots::details(h, &page);
-            });
-            h.el("footer", &[], |h| footer(h, &page));
+            h.el("header", &[], header);
+            h.el("main", &[], main);
+            h.el("footer", &[], footer);
         });
     });
     html.into_page()

@@ -10,7 +10,7 @@ use crate::boot::plan::works;
 use crate::boot::ready::{Ready, Setting};
 use crate::boot::request::with_machine;
 use crate::exit::Exit;
-use crate::finished::{FinishedBoot, SCHEMA};
+use crate::finished::{FinishedBoot, SCHEMA, modes, on};
 use crate::judge::{
     As, Call, Condition, Policy, Share, ended, known_metric, worst,
 };
@@ -207,9 +207,19 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
         file: &file,
         asked,
     };
-    let answer = bisection.run(&mut bench)?;
+    let answer = bisection.run(&mut bench);
+    if answer.is_err() && interrupt::happened() {
+        crate::tell!(
+            "{} boots and {} steps are kept; the same command goes on with \
+             them",
+            bisection.state.count(),
+            bisection.state.steps.len()
+        );
+    }
+    let answer = answer?;
     let history = repo.between(&good, &bad)?;
     let mut report = bisection.report(&answer, &history);
+    report.insert_str(0, &ran_on(&bench.root, &state));
     if args.profile && matches!(answer, Answer::Found { .. }) {
         report += &functions(&bench.root, &state)?;
     }
@@ -235,6 +245,15 @@ pub(super) fn workbench(tree: &Path) -> Result<(File, PathBuf, Repo)> {
     let alone = interrupt::lock(&dir, &what)?;
     let repo = Repo::open(tree, &dir.join(name.as_ref()))?;
     Ok((alone, dir, repo))
+}
+
+/// On what the boots ran that are still stored.
+fn ran_on(root: &Path, state: &State) -> String {
+    let boots = state.commits.values().flat_map(|commit| &commit.boots);
+    let stored: Vec<StoredRun> = boots
+        .filter_map(|boot| StoredRun::at(&root.join(&boot.run)).ok())
+        .collect();
+    on(&modes(stored.iter().map(|run| run.meta.mode())))
 }
 
 /// In which functions the culprit executes more or less than its parent.

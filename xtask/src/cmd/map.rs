@@ -6,7 +6,8 @@ use crate::boot::ready::{Ready, Setting};
 use crate::build;
 use crate::catalogue::paths;
 use crate::exit::Exit;
-use crate::finished::FinishedBoot;
+use crate::finished::{FinishedBoot, on};
+use crate::interrupt;
 use crate::map::stored::StoredMap;
 use crate::map::{self, profiles};
 use crate::model::Outcome;
@@ -92,7 +93,11 @@ pub fn run(args: &Args) -> Result<Exit> {
         reason,
         exit,
         map,
-    } = make(args)?;
+    } = make(args).inspect_err(|_| {
+        if interrupt::happened() {
+            crate::tell!("a map is kept whole or not at all; begin it anew");
+        }
+    })?;
     let boot = match map {
         Ok(boot) => boot,
         Err(dir) => {
@@ -119,7 +124,8 @@ pub fn run(args: &Args) -> Result<Exit> {
     for column in table.column_iter_mut().skip(1).take(2) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    super::print(&(table.trim_fmt() + "\n"))?;
+    let header = on(&[boot.meta.mode()]);
+    super::print(&(header + &table.trim_fmt() + "\n"))?;
     for run in boot.report.runs.iter().filter(|run| run.profile.is_none()) {
         super::say(format_args!(
             "not in it: {} ({}{})",

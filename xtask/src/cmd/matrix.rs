@@ -2,7 +2,7 @@
 
 pub(super) mod prepare;
 mod resume;
-mod stored;
+pub(super) mod stored;
 
 use self::prepare::Job;
 use super::boot::forms;
@@ -188,6 +188,13 @@ fn run_all(args: &Run) -> Result<Exit> {
         return Ok(Exit::Good);
     };
     let exit = told(&summary, format, json)?;
+    let all: u64 = summary.cells.iter().map(|cell| cell.boots).sum();
+    if let left @ 1.. = all.saturating_sub(summary.boots.len() as u64) {
+        crate::tell!(
+            "{} to go; the same with --resume makes them",
+            times(left)
+        );
+    }
     worked?;
     Ok(exit)
 }
@@ -267,6 +274,7 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
         file: file.clone(),
         cells,
         boots: done,
+        against: None,
     };
     let matrix = summary.matrix.clone();
     if !due.is_empty() {

@@ -1,4 +1,4 @@
-//! `report`: runs as a page of HTML.
+//! `report`: runs, a comparison or a matrix as a page of HTML.
 
 use crate::compare::{ComparisonOptions, answer, compare, table};
 use crate::decode::decode_ports;
@@ -7,7 +7,7 @@ use crate::finished::{from_json, read_json};
 use crate::input::{Input, choose};
 use crate::model::Report;
 use crate::program;
-use crate::report::{MARK, Source, render, sides};
+use crate::report::{MARK, Source, matrix, render, sides};
 use crate::terminal::unpainted;
 use crate::{outcome, store};
 use anyhow::{Context, Result, bail};
@@ -17,8 +17,8 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Show one or several runs side by side, as a page of HTML that needs
-/// neither network nor scripts.
+/// Show runs side by side, a comparison or a matrix, as a page of HTML that
+/// needs neither network nor scripts.
 #[derive(Debug, FromArgs, ArgsInfo)]
 #[argh(subcommand, name = "report")]
 #[argh(
@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
                \x20 {command_name} --baseline old/small/pipes new/small/pipes\n\
                \x20 {command_name} --baseline old/small/pipes \\\n\
                \x20   new/small/pipes --format text",
-    example = "All boots of a matrix, or of one of its cells:\n\
+    example = "A matrix, kernel by kernel, and all boots of one of its cells:\n\
                \x20 {command_name} matrix-20261105T120000Z-4711\n\
                \x20 {command_name} new/small/pipes",
     note = "The page describes; it does not judge, so the exit code does not \
@@ -47,7 +47,8 @@ pub struct Args {
     #[argh(option, default = "String::from(\"report.html\")")]
     output: String,
     /// compare with these runs: names, their beginnings or directories, or a
-    /// cell of a matrix, with commas between them
+    /// cell of a matrix, with commas between them; of a whole matrix, the
+    /// kernel that its others are held against, by default its first
     #[argh(option)]
     baseline: Option<String>,
     /// html (the default), or with --baseline text: the comparison for a mail,
@@ -73,6 +74,11 @@ pub fn run(args: &Args) -> Result<Exit> {
         bail!("no run was named; `{} runs` lists them", program::name());
     }
     let root = store::root(args.store.as_deref())?;
+    if let [name] = &args.run[..]
+        && is_matrix(name, &root)?
+    {
+        return of_matrix(args, name, &root);
+    }
     if let Some(baseline) = &args.baseline {
         return beside(args, baseline, &root);
     }
@@ -88,9 +94,7 @@ pub fn run(args: &Args) -> Result<Exit> {
             names.push(place);
         }
     }
-    // Before any work: where the page cannot go.
-    let output = (args.output != "-").then(|| Path::new(&args.output));
-    output.map(writable).transpose()?;
+    let output = output(args)?;
     let mut sources = Vec::new();
     for name in &names {
         let source = source(name)?;
@@ -102,12 +106,55 @@ pub fn run(args: &Args) -> Result<Exit> {
         }
         sources.push(source);
     }
-    let page = render(&sources);
+    written(output, &render(&sources), "")
+}
+
+/// Whether this is the name of a whole matrix.
+fn is_matrix(name: &str, root: &Path) -> Result<bool> {
+    if Path::new(name).exists() {
+        return Ok(false);
+    }
+    let (stored, _) = store::list(root)?;
+    let is = |run: &store::StoredRun| {
+        let cell = run.meta.cell.as_ref();
+        cell.is_some_and(|cell| cell.matrix == name)
+    };
+    Ok(stored.iter().any(is))
+}
+
+/// Writes what a matrix is.
+fn of_matrix(args: &Args, name: &str, root: &Path) -> Result<Exit> {
+    let output = output(args)?;
+    let mut summary = super::matrix::stored::summary(name, root)?;
+    if let Some(kernel) = &args.baseline {
+        summary.hold_against(kernel)?;
+    }
+    if args.format == Form::Text {
+        let text = summary.text(MAIL);
+        super::print(&answer::ascii(&unpainted(&text)))?;
+        return Ok(Exit::Good);
+    }
+    let (_, answer) = summary.answer(&summary.pairs());
+    let said = format!("{}\n", answer.join("; "));
+    written(output, &matrix::render(&summary), &said)
+}
+
+/// Where the page goes, if not to standard output: found out before any work.
+fn output(args: &Args) -> Result<Option<&Path>> {
+    let output = (args.output != "-").then(|| Path::new(&args.output));
+    if args.format == Form::Html {
+        output.map(writable).transpose()?;
+    }
+    Ok(output)
+}
+
+/// Writes the page, and says so behind what there is to say of it.
+fn written(output: Option<&Path>, page: &str, said: &str) -> Result<Exit> {
     match output {
-        None => super::print(&page)?,
+        None => super::print(page)?,
         Some(path) => {
-            write(path, &page)?;
-            super::print(&format!("written to {}\n", path.display()))?;
+            write(path, page)?;
+            super::print(&format!("{said}written to {}\n", path.display()))?;
         }
     }
     Ok(Exit::Good)
@@ -137,10 +184,7 @@ const MAIL: usize = 72;
 
 /// Writes what the runs are beside a baseline.
 fn beside(args: &Args, baseline: &str, root: &Path) -> Result<Exit> {
-    let output = (args.output != "-").then(|| Path::new(&args.output));
-    if args.format == Form::Html {
-        output.map(writable).transpose()?;
-    }
+    let output = output(args)?;
     let b = args.run.join(",");
     let sides = super::compare::stored_sides([baseline, &b], root)?;
     let options = ComparisonOptions {
@@ -155,18 +199,7 @@ fn beside(args: &Args, baseline: &str, root: &Path) -> Result<Exit> {
     }
     let boots = sides.each_ref().map(|side| side.boots.as_slice());
     let page = sides::render(&of, boots);
-    match output {
-        None => super::print(&page)?,
-        Some(path) => {
-            write(path, &page)?;
-            super::print(&format!(
-                "{}\nwritten to {}\n",
-                of.answer,
-                path.display()
-            ))?;
-        }
-    }
-    Ok(Exit::Good)
+    written(output, &page, &format!("{}\n", of.answer))
 }
 
 /// The paths of what is named: a run, or all of a matrix or of a cell there.

@@ -66,11 +66,13 @@ fn table(runs: &[store::StoredRun], columns: usize) -> String {
     table.load_style(NOTHING);
     let wide = columns >= WIDE;
     let cells = runs.iter().any(|run| run.meta.cell.is_some());
-    let mut heads = match wide {
-        true => vec!["time", "kernel", "plan", "outcome"],
-        false => vec!["kernel", "outcome"],
+    // A cell says which kernel and which plan.
+    let mut heads = match (wide, cells) {
+        (true, false) => vec!["time", "kernel", "plan", "outcome"],
+        (true, true) => vec!["time", "kernel", "outcome", "cell"],
+        (false, false) => vec!["kernel", "outcome"],
+        (false, true) => vec!["outcome", "cell or kernel"],
     };
-    heads.extend(cells.then_some("cell"));
     heads.push(if wide { "directory" } else { "name" });
     table.set_header(heads);
     for run in runs {
@@ -81,14 +83,16 @@ fn table(runs: &[store::StoredRun], columns: usize) -> String {
             (Outcome::Ok, Exit::CannotTell) => "nothing measured".to_owned(),
             (outcome, _) => outcome.to_string(),
         };
-        let mut row = match wide {
-            true => {
-                vec![meta.started.clone(), kernel, meta.label.clone(), outcome]
-            }
-            false => vec![kernel, outcome],
-        };
         let cell = meta.cell.as_ref().map(|cell| cell.name.clone());
-        row.extend(cells.then(|| cell.unwrap_or_default()));
+        let (time, plan) = (meta.started.clone(), meta.label.clone());
+        let mut row = match (wide, cells) {
+            (true, false) => vec![time, kernel, plan, outcome],
+            (true, true) => {
+                vec![time, kernel, outcome, cell.unwrap_or_default()]
+            }
+            (false, false) => vec![kernel, outcome],
+            (false, true) => vec![outcome, cell.unwrap_or(kernel)],
+        };
         row.push(if wide { shown(&run.dir) } else { run.name() });
         table.add_row(row);
     }

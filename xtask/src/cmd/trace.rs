@@ -2,11 +2,11 @@
 
 use crate::decode::decode_ports;
 use crate::exit::Exit;
-use crate::finished::read_json;
+use crate::finished::{on, read_json};
 use crate::ftrace::{Sched, tell};
 use crate::input::{Input, choose};
 use crate::model::Report;
-use crate::store;
+use crate::store::{self, StoredRun};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::fs;
@@ -45,9 +45,14 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit> {
     let root = store::root(args.store.as_deref())?;
     let place = store::find::find(&args.run, &root)?;
-    let mut said = String::new();
+    let mut said = match StoredRun::at(&place) {
+        Ok(run) => on(&[run.meta.mode()]) + "\n",
+        // A log, or the text of a trace, does not say.
+        Err(_) => String::new(),
+    };
+    let begun = said.len();
     for (heading, text) in traces(&place)? {
-        if !said.is_empty() {
+        if said.len() > begun {
             said.push('\n');
         }
         said.push_str(&heading);

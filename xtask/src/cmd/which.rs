@@ -3,7 +3,7 @@
 use crate::arch::KERNEL;
 use crate::bisect::git::Repo;
 use crate::exit::Exit;
-use crate::finished::FinishedBoot;
+use crate::finished::{FinishedBoot, on};
 use crate::map::code::CodeChanges;
 use crate::map::patch::{Changes, changes};
 use crate::map::{self, absent, hits, names, render};
@@ -102,15 +102,16 @@ pub fn run(args: &Args) -> Result<Exit> {
     let found = hits(&map, &asked);
     let kernel = &map.meta.kernel;
     let release = kernel.release.as_deref().unwrap_or("another release");
-    let on = format!("{} ({release})", kernel.spec);
+    let whose = format!("{} ({release})", kernel.spec);
     if found.is_empty() {
         super::say(format_args!(
-            "cannot tell: no work type executes any of that on {on}"
+            "cannot tell: no work type executes any of that on {whose}"
         ))?;
         return Ok(Exit::CannotTell);
     }
     super::say(format_args!(
-        "share of an iteration's instructions in that, on {on}:\n"
+        "share of an iteration's instructions in that\non {whose}\n{}",
+        on(&[map.meta.mode()])
     ))?;
     super::print(&render(&found))?;
     Ok(Exit::Good)

@@ -26,11 +26,7 @@ pub fn of(comparison: &Comparison) -> String {
     }
     let judged = || comparison.rows.iter().filter(|row| row.judged);
     let mut parts = Vec::new();
-    let mut runs: BTreeMap<&str, Verdict> = BTreeMap::new();
-    for row in judged().filter(|row| !is_failures(row)) {
-        let of = runs.entry(&row.run).or_insert(row.verdict);
-        *of = more_telling(row.verdict, *of);
-    }
+    let runs = runs(comparison);
     let failures = judged().find(|row| is_failures(row));
     parts.extend(failures.map(failed));
     let lead = lead(judged(), &runs);
@@ -49,6 +45,27 @@ pub fn of(comparison: &Comparison) -> String {
         parts.push("nothing was judged; --metric names a metric".to_owned());
     }
     format!("{sides}: {}", parts.join("; "))
+}
+
+/// The verdict of each run: of its judged figures, the one that says most.
+#[must_use]
+pub fn runs(comparison: &Comparison) -> BTreeMap<&str, Verdict> {
+    let judged = comparison.rows.iter().filter(|row| row.judged);
+    let mut runs: BTreeMap<&str, Verdict> = BTreeMap::new();
+    for row in judged.filter(|row| !is_failures(row)) {
+        let of = runs.entry(&row.run).or_insert(row.verdict);
+        *of = more_telling(row.verdict, *of);
+    }
+    runs
+}
+
+/// The figure that differs most of what is worse, or else of what is better:
+/// its verdict, the logarithm of its factor and what is said of it.
+#[must_use]
+pub fn most(comparison: &Comparison) -> Option<(Verdict, f64, String)> {
+    let judged = comparison.rows.iter().filter(|row| row.judged);
+    let lead = lead(judged, &runs(comparison))?;
+    Some((lead.verdict, size(lead), factor(lead)))
 }
 
 fn sides(sides: &[String; 2]) -> String {
@@ -108,7 +125,7 @@ pub fn ascii(answer: &str) -> String {
 }
 
 /// The row of boots that failed.
-fn is_failures(row: &Row) -> bool {
+pub(crate) fn is_failures(row: &Row) -> bool {
     row.run == "boots" && row.metric == "failed"
 }
 
@@ -157,20 +174,23 @@ fn of_speed(row: &Row) -> bool {
     ["/s", "ns"].contains(&&*row.unit)
 }
 
-/// A figure that differs, with its factor.
+/// A figure that differs, with its factor. Metrics have names that are one
+/// thing or many, so none of them is the subject of a verb.
 fn factor(row: &Row) -> String {
     let ratio = 1.0 + row.difference.unwrap_or(0.0);
-    let (of, word) = match (&*row.metric, &*row.unit, ratio >= 1.0) {
-        ("rate", _, true) => ("", "faster"),
-        ("rate", _, false) => ("", "slower"),
-        (_, "ns", true) => (&*row.metric, "longer"),
-        (_, "ns", false) => (&*row.metric, "shorter"),
-        (_, _, true) => (&*row.metric, "higher"),
-        (_, _, false) => (&*row.metric, "lower"),
-    };
-    let what = match of {
-        "" => row.run.clone(),
-        metric => format!("{metric} of {}", row.run),
+    let (run, metric) = (&row.run, &row.metric);
+    let (what, word) = match (&**metric, &*row.unit, ratio >= 1.0) {
+        ("rate", _, true) => (format!("{run} is"), "faster"),
+        ("rate", _, false) => (format!("{run} is"), "slower"),
+        (_, unit, more) => (
+            format!("{run} is {}: {metric}", row.verdict),
+            match (unit, more) {
+                ("ns", true) => "longer",
+                ("ns", false) => "shorter",
+                (_, true) => "higher",
+                (_, false) => "lower",
+            },
+        ),
     };
     // A rate that falls to a half is twice as slow; what is little is told as
     // the table has it, as a share of A.
@@ -194,7 +214,7 @@ fn factor(row: &Row) -> String {
         }
         (false, None) => String::new(),
     };
-    format!("{what} is {shown} {word}{sure}")
+    format!("{what} {shown} {word}{sure}")
 }
 
 /// How many runs are what, beside the one that is told.
@@ -216,10 +236,17 @@ fn counts(
         }
         let word = if speed { slower } else { worse };
         let more = if told { " more" } else { "" };
+        let of = match (told, lead.is_some(), count) {
+            (true, ..) => "",
+            (false, true, 1) => " other run",
+            (false, true, _) => " other runs",
+            (false, false, 1) => " run",
+            (false, false, _) => " runs",
+        };
         let is = match (parts.is_empty(), count) {
-            (false, _) => "",
-            (true, 1) => " is",
-            (true, _) => " are",
+            (false, _) => String::new(),
+            (true, 1) => format!("{of} is"),
+            (true, _) => format!("{of} are"),
         };
         parts.push(
             match (lead.is_none() && runs.len() == 1, runs.keys().next()) {

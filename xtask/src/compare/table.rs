@@ -2,6 +2,7 @@
 
 use crate::compare::{Comparison, Row, answer};
 use crate::evidence::Verdict;
+use crate::finished::on;
 use crate::terminal::{Paint, paint};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
@@ -32,9 +33,7 @@ fn write_comparison(
         };
         writeln!(text, "{side}: {name}, {boots}")?;
     }
-    for machine in &comparison.machines {
-        writeln!(text, "on {machine}")?;
-    }
+    text.push_str(&on(&comparison.machines));
     for warning in &comparison.warnings {
         let warning = filled(&format!("warning: {warning}"), "  ", columns);
         writeln!(text, "{}", paint(Paint::Open, &warning))?;
@@ -105,8 +104,12 @@ fn write_run(
         true => "over seeds",
         false => "over boots",
     };
+    // Of one boot or seed there is no range.
+    let ranges = rows.iter().any(|row| row.spread != [None; 2]);
     if wide {
         heads.insert(6, "covers");
+    }
+    if wide && ranges {
         heads.insert(4, over);
         heads.insert(3, over);
     }
@@ -115,7 +118,7 @@ fn write_run(
     }
     table.set_header(&heads);
     for row in rows {
-        let mut cells = cells(row, wide);
+        let mut cells = cells(row, wide, ranges);
         if narrow {
             cells.remove(5);
         }
@@ -168,8 +171,8 @@ fn notes(row: &Row, deterministic: bool) -> Vec<String> {
     notes
 }
 
-fn cells(row: &Row, wide: bool) -> Vec<String> {
-    let (unit, [a, b]) = pair([row.a, row.b], &row.unit);
+fn cells(row: &Row, wide: bool, ranges: bool) -> Vec<String> {
+    let (unit, both) = in_one_unit(&[row.a, row.b], &row.unit);
     let interval = row
         .interval
         .map(|of| format!("{} to {}", percent(of.low), percent(of.high)));
@@ -186,8 +189,8 @@ fn cells(row: &Row, wide: bool) -> Vec<String> {
     let mut cells = vec![
         format!("  {}", row.metric),
         unit,
-        a,
-        b,
+        both[0].clone(),
+        both[1].clone(),
         row.difference.map_or(String::new(), percent),
         interval.unwrap_or_default(),
         verdict,
@@ -202,14 +205,17 @@ fn cells(row: &Row, wide: bool) -> Vec<String> {
             spread.map_or(String::new(), |s| format!("{:.2} %", s * 100.0))
         };
         cells.insert(6, coverage.unwrap_or_default());
-        cells.insert(4, spread(1));
-        cells.insert(3, spread(0));
+        if ranges {
+            cells.insert(4, spread(1));
+            cells.insert(3, spread(0));
+        }
     }
     cells
 }
 
 /// A share as a signed percentage, with digits enough to tell it from others.
-fn percent(share: f64) -> String {
+#[must_use]
+pub fn percent(share: f64) -> String {
     let percent = share * 100.0;
     match percent.abs() {
         ..10.0 => format!("{percent:+.2}"),
@@ -218,14 +224,13 @@ fn percent(share: f64) -> String {
     }
 }
 
-/// Both figures in the unit that fits the larger one.
+/// Figures in the unit that fits the largest of them, and that unit.
 #[must_use]
-pub fn pair(both: [f64; 2], unit: &str) -> (String, [String; 2]) {
-    let (scale, unit) = scale(both[0].abs().max(both[1].abs()), unit);
-    (
-        unit.trim_start().to_owned(),
-        both.map(|it| digits(it / scale)),
-    )
+pub fn in_one_unit(all: &[f64], unit: &str) -> (String, Vec<String>) {
+    let most = all.iter().copied().map(f64::abs).fold(0.0, f64::max);
+    let (scale, unit) = scale(most, unit);
+    let shown = all.iter().map(|it| digits(it / scale));
+    (unit.trim_start().to_owned(), shown.collect())
 }
 
 /// Words, as many in a line as fit; further lines begin as is said.

@@ -145,23 +145,9 @@ fn the_answer_is_one_sentence() {
         "{text}"
     );
     // Several runs are counted, and one is told.
-    let several = |rates: &[u64]| {
-        let mut side = side("k", &FLAT, true);
-        for boot in &mut side.boots {
-            let runs = &mut boot.report.runs;
-            let first = runs[0].clone();
-            *runs = rates.iter().map(|_| first.clone()).collect();
-            for (run, (rate, n)) in runs.iter_mut().zip(rates.iter().zip(0..)) {
-                run.name = format!("run{n}");
-                run.groups[0].workers[0].iterations = *rate;
-            }
-            boot.report.digest = Some(format!("{rates:?}"));
-        }
-        side
-    };
     let (a, b) = (
-        several(&[1000, 1000, 1000, 1000, 1000]),
-        several(&[1000, 500, 900, 1100, 1000]),
+        runs_of(&[1000, 1000, 1000, 1000, 1000], 10),
+        runs_of(&[1000, 500, 900, 1100, 1000], 10),
     );
     let found = compare(&a, &b, &asked(&["rate"])).unwrap();
     assert_eq!(
@@ -569,4 +555,94 @@ fn a_table_for_people_and_fields_for_programs() {
     assert!(rate["interval"]["coverage"].as_f64().unwrap() > 0.95);
     assert_eq!(json["verdict"], "unknown");
     assert_eq!(json["exit_code"], 125);
+}
+
+/// So many boots of a kernel whose runs have these rates.
+fn runs_of(rates: &[u64], boots: usize) -> Side {
+    let mut side = side("k", &FLAT[..boots], true);
+    for boot in &mut side.boots {
+        let runs = &mut boot.report.runs;
+        let first = runs[0].clone();
+        *runs = rates.iter().map(|_| first.clone()).collect();
+        for (run, (rate, n)) in runs.iter_mut().zip(rates.iter().zip(0..)) {
+            run.name = format!("run{n}");
+            run.groups[0].workers[0].iterations = *rate;
+        }
+        boot.report.digest = Some(format!("{rates:?}"));
+    }
+    side
+}
+
+/// What is said of runs that were all at a rate of 1000.
+fn told(rates: &[u64], boots: usize, metric: &str) -> String {
+    let a = runs_of(&FLAT[..rates.len()], boots);
+    let b = runs_of(rates, boots);
+    let found = compare(&a, &b, &asked(&[metric])).unwrap();
+    found.answer.replace("A → B, both k: ", "")
+}
+
+/// A metric may be one thing or many, and so may what is counted.
+#[test]
+fn the_answer_is_english_whatever_it_is_of() {
+    for (metric, rate, says) in [
+        ("rate", 917, "run0 is 8.3 % slower, exact"),
+        ("rate", 1500, "run0 is 1.50 × faster, exact"),
+        (
+            "iterations",
+            917,
+            "run0 is worse: iterations 8.3 % lower, exact",
+        ),
+        (
+            "iterations",
+            2000,
+            "run0 is better: iterations 2.00 × higher, exact",
+        ),
+        (
+            "cpu/iterations",
+            500,
+            "run0 is worse: cpu/iterations 2.00 × longer, exact",
+        ),
+        (
+            "cpu/iterations",
+            1050,
+            "run0 is better: cpu/iterations 4.8 % shorter, exact",
+        ),
+    ] {
+        assert_eq!(told(&[rate], 10, metric), says);
+    }
+    for (rates, says) in [
+        (
+            &[500, 1000][..],
+            "run0 is 2.00 × slower, exact; 1 other run is the same",
+        ),
+        (
+            &[500, 1000, 1000],
+            "run0 is 2.00 × slower, exact; 2 other runs are the same",
+        ),
+        (
+            &[500, 600],
+            "run0 is 2.00 × slower, exact; 1 more is slower",
+        ),
+        (
+            &[500, 600, 600, 1000],
+            "run0 is 2.00 × slower, exact; 2 more are slower, 1 the same",
+        ),
+    ] {
+        assert_eq!(told(rates, 10, "rate"), says);
+    }
+    for (rates, says) in [
+        (&[1001][..], "run0 is undecided; "),
+        (
+            &[1001, 1500],
+            "run1 is 1.50 × faster, exact; 1 other run is unde",
+        ),
+        (&[1001, 1001], "2 runs are undecided; "),
+        (
+            &[1001, 1001, 900],
+            "run2 is 1.11 × slower, exact; 2 other runs are",
+        ),
+    ] {
+        let said = told(rates, 1, "rate");
+        assert!(said.starts_with(says), "{said}");
+    }
 }

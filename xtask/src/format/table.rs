@@ -1,6 +1,8 @@
 //! Results for people.
 
+use crate::finished::on;
 use crate::model::{Group, Hist, Outcome, Report, Run, Scheduler, Scx, Worker};
+use crate::terminal::columns;
 use crate::{profile, words};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
@@ -20,7 +22,7 @@ pub fn render(report: &Report) -> String {
 /// The same behind a line that says on what it ran.
 #[must_use]
 pub fn render_on(mode: &str, report: &Report) -> String {
-    format!("on {mode}\n{}", render(report))
+    on(&[mode.to_owned()]) + &render(report)
 }
 
 fn several(n: u32, what: &str) -> String {
@@ -274,9 +276,9 @@ fn worker_rows(name: &str, all: &Hist, group: &Group) -> Vec<Vec<String>> {
     let takers = u64::try_from(each().count().max(2)).unwrap_or(u64::MAX);
     let starves =
         |hist: &Hist| hist.count.saturating_mul(2 * takers) < all.count;
-    let slowest = slowest.map(|found| row("slowest:", found));
+    let slowest = slowest.map(|found| row("slowest", found));
     let fewest = fewest.filter(|found| starves(found.1));
-    let fewest = fewest.map(|found| row("fewest:", found));
+    let fewest = fewest.map(|found| row("fewest", found));
     slowest.into_iter().chain(fewest).collect()
 }
 
@@ -302,24 +304,28 @@ fn hist_row(name: &str, hist: &Hist) -> Vec<String> {
         format!(
             "{} {} {}",
             time(hist.min_ns),
-            sparkline(hist),
+            sparkline(hist, bars()),
             time(hist.max_ns)
         ),
     ]
 }
 
-/// Most bars of a line.
-const BARS: usize = 10;
+/// Most bars of a line: fewer where there are no more than 80 columns.
+fn bars() -> usize {
+    match columns() {
+        ..90 => 6,
+        _ => 10,
+    }
+}
 
 /// Samples per power of two, or per as many of them as it takes for no more
-/// than [`BARS`], from the smallest to the largest sample.
-#[must_use]
-pub fn sparkline(hist: &Hist) -> String {
+/// than so many bars, from the smallest to the largest sample.
+fn sparkline(hist: &Hist, bars: usize) -> String {
     const HEIGHTS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let power = |ns: u64| ns.max(1).ilog2() as usize;
     let (low, high) = (power(hist.min_ns), power(hist.max_ns));
     let powers = high.saturating_sub(low) + 1;
-    let each = powers.div_ceil(BARS);
+    let each = powers.div_ceil(bars);
     let mut counts = vec![0_u64; powers.div_ceil(each)];
     for &(ns, count) in &hist.buckets {
         let at = power(ns).saturating_sub(low) / each;
@@ -351,7 +357,7 @@ mod tests {
             buckets: vec![(16, 1), (40, 8), (70, 4)],
             ..Hist::default()
         };
-        assert_eq!(sparkline(&hist), "▁█▄");
+        assert_eq!(sparkline(&hist, 10), "▁█▄");
     }
 
     #[test]
@@ -385,7 +391,7 @@ mod tests {
         let [slowest] = &rows(&group, 95)[..] else {
             panic!("nobody starves");
         };
-        assert_eq!(slowest[0], "    slowest: worker 2 (waiter)");
+        assert_eq!(slowest[0], "    slowest worker 2 (waiter)");
         assert!(slowest[7].ends_with(" 90.0us"), "{}", slowest[7]);
         group.workers.push(worker(3, 4, 20));
         let [_, fewest] = &rows(&group, 99)[..] else {
@@ -393,7 +399,7 @@ mod tests {
         };
         assert_eq!(
             (&*fewest[0], &*fewest[1]),
-            ("    fewest: worker 3 (waiter)", "4")
+            ("    fewest worker 3 (waiter)", "4")
         );
     }
 

@@ -3,6 +3,7 @@
 use super::{Figure, Knobs, Tried};
 use crate::compare::Row;
 use crate::compare::table::value;
+use crate::finished::on;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 
@@ -17,6 +18,7 @@ pub fn render(knobs: &Knobs) -> String {
 
 fn write_knobs(knobs: &Knobs, text: &mut String) -> core::fmt::Result {
     writeln!(text, "{}, {}", knobs.kernel, knobs.plan.join(" "))?;
+    text.push_str(&on(&knobs.machines));
     if let Some(against) = &knobs.against {
         let moved = |row: &&Row| super::moved(row.verdict);
         let rows = knobs.difference.iter().filter(moved);

@@ -109,6 +109,9 @@ fn what_moves_comes_first_with_its_share_of_the_difference() {
     assert!(!none.figures[0].moved());
     assert_eq!((knobs.untried, knobs.exit_code), (0, Exit::Good));
     let text = render(&knobs);
+    let head = "new, work=PipeIo\non QEMU TCG, emulated, deterministic: time \
+                counts instructions\n";
+    assert!(text.starts_with(head), "{text}");
     for said in [
         "PipeIo rate -10.00 %",
         "worse",

@@ -1,15 +1,16 @@
 //! What became of the cells of a matrix.
 
 use super::Cell;
-use crate::compare::{ComparisonOptions, Side, compare};
+use crate::compare::table::filled;
 use crate::exit::Exit;
-use crate::finished::FinishedBoot;
+use crate::finished::{FinishedBoot, on};
 use crate::format::{Format, csv, junit};
 use crate::profile::diff::{Difference, of_boots};
 use crate::program;
+use crate::terminal::columns;
 use crate::untrusted::json;
 use anyhow::{Result, bail};
-use comfy_table::{Table, presets::NOTHING};
+use comfy_table::{ContentArrangement, Table, presets::NOTHING};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -42,6 +43,8 @@ pub struct Summary {
     pub cells: Vec<Cell>,
     /// What came of them.
     pub boots: Vec<CellBoot>,
+    /// The kernel that the others are held against, if one was named.
+    pub against: Option<String>,
 }
 
 /// How boots end, and the columns that count them.
@@ -76,14 +79,6 @@ impl Summary {
         Exit::of_all(self.boots.iter().map(CellBoot::exit))
     }
 
-    /// The boots of a cell, in their order.
-    fn of(&self, cell: usize) -> Vec<&CellBoot> {
-        let mine = self.boots.iter().filter(|boot| boot.cell == cell);
-        let mut mine: Vec<&CellBoot> = mine.collect();
-        mine.sort_by_key(|boot| boot.number);
-        mine
-    }
-
     /// All boots with the names of their cells.
     fn named(&self) -> Vec<(String, &CellBoot)> {
         let all = self.cells.iter().enumerate();
@@ -116,16 +111,41 @@ impl Summary {
                 });
                 junit::render_all(&all.collect::<Vec<_>>())?
             }
-            _ => {
-                let differ = self.profiles();
-                let differ = differ.iter().map(Beside::render);
-                let differ = differ.collect::<String>();
-                [differ, self.table(), self.answers()].concat()
-            }
+            _ => self.text(columns()),
         })
     }
 
-    /// By which functions each kernel differs from the first one, on the same
+    /// The whole for people, in so many columns if it can be.
+    #[must_use]
+    pub fn text(&self, columns: usize) -> String {
+        let differ = self.profiles();
+        let differ = differ.iter().map(|it| it.render(columns));
+        let mut text: String = differ.collect();
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text + &self.table(columns) + &self.answers(columns)
+    }
+
+    /// How each kernel compares with the baseline, cell by cell, and last all
+    /// of it in a sentence.
+    fn answers(&self, columns: usize) -> String {
+        let pairs = self.pairs();
+        let filled = |line: &String| filled(line, "  ", columns) + "\n";
+        let lines = self.sentences(&pairs);
+        let mut text: String = lines.iter().map(filled).collect();
+        if lines.len() > 1 {
+            let all = self.answer(&pairs).1;
+            text.push('\n');
+            text.extend(all.iter().map(filled));
+        }
+        match text.is_empty() {
+            true => text,
+            false => format!("\n{text}"),
+        }
+    }
+
+    /// By which functions each kernel differs from the baseline, on the same
     /// machine and with the same plan, where the boots of both have profiles.
     #[must_use]
     pub fn profiles(&self) -> Vec<Beside> {
@@ -133,7 +153,7 @@ impl Summary {
             self.of(at).into_iter().map(|it| it.boot.clone()).collect()
         };
         let mut all = Vec::new();
-        for (first, at) in self.pairs() {
+        for (first, at) in self.beside() {
             let differences = of_boots(&boots(first), &boots(at));
             if !differences.is_empty() {
                 all.push(Beside {
@@ -144,52 +164,6 @@ impl Summary {
             }
         }
         all
-    }
-
-    /// Each cell of another kernel than the first beside that one's, on the
-    /// same machine and with the same plan.
-    fn pairs(&self) -> impl Iterator<Item = (usize, usize)> {
-        let cells = self.cells.iter().enumerate();
-        cells.filter_map(|(at, cell)| {
-            let same = |other: &Cell| other.names[1..] == cell.names[1..];
-            let first = self.cells.iter().position(same)?;
-            (first != at).then_some((first, at))
-        })
-    }
-
-    /// How each kernel compares with the first one, a sentence each.
-    #[must_use]
-    pub fn answers(&self) -> String {
-        let side = |at: usize| {
-            let boots = self.of(at).into_iter();
-            Side {
-                name: self.cells[at].to_string(),
-                boots: boots.map(|it| it.boot.clone()).collect(),
-            }
-        };
-        let measured = |side: &Side| {
-            let mut boots = side.boots.iter();
-            boots.any(|boot| boot.meta.exit_code == Exit::Good)
-        };
-        let mut text = String::new();
-        for (first, at) in self.pairs() {
-            let (a, b) = (side(first), side(at));
-            if !measured(&a) || !measured(&b) {
-                continue;
-            }
-            let found = compare(&a, &b, &ComparisonOptions::default());
-            let said = match found {
-                Ok(found) => found.answer,
-                Err(why) => {
-                    format!("{} → {}: not compared: {why:#}", a.name, b.name)
-                }
-            };
-            text += &format!("{said}\n");
-        }
-        match text.is_empty() {
-            true => text,
-            false => format!("\n{text}"),
-        }
     }
 
     /// On what the boots ran: once, or for each machine.
@@ -206,19 +180,20 @@ impl Summary {
         match &all[..] {
             [] => String::new(),
             [(_, first), rest @ ..] if rest.iter().all(|it| it.1 == *first) => {
-                format!("on {first}\n")
+                on(core::slice::from_ref(first))
             }
             all => {
                 let each = all.iter();
-                each.map(|(name, mode)| format!("{name}: on {mode}\n"))
-                    .collect()
+                each.map(|(name, mode)| {
+                    format!("{name}: {}", on(core::slice::from_ref(mode)))
+                })
+                .collect()
             }
         }
     }
 
     /// A row for each cell.
-    #[must_use]
-    pub fn table(&self) -> String {
+    fn table(&self, columns: usize) -> String {
         let mut table = Table::new();
         table.load_style(NOTHING);
         let mine = |cell: usize, exit: Exit| {
@@ -247,6 +222,9 @@ impl Summary {
             row.push(outcome(&boots));
             table.add_row(row);
         }
+        let width = u16::try_from(columns).unwrap_or(u16::MAX);
+        table.set_content_arrangement(ContentArrangement::Dynamic);
+        table.set_width(width);
         self.machines() + &table.trim_fmt() + "\n"
     }
 
@@ -275,6 +253,7 @@ impl Summary {
             "file": self.file.display().to_string(),
             "cells": cells,
             "profiles": self.profiles(),
+            "answer": self.answer(&self.pairs()).1.join("; "),
             "exit_code": self.exit(),
         }))
     }
@@ -292,15 +271,18 @@ pub struct Beside {
 }
 
 impl Beside {
-    fn render(&self) -> String {
-        let each = self.differences.iter().map(Difference::whole);
+    fn render(&self, columns: usize) -> String {
+        let each = self.differences.iter().map(|it| {
+            let summary = filled(&it.summary(), "  ", columns);
+            format!("{}{summary}\n\n", it.render())
+        });
         let each: String = each.collect();
         format!("\nA: {}\nB: {}\n{}", self.a, self.b, each.trim_end()) + "\n"
     }
 }
 
 /// What came of a cell's boots: of the worst of them, if any is not good.
-fn outcome(boots: &[&CellBoot]) -> String {
+pub(crate) fn outcome(boots: &[&CellBoot]) -> String {
     let exit = Exit::of_all(boots.iter().map(|boot| boot.exit()));
     let worst = boots.iter().find(|boot| boot.exit() == exit);
     match worst {

@@ -2,10 +2,11 @@
 
 use super::summary::{CellBoot, Summary};
 use super::{Cell, Wrong, listed, only, parse};
+use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::format::Format;
 use crate::model::{Report, Run};
-use crate::testing::profile;
+use crate::testing::{self, profile};
 
 const FILE: &str = r#"
 # For the tests.
@@ -281,6 +282,7 @@ fn kernels_are_told_apart_by_their_functions() {
             profiled(at("new/one/scx"), Some(600)),
         ],
         cells: cells.clone(),
+        against: None,
     };
     let text = summary.render(Format::Table).unwrap();
     let said = "\nA: old/one/pipes\nB: new/one/pipes\nPipeIo: instructions an \
@@ -300,4 +302,86 @@ fn kernels_are_told_apart_by_their_functions() {
     assert_eq!(first["differences"][0]["difference"], 50.0);
     summary.boots.truncate(1);
     assert!(summary.profiles().is_empty());
+}
+
+/// Kernels, each with a deterministic boot of PipeIo at so many round trips,
+/// or none that is good.
+fn kernels(all: &[(&str, u64)]) -> Summary {
+    let mut of = Summary {
+        matrix: "m".to_owned(),
+        file: "m.toml".into(),
+        cells: Vec::new(),
+        boots: Vec::new(),
+        against: None,
+    };
+    for (name, rate) in all {
+        let mut boot = testing::boot();
+        boot.report.runs.truncate(1);
+        boot.report.digest = Some(rate.to_string());
+        let workers = &mut boot.report.runs[0].groups[0].workers;
+        workers[0].iterations = *rate;
+        workers[1].iterations = 0;
+        for worker in workers {
+            worker.cpus_allowed = vec![0];
+        }
+        if *rate == 0 {
+            boot.meta.exit_code = Exit::CannotTell;
+        }
+        let cell = of.cells.len();
+        of.cells.push(Cell {
+            names: [name, "m", "p"].map(str::to_owned),
+            boots: 1,
+            ..Cell::default()
+        });
+        of.boots.push(CellBoot {
+            cell,
+            number: 1,
+            boot,
+        });
+    }
+    of
+}
+
+#[test]
+fn a_matrix_has_an_answer_too() {
+    let said = |of: &Summary| of.answer(&of.pairs()).1.join("; ");
+    for (all, says) in [
+        (&[("a", 1000)][..], "a: every boot was good"),
+        (&[("a", 0)], "a: 0 of 1 boots were good"),
+        (
+            &[("a", 10_000), ("b", 5000)],
+            "a → b: 1 of 1 runs is slower; most of all on b/m/p: PipeIo is \
+             2.00 × slower, exact",
+        ),
+        (
+            &[("a", 10_000), ("b", 0), ("c", 20_000)],
+            "a → b: 1 cell is not compared; a → c: 1 of 1 runs is faster; \
+             most of all on c/m/p: PipeIo is 2.00 × faster, exact",
+        ),
+        (
+            &[("a", 10_000), ("b", 10_000)],
+            "a → b: the one run is no slower",
+        ),
+    ] {
+        assert_eq!(said(&kernels(all)), says);
+    }
+    let mut of = kernels(&[("a", 10_000), ("b", 5000)]);
+    of.hold_against("b").unwrap();
+    let says = "b → a: 1 of 1 runs is faster; most of all on a/m/p: PipeIo \
+                is 2.00 × faster, exact";
+    assert_eq!(said(&of), says);
+    // The last line of the table, where there is more than one sentence.
+    let of = kernels(&[("a", 10_000), ("b", 5000), ("c", 5000)]);
+    let text = of.text(72);
+    let last = "\n\na → b: 1 of 1 runs is slower\na → c: 1 of 1 runs is \
+                slower\nmost of all on c/m/p: PipeIo is 2.00 × slower, \
+                exact\n";
+    assert!(text.ends_with(last), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 72),
+        "{text}"
+    );
+    let header = "on QEMU TCG, emulated, deterministic: time counts \
+                  instructions\n";
+    assert!(text.starts_with(header), "{text}");
 }

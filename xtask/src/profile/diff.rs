@@ -1,6 +1,6 @@
 //! Two profiles of a run compared: by which functions they differ.
 
-use super::table::{number, signed};
+use super::table::{number, shortened, signed};
 use crate::finished::FinishedBoot;
 use crate::model::profile::{Profile, Space};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
@@ -126,9 +126,10 @@ impl Difference {
             0.0 => String::new(),
             a => format!(" ({:+.2} %)", whole / a * 100.0),
         };
-        let named = differ
-            .take(NAMED)
-            .map(|row| format!("{} {}", row.name, signed(row.difference)));
+        let named = differ.take(NAMED).map(|row| {
+            let name = shortened(&row.name);
+            format!("{name} {}", signed(row.difference))
+        });
         let mut named: Vec<String> = named.collect();
         if count > NAMED {
             named.push(format!("{} more", count - NAMED));
@@ -168,7 +169,8 @@ impl Difference {
             _ => SHOWN,
         };
         for function in differ.take(shown) {
-            row(function.each, [function.space.name(), &function.name]);
+            let name = shortened(&function.name);
+            row(function.each, [function.space.name(), &name]);
         }
         let rest = &self.rows[shown..];
         if !rest.is_empty() {

@@ -25,6 +25,25 @@ pub fn signed(value: f64) -> String {
     }
 }
 
+/// Columns of a function's name. Those of Rust and C++ are longer than a line.
+const NAME: usize = 44;
+
+/// A function's name as a table has room for it: what is cut is in the middle,
+/// since the end tells it from others.
+#[must_use]
+pub fn shortened(name: &str) -> String {
+    let all: Vec<char> = name.chars().collect();
+    if all.len() <= NAME {
+        return name.to_owned();
+    }
+    let half = NAME / 2;
+    let begin = all[..half - 1].iter();
+    begin
+        .chain(&['…'])
+        .chain(&all[all.len() - half..])
+        .collect()
+}
+
 /// The functions with the most instructions, what the others have together,
 /// and the whole.
 #[must_use]
@@ -57,7 +76,7 @@ pub fn render(profile: &Profile) -> String {
         let (instructions, calls) = (function.instructions, function.calls);
         // What has no name has no beginning either.
         let calls = Some(calls).filter(|calls| *calls > 0);
-        row(instructions, calls, [space.name(), name]);
+        row(instructions, calls, [space.name(), &shortened(name)]);
     }
     let rest = &profile.functions[shown..];
     if !rest.is_empty() {

@@ -4,8 +4,8 @@
 use super::html::Html;
 use super::number::{ABSENT, count};
 use super::{Page, Source, scheduler};
-use crate::model::Hello;
-use crate::model::Outcome;
+use crate::finished::Meta;
+use crate::model::{Hello, Outcome};
 use crate::program;
 use crate::usage::quoted;
 
@@ -79,7 +79,8 @@ fn plan(source: &Source) -> &[String] {
     told.map_or(&[], Vec::as_slice)
 }
 
-fn machine(hello: &Hello) -> String {
+/// A machine in a few words.
+pub(super) fn machine(hello: &Hello) -> String {
     let some = |n: u32, one: &str, many: &str| match n {
         1 => format!("1 {one}"),
         n => format!("{n} {many}"),
@@ -166,24 +167,29 @@ fn boot(h: &mut Html, page: &Page<'_>, at: usize) {
     }
 }
 
+/// The command that made a boot, if that is known.
+pub(super) fn command_of(meta: &Meta) -> Option<String> {
+    let words = meta.command.get(1..).filter(|words| !words.is_empty())?;
+    Some(format!("{} {}", program::name(), quoted_all(words)))
+}
+
+fn quoted_all(words: &[String]) -> String {
+    let words = words.iter().map(|word| quoted(word));
+    words.collect::<Vec<_>>().join(" ")
+}
+
 /// The command that made the boot; of a mere log, as much as it tells.
 fn command(source: &Source) -> String {
-    let quote = |words: &[String]| {
-        let words = words.iter().map(|word| quoted(word));
-        words.collect::<Vec<_>>().join(" ")
-    };
-    match &source.meta {
-        Some(meta) if meta.command.len() > 1 => {
-            format!("{} {}", program::name(), quote(&meta.command[1..]))
-        }
-        _ => format!(
+    let known = source.meta.as_ref().and_then(command_of);
+    known.unwrap_or_else(|| {
+        format!(
             "{} boot --kernel FILE -- {}\n\
              # FILE: an image of {}; this is known from a log alone",
             program::name(),
-            quote(plan(source)),
+            quoted_all(plan(source)),
             source.kernel().replace(['\n', '\r'], " ")
-        ),
-    }
+        )
+    })
 }
 
 /// The last lines of consoles that ended badly.

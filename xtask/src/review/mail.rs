@@ -194,7 +194,11 @@ impl Mail {
         let judged = || of.rows.iter().filter(|row| row.judged);
         let differs = |row: &&Row| row.verdict != Verdict::Same;
         let same = judged().count() - judged().filter(differs).count();
-        self.text(&format!("Figures, {}:", seeds(of)));
+        self.text(&format!(
+            "On {}. Figures, {}:",
+            of.machines.join("; "),
+            seeds(of)
+        ));
         self.line("");
         // Where nothing differs, the first figure of each type stands for
         // all of it.

@@ -11,10 +11,12 @@ use crate::live::Screen;
 use crate::matrix::schedule::{Due, Schedule, Width};
 use crate::matrix::shown::Shown;
 use crate::matrix::work::work;
-use crate::{interrupt, kernel, metrics};
+use crate::usage::quoted;
+use crate::{interrupt, kernel, metrics, program};
 use anyhow::{Context, Result, anyhow, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Mutex;
 
 /// A kernel, and what is said of its side alone: words of the kernel command
 /// line, and of the plan.
@@ -68,8 +70,11 @@ pub(super) fn booted(
             false => 1,
         },
         root,
+        stored: Mutex::default(),
     };
-    for (at, boot) in lab.boot(&order, "")? {
+    let boots = lab.boot(&order, "");
+    let boots = boots.inspect_err(|_| lab.interrupted(order.len()))?;
+    for (at, boot) in boots {
         sides[at].boots.push(boot);
     }
     // Unless both sides are the same, each is booted a second time.
@@ -80,7 +85,8 @@ pub(super) fn booted(
         let seed = first.meta.deterministic;
         (seed.is_some() && same.count() == 1).then_some((at, seed))
     });
-    let again = lab.boot(&twice.collect::<Vec<_>>(), ", again")?;
+    let again = lab.boot(&twice.collect::<Vec<_>>(), ", again");
+    let again = again.inspect_err(|_| lab.interrupted(order.len()))?;
     let again: Vec<FinishedBoot> =
         again.into_iter().map(|(_, boot)| boot).collect();
     let all = sides.iter().flat_map(|side| &side.boots);
@@ -97,6 +103,8 @@ struct Lab<'a> {
     /// what else the host does changes nothing in them.
     width: usize,
     root: &'a Path,
+    /// The names of boots that are stored, by their side.
+    stored: Mutex<[BTreeSet<String>; 2]>,
 }
 
 impl Lab<'_> {
@@ -173,7 +181,47 @@ impl Lab<'_> {
         setting: &Setting,
     ) -> Result<FinishedBoot> {
         let boot = self.ready[at].boot_and_store(seed, setting, self.root)?;
-        boot.sound().context(["A", "B"][at])
+        let boot = boot.sound().context(["A", "B"][at])?;
+        if let Ok(mut stored) = self.stored.lock() {
+            stored[at].insert(boot.name());
+        }
+        Ok(boot)
+    }
+
+    /// Says after a signal what there is of so many boots, and what to do with
+    /// it.
+    fn interrupted(&self, all: usize) {
+        if interrupt::happened()
+            && let Ok(stored) = self.stored.lock()
+        {
+            let store = self.root.display().to_string();
+            crate::tell!("{}", left_over(&stored, all, &store));
+        }
+    }
+}
+
+/// What there is of so many boots, by their side.
+pub(super) fn left_over(
+    stored: &[BTreeSet<String>; 2],
+    all: usize,
+    store: &str,
+) -> String {
+    let boots: usize = stored.iter().map(BTreeSet::len).sum();
+    let kept = format!("{} of {all} boots are stored", boots.min(all));
+    let names = stored.each_ref().map(|names| {
+        let names = names.iter().map(String::as_str);
+        names.collect::<Vec<_>>().join(",")
+    });
+    match names.iter().any(String::is_empty) {
+        true => format!("{kept}; the same command begins anew"),
+        false => format!(
+            "{kept}; to compare those, without more boots:\n  {} compare \
+             --store {} {} {}",
+            program::name(),
+            quoted(store),
+            names[0],
+            names[1]
+        ),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Stored runs that no machine made, and wrong use.
 
+use super::booted::left_over;
 use super::{Args, both_sides, comparison, own, run};
 use crate::decode::decode;
 use crate::exit::Exit;
@@ -275,4 +276,18 @@ fn boots_take_turns() {
     let seeded = order(Some(7), None, Some(2));
     let sides = [(0, Some(7)), (1, Some(7)), (1, Some(8)), (0, Some(8))];
     assert_eq!(seeded, sides);
+}
+
+#[test]
+fn what_is_left_of_a_comparison_is_said() {
+    let names = |all: &[&str]| all.iter().map(ToString::to_string).collect();
+    let said =
+        |a: &[&str], b: &[&str]| left_over(&[names(a), names(b)], 4, "my runs");
+    let anew = "1 of 4 boots are stored; the same command begins anew";
+    assert_eq!(said(&["x1"], &[]), anew);
+    assert_eq!(
+        said(&["x1", "x2"], &["y1"]),
+        "3 of 4 boots are stored; to compare those, without more boots:\n  \
+         cargo xtask compare --store 'my runs' x1,x2 y1"
+    );
 }
