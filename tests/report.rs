@@ -683,8 +683,10 @@ function look(frame) {
     contrast(style(e).stroke, paper) < 3).length);
   say("empty", all("section").filter(s =>
     s.getBoundingClientRect().height < 20).length);
+  // What is folded has no height.
   say("plots", all("svg.plot").filter(s =>
-    s.getBoundingClientRect().height > 100).length);
+    s.getBoundingClientRect().height > 100
+    || s.closest("details:not([open])")).length);
   say("paper", contrast(paper, "rgb(0,0,0)") > 10 ? "light" : "dark");
   say("sections", all("section").map(s => s.id).join(","));
   const wide = all(".wide").filter(w => w.scrollWidth > w.clientWidth);
