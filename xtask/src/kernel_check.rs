@@ -204,7 +204,9 @@ fn state<'c>(symbol: &str, config: &'c Config) -> &'c str {
     let always = ALWAYS.iter().any(|&(name, since)| {
         name == symbol && version.is_some_and(|version| version >= since)
     });
-    match always {
+    // Without shmem, files in memory are in ramfs, which takes what is written.
+    let ramfs = symbol == "CONFIG_TMPFS" && config.get("CONFIG_SHMEM") == "n";
+    match always || ramfs {
         true => "y",
         false => config.get(symbol),
     }
@@ -528,6 +530,18 @@ mod tests {
             let part = "CONFIG_SYSFS is off; fragment base sets it";
             assert!(found == lost && why.contains(part), "{found}: {why}");
             assert!(verdict(BOOTS, work).1 != why);
+        }
+    }
+
+    #[test]
+    fn files_in_memory_are_written_to_with_tmpfs_or_without_shmem() {
+        for (config, state_of) in [
+            ("CONFIG_SHMEM=y\nCONFIG_TMPFS=y\n", "y"),
+            ("CONFIG_SHMEM=y\n", "n"),
+            ("# CONFIG_SHMEM is not set\n", "y"),
+        ] {
+            let config = Config::parse(config);
+            assert_eq!(state("CONFIG_TMPFS", &config), state_of);
         }
     }
 

@@ -34,7 +34,7 @@ pub enum Feature {
     /// `CONFIG_MEMFD_CREATE`.
     MemfdCreate,
     /// `CONFIG_TMPFS`, without which files in memory can be mapped and neither
-    /// written nor made larger.
+    /// written nor made larger, where `CONFIG_SHMEM` is on.
     Tmpfs,
 }
 
