@@ -8,7 +8,7 @@
 //! what runs set of the kernel in `knobs.rs`,
 //! what they say of our figures in `witness.rs`, comparisons in
 //! `compares.rs`, many boots at once in `matrix.rs`, and signals in
-//! `signals.rs`, machines of others in `runners.rs`,
+//! `signals.rs`, machines of others in `runners.rs` with those of `hosts.rs`,
 //! a program that carries all it needs in `pidonectl.rs`;
 //! `cases.rs` has logs and `command_lines.rs` plans that were
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
@@ -37,6 +37,7 @@ mod expects;
 #[path = "../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "a library of its own elsewhere")]
 mod fuzz;
+mod hosts;
 mod inherits;
 mod jobs;
 mod judging;
