@@ -155,6 +155,14 @@ fn what_befell_a_runner_is_no_kernels_fault() {
         let why = bench.nothing(&format!("{begun}\n{end}"), "");
         assert!(why.contains(how), "{why}");
     }
+    // A lab may lose a machine that has begun.
+    let why = bench.nothing(&format!("{begun}\necho power >&2; exit 75"), "");
+    assert!(why.ends_with(": power"), "{why}");
+    let why = bench.nothing("truncate -s 2G /dev/stdout; sleep 600", "");
+    assert!(
+        why.contains("is no console: it is more than 1024 MiB"),
+        "{why}"
+    );
     // One that never begins is no machine that hangs.
     let why = bench.nothing("exec sleep 600", "--timeout 1");
     assert!(why.contains("had not begun after 1 s"), "{why}");
@@ -192,6 +200,13 @@ fn a_machine_is_stopped_when_its_console_says_so() {
         of("echo KTAP version 1", "--timeout 1"),
         (Outcome::Hang, Exit::Bad, true)
     );
+    // How a runner ends behind that is no matter.
+    let fails =
+        "cat \"$LOG\"; echo '[    9.000000] reboot: Power down'; exit 3";
+    let script = format!("echo '{BANNER}'\n{fails}");
+    let runner = bench.runner("fails.sh", &script);
+    let boot = bench.boot(&[&runner], "").unwrap();
+    assert_eq!(boot.meta.exit_code, Exit::Good);
 }
 
 #[test]
