@@ -1,6 +1,7 @@
 //! Job definitions of `cargo xtask ci`, carried out by LAVA's dispatcher and
 //! by tuxrun, or checked against the schema of whom they are for.
 
+use crate::cis::{self, data, text};
 use crate::proofs_custom::c_program;
 use serde_json::Value;
 use std::fs;
@@ -79,16 +80,7 @@ impl Bench {
 
     /// `lava-run` of a job; whether it passed, and its log.
     fn lava(&self, job: &str, more: &[&str]) -> (bool, Vec<Value>) {
-        let lava = ci::tools::lava(false).unwrap().join("lava-run");
-        let device = build::workspace().join("tests/data/ci/device.yaml");
-        let out = Command::new(lava)
-            .args(["--job-id", &std::process::id().to_string()])
-            .args(["--output-dir", &self.path("out"), "--device"])
-            .arg(device)
-            .args(more)
-            .arg(job)
-            .output()
-            .unwrap();
+        let out = cis::lava(self.dir.path(), job.as_ref(), more);
         let log = text(&out);
         // YAML, which is JSON but for the sizes of what was fetched.
         let lines = log.lines().filter_map(|l| serde_json::from_str(l).ok());
@@ -102,11 +94,6 @@ fn xtask(words: &[&str]) {
         .output()
         .unwrap();
     assert!(out.status.success(), "{words:?}: {}", text(&out));
-}
-
-fn text(out: &Output) -> String {
-    let all = [out.stdout.clone(), out.stderr.clone()].concat();
-    String::from_utf8_lossy(&all).into_owned()
 }
 
 /// What is recorded of a suite: name, result, measurement and unit.
@@ -194,21 +181,7 @@ fn tuxrun(bench: &Bench, plan: &str) -> (Option<i32>, String) {
 }
 
 fn run_tuxrun(bench: &Bench, script: &str) -> (Option<i32>, String) {
-    let lava = ci::tools::lava(false).unwrap();
-    let python = ci::tools::python(false).unwrap();
-    let path = std::env::var_os("PATH").unwrap();
-    let dirs = [lava, python]
-        .into_iter()
-        .chain(std::env::split_paths(&path));
-    let decode = format!("{} decode", env!("CARGO_BIN_EXE_xtask"));
-    let out = Command::new("sh")
-        .arg(script)
-        .current_dir(bench.dir.path())
-        .env("PATH", std::env::join_paths(dirs).unwrap())
-        .env("TUXRUN_FLAGS", "--runtime null")
-        .env("PIDONE_DECODE", decode)
-        .output()
-        .unwrap();
+    let out = cis::tuxrun(bench.dir.path(), script.as_ref());
     (out.status.code(), text(&out))
 }
 
@@ -257,7 +230,7 @@ fn github_and_kernelci_take_what_is_written() {
     let job = bench.path("rendered.yaml");
     let python = ci::tools::python(false).unwrap();
     let out = Command::new(python.join("python"))
-        .arg(build::workspace().join("tests/data/ci/kernelci.py"))
+        .arg(data("kernelci.py"))
         .args([&config, &template, &kernel, &job])
         .output()
         .unwrap();
@@ -329,7 +302,7 @@ fn cells_of_a_matrix_are_jobs() {
     for name in ["pidone-new-one-pipes-2", "pidone-new-two-pipes"] {
         let job = bench.path("rendered.yaml");
         let out = Command::new(python.join("python"))
-            .arg(build::workspace().join("tests/data/ci/kernelci.py"))
+            .arg(data("kernelci.py"))
             .arg(&config)
             .args([&template, &kernel, &job, name])
             .output()
@@ -428,15 +401,12 @@ fn the_action_fails_on_a_condition() {
     let root = build::workspace();
     valid("vendor.github-actions", &root.join("action.yml"));
     let bench = Bench::new();
-    let python = ci::tools::python(false).unwrap();
     let action = |inputs: &[(&str, &str)]| {
-        let out = Command::new(python.join("python"))
-            .arg(root.join("tests/data/ci/action.py"))
-            .arg(&root)
-            .args(inputs.iter().map(|(name, value)| format!("{name}={value}")))
-            .current_dir(bench.dir.path())
-            .output()
-            .unwrap();
+        let inputs = inputs.iter();
+        let words = inputs.map(|(name, value)| format!("{name}={value}"));
+        let words: Vec<String> = words.collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let out = cis::action(bench.dir.path(), &words);
         (out.status.code(), text(&out))
     };
     let kernel = format!("file://{}", bench.path("bzImage"));

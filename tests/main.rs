@@ -8,18 +8,18 @@
 //! what runs set of the kernel in `knobs.rs`,
 //! what they say of our figures in `witness.rs`, comparisons in
 //! `compares.rs`, many boots at once in `matrix.rs`, and signals in
-//! `signals.rs`, machines of others in `runners.rs`,
+//! `signals.rs`, machines of others in `runners.rs` with those of `hosts.rs`,
 //! a program that carries all it needs in `pidonectl.rs`;
 //! `cases.rs` has logs and `command_lines.rs` plans that were
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
-//! `jobs.rs` has other CIs carry out our jobs, and `docs.rs` carries out the
-//! commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes recorded
-//! consoles, `messages.rs` has what is said to wrong input, `report.rs` opens
-//! pages in a browser, `untrusted.rs` sends what is hostile through everything
-//! that shows it, `budgets.rs` looks at what is built and `tidy.rs` at the
-//! sources. `cost.rs` holds loops against the same
-//! in C, and `which.rs` asks a map for the types of a patch. All of it is for
-//! x86_64; `arm64.rs` and `riscv64.rs` have others repeat a part of theirs.
+//! `jobs.rs` has the CIs of `cis.rs` carry out our jobs, and `docs.rs` carries
+//! out the commands of `docs/ci.md`. Without a kernel, `consoles.rs` decodes
+//! recorded consoles, `messages.rs` has what is said to wrong input,
+//! `report.rs` opens pages in a browser, `untrusted.rs` sends what is hostile
+//! through everything that shows it, `budgets.rs` looks at what is built and
+//! `tidy.rs` at the sources. `cost.rs` holds loops against the same in C, and
+//! `which.rs` asks a map for the types of a patch. All of it is for x86_64;
+//! `arm64.rs` and `riscv64.rs` have others repeat a part of theirs.
 
 #![cfg(test)]
 
@@ -27,6 +27,7 @@ mod arm64;
 mod boots;
 mod budgets;
 mod cases;
+mod cis;
 mod command_lines;
 mod compares;
 mod configs;
@@ -37,6 +38,7 @@ mod expects;
 #[path = "../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "a library of its own elsewhere")]
 mod fuzz;
+mod hosts;
 mod inherits;
 mod jobs;
 mod judging;

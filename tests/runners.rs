@@ -2,6 +2,7 @@
 //! boot nothing, and machines that are booted through the contract of
 //! `docs/runners.md`.
 
+use crate::hosts::{Host, STEADY, over_ssh, port, shipped};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -74,8 +75,13 @@ impl Bench {
     /// Why nothing could be told by a boot with this script.
     #[track_caller]
     fn nothing(&self, script: &str, options: &str) -> String {
-        let runner = self.runner("nothing.sh", script);
-        let error = self.boot(&[&runner], options).unwrap_err();
+        self.nothing_of(&self.runner("nothing.sh", script), options)
+    }
+
+    /// The same with a whole runner.
+    #[track_caller]
+    fn nothing_of(&self, runner: &str, options: &str) -> String {
+        let error = self.boot(&[runner], options).unwrap_err();
         assert!(error.is::<NoEvidence>(), "{error:#}");
         assert_eq!(store::list(&self.path("runs")).unwrap().0, []);
         error.to_string()
@@ -149,6 +155,14 @@ fn what_befell_a_runner_is_no_kernels_fault() {
         let why = bench.nothing(&format!("{begun}\n{end}"), "");
         assert!(why.contains(how), "{why}");
     }
+    // A lab may lose a machine that has begun.
+    let why = bench.nothing(&format!("{begun}\necho power >&2; exit 75"), "");
+    assert!(why.ends_with(": power"), "{why}");
+    let why = bench.nothing("truncate -s 2G /dev/stdout; sleep 600", "");
+    assert!(
+        why.contains("is no console: it is more than 1024 MiB"),
+        "{why}"
+    );
     // One that never begins is no machine that hangs.
     let why = bench.nothing("exec sleep 600", "--timeout 1");
     assert!(why.contains("had not begun after 1 s"), "{why}");
@@ -186,6 +200,13 @@ fn a_machine_is_stopped_when_its_console_says_so() {
         of("echo KTAP version 1", "--timeout 1"),
         (Outcome::Hang, Exit::Bad, true)
     );
+    // How a runner ends behind that is no matter.
+    let fails =
+        "cat \"$LOG\"; echo '[    9.000000] reboot: Power down'; exit 3";
+    let script = format!("echo '{BANNER}'\n{fails}");
+    let runner = bench.runner("fails.sh", &script);
+    let boot = bench.boot(&[&runner], "").unwrap();
+    assert_eq!(boot.meta.exit_code, Exit::Good);
 }
 
 #[test]
@@ -283,19 +304,11 @@ fn a_pool_boots_as_many_at_once_as_it_has_places() {
     assert_eq!(code, Some(0), "{text}");
 }
 
-/// A script of `docs/runners`, which takes its turn among machines.
-fn shipped(name: &str) -> String {
-    let script = build::workspace().join("docs/runners").join(name);
-    let script = script.display().to_string();
-    match std::env::var(xtask::qemu::TURNS) {
-        Ok(turns) => format!("flock '{turns}' sh '{script}'"),
-        Err(_) => format!("sh '{script}'"),
-    }
-}
-
-fn machine(kernel: &str, runner: &str, plan: &str) -> FinishedBoot {
+fn machine(kernel: &str, runners: &[&str], plan: &str) -> FinishedBoot {
     let runs = tempfile::tempdir().unwrap();
-    let mut words = vec!["--kernel", kernel, "--runner", runner, "--"];
+    let mut words = vec!["--kernel", kernel];
+    words.extend(runners.iter().flat_map(|it| ["--runner", it]));
+    words.push("--");
     words.extend(plan.split_whitespace());
     let request = BootRequest::parse("boot", &words).unwrap();
     let ready = Ready::new(&request).unwrap();
@@ -309,7 +322,7 @@ fn machine(kernel: &str, runner: &str, plan: &str) -> FinishedBoot {
 fn qemu_is_a_runner_with_a_second_port() {
     let runner = shipped("qemu.sh") + " -smp 1";
     let plan = "time=200ms work=PipeIo";
-    let boot = machine("debian:6.12-cloud", &runner, plan);
+    let boot = machine("debian:6.12-cloud", &[&runner], plan);
     assert_eq!(boot.report.lost_records, 0);
     assert_eq!(boot.report.hello.unwrap().cpus, 1);
     // The records are where the runner put them, and not on the console.
@@ -318,4 +331,22 @@ fn qemu_is_a_runner_with_a_second_port() {
     assert!(!console.contains("# ~p1:"), "{console}");
     let own: &Path = &boot.dir;
     assert!(!own.join("runner").exists());
+}
+
+#[test]
+fn a_host_behind_ssh_boots_and_one_that_is_gone_is_trouble() {
+    let (host, ssh) = Host::behind_ssh();
+    let there = over_ssh(&ssh) + " host " + STEADY;
+    let gone = over_ssh(&format!("ssh -p {}", port())) + " 127.0.0.1";
+    let plan = "time=100ms work=PipeIo";
+    let boot = machine("built:6.12", &[&gone, &there], plan);
+    assert_eq!(boot.meta.runner, Some(there));
+    assert_eq!(boot.report.hello.unwrap().cpus, 1);
+    // Nothing stays, neither there nor here.
+    assert_eq!(fs::read_dir(host.file("tmp")).unwrap().count(), 0);
+    assert!(!boot.dir.join("runner").exists());
+    // Where there is no other, that is all there is to say.
+    let why = Bench::new().nothing_of(&gone, "");
+    assert!(why.starts_with("trouble in the lab of runner"), "{why}");
+    assert!(why.contains("Connection refused"), "{why}");
 }

@@ -29,6 +29,10 @@ if [ "$PIDONE_ARCH" = "$(uname -m)" ] && [ -w /dev/kvm ]; then
     *) accel=kvm ;;
     esac
 fi
+# Instructions are counted only where QEMU translates them.
+case " $* " in
+*' -icount '*) accel=tcg ;;
+esac
 
 if (: >&3) 2>&-; then
     PIDONE_CMDLINE="pidone.records=/dev/$second $PIDONE_CMDLINE"

@@ -102,6 +102,7 @@ static PARTS: [Part; 3] = [
             "docs::",
             "jobs::",
             "report::a_browser",
+            "runners::a_host_behind_ssh",
             "trace::others_read",
         ],
         require: |setup| {
@@ -109,6 +110,7 @@ static PARTS: [Part; 3] = [
             tools::require_browser(setup)?;
             ci::tools::lava(setup)?;
             ci::tools::traces(setup)?;
+            ci::tools::sshd(setup)?;
             ci::tools::boards(setup).map(drop)
         },
         at_once: false,
@@ -194,6 +196,8 @@ pub fn named(names: &[String], setup: bool) -> Result<()> {
 pub fn slow(setup: bool) -> Result<()> {
     machines(setup)?;
     tools::require(SCHEDULERS, setup)?;
+    ci::tools::sshd(setup)?;
+    ci::tools::slurm(setup)?;
     // What the history is made of.
     kernel_build::sources("debian:6.12", setup)?;
     let of = ["--package", "xtask", "--features", "slow", "--test", "slow"];

@@ -10,7 +10,7 @@ pub use self::pool::Place;
 
 use self::ending::Ending;
 use crate::machine::{Ended, Machine, Running};
-use crate::{interrupt, store, tools};
+use crate::{interrupt, noise, store, tools};
 use anyhow::{Context, Result, bail};
 use command_fds::{CommandFdExt, FdMapping};
 use core::fmt;
@@ -141,7 +141,7 @@ impl Runner {
             log,
             own,
             place,
-            stats: (Instant::now(), Vec::new()),
+            tree: (Instant::now(), Vec::new()),
         })
     }
 }
@@ -157,8 +157,8 @@ pub struct Process {
     /// The directory for its own files.
     own: PathBuf,
     place: Place,
-    /// When `/proc` was asked for its processes, and what it had.
-    stats: (Instant, Vec<String>),
+    /// When `/proc` was asked for its processes, and those that it had.
+    tree: (Instant, Vec<u32>),
 }
 
 impl Running for Process {
@@ -185,15 +185,21 @@ impl Running for Process {
         self.ending.begun()
     }
 
+    /// Its machine is not to be told from its other processes, nor is one that
+    /// is elsewhere: the one that waited longest.
+    fn starved(&self) -> Duration {
+        let each = self.tree.1.iter().map(|&pid| noise::starved(pid));
+        each.max().unwrap_or_default()
+    }
+
     fn stats(&mut self) -> Vec<String> {
-        let (asked, known) = &mut self.stats;
+        let (asked, known) = &mut self.tree;
         if known.is_empty() || asked.elapsed() > EVERY {
-            let pids = interrupt::tree(self.child.id());
-            let stat = |pid| fs::read_to_string(format!("/proc/{pid}/stat"));
-            *known = pids.into_iter().flat_map(stat).collect();
+            *known = interrupt::tree(self.child.id()).into_iter().collect();
             *asked = Instant::now();
         }
-        known.clone()
+        let stat = |pid| fs::read_to_string(format!("/proc/{pid}/stat"));
+        known.iter().flat_map(stat).collect()
     }
 }
 

@@ -1,12 +1,13 @@
-//! Programs of continuous integration systems and of boards, for the tests:
-//! what is written for them is carried out here.
+//! Programs of continuous integration systems, of labs and of boards, for the
+//! tests: what is written for them is carried out here.
 //!
 //! Packages for Python are in a directory of their own in the cache, at the
-//! versions of `requirements.txt`. LAVA's dispatcher is Debian's, as are kexec
-//! and U-Boot; nothing of them is installed.
+//! versions of `requirements.txt`. All others are Debian's, unpacked in the
+//! cache; nothing of them is installed.
 
 use crate::debian::apt;
-use crate::{build, cache, tools};
+use crate::tools::{self, Tool};
+use crate::{build, cache};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,10 +19,27 @@ const OF_TRACES: &str = include_str!("requirements-traces.txt");
 /// Packages of the dispatcher.
 const LAVA: [&str; 3] =
     ["lava-common", "lava-dispatcher", "lava-dispatcher-host"];
-/// Packages of what boards are booted with; of what they depend on, only
-/// libraries whose names begin so are on no machine.
+/// Packages of what boards are booted with.
 const BOARDS: [&str; 3] = ["u-boot-qemu", "u-boot-tools", "kexec-tools"];
-const OF_KEXEC: &str = "libxen";
+/// The package of the server of ssh.
+const SSHD: [&str; 1] = ["openssh-server"];
+/// What its clients run.
+const SSH: Tool = Tool::new(
+    "ssh",
+    [
+        "openssh-client",
+        "openssh-clients",
+        "openssh",
+        "openssh-clients",
+    ],
+);
+/// Packages of a cluster that gives jobs to its nodes.
+const SLURM: [&str; 4] = [
+    "slurmctld",
+    "slurmd",
+    "slurm-client",
+    "slurm-wlm-basic-plugins",
+];
 
 /// In place of modules that have to be compiled: one for images of disks, and
 /// one that finds the address that a device would fetch its files from. Our
@@ -123,19 +141,53 @@ pub fn lava(setup: bool) -> Result<PathBuf> {
 ///
 /// They are not there; or, with `setup`, cannot be had.
 pub fn boards(setup: bool) -> Result<PathBuf> {
+    whole("boards", &BOARDS, "sbin/kexec", "setup", setup)
+}
+
+/// A directory in which `usr/sbin/sshd` and its libraries are.
+///
+/// # Errors
+///
+/// They or the client are not there; or, with `setup`, cannot be had.
+pub fn sshd(setup: bool) -> Result<PathBuf> {
+    tools::require(&[SSH], setup)?;
+    whole("sshd", &SSHD, "usr/sbin/sshd", "setup", setup)
+}
+
+/// A directory in which the programs of Slurm are: `usr/bin/srun`, and in
+/// `usr/sbin` its daemons. Only slow tests need them.
+///
+/// # Errors
+///
+/// They are not there; or, with `setup`, cannot be had.
+pub fn slurm(setup: bool) -> Result<PathBuf> {
+    let by = "test --slow --setup";
+    whole("slurm", &SLURM, "usr/bin/srun", by, setup)
+}
+
+/// A directory of the cache with these packages, which is whole if `file` is
+/// in it, and comes by the verb `by`.
+fn whole(
+    name: &str,
+    packages: &[&str],
+    file: &str,
+    by: &str,
+    setup: bool,
+) -> Result<PathBuf> {
     let cache = cache::dir()?;
-    let dir = cache.join("boards");
-    let whole = || dir.join("sbin/kexec").is_file();
+    let dir = cache.join(name);
+    let whole = || dir.join(file).is_file();
     if whole() {
         return Ok(dir);
     }
     if !setup {
-        bail!("kexec and U-Boot are missing; `cargo xtask setup` gets them");
+        let packages = packages.join(", ");
+        bail!("missing: {packages}; `cargo xtask {by}` unpacks them");
     }
     fs::create_dir_all(&cache)?;
     let work = tempfile::tempdir_in(cache)?;
     let root = work.path().join("root");
-    unpacked(&BOARDS, &root)?;
+    unpacked(packages, &root)?;
     // All at once: what is there is whole.
     if !whole() {
         cache::replace(&root, &dir, work.path())?;
@@ -143,7 +195,8 @@ pub fn boards(setup: bool) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// Unpacks Debian's packages into a directory.
+/// Unpacks Debian's packages into a directory, with those libraries of theirs
+/// that are not installed.
 fn unpacked(packages: &[&str], root: &Path) -> Result<()> {
     if !tools::found("apt-get") {
         bail!("{}: Debian's packages need apt-get", packages.join(", "));
@@ -158,8 +211,8 @@ fn unpacked(packages: &[&str], root: &Path) -> Result<()> {
         fs::create_dir(&into)?;
         let deb = apt::download(package, &into)?.display().to_string();
         tools::run(&["dpkg-deb", "-x", &deb, &root.display().to_string()])?;
-        for needed in libraries_of_kexec(&deb)? {
-            if !wanted.contains(&needed) {
+        for needed in libraries(&deb)? {
+            if !wanted.contains(&needed) && !installed(&needed)? {
                 wanted.push(needed);
             }
         }
@@ -168,14 +221,25 @@ fn unpacked(packages: &[&str], root: &Path) -> Result<()> {
     Ok(())
 }
 
-fn libraries_of_kexec(deb: &str) -> Result<Vec<String>> {
+/// The libraries that a package depends on.
+fn libraries(deb: &str) -> Result<Vec<String>> {
     let out = Command::new("dpkg-deb")
         .args(["-f", deb, "Depends"])
         .output()?;
     let depends = String::from_utf8_lossy(&out.stdout).into_owned();
-    let names = depends.split([',', '|']).filter_map(|one| {
-        let name = one.split_whitespace().next()?;
-        name.starts_with(OF_KEXEC).then(|| name.to_owned())
+    // Of several that do, the first.
+    let names = depends.split(',').filter_map(|one| {
+        let name = one.split(['|', '(', ':']).next()?.trim();
+        name.starts_with("lib").then(|| name.to_owned())
     });
     Ok(names.collect())
+}
+
+fn installed(package: &str) -> Result<bool> {
+    let out = Command::new("dpkg-query")
+        .args(["--show", "--showformat=${db:Status-Status}\\n", package])
+        .output()
+        .context("dpkg-query")?;
+    let states = String::from_utf8_lossy(&out.stdout).into_owned();
+    Ok(states.lines().any(|state| state == "installed"))
 }

@@ -21,8 +21,9 @@ use argh::{ArgsInfo, FromArgs};
             another: what would take that is refused, with the choices there \
             are.",
     note = "In a checkout, Rust targets come from rustup, and tools of CIs go \
-            into the cache: LAVA's dispatcher from apt, the others from PyPI. \
-            The browser, which only the tests need, is the largest: 410 MB.",
+            into the cache: LAVA's dispatcher, U-Boot, kexec and the server \
+            of ssh from apt, the others from PyPI. The browser, which only \
+            the tests need, is the largest: 410 MB.",
     error_code(0, "everything is there"),
     error_code(255, "something could not be installed")
 )]
@@ -66,6 +67,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     }
     ci::tools::lava(true)?;
     ci::tools::boards(true)?;
+    ci::tools::sshd(true)?;
     ci::tools::traces(true)?;
     Ok(Exit::Good)
 }

@@ -3,7 +3,8 @@
 
 use crate::decode::boots::{BANNER, END, PANIC, POWER};
 use crate::decode::splice::find;
-use anyhow::{Context, Result};
+use crate::exit::NoEvidence;
+use anyhow::{Context, Result, bail};
 use core::time::Duration;
 use pidone::wire::frame::START;
 use std::fs::File;
@@ -15,6 +16,10 @@ use std::time::Instant;
 const QUIET: Duration = Duration::from_secs(2);
 /// How long anything may follow: a board that starts again is not waited for.
 const MOST: Duration = Duration::from_secs(10);
+
+/// Bytes that no console comes to: what has more is none, and fills the host's
+/// disk.
+const TOO_MUCH: u64 = 1 << 30;
 
 /// Follows a console to the end of its machine.
 #[derive(Debug)]
@@ -83,6 +88,10 @@ impl Ending {
 
     /// Takes what came since; nothing if the machine has shown no end, or else
     /// whether nothing more is waited for.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read, or is no console.
     pub(super) fn look(&mut self) -> Result<Option<bool>> {
         let what = || self.path.display().to_string();
         let file = match &mut self.file {
@@ -92,6 +101,12 @@ impl Ending {
                 self.file.insert(file)
             }
         };
+        if file.metadata().with_context(what)?.len() > TOO_MUCH {
+            bail!(NoEvidence(format!(
+                "what the runner prints is no console: it is more than {} MiB",
+                TOO_MUCH >> 20
+            )));
+        }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).with_context(what)?;
         if !bytes.is_empty() {
