@@ -354,14 +354,20 @@ mod tests {
         }
     }
 
+    /// Whether no place is left for words: GitHub's own actions have the sign
+    /// in front of their versions.
+    fn is_filled_in(text: &str) -> bool {
+        let mut lines = text.lines();
+        lines.all(|line| !line.contains('@') || line.contains("uses: actions/"))
+    }
+
     #[test]
     fn nothing_is_left_to_fill_in() {
         let args = "quiet pidone.work=PipeIo pidone.expect=wake.p99<1s";
         let texts = System::ALL.map(|(_, system, _)| job().text(system));
         let texts = texts.into_iter().chain([job().kernelci_template()]);
         for text in texts.map(Result::unwrap) {
-            let kept = text.replace("actions/checkout@v4", "");
-            assert!(!kept.contains('@'), "{text}");
+            assert!(is_filled_in(&text), "{text}");
         }
         for (at, &(_, system, _)) in System::ALL.iter().enumerate() {
             assert_eq!(system as usize, at);
@@ -418,8 +424,7 @@ mod tests {
             for part in parts {
                 assert!(all[0].1.contains(part), "{part} in {}", all[0].1);
             }
-            let kept = all[0].1.replace("actions/checkout@v4", "");
-            assert!(!kept.contains('@'), "{kept}");
+            assert!(is_filled_in(&all[0].1), "{}", all[0].1);
         }
         let alike = [of("a/b-c/d", None), of("a/b/c-d", None)];
         let error = several(&alike, System::Lava).unwrap_err().to_string();
