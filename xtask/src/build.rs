@@ -195,6 +195,8 @@ impl Binary<'_> {
         let status = Command::new(cargo())
             .current_dir(&folder)
             .env_remove("RUSTFLAGS")
+            // It would make other bytes of the same sources.
+            .env("CARGO_INCREMENTAL", "0")
             .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"))
             .args(["build", "--bin", bin])
             .args(quiet_if(&bare))
