@@ -47,9 +47,7 @@ pub fn lines(text: &[u8]) -> Vec<Line> {
         let (start, mut bytes) = match torn.take() {
             // What stood in front of a kernel line need not go on.
             Some((start, other)) if !is_ours(&other) && is_ours(before) => {
-                let (at, text) = (start, shown(&other));
-                let kernel = false;
-                lines.push(Line { at, kernel, text });
+                lines.push(of_program(start, &other));
                 (here.start, Vec::new())
             }
             torn => torn.unwrap_or((here.start, Vec::new())),
@@ -58,28 +56,30 @@ pub fn lines(text: &[u8]) -> Vec<Line> {
         if !kernel.is_empty() && !bytes.is_empty() {
             torn = Some((start, bytes));
         } else if kernel.is_empty() {
-            let text = shown(&bytes);
             lines.push(Line {
-                at: start,
                 kernel: !stamped && !is_ours(&bytes),
-                text,
+                ..of_program(start, &bytes)
             });
         }
         if !kernel.is_empty() {
             lines.push(of_kernel(text, kernel));
         }
     }
-    if let Some((at, bytes)) = torn {
-        let text = shown(&bytes);
-        let kernel = false;
-        lines.push(Line { at, kernel, text });
-    }
+    lines.extend(torn.map(|(at, bytes)| of_program(at, &bytes)));
     lines
 }
 
 /// Whether a line of ours begins so.
 fn is_ours(bytes: &[u8]) -> bool {
     OURS.iter().any(|form| bytes.starts_with(form.as_bytes()))
+}
+
+fn of_program(at: usize, bytes: &[u8]) -> Line {
+    Line {
+        at,
+        kernel: false,
+        text: shown(bytes),
+    }
 }
 
 fn of_kernel(text: &[u8], at: Range<usize>) -> Line {
