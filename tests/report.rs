@@ -563,7 +563,7 @@ fn summary() -> Summary {
 #[test]
 fn a_matrix_shows_its_kernels_in_order() {
     let mut of = summary();
-    let page = matrix::render(&of);
+    let page = matrix::render(&of, &of.pairs());
     let heading = between(&page, "<h1", "</h1>");
     for part in ["6.1 &lt;script&gt; → 6.12: ", "→ 7.2: ", "1 cell is not co"]
     {
@@ -588,7 +588,7 @@ fn a_matrix_shows_its_kernels_in_order() {
     assert!(!page.contains("<script") && !page.contains("<b>"));
     assert!(!page.contains("NaN") && !page.contains("inf "));
     of.hold_against("6.12").unwrap();
-    let heading = between(&matrix::render(&of), "<h1", "</h1>");
+    let heading = between(&matrix::render(&of, &of.pairs()), "<h1", "</h1>");
     assert!(heading.contains("6.12 → 6.1 &lt;script&gt;: "), "{heading}");
     let said = of.hold_against("6.13").unwrap_err().to_string();
     let wants = "--baseline 6.13: no kernel of m-<script>; nearest is `6.12`; \
@@ -625,6 +625,7 @@ fn pages() -> Vec<(&'static str, String)> {
         let n: u32 = n;
         hello.kernel = format!("6.{}.0-rc1-next-20261105-very-long", n / 2);
     }
+    let of = summary();
     vec![
         ("sample", sample()),
         (
@@ -638,7 +639,7 @@ fn pages() -> Vec<(&'static str, String)> {
         ("noise", render(&[recorded("kernel-in-frames")])),
         ("nothing", render(&[recorded("no-boot")])),
         ("sides", compared()),
-        ("matrix", matrix::render(&summary())),
+        ("matrix", matrix::render(&of, &of.pairs())),
     ]
 }
 

@@ -63,7 +63,8 @@ fn pages(boot: &FinishedBoot, console: &str) {
     };
     page(&report::render(core::slice::from_ref(&source)));
     page(&report::render(&[bare, source]));
-    page(&report::matrix::render(&matrix(boot)));
+    let matrix = matrix(boot);
+    page(&report::matrix::render(&matrix, &matrix.pairs()));
 }
 
 /// A matrix of two kernels, with this boot of both.

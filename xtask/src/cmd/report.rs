@@ -134,9 +134,10 @@ fn of_matrix(args: &Args, name: &str, root: &Path) -> Result<Exit> {
         super::print(&answer::ascii(&unpainted(&text)))?;
         return Ok(Exit::Good);
     }
-    let (_, answer) = summary.answer(&summary.pairs());
+    let pairs = summary.pairs();
+    let (_, answer) = summary.answer(&pairs);
     let said = format!("{}\n", answer.join("; "));
-    written(output, &matrix::render(&summary), &said)
+    written(output, &matrix::render(&summary, &pairs), &said)
 }
 
 /// Where the page goes, if not to standard output: found out before any work.

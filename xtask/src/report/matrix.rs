@@ -25,11 +25,11 @@ use crate::metrics;
 use crate::model::Run;
 use std::collections::BTreeSet;
 
-/// The page of a matrix.
+/// The page of a matrix, with its [`Summary::pairs`].
 #[must_use]
-pub fn render(of: &Summary) -> String {
-    let page = Page::new(of);
-    let (verdict, answer) = of.answer(&page.pairs);
+pub fn render(of: &Summary, pairs: &[Pair]) -> String {
+    let page = Page::new(of, pairs);
+    let (verdict, answer) = of.answer(pairs);
     document(
         &format!("{}: {verdict}", of.matrix),
         |h| page.header(h, &answer, verdict),
@@ -53,7 +53,7 @@ struct Page<'s> {
     of: &'s Summary,
     /// The kernels, and how each is drawn.
     keys: Vec<Key>,
-    pairs: Vec<Pair>,
+    pairs: &'s [Pair],
     /// By the headings of the families.
     families: Vec<(&'static str, Vec<Measured>)>,
 }
@@ -66,7 +66,7 @@ const NOTES: &str = "\
      figure that ranges over more than a tenth from boot to boot.";
 
 impl<'s> Page<'s> {
-    fn new(of: &'s Summary) -> Self {
+    fn new(of: &'s Summary, pairs: &'s [Pair]) -> Self {
         let kernels = of.kernels();
         let keys = kernels.iter().enumerate().map(|(at, kernel)| Key {
             letters: (*kernel).to_owned(),
@@ -77,7 +77,7 @@ impl<'s> Page<'s> {
         Self {
             of,
             keys: keys.collect(),
-            pairs: of.pairs(),
+            pairs,
             families: families(of, &kernels),
         }
     }
@@ -152,7 +152,7 @@ impl<'s> Page<'s> {
                 h.leaf("dd", &[], &self.plan(name));
             }
         });
-        for pair in &self.pairs {
+        for pair in self.pairs {
             for warning in pair.found.iter().flat_map(|it| &it.warnings) {
                 let cell = &self.of.cells[pair.b];
                 let text = format!("Warning: {cell}: {warning}");
