@@ -101,7 +101,7 @@ static PARTS: [Part; 3] = [
         begin: &[
             "docs::",
             "jobs::",
-            "report::a_browser",
+            "report::browser::",
             "runners::a_host_behind_ssh",
             "trace::others_read",
         ],
@@ -287,7 +287,7 @@ mod tests {
         for (test, at) in [
             ("tidy::x", 0),
             ("report::wrong_use", 0),
-            ("report::a_browser_shows", 2),
+            ("report::browser::a_browser_shows", 2),
             ("docs::the_matrix_of", 0),
             ("docs::every", 2),
             ("proofs::on_6_1", 1),
