@@ -184,7 +184,17 @@ fn a_console_with_kernel_noise() {
     let console = fs::read(&log).unwrap();
     let console = String::from_utf8_lossy(&console).into_owned();
     let (_, ktap) = console.split_once("KTAP version 1").unwrap();
-    let noise = ktap.matches("irq_handler_entry: irq=").count();
-    assert!(noise > 50, "{noise} lines of noise");
+    // How many there are is up to the host: the fuller the port, the fewer.
+    let mut noise = vec![0];
+    for line in ktap.lines() {
+        if line.contains("irq_handler_entry: irq=") {
+            *noise.last_mut().unwrap() += 1;
+        } else if line.starts_with("ok ") || line.starts_with("not ok ") {
+            noise.push(0);
+        }
+    }
+    let runs = report.runs.len();
+    assert!(noise.len() > runs, "{noise:?}");
+    assert!(!noise[..runs].contains(&0), "{noise:?}");
     agrees(&log, &report, true);
 }
