@@ -2,6 +2,7 @@
 //! what was asked for runs, or nothing does.
 
 use crate::cases::{data, said};
+use crate::fakes::script;
 use crate::machine;
 use pidone::plan::Plan;
 use pidone::plan::sources::Sources;
@@ -331,9 +332,7 @@ fn the_limit_of_a_boot_follows_from_its_plan() {
     let dir = tempfile::tempdir().unwrap();
     let bin = dir.path().join("timeout");
     // Says the limit in place of waiting for it.
-    fs::write(&bin, "#!/bin/sh\necho \"limit $2\" >&2\nexit 0\n").unwrap();
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&bin, mode).unwrap();
+    script(&bin, "echo \"limit $2\" >&2");
     let path = format!(
         "{}:{}",
         dir.path().display(),

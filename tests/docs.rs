@@ -1,9 +1,9 @@
 //! The commands of `docs/ci.md` are carried out as they stand there.
 
-use crate::judging::git;
+use crate::fakes::{git, made, script};
 use initramfs::add::Addition;
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 use xtask::arch::{AARCH64, ALL, X86_64};
@@ -55,37 +55,24 @@ pub(crate) fn cargo(dir: &Path) {
     let bin = dir.join("bin");
     fs::create_dir(&bin).unwrap();
     let cargo = format!(
-        "#!/bin/sh\n[ \"$1\" = xtask ] && shift\nexec {} \"$@\"\n",
+        "[ \"$1\" = xtask ] && shift\nexec {} \"$@\"",
         env!("CARGO_BIN_EXE_xtask")
     );
-    fs::write(bin.join("cargo"), cargo).unwrap();
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(bin.join("cargo"), mode).unwrap();
+    script(&bin.join("cargo"), &cargo);
 }
 
 /// A history of kernels, `good` to `bad`, with a guard of real-time tasks of
 /// another kind from `culprit` on.
 fn history(tree: &Path) {
-    fs::create_dir_all(tree.join("arch/x86/boot")).unwrap();
-    fs::write(tree.join(".gitignore"), "arch\n").unwrap();
-    git(tree, &["init", "-q"]);
-    for (tag, spec) in [
-        ("good", "debian:6.1-cloud"),
-        ("same", "debian:6.1-cloud"),
-        ("culprit", "debian:6.12-cloud"),
-        ("bad", "debian:6.12-cloud"),
-    ] {
-        let image = kernel::resolve(spec, Some(&X86_64), false).unwrap();
-        let image = image.display();
-        let makefile = format!(
-            "bzImage: # {tag}\n\t\
-            cp {image} arch/x86/boot/bzImage\n"
-        );
-        fs::write(tree.join("Makefile"), makefile).unwrap();
-        git(tree, &["add", "."]);
-        git(tree, &["commit", "-q", "-m", tag]);
-        git(tree, &["tag", tag]);
-    }
+    made(
+        tree,
+        &[
+            ("good", "debian:6.1-cloud"),
+            ("same", "debian:6.1-cloud"),
+            ("culprit", "debian:6.12-cloud"),
+            ("bad", "debian:6.12-cloud"),
+        ],
+    );
 }
 
 /// A system that is up with kexec and the files of the page: a shell that
@@ -95,13 +82,8 @@ fn board(dir: &Path, block: &str) {
         "/bin/sh:/bin/sh".to_owned(),
         "/bin/mount:/bin/mount".to_owned(),
     ];
-    let script = format!(
-        "#!/bin/sh\nmount -t proc proc /proc\n\
-         mount -t sysfs sysfs /sys\n{block}\n"
-    );
-    fs::write(dir.join("board.sh"), script).unwrap();
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(dir.join("board.sh"), mode).unwrap();
+    let mounts = "mount -t proc proc /proc\nmount -t sysfs sysfs /sys";
+    script(&dir.join("board.sh"), &format!("{mounts}\n{block}"));
     for file in ["board.sh", "bzImage", "pidone-x86_64.cpio.gz"] {
         add.push(format!("{}:/{file}", dir.join(file).display()));
     }

@@ -2,7 +2,8 @@
 //! in namespaces, so that what is started there changes nothing here and needs
 //! no root. One is behind a server of ssh's on the loopback address.
 
-use std::fs;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -126,6 +127,16 @@ pub(crate) const STEADY: &str = "-smp 1 -icount shift=0,sleep=off";
 pub(crate) fn port() -> u16 {
     let any = TcpListener::bind("127.0.0.1:0").unwrap();
     any.local_addr().unwrap().port()
+}
+
+/// A serial line: the board's end of it, and the path of ours.
+pub(crate) fn line() -> (File, String) {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY;
+    let board = openpt(flags).unwrap();
+    grantpt(&board).unwrap();
+    unlockpt(&board).unwrap();
+    let path = ptsname(&board, Vec::new()).unwrap();
+    (board.into(), path.into_string().unwrap())
 }
 
 /// A script of `docs/runners` as a runner, which takes its turn among

@@ -2,10 +2,10 @@
 //! by tuxrun, or checked against the schema of whom they are for.
 
 use crate::cis::{self, data, text};
+use crate::fakes::script;
 use crate::proofs_custom::c_program;
 use serde_json::Value;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
@@ -466,14 +466,12 @@ fn pidone_boot(consoles: &[&[u8]]) -> (Option<i32>, String, usize) {
     }
     fs::write(path("boots"), "").unwrap();
     let qemu = format!(
-        "#!/bin/sh\ncd {}\necho >>boots\nn=$(wc -l <boots)\n\
-         [ -e $n ] || n={}\ncat $n >pidone.log\n",
+        "cd {}\necho >>boots\nn=$(wc -l <boots)\n\
+         [ -e $n ] || n={}\ncat $n >pidone.log",
         dir.path().display(),
         consoles.len()
     );
-    fs::write(path("qemu"), qemu).unwrap();
-    let mode = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(path("qemu"), mode).unwrap();
+    script(&path("qemu"), &qemu);
     let out = Command::new("sh")
         .arg(build::workspace().join("action/pidone-boot"))
         .args([path("qemu"), path("qemu")])

@@ -1,28 +1,16 @@
 //! `judge` under `git bisect run`, by the lines of `docs/bisect.md`; and wrong
 //! use of `judge` and `bisect`.
 
+use crate::fakes::{commit, git, made};
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::Path;
 use std::process::Command;
-use xtask::{build, cache, kernel};
+use xtask::{build, cache};
 
 /// What the kernels of a history are: between these two lie the figures of
 /// the documentation's condition.
 const FAST: &str = "debian:6.12-cloud";
 const SLOW: &str = "debian:6.1-cloud";
-
-/// Git in a tree; what it printed.
-#[track_caller]
-pub(crate) fn git(tree: &Path, args: &[&str]) -> String {
-    let mut git = Command::new("git");
-    git.arg("-C").arg(tree);
-    git.args(["-c", "user.name=a", "-c", "user.email=a@b"]);
-    let out = git.args(args).output().unwrap();
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(out.status.success(), "git {args:?}: {said}");
-    String::from_utf8_lossy(&out.stdout).trim().to_owned()
-}
 
 /// Lines of the documentation that begin so.
 fn documented(begin: &str) -> Vec<String> {
@@ -39,24 +27,19 @@ fn documented_lines_find_the_commit() {
     fs::create_dir_all(&bin).unwrap();
     symlink(env!("CARGO_BIN_EXE_xtask"), bin.join("xtask")).unwrap();
     let tree = home.path().join("linux");
-    fs::create_dir_all(tree.join("arch/x86/boot")).unwrap();
-    fs::write(tree.join(".gitignore"), "arch\n").unwrap();
-    git(&tree, &["init", "-q"]);
-    let mut commits = Vec::new();
-    for (n, spec) in [FAST, FAST, "", FAST, SLOW, SLOW].iter().enumerate() {
-        let build = match spec.is_empty() {
-            true => "false".to_owned(),
-            false => {
-                let image = kernel::resolve(spec, None, false).unwrap();
-                format!("cp {} arch/x86/boot/bzImage", image.display())
-            }
-        };
-        let makefile = format!("bzImage:\n\t{build} # {n}\n");
-        fs::write(tree.join("Makefile"), makefile).unwrap();
-        git(&tree, &["add", "."]);
-        git(&tree, &["commit", "-q", "-m", &n.to_string()]);
-        commits.push(git(&tree, &["rev-parse", "HEAD"]));
-    }
+    made(
+        &tree,
+        &[
+            ("0", FAST),
+            ("1", FAST),
+            ("2", ""),
+            ("3", FAST),
+            ("4", SLOW),
+            ("5", SLOW),
+        ],
+    );
+    let commits = [0, 1, 2, 3, 4, 5]
+        .map(|n: u8| git(&tree, &["rev-parse", &n.to_string()]));
     // Home is elsewhere, and what is ours there is where it was.
     let var = |name| std::env::var(name).ok();
     let old = var("HOME").unwrap_or_default();
@@ -124,9 +107,7 @@ fn a_wrong_use_of_bisect_is_answered_before_anything_is_built() {
         for file in files {
             fs::write(tree.join(file), tag).unwrap();
         }
-        git(&tree, &["add", "."]);
-        git(&tree, &["commit", "-q", "-m", tag]);
-        git(&tree, &["tag", tag]);
+        commit(&tree, tag);
     }
     for (at, words, message) in [
         (&tree, "--good old --bad nope", "no revision `nope` in "),

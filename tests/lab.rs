@@ -1,6 +1,7 @@
 //! What a lab does to a machine, and what a program does to the runs behind
 //! its own, is no kernel's fault.
 
+use crate::fakes::script;
 use crate::machine;
 use crate::proofs_custom::{boot_with, c_program};
 use crate::signals::{Running, path, until};
@@ -8,7 +9,6 @@ use pidone::wire::record::Verdict;
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
@@ -42,12 +42,8 @@ fn with_qemu(dir: &Path, words: &str) -> String {
     let bin = dir.join("bin");
     fs::create_dir(&bin).unwrap();
     let file = bin.join("qemu-system-x86_64");
-    let text = format!(
-        "#!/bin/sh\nPATH=${{PATH#*:}}\n{words}\n\
-         exec qemu-system-x86_64 \"$@\"\n"
-    );
-    fs::write(&file, text).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    let own = format!("PATH=${{PATH#*:}}\n{words}");
+    script(&file, &format!("{own}\nexec qemu-system-x86_64 \"$@\""));
     format!("{}:{}", bin.display(), path())
 }
 

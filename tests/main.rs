@@ -8,7 +8,8 @@
 //! what runs set of the kernel in `knobs.rs`,
 //! what they say of our figures in `witness.rs`, comparisons in
 //! `compares.rs`, many boots at once in `matrix.rs`, and signals in
-//! `signals.rs`, machines of others in `runners.rs` with those of `hosts.rs`,
+//! `signals.rs`, with programs that stand for others in `fakes.rs`, machines of
+//! others in `runners.rs` with those of `hosts.rs`,
 //! a program that carries all it needs in `pidonectl.rs`;
 //! `cases.rs` has logs and `command_lines.rs` plans that were
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
@@ -35,6 +36,7 @@ mod consoles;
 mod cost;
 mod docs;
 mod expects;
+mod fakes;
 #[path = "../fuzz/src/lib.rs"]
 #[expect(unreachable_pub, reason = "a library of its own elsewhere")]
 mod fuzz;

@@ -2,10 +2,12 @@
 //! boot nothing, and machines that are booted through the contract of
 //! `docs/runners.md`.
 
-use crate::hosts::{Host, STEADY, over_ssh, port, shipped};
-use std::fs;
+use crate::hosts::{Host, STEADY, line, over_ssh, port, shipped};
+use std::fs::{self, File};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::thread;
 use tempfile::TempDir;
 use xtask::boot::BootRequest;
 use xtask::boot::ready::{Ready, Setting};
@@ -349,4 +351,67 @@ fn a_host_behind_ssh_boots_and_one_that_is_gone_is_trouble() {
     let why = Bench::new().nothing_of(&gone, "");
     assert!(why.starts_with("trouble in the lab of runner"), "{why}");
     assert!(why.contains("Connection refused"), "{why}");
+}
+
+/// A board that is switched on and off through a fifo, and boots when a line
+/// is typed, which it echoes; what that was.
+fn board(mut line: File, power: &Path) -> String {
+    assert_eq!(fs::read_to_string(power).unwrap(), "on\n");
+    line.write_all(b"U-Boot\r\n=> ").unwrap();
+    let mut typed = Vec::new();
+    while typed.last() != Some(&b'\r') {
+        let mut byte = [0];
+        line.read_exact(&mut byte).unwrap();
+        line.write_all(&byte).unwrap();
+        typed.extend(byte);
+    }
+    let log = build::workspace().join("tests/data/consoles/clean.log");
+    let log = fs::read(log).unwrap();
+    let end = b"[    9.000000] reboot: Power down\n";
+    for part in [b"\n", BANNER.as_bytes(), b"\n", &log, end] {
+        line.write_all(part).unwrap();
+    }
+    assert_eq!(fs::read_to_string(power).unwrap(), "off\n");
+    String::from_utf8(typed).unwrap()
+}
+
+#[test]
+fn a_board_on_a_serial_line_is_switched_on_and_typed_to() {
+    let bench = Bench::new();
+    let power = bench.path("power");
+    let made = Command::new("mkfifo").arg(&power).status();
+    assert!(made.unwrap().success());
+    let [on, off] = ["on", "off"].map(|what| {
+        let script = format!(
+            "test -s \"$PIDONE_KERNEL\" && \
+            echo {what} >\"$HERE/power\"; echo {what} >&2"
+        );
+        bench.runner(what, &script)
+    });
+    let (end, path) = line();
+    let runner = format!(
+        "serial:{path} \"on={on}\" \"off={off}\" 'wait==> ' \
+         'send=go \"$PIDONE_CMDLINE\"'"
+    );
+    let board = thread::spawn(move || board(end, &power));
+    let boot = bench.boot(&[&runner], "--append quiet").unwrap();
+    assert_eq!(boot.meta.exit_code, Exit::Good, "{}", boot.report.reason);
+    assert_eq!(boot.meta.runner, Some(runner));
+    let typed = board.join().unwrap();
+    assert!(typed.starts_with("go \"console=ttyS0 "), "{typed}");
+    assert!(typed.ends_with(" -- time=100ms work=PipeIo\"\r"), "{typed}");
+    let log = fs::read_to_string(boot.dir.join("runner.log")).unwrap();
+    assert_eq!(log, "on\noff\n");
+
+    let bench = Bench::new();
+    let (_end, path) = line();
+    let why = bench.nothing_of(&format!("serial:{path} on=false"), "");
+    assert!(why.starts_with("trouble in the lab of runner"), "{why}");
+    assert!(why.contains("what switches it on failed"), "{why}");
+    let taken = File::open(&path).unwrap();
+    taken.lock().unwrap();
+    let why = bench.nothing_of(&format!("serial:{path}"), "");
+    assert!(why.contains("another program has it"), "{why}");
+    let error = bench.boot(&["serial:/dev/none"], "").unwrap_err();
+    assert!(format!("{error:#}").contains("no serial line"), "{error:#}");
 }

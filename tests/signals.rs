@@ -1,7 +1,7 @@
 //! Signals to us, to QEMU and to compilers: none of them says anything of a
 //! kernel, and what was finished is kept.
 
-use crate::judging::git;
+use crate::fakes::{git, history};
 use core::time::Duration;
 use std::fs::{self, File};
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Instant;
 use tempfile::TempDir;
 use xtask::arch::Arch;
-use xtask::{build, kernel};
+use xtask::build;
 
 /// The virtual machine.
 pub(crate) const QEMU: [&str; 2] = ["qemu-system", "-append"];
@@ -274,39 +274,14 @@ struct Fakes {
 impl Fakes {
     fn new() -> Self {
         let dir = TempDir::new().unwrap();
-        let tree = dir.path().join("linux");
-        fs::create_dir(&tree).unwrap();
-        git(&tree, &["init", "-q"]);
-        for name in ["old", "new"] {
-            for file in ["Kconfig", "Kbuild"] {
-                fs::write(tree.join(file), name).unwrap();
-            }
-            git(&tree, &["add", "."]);
-            git(&tree, &["commit", "-q", "-m", name]);
-            git(&tree, &["tag", name]);
-        }
-        let bin = dir.path().join("bin");
-        fs::create_dir(&bin).unwrap();
-        let image = kernel::resolve(KERNEL, None, false).unwrap();
-        let make = format!(
-            "#!/bin/sh\n\
-             for word; do case $word in\n\
-             O=*) out=${{word#O=}};;\n\
-             tinyconfig) echo CONFIG_A=y >$out/.config;;\n\
-             bzImage)\n\
-             cat {dir}/fails >&2 2>/dev/null && exit 2\n\
-             [ -e {dir}/hangs ] && exec sleep 3600\n\
-             mkdir -p $out/arch/x86/boot $out/include/config\n\
-             cp {image} $out/arch/x86/boot/bzImage\n\
-             cp {image} $out/vmlinux\n\
-             echo 6.12 >$out/include/config/kernel.release;;\n\
-             esac; done\n",
+        let early = format!(
+            "cat {dir}/fails >&2 2>/dev/null && exit 2\n\
+             [ -e {dir}/hangs ] && exec sleep 3600",
             dir = dir.path().display(),
-            image = image.display()
         );
-        fs::write(bin.join("make"), make).unwrap();
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(bin.join("make"), mode).unwrap();
+        let commits = [("old", KERNEL), ("new", KERNEL)];
+        history(dir.path(), &commits, &early);
+        let tree = dir.path().join("linux");
         fs::write(dir.path().join("empty"), "").unwrap();
         Self { dir, tree }
     }

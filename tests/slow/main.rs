@@ -9,10 +9,10 @@
 
 mod bisections;
 #[path = "../cis.rs"]
-#[expect(dead_code, reason = "the other tests have more of it")]
 mod cis;
+#[path = "../fakes.rs"]
+mod fakes;
 #[path = "../hosts.rs"]
-#[expect(dead_code, reason = "the other tests have more of it")]
 mod hosts;
 mod labs;
 mod lacking;

@@ -1,13 +1,12 @@
 //! `pidonectl` as it is in a release, for hosts of both architectures.
 
+use crate::fakes::made;
 use crate::user::User;
 use object::elf::{FileHeader64, PT_INTERP};
 use object::read::elf::{FileHeader, ProgramHeader};
 use std::fs;
-use std::path::Path;
 use std::process::Command;
-use xtask::arch::{ALL, Arch, X86_64};
-use xtask::kernel;
+use xtask::arch::{ALL, Arch};
 
 /// Whether a program needs a loader, and with that a C library of its host's.
 fn needs_loader(program: &[u8]) -> bool {
@@ -15,14 +14,6 @@ fn needs_loader(program: &[u8]) -> bool {
     let endian = header.endian().unwrap();
     let headers = header.program_headers(endian, program).unwrap();
     headers.iter().any(|it| it.p_type(endian) == PT_INTERP)
-}
-
-fn git(tree: &Path, args: &[&str]) {
-    let mut git = Command::new("git");
-    git.arg("-C").arg(tree);
-    git.args(["-c", "user.name=a", "-c", "user.email=a@b"]);
-    let out = git.args(args).output().unwrap();
-    assert!(out.status.success(), "git {args:?}: {out:?}");
 }
 
 #[test]
@@ -50,24 +41,14 @@ fn the_program_of_a_release_finds_a_commit() {
     assert!(version.starts_with("pidone "), "{version}");
     // A history of kernels that are there.
     let tree = user.file("linux");
-    fs::create_dir_all(tree.join("arch/x86/boot")).unwrap();
-    fs::write(tree.join(".gitignore"), "arch\n").unwrap();
-    git(&tree, &["init", "-q"]);
-    for (tag, spec) in [
-        ("good", "debian:6.12-cloud"),
-        ("culprit", "debian:6.1-cloud"),
-        ("bad", "debian:6.1-cloud"),
-    ] {
-        let image = kernel::resolve(spec, Some(&X86_64), false).unwrap();
-        let makefile = format!(
-            "bzImage: # {tag}\n\tcp {} arch/x86/boot/bzImage\n",
-            image.display()
-        );
-        fs::write(tree.join("Makefile"), makefile).unwrap();
-        git(&tree, &["add", "."]);
-        git(&tree, &["commit", "-q", "-m", tag]);
-        git(&tree, &["tag", tag]);
-    }
+    made(
+        &tree,
+        &[
+            ("good", "debian:6.12-cloud"),
+            ("culprit", "debian:6.1-cloud"),
+            ("bad", "debian:6.1-cloud"),
+        ],
+    );
     let found = user.says(
         "cd linux && git bisect start -q bad good && git bisect run sh -c \
          'make -s bzImage || exit 125; ~/pidonectl judge --deterministic \

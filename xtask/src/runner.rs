@@ -2,16 +2,19 @@
 //!
 //! What one is given and what it gives back is in `docs/runners.md`. Here one
 //! is started in a place of its pool, and stopped when its machine is done.
+//! One is built in: a board on a serial line.
 
 mod ending;
 mod pool;
+mod serial;
 
 pub use self::pool::Place;
 
 use self::ending::Ending;
+use self::serial::{Board, Given, Serial};
 use crate::machine::{Ended, Machine, Running};
 use crate::{interrupt, noise, store, tools};
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use command_fds::{CommandFdExt, FdMapping};
 use core::fmt;
 use core::str::FromStr;
@@ -40,6 +43,8 @@ const OWN: &str = "runner";
 pub struct Runner {
     text: String,
     words: Vec<String>,
+    /// The line, if it is the one that is built in.
+    serial: Option<Serial>,
 }
 
 impl FromStr for Runner {
@@ -47,10 +52,12 @@ impl FromStr for Runner {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let words = shlex::split(text).unwrap_or_default();
+        let serial = Serial::parse(&words).transpose()?;
         match words.first().is_some_and(|program| !program.is_empty()) {
             true => Ok(Self {
                 text: text.to_owned(),
                 words,
+                serial,
             }),
             false => Err(format!(
                 "`{text}` is no command: a program and its arguments, between \
@@ -73,18 +80,11 @@ impl Runner {
     ///
     /// It is not.
     pub fn check(&self) -> Result<()> {
-        let program = &self.words[0];
-        let there = match program.contains('/') {
-            true => Path::new(program).is_file(),
-            false => tools::found(program),
+        let all = match &self.serial {
+            Some(serial) => serial.check(),
+            None => is_there(&self.words[0]),
         };
-        if !there {
-            bail!(
-                "--runner {self}: no program {program}, neither as a path nor \
-                 in PATH"
-            );
-        }
-        Ok(())
+        all.with_context(|| format!("--runner {self}"))
     }
 
     /// Starts it in a place of its pool, for a machine that is stopped after
@@ -97,7 +97,7 @@ impl Runner {
         place: Place,
         machine: &Machine,
         limit: Duration,
-    ) -> Result<Process> {
+    ) -> Result<Box<dyn Running>> {
         let runner = place.runner().clone();
         let own = machine.dir.join(OWN);
         if own.exists() {
@@ -109,19 +109,35 @@ impl Runner {
         let (program, args) =
             (&runner.words[0], runner.words.get(1..).unwrap_or_default());
         let absolute = |path: &Path| {
-            fs::canonicalize(path).with_context(|| path.display().to_string())
+            let path = fs::canonicalize(path)
+                .with_context(|| path.display().to_string())?;
+            let text = path.into_os_string().into_string();
+            text.map_err(|path| anyhow!("{}: no text", path.display()))
         };
         let kernel = machine.unpacked.as_ref().unwrap_or(&machine.kernel);
+        let env = vec![
+            ("PIDONE_KERNEL", absolute(kernel)?),
+            ("PIDONE_INITRD", absolute(&machine.initrd)?),
+            ("PIDONE_CMDLINE", machine.command_line()),
+            ("PIDONE_ARCH", machine.arch.name.to_owned()),
+            ("PIDONE_TIMEOUT", limit.as_secs().to_string()),
+            ("PIDONE_DIR", absolute(&own)?),
+        ];
+        if let Some(serial) = &runner.serial {
+            let given = Given {
+                env,
+                console: machine.console(),
+                log: File::create(&log)?,
+                own,
+            };
+            File::create(machine.records())?;
+            return Ok(Box::new(Board::start(serial, place, given)?));
+        }
         // It is told to end, since it may have a machine to switch off.
         let mut command = tools::ours(program, "TERM");
         command
             .args(args)
-            .env("PIDONE_KERNEL", absolute(kernel)?)
-            .env("PIDONE_INITRD", absolute(&machine.initrd)?)
-            .env("PIDONE_CMDLINE", machine.command_line())
-            .env("PIDONE_ARCH", machine.arch.name)
-            .env("PIDONE_TIMEOUT", limit.as_secs().to_string())
-            .env("PIDONE_DIR", absolute(&own)?)
+            .envs(env)
             .stdin(Stdio::null())
             .stdout(File::create(machine.console())?)
             .stderr(File::create(&log)?)
@@ -135,14 +151,14 @@ impl Runner {
         let child = command.spawn();
         let child =
             child.with_context(|| format!("{runner} cannot be started"))?;
-        Ok(Process {
+        Ok(Box::new(Process {
             child,
             ending: Ending::of(machine.console()),
             log,
             own,
             place,
             tree: (Instant::now(), Vec::new()),
-        })
+        }))
     }
 }
 
@@ -205,29 +221,56 @@ impl Running for Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
-        let tell = |signal| {
-            if let Some(pid) = pid {
-                // It may have ended by itself.
-                let _gone = kill_process_group(pid, signal);
-            }
-        };
-        let begin = Instant::now();
-        if let Ok(None) = self.child.try_wait() {
-            tell(Signal::TERM);
-        }
-        while let Ok(None) = self.child.try_wait()
-            && begin.elapsed() < PATIENCE
-        {
-            // Polling an external process; nothing is synchronised by it.
-            thread::sleep(Duration::from_millis(50));
-        }
-        // Nothing of it lives on, not what it had started either.
-        tell(Signal::KILL);
-        let _reaped = self.child.wait();
+        stop(&mut self.child);
         // It stays if there is something in it.
         let _empty = fs::remove_dir(&self.own);
     }
+}
+
+/// Ends a process and all of its group.
+fn stop(child: &mut Child) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    let tell = |signal| {
+        if let Some(pid) = pid {
+            // It may have ended by itself.
+            let _gone = kill_process_group(pid, signal);
+        }
+    };
+    if let Ok(None) = child.try_wait() {
+        tell(Signal::TERM);
+    }
+    patiently(child);
+    // Nothing of it lives on, not what it had started either.
+    tell(Signal::KILL);
+    let _reaped = child.wait();
+}
+
+/// Waits for the end of a process, for a while.
+fn patiently(child: &mut Child) {
+    let begin = Instant::now();
+    while let Ok(None) = child.try_wait()
+        && begin.elapsed() < PATIENCE
+    {
+        // Polling an external process; nothing is synchronised by it.
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Sees to it that a program is there.
+fn is_there(program: &str) -> Result<()> {
+    let there = match program.contains('/') {
+        true => Path::new(program).is_file(),
+        false => tools::found(program),
+    };
+    match there {
+        true => Ok(()),
+        false => bail!("no program {program}, neither as a path nor in PATH"),
+    }
+}
+
+/// What is said of trouble that is the lab's.
+fn trouble(runner: &Runner, what: &str) -> String {
+    format!("trouble in the lab of runner `{runner}`{what}")
 }
 
 /// What the status of a runner means whose machine has shown no end, beside
@@ -237,9 +280,7 @@ fn ended(runner: &Runner, status: ExitStatus, said: &str) -> Ended {
     let last = last.map_or(String::new(), |line| format!(": {}", line.trim()));
     Ended::NoEvidence(match (status.code(), status.signal()) {
         (Some(0), _) => return Ended::ByItself,
-        (Some(TROUBLE), _) => {
-            format!("trouble in the lab of runner `{runner}`{last}")
-        }
+        (Some(TROUBLE), _) => trouble(runner, &last),
         (Some(code), _) => format!(
             "runner `{runner}` failed with {code}, which says nothing of the \
              kernel{last}"

@@ -318,9 +318,7 @@ impl Ready {
         let config = self.config.clone();
         let mut vm: Box<dyn Running> = match place {
             None => Box::new(qemu::start(&machine)?),
-            Some(place) => {
-                Box::new(Runner::start(place, &machine, self.limits.all)?)
-            }
+            Some(place) => Runner::start(place, &machine, self.limits.all)?,
         };
         // It may have waited for its turn before.
         let (started, begin) = (SystemTime::now(), Instant::now());
