@@ -32,7 +32,7 @@ use crate::ctx::given::Given;
 use crate::ctx::instance::Instance;
 use crate::ctx::setup::{arrive, effective};
 use crate::ctx::switches::Switches;
-use crate::kit::cells::{Gauge, Ring, Stamp, Word};
+use crate::kit::cells::{Gauge, Ring, Stamp, Word, sleep_while};
 use crate::kit::clock::{self, MILLISECOND, now};
 use crate::kit::control::Phase;
 use crate::kit::cpus::Cpus;
@@ -55,7 +55,7 @@ use rand_core::SeedableRng;
 use rand_xoshiro::SplitMix64;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use rustix::thread::{futex, sched_getcpu, sched_setaffinity};
+use rustix::thread::{sched_getcpu, sched_setaffinity};
 
 /// A worker's view of its run.
 #[derive(Debug)]
@@ -102,15 +102,9 @@ impl<'r> Ctx<'r> {
         self.started = true;
         arrive(self.given.control);
         let phase = &self.given.control.phase;
-        let tenth = clock::timespec(clock::SECOND / 10);
-        while phase.load(Acquire) == Phase::Wait.number() {
-            // Any outcome leads back to the test.
-            let _again = futex::wait(
-                phase,
-                futex::Flags::empty(),
-                Phase::Wait.number(),
-                Some(&tenth),
-            );
+        let wait = Phase::Wait.number();
+        while phase.load(Acquire) == wait {
+            sleep_while(phase, wait, clock::SECOND / 10);
         }
         self.phase = phase.load(Relaxed);
         self.begin();

@@ -224,7 +224,7 @@ fn a_dispatcher_of_lava_is_a_runner() {
     let boot = |device: &Path, code: i32, plan: &str| {
         let runner = of(device);
         let words = ["boot", "--kernel", NEW, "--store", "runs"];
-        let lab = ["--runner", &runner, "--append", "quiet", "--"];
+        let lab = ["--runner", &runner, "--"];
         let plan: Vec<&str> = plan.split_whitespace().collect();
         tool.says(code, &[&words[..], &lab, &plan].concat())
     };
@@ -239,7 +239,8 @@ fn a_dispatcher_of_lava_is_a_runner() {
     // kernel's.
     boot(&device, 1, "time=1s work=PipeIo expect=wake.p50<1ns");
     let said = boot(&dir.join("none.yaml"), 125, "time=1s work=PipeIo");
-    assert!(said.contains("failed with 1"), "{said}");
+    assert!(said.contains("failed with 2"), "{said}");
+    assert!(said.contains("no device"), "{said}");
 }
 
 /// What is typed to U-Boot, as in `docs/ci.md`.
@@ -347,7 +348,7 @@ fn jobs_of_three_cis_are_one_matrix_again() {
             let job = dir.join("lava").join(name(boot) + ".yaml");
             let out = cis::lava(dir, &job, &[]);
             assert!(out.status.success(), "{}", text(&out));
-            fs::write(dir.join(name(boot) + ".lava"), out.stdout).unwrap();
+            fs::write(dir.join(name(boot) + ".lava"), text(&out)).unwrap();
         }
         for boot in ["-3", "-4"] {
             let job = dir.join("tuxrun").join(name(boot) + ".sh");

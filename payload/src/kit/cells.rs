@@ -3,10 +3,12 @@
 //! Each is a cache line of its own, so that two of them never bounce one
 //! line.
 
+use crate::kit::clock::{MILLISECOND, now, sleep_until, timespec};
 use core::sync::atomic::{
     AtomicU32, AtomicU64,
     Ordering::{AcqRel, Acquire, Relaxed, Release},
 };
+use rustix::io::Errno;
 use rustix::thread::futex;
 
 /// A futex word.
@@ -154,6 +156,18 @@ impl Gauge {
     #[must_use]
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// Sleeps while a word shared between processes holds `value`, `most_ns` at
+/// most. Whatever ends it, the word is to be looked at again.
+pub fn sleep_while(word: &AtomicU32, value: u32, most_ns: u64) {
+    let most = timespec(most_ns);
+    let slept = futex::wait(word, futex::Flags::empty(), value, Some(&most));
+    if slept == Err(Errno::NOSYS) {
+        // A real-time task that asked again at once would leave its CPU to
+        // nobody whom it waits for.
+        let _woken = sleep_until(now() + MILLISECOND);
     }
 }
 

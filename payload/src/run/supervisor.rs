@@ -5,8 +5,8 @@
 //! supervisor ends the run and reports what they had counted.
 
 use crate::ctx::workload::Moment;
-use crate::kit::cells::wake_all;
-use crate::kit::clock::{self, MILLISECOND, SECOND, now};
+use crate::kit::cells::{sleep_while, wake_all};
+use crate::kit::clock::{MILLISECOND, SECOND, now};
 use crate::kit::control::{Control, Phase};
 use crate::kit::counters::{self, Snapshot};
 use crate::kit::exit::{Exit, encode_exit, exit_of};
@@ -40,7 +40,6 @@ use core::sync::atomic::Ordering::{Relaxed, Release};
 use heapless::{String, Vec};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, getpgid, kill_process_group, setpgid};
-use rustix::thread::futex;
 
 /// How long set-up may take.
 const READY_S: u64 = 30;
@@ -380,10 +379,7 @@ impl<'r> Watch<'r> {
                 return false;
             }
             // A worker that dies in its set-up wakes nobody.
-            let timeout = clock::timespec(10 * MILLISECOND);
-            let shared = futex::Flags::empty();
-            let word = &self.control.ready;
-            let _again = futex::wait(word, shared, ready, Some(&timeout));
+            sleep_while(&self.control.ready, ready, 10 * MILLISECOND);
         }
         self.slots().all(|slot| match slot.state() {
             State::Running => true,

@@ -7,7 +7,8 @@
 
 use crate::ctx::Ctx;
 use crate::ctx::setup::arrive;
-use crate::kit::clock;
+use crate::kit::cells::sleep_while;
+use crate::kit::clock::SECOND;
 use crate::kit::op::Op;
 use crate::kit::slot::{Slot, State};
 use crate::kit::stop::Why;
@@ -27,7 +28,7 @@ use core::sync::atomic::{
 };
 use rustix::io::Errno;
 use rustix::process::{Pid, getpid, setpgid, setpriority_process};
-use rustix::thread::{futex, gettid, sched_setaffinity, set_name};
+use rustix::thread::{gettid, sched_setaffinity, set_name};
 
 /// Stack of a worker thread.
 const STACK: usize = 256 * 1024;
@@ -158,10 +159,7 @@ impl<'r> Thread<'r> {
     fn join(self) {
         let word = &self.slot().clear_tid;
         while word.load(Acquire) != 0 {
-            let second = clock::timespec(clock::SECOND);
-            // Any outcome leads back to the test.
-            let _again =
-                futex::wait(word, futex::Flags::empty(), 1, Some(&second));
+            sleep_while(word, 1, SECOND);
         }
     }
 }

@@ -17,8 +17,8 @@ use pidone::row::Feature;
 /// Longest command line that kernels take, without its end.
 pub const LONGEST: usize = 2047;
 
-/// How the word begins that says where records go.
-const PORT: &str = "pidone.records=";
+/// How the words begin that say what is printed, and where.
+const PRINTED: [&str; 2] = ["records=", "output="];
 
 /// The words of a plan as the payload reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,11 +163,15 @@ impl ExpectedPlan {
     ) -> Vec<&'w str> {
         let setting =
             |word: &str| word.starts_with(PREFIX) || word.starts_with("-- ");
-        // Where records go is no part of a plan: a runner knows its ports.
-        let port = |word: &str| word.starts_with(PORT);
+        // That is up to the lab: a runner knows its ports, and LAVA reads
+        // lines of its own.
+        let printed = |word: &str| {
+            let key = word.strip_prefix(PREFIX).unwrap_or(word);
+            PRINTED.iter().any(|begin| key.starts_with(begin))
+        };
         let words = words.into_iter().map(String::as_str);
         words
-            .filter(|word| !(self.runs_alone && setting(word) || port(word)))
+            .filter(|word| !(self.runs_alone && setting(word) || printed(word)))
             .collect()
     }
 }
