@@ -55,21 +55,39 @@ impl fmt::Display for Call {
     }
 }
 
-/// A call as a user names it.
+/// What a kernel is called that could not be measured: `bad` or `skip`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct As(pub Call);
+pub struct BadOrSkip(pub Call);
 
-impl FromStr for As {
+impl FromStr for BadOrSkip {
     type Err = String;
 
     fn from_str(word: &str) -> Result<Self, String> {
-        match word {
-            "good" => Ok(Self(Call::Good)),
-            "bad" => Ok(Self(Call::Bad)),
-            "skip" => Ok(Self(Call::CannotTell)),
-            _ => Err(format!("`{word}` is neither good, bad nor skip")),
-        }
+        let both = [("bad", Call::Bad), ("skip", Call::CannotTell)];
+        one_of(word, both).map(Self)
     }
+}
+
+/// What a kernel is called that nothing is known of: `good` or `bad`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GoodOrBad(pub Call);
+
+impl FromStr for GoodOrBad {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, String> {
+        let both = [("good", Call::Good), ("bad", Call::Bad)];
+        one_of(word, both).map(Self)
+    }
+}
+
+/// The call with this name.
+fn one_of(word: &str, both: [(&str, Call); 2]) -> Result<Call, String> {
+    let called = both.iter().find(|(name, _)| *name == word);
+    called.map(|&(_, call)| call).ok_or_else(|| {
+        let [(one, _), (other, _)] = both;
+        format!("`{word}`: valid are {one} and {other}")
+    })
 }
 
 /// A share, as a user writes it: `5%` or `5`, both of a hundred.

@@ -328,9 +328,13 @@ fn run(dir: &Path, args: &[&str]) -> Result<String> {
     Ok(text(&out.stdout))
 }
 
+/// What git said, or how it ended: one that a signal ends says nothing.
 fn said(out: &Output) -> String {
-    let all = [&out.stderr[..], b"\n", &out.stdout].concat();
-    text(&all).trim_end().to_owned()
+    let all = text(&[&out.stderr[..], b"\n", &out.stdout].concat());
+    match all.is_empty() {
+        true => out.status.to_string(),
+        false => all,
+    }
 }
 
 fn text(bytes: &[u8]) -> String {

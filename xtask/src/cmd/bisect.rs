@@ -12,7 +12,7 @@ use crate::boot::request::with_machine;
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, SCHEMA, modes, on};
 use crate::judge::{
-    As, Call, Condition, Policy, Share, ended, known_metric, worst,
+    BadOrSkip, Call, Condition, Policy, Share, ended, known_metric, worst,
 };
 use crate::kernel_build::{self, Order, key};
 use crate::metrics::{self, Better, Selector};
@@ -90,10 +90,10 @@ pub struct Args {
     /// what a panic or a hang in the middle of a run is: bad or skip; by
     /// default skip for --metric and else bad
     #[argh(option)]
-    pub panic: Option<As>,
+    pub panic: Option<BadOrSkip>,
     /// what a kernel is that never gets to its init: skip (the default) or bad
     #[argh(option)]
-    pub no_boot: Option<As>,
+    pub no_boot: Option<BadOrSkip>,
     /// a fragment of kernel-configs/, as `kernel build` takes it; may be
     /// repeated
     #[argh(option)]
@@ -271,7 +271,7 @@ fn functions(root: &Path, state: &State) -> Result<String> {
 
 /// Everything that makes this bisection another one.
 fn said(args: &Args) -> String {
-    let call = |of: Option<As>| of.map(|of| of.0.to_string());
+    let call = |of: Option<BadOrSkip>| of.map(|of| of.0.to_string());
     let base = args.base.as_deref().unwrap_or("tinyconfig");
     let parts: [(&str, Vec<String>); 7] = [
         ("metric", args.metric.iter().cloned().collect()),
@@ -312,10 +312,6 @@ fn asked(
     request: &BootRequest,
 ) -> Result<(BisectionOptions, Question)> {
     let plan = works(request)?;
-    let good = Some(As(Call::Good));
-    if args.panic == good || args.no_boot == good {
-        bail!("--panic and --no-boot: valid are bad and skip");
-    }
     let question = match &args.metric {
         Some(_) if !args.expect.is_empty() => {
             bail!("--metric and --expect: one of them at a time")

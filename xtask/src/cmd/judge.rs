@@ -11,8 +11,8 @@ use crate::compare::{Side, modes, plans};
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
 use crate::judge::{
-    As, Baseline, Call, Condition, Criteria, Opinion, Policy, Share, judge,
-    known_metric, profiles,
+    BadOrSkip, Baseline, Call, Condition, Criteria, GoodOrBad, Opinion, Policy,
+    Share, judge, known_metric, profiles,
 };
 use crate::kernel_build::{self, Order};
 use crate::metrics::Selector;
@@ -84,15 +84,15 @@ pub struct Args {
     pub seeds: Option<u64>,
     /// what a panic or a hang in the middle of a run is: bad (the default) or
     /// skip
-    #[argh(option, default = "As(Call::Bad)")]
-    pub panic: As,
+    #[argh(option, default = "BadOrSkip(Call::Bad)")]
+    pub panic: BadOrSkip,
     /// what a kernel is that never gets to its init: skip (the default) or bad
-    #[argh(option, default = "As(Call::CannotTell)")]
-    pub no_boot: As,
+    #[argh(option, default = "BadOrSkip(Call::CannotTell)")]
+    pub no_boot: BadOrSkip,
     /// end with 0 or 1 only, as git_bayesect needs it: what cannot be told is
     /// good or bad
     #[argh(option)]
-    pub bayes: Option<As>,
+    pub bayes: Option<GoodOrBad>,
     /// where runs are stored; by default `runs` in the workspace
     #[argh(option)]
     pub store: Option<PathBuf>,
@@ -127,15 +127,6 @@ pub fn run(args: &Args) -> Result<Exit> {
 ///
 /// As those of [`run`].
 pub fn opinion(args: &Args) -> Result<(Opinion, String)> {
-    for (what, given) in [("--panic", args.panic), ("--no-boot", args.no_boot)]
-    {
-        if given.0 == Call::Good {
-            bail!("{what} good: valid are bad and skip");
-        }
-    }
-    if args.bayes == Some(As(Call::CannotTell)) {
-        bail!("--bayes skip: valid are good and bad");
-    }
     let root = store::root(args.store.as_deref())?;
     if !args.log.is_empty() {
         return of_logs(args, &root);

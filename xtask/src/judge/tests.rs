@@ -1,8 +1,8 @@
 //! Opinions of boots that no machine made.
 
 use super::{
-    As, Baseline, Call, Condition, Criteria, Policy, Share, judge, most,
-    profiles,
+    BadOrSkip, Baseline, Call, Condition, Criteria, GoodOrBad, Policy, Share,
+    judge, most, profiles,
 };
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
@@ -359,8 +359,10 @@ fn most_is_more_than_half() {
 
 #[test]
 fn words_of_options() {
-    assert_eq!("skip".parse(), Ok(As(Call::CannotTell)));
-    assert!("maybe".parse::<As>().is_err());
+    assert_eq!("skip".parse(), Ok(BadOrSkip(Call::CannotTell)));
+    assert!("good".parse::<BadOrSkip>().is_err());
+    assert_eq!("good".parse(), Ok(GoodOrBad(Call::Good)));
+    assert!("skip".parse::<GoodOrBad>().is_err());
     assert_eq!("5%".parse(), Ok(Share(0.05)));
     assert_eq!("0.5".parse(), Ok(Share(0.005)));
     for bad in ["", "%", "-1%", "NaN", "five", "1e9"] {
