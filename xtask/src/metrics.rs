@@ -115,9 +115,9 @@ const GAP: f64 = 0.25;
 /// Every metric about which something is known. What is not here is better
 /// neither way, unless its terms are, and depends on the seed.
 const KNOWN: &[KnownMetric] = &[
-    known("rate", Better::Higher).judged(0.015),
-    known("iterations", Better::Higher).steady(0.015),
-    known("work_units", Better::Higher).steady(0.015),
+    known("rate", Better::Higher).judged(0.03),
+    known("iterations", Better::Higher).steady(0.03),
+    known("work_units", Better::Higher).steady(0.03),
     known("cpu/iterations", Better::Lower).judged(0.035),
     known("wake.p50", Better::Lower).judged(RESOLUTION),
     known("timer.p50", Better::Lower).judged(RESOLUTION),

@@ -310,7 +310,7 @@ mod tests {
             assert!(error.contains("is no command"), "{bad}: {error}");
         }
         let none: Runner = "none-such -x".parse().unwrap();
-        let error = none.check().unwrap_err().to_string();
+        let error = format!("{:#}", none.check().unwrap_err());
         assert!(error.contains("no program none-such"), "{error}");
         let here: Runner = "sh -c 'exit 0'".parse().unwrap();
         assert!(here.check().is_ok());
