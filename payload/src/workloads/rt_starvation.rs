@@ -13,7 +13,7 @@ use crate::kit::rt_guard::{self, Guard};
 use crate::kit::stop::{CallExt, Stop};
 use crate::row::attr::{Affinity, Policy};
 use crate::row::{
-    Family, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
+    Family, Feature, Hist, Metric, Need, Param, Row, Shared, What, Work, doc,
 };
 use core::sync::atomic::Ordering::Relaxed;
 use rustix::process::getpid;
@@ -35,6 +35,8 @@ pub(super) const WORKLOAD: Workload = Workload {
         metrics: &[GUARD, RUNTIME, PERIOD],
         needs: &[
             Need::required(What::SysNice),
+            // A hog that waited without one would never let go.
+            Need::required(What::Feature(Feature::Futex)),
             // Fair tasks find a CPU of their own.
             Need::wanted(What::Rivals(|work, workers| {
                 workers / (hogs(work) + fair(work)) * hogs(work)
