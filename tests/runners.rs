@@ -401,7 +401,8 @@ fn a_board_on_a_serial_line_is_switched_on_and_typed_to() {
     assert!(typed.starts_with("go \"console=ttyS0 "), "{typed}");
     assert!(typed.ends_with(" -- time=100ms work=PipeIo\"\r"), "{typed}");
     let log = fs::read_to_string(boot.dir.join("runner.log")).unwrap();
-    assert_eq!(log, "on\noff\n");
+    let said = "wait==> \non\nsend=go \"$PIDONE_CMDLINE\"\noff\n";
+    assert_eq!(log, said);
 
     let bench = Bench::new();
     let (_end, path) = line();

@@ -7,11 +7,12 @@ use crate::decode::splice::find;
 use crate::machine::{Ended, Running};
 use crate::tools;
 use anyhow::{Context, Result, anyhow, bail};
+use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
+use rustix::io::retry_on_intr;
 use rustix::termios::{ControlModes, OptionalActions, tcgetattr, tcsetattr};
-use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::FileTypeExt;
@@ -38,7 +39,7 @@ pub(super) struct Serial {
     speed: u32,
     /// Words of what switches it on, and off.
     power: [Vec<String>; 2],
-    steps: VecDeque<Step>,
+    steps: Vec<Step>,
 }
 
 /// What is done on the line.
@@ -50,6 +51,15 @@ enum Step {
     Send(String),
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Wait(text) => write!(f, "wait={text}"),
+            Self::Send(text) => write!(f, "send={text}"),
+        }
+    }
+}
+
 impl Serial {
     /// Of the words of a runner, if the first is a serial line.
     pub(super) fn parse(words: &[String]) -> Option<Result<Self, String>> {
@@ -59,7 +69,7 @@ impl Serial {
             device: device.into(),
             speed: SPEED,
             power: [Vec::new(), Vec::new()],
-            steps: VecDeque::new(),
+            steps: Vec::new(),
         };
         if device.is_empty() {
             return Some(Err(format!(
@@ -87,9 +97,9 @@ impl Serial {
             "on" => self.power[0] = command()?,
             "off" => self.power[1] = command()?,
             "wait" if !value.is_empty() => {
-                self.steps.push_back(Step::Wait(own()));
+                self.steps.push(Step::Wait(own()));
             }
-            "send" => self.steps.push_back(Step::Send(own())),
+            "send" => self.steps.push(Step::Send(own())),
             _ => {
                 return Err(format!(
                     "`{word}`: behind a serial line, valid are speed=, on= \
@@ -264,24 +274,39 @@ impl Talk {
         given: &Given,
         stop: &AtomicBool,
     ) -> Result<()> {
+        note(given, serial.steps.first())?;
         let on = serial.command(true, given)?;
         let mut on = on.map(|mut on| on.spawn()).transpose().context("on=")?;
-        let mut steps = serial.steps.clone();
-        let told = || stop.load(Ordering::Relaxed);
-        while !told() {
+        let held = self.steps(serial, given, stop, &mut on);
+        if let Some(mut on) = on {
+            super::stop(&mut on);
+        }
+        held
+    }
+
+    fn steps(
+        &mut self,
+        serial: &Serial,
+        given: &Given,
+        stop: &AtomicBool,
+        on: &mut Option<Child>,
+    ) -> Result<()> {
+        let mut steps = serial.steps.iter();
+        let mut step = steps.next();
+        while !stop.load(Ordering::Relaxed) {
             self.listen()?;
-            if let Some(status) = ended(&mut on)? {
-                on = None;
+            if let Some(status) = ended(on)? {
+                *on = None;
                 if !status.success() {
                     bail!("what switches it on failed: {status}");
                 }
             }
-            let Some(step) = steps.front() else {
-                self.heard.clear();
-                continue;
-            };
             match step {
-                Step::Wait(text) => {
+                None => {
+                    self.heard.clear();
+                    continue;
+                }
+                Some(Step::Wait(text)) => {
                     let Some(at) = find(&self.heard, text.as_bytes()) else {
                         // Its beginning may be here.
                         let rest = self.heard.len() + 1;
@@ -290,12 +315,12 @@ impl Talk {
                     };
                     self.heard.drain(..at + text.len());
                 }
-                Step::Send(text) => self.send(&filled(text, &given.env))?,
+                Some(Step::Send(text)) => {
+                    self.send(&filled(text, &given.env))?;
+                }
             }
-            steps.pop_front();
-        }
-        if let Some(mut on) = on {
-            super::stop(&mut on);
+            step = steps.next();
+            note(given, step)?;
         }
         Ok(())
     }
@@ -303,7 +328,7 @@ impl Talk {
     /// Takes what the board says, which is waited for for a moment.
     fn listen(&mut self) -> Result<()> {
         let mut line = [PollFd::new(&self.line, PollFlags::IN)];
-        if poll(&mut line, Some(&MOMENT))? == 0 {
+        if retry_on_intr(|| poll(&mut line, Some(&MOMENT)))? == 0 {
             return Ok(());
         }
         let mut bytes = [0; 4096];
@@ -325,6 +350,13 @@ impl Talk {
         }
         Ok(())
     }
+}
+
+/// Says what is done next, for whoever asks why a board did not boot.
+fn note(given: &Given, step: Option<&Step>) -> Result<()> {
+    let mut log = &given.log;
+    step.map_or(Ok(()), |step| writeln!(log, "{step}"))?;
+    Ok(())
 }
 
 /// How a program ended, if it has.
