@@ -14,12 +14,13 @@ use self::ending::Ending;
 use self::serial::{Board, Given, Serial};
 use crate::machine::{Ended, Machine, Running};
 use crate::{interrupt, noise, store, tools};
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use command_fds::{CommandFdExt, FdMapping};
 use core::fmt;
 use core::str::FromStr;
 use core::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
@@ -109,18 +110,17 @@ impl Runner {
         let (program, args) =
             (&runner.words[0], runner.words.get(1..).unwrap_or_default());
         let absolute = |path: &Path| {
-            let path = fs::canonicalize(path)
-                .with_context(|| path.display().to_string())?;
-            let text = path.into_os_string().into_string();
-            text.map_err(|path| anyhow!("{}: no text", path.display()))
+            let found = fs::canonicalize(path);
+            let path = found.with_context(|| path.display().to_string())?;
+            anyhow::Ok(path.into_os_string())
         };
         let kernel = machine.unpacked.as_ref().unwrap_or(&machine.kernel);
-        let env = vec![
+        let env: Vec<(_, OsString)> = vec![
             ("PIDONE_KERNEL", absolute(kernel)?),
             ("PIDONE_INITRD", absolute(&machine.initrd)?),
-            ("PIDONE_CMDLINE", machine.command_line()),
-            ("PIDONE_ARCH", machine.arch.name.to_owned()),
-            ("PIDONE_TIMEOUT", limit.as_secs().to_string()),
+            ("PIDONE_CMDLINE", machine.command_line().into()),
+            ("PIDONE_ARCH", machine.arch.name.into()),
+            ("PIDONE_TIMEOUT", limit.as_secs().to_string().into()),
             ("PIDONE_DIR", absolute(&own)?),
         ];
         if let Some(serial) = &runner.serial {

@@ -13,6 +13,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, fcntl_setfl, open};
 use rustix::io::retry_on_intr;
 use rustix::termios::{ControlModes, OptionalActions, tcgetattr, tcsetattr};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::FileTypeExt;
@@ -161,7 +162,7 @@ impl Serial {
 /// What a boot gives to whoever carries it out.
 #[derive(Debug)]
 pub(super) struct Given {
-    pub(super) env: Vec<(&'static str, String)>,
+    pub(super) env: Vec<(&'static str, OsString)>,
     pub(super) console: PathBuf,
     pub(super) log: File,
     /// A directory for files of its own.
@@ -316,7 +317,7 @@ impl Talk {
                     self.heard.drain(..at + text.len());
                 }
                 Some(Step::Send(text)) => {
-                    self.send(&filled(text, &given.env))?;
+                    self.send(&filled(text, &given.env)?)?;
                 }
             }
             step = steps.next();
@@ -368,17 +369,23 @@ fn ended(child: &mut Option<Child>) -> Result<Option<ExitStatus>> {
 }
 
 /// A text with what a runner is given in place of its variables.
-fn filled(text: &str, env: &[(&'static str, String)]) -> String {
+fn filled(text: &str, env: &[(&str, OsString)]) -> Result<String> {
     let mut text = text.to_owned();
     for (name, value) in env {
-        text = text.replace(&format!("${name}"), value);
+        let variable = format!("${name}");
+        if text.contains(&variable) {
+            let value = value.to_str();
+            let value = value.with_context(|| format!("{name} is no text"))?;
+            text = text.replace(&variable, value);
+        }
     }
-    text
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{SPEED, Serial, Step, filled};
+    use super::{OsString, SPEED, Serial, Step, filled};
+    use std::os::unix::ffi::OsStringExt;
     use std::path::Path;
 
     fn parsed(text: &str) -> Result<Serial, String> {
@@ -425,11 +432,16 @@ mod tests {
 
     #[test]
     fn variables_of_the_contract_are_filled_in() {
-        let env = [("PIDONE_CMDLINE", "quiet -- work=PipeIo".to_owned())];
+        let env = [
+            ("PIDONE_CMDLINE", "quiet -- work=PipeIo".into()),
+            ("PIDONE_DIR", OsString::from_vec(vec![0xff])),
+        ];
         let text = "setenv bootargs '$PIDONE_CMDLINE' ${kernel_addr_r}";
         assert_eq!(
-            filled(text, &env),
+            filled(text, &env).unwrap(),
             "setenv bootargs 'quiet -- work=PipeIo' ${kernel_addr_r}"
         );
+        let error = filled("cp $PIDONE_DIR/x", &env).unwrap_err().to_string();
+        assert_eq!(error, "PIDONE_DIR is no text");
     }
 }
