@@ -12,7 +12,7 @@ use xtask::topology::Smp;
 const KERNEL: &str = "debian:6.12-cloud";
 /// As few as can decide.
 const SEEDS: [u64; 3] = [3, 4, 5];
-const PLAN: [&str; 2] = ["time=200ms", "work=PipeIo"];
+const PLAN: [&str; 2] = ["time=100ms", "work=PipeIo"];
 
 fn args(store: &TempDir, a: &str, b: &str) -> Args {
     Args {
