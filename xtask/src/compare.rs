@@ -14,6 +14,7 @@ use crate::evidence::{Failed, Interval, Samples, Verdict};
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, modes as modes_of};
 use crate::metrics::{Better, Selector};
+use crate::model::only_prints;
 use crate::noise::Noise;
 use crate::profile::diff::{self, Difference};
 use crate::profile::sampled::diff as sampled;
@@ -335,6 +336,7 @@ fn same_plans<'b>(
             at.map(|at| words.remove(at));
         }
         words.retain(|word| own.is_none() || !sets(word));
+        words.retain(|word| !only_prints(word));
         let plan = words.join(" ");
         match &known {
             Some((name, other)) if *other != plan => bail!(

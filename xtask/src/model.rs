@@ -22,9 +22,18 @@ use crate::model::tunable::Tunable;
 use core::fmt;
 use pidone::kit::exit::Exit;
 use pidone::kit::histogram::Summary;
+use pidone::plan::token::PREFIX;
 use pidone::wire::record::Verdict;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+
+/// Whether a word of a plan says only what is printed, and where: that is up
+/// to the lab. A runner knows its ports, and LAVA reads lines of its own.
+#[must_use]
+pub fn only_prints(word: &str) -> bool {
+    let key = word.strip_prefix(PREFIX).unwrap_or(word);
+    key.starts_with("records=") || key.starts_with("output=")
+}
 
 /// A whole boot.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

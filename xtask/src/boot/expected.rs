@@ -6,7 +6,7 @@
 //! result.
 
 use crate::exit::Exit;
-use crate::model::{Outcome, Report};
+use crate::model::{Outcome, Report, only_prints};
 use crate::untrusted;
 use anyhow::{Result, bail};
 use pidone::plan::sources::Sources;
@@ -16,9 +16,6 @@ use pidone::row::Feature;
 
 /// Longest command line that kernels take, without its end.
 pub const LONGEST: usize = 2047;
-
-/// How the words begin that say what is printed, and where.
-const PRINTED: [&str; 2] = ["records=", "output="];
 
 /// The words of a plan as the payload reports them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,15 +160,10 @@ impl ExpectedPlan {
     ) -> Vec<&'w str> {
         let setting =
             |word: &str| word.starts_with(PREFIX) || word.starts_with("-- ");
-        // That is up to the lab: a runner knows its ports, and LAVA reads
-        // lines of its own.
-        let printed = |word: &str| {
-            let key = word.strip_prefix(PREFIX).unwrap_or(word);
-            PRINTED.iter().any(|begin| key.starts_with(begin))
-        };
         let words = words.into_iter().map(String::as_str);
         words
-            .filter(|word| !(self.runs_alone && setting(word) || printed(word)))
+            .filter(|word| !(self.runs_alone && setting(word)))
+            .filter(|word| !only_prints(word))
             .collect()
     }
 }

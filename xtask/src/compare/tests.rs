@@ -383,6 +383,10 @@ fn what_was_not_made_to_be_compared_is_refused() {
     assert!(said.contains("different plans"), "{said}");
     let own = ["clone=thread".to_owned()];
     assert!(compare_apart(&a, &b, &by_rate, [&[], &own]).is_ok());
+    // What a lab has printed is no other plan.
+    let mut lava = side("b", &[1], false);
+    plan(&mut lava, "output=ktap,records,lava");
+    assert!(compare(&a, &lava, &by_rate).is_ok());
     // Boots of one side are of one plan all the same.
     b.boots.extend(side("c", &[1], false).boots);
     assert!(compare_apart(&a, &b, &by_rate, [&[], &own]).is_err());
