@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use tempfile::TempDir;
-use xtask::{build, ci};
+use xtask::{build, ci, tools};
 
 /// The number of the user that there is.
 const USER: &str = "54321";
@@ -93,11 +93,12 @@ impl Host {
             assert!(made.unwrap().success());
         }
         let (home, port) = (host.dir.path().display().to_string(), port());
+        let path = tools::path().unwrap().into_string().unwrap();
         let config = format!(
             "Port {port}\nListenAddress 127.0.0.1\nPidFile none\n\
              HostKey {home}/host\nAuthorizedKeysFile {home}/user.pub\n\
              StrictModes no\nPasswordAuthentication no\n\
-             SetEnv TMPDIR={home}/tmp\n"
+             SetEnv TMPDIR={home}/tmp \"PATH={path}\"\n"
         );
         fs::create_dir(host.file("tmp")).unwrap();
         fs::write(host.file("sshd_config"), config).unwrap();

@@ -10,7 +10,8 @@
 //! `compares.rs`, many boots at once in `matrix.rs`, and signals in
 //! `signals.rs`, with programs that stand for others in `fakes.rs`, machines of
 //! others in `runners.rs` with those of `hosts.rs`,
-//! a program that carries all it needs in `pidonectl.rs`;
+//! a program that carries all it needs in `pidonectl.rs`, and what becomes of
+//! a system in `setup.rs`;
 //! `cases.rs` has logs and `command_lines.rs` plans that were
 //! mangled on their way; `ktap.rs` asks the kernel's own reader of KTAP,
 //! `jobs.rs` has the CIs of `cis.rs` carry out our jobs, and `docs.rs` carries
@@ -66,6 +67,7 @@ mod riscv64;
 mod runners;
 mod sampled;
 mod sched_ext;
+mod setup;
 mod signals;
 mod smoke;
 mod stops;

@@ -1,12 +1,13 @@
 //! A user who has `pidonectl`, and neither a checkout nor a toolchain.
 
 use std::env;
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 use tempfile::TempDir;
-use xtask::build;
+use xtask::{build, tools};
 
 /// A user's home with `pidonectl` in it, and nothing else.
 pub(crate) struct User {
@@ -46,11 +47,14 @@ impl User {
         }
         text += "if command -v cargo rustc; then exit 99; fi\n";
         text += &format!("cd\nset +e\n{line}\n");
+        let mut path = OsString::from("/usr/sbin:/usr/bin:/sbin:/bin:");
+        // QEMU is what they have.
+        path.push(tools::unpacked_dir().unwrap().join("bin"));
         let mut command = Command::new("unshare");
         command
             .args(["--map-root-user", "--mount", "sh", "-c", &text])
             .env("HOME", self.home.path())
-            .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+            .env("PATH", path);
         for name in ["PIDONE_CACHE", "XDG_CACHE_HOME", "XDG_DATA_HOME"] {
             command.env_remove(name);
         }

@@ -7,6 +7,7 @@ use crate::arch::{self, AARCH64, Arch, RISCV64, X86_64};
 use crate::tools::{self, CLANG, DPKG_DEB, GIT, LLVM, PYTHON, Tool};
 use crate::{ci, kernel, kernel_build, qemu};
 use anyhow::{Context, Result, bail};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 use std::thread;
 
@@ -22,17 +23,8 @@ const KERNELS: [(&str, &Arch); 5] = [
     ("debian:sid", &RISCV64),
 ];
 
-/// Programs that tests run.
-pub const TOOLS: [Tool; 8] = [
-    X86_64.qemu,
-    AARCH64.qemu,
-    RISCV64.qemu,
-    DPKG_DEB,
-    GIT,
-    PYTHON,
-    CLANG,
-    LLVM,
-];
+/// Programs that tests run, beside QEMU.
+pub const TOOLS: [Tool; 5] = [DPKG_DEB, GIT, PYTHON, CLANG, LLVM];
 
 /// Compiles schedulers for BPF's fourth set of instructions, which clang has
 /// since 18.
@@ -83,6 +75,7 @@ static PARTS: [Part; 3] = [
             "docs::the_matrix",
             "messages::",
             "report::",
+            "setup::",
             "tidy::",
             "trouble::a_wrong_command_line",
             "trouble::help_",
@@ -134,6 +127,7 @@ impl Part {
 /// What boots machines, and what they boot.
 fn machines(setup: bool) -> Result<()> {
     tools::require(&TOOLS, setup)?;
+    qemu::require(&arch::ALL, setup)?;
     for arch in arch::ALL {
         tools::require_target(arch.target, setup)?;
     }
@@ -175,7 +169,10 @@ pub fn named(names: &[String], setup: bool) -> Result<()> {
     let units = ["--workspace", "--lib"];
     let found = list(&units, names)?;
     if !found.is_empty() {
-        run(&units, &found, 0)?;
+        let failed = run(&units, &found, 0)?;
+        if !failed.is_empty() {
+            bail!("tests failed: {}", failed.join(" "));
+        }
     }
     let machine = list(&MACHINE, names)?;
     if found.is_empty() && machine.is_empty() {
@@ -218,8 +215,13 @@ const MACHINE: [&str; 4] = ["--package", "xtask", "--test", "machine"];
 
 /// Runs those end-to-end tests of some parts whose names hold one of these;
 /// none stands for all.
+///
+/// Those that run at once share the CPUs, and the host may take them away.
+/// What fails is run again behind all others, alone: a test fails that fails
+/// twice.
 fn end_to_end(names: &[String], setup: bool, parts: &[Part]) -> Result<()> {
     let tests = list(&MACHINE, names)?;
+    let mut failed = Vec::new();
     for (at, part) in PARTS.iter().enumerate() {
         if !parts.iter().any(|asked| core::ptr::eq(asked, part)) {
             continue;
@@ -232,8 +234,19 @@ fn end_to_end(names: &[String], setup: bool, parts: &[Part]) -> Result<()> {
         }
         (part.require)(setup)?;
         let cpus = thread::available_parallelism().map_or(1, usize::from);
-        run(&MACHINE, &tests, if part.at_once { cpus } else { 1 })?;
+        let at_once = if part.at_once { cpus } else { 1 };
+        failed.extend(run(&MACHINE, &tests, at_once)?);
     }
+    if failed.is_empty() {
+        return Ok(());
+    }
+    let names = failed.join(" ");
+    crate::tell!("again, one at a time: {names}");
+    let twice = run(&MACHINE, &failed, 1)?;
+    if !twice.is_empty() {
+        bail!("tests failed: {}", twice.join(" "));
+    }
+    crate::tell!("these passed only when run again: {names}");
     Ok(())
 }
 
@@ -256,8 +269,8 @@ fn list(of: &[&str], names: &[String]) -> Result<Vec<String>> {
 }
 
 /// Runs tests by their whole names, so many at once; 0 is as many as there
-/// are CPUs.
-fn run(of: &[&str], tests: &[String], at_once: usize) -> Result<()> {
+/// are CPUs. Gives the names of those that failed.
+fn run(of: &[&str], tests: &[String], at_once: usize) -> Result<Vec<String>> {
     let shown = of.join(" ");
     crate::tell!("+ cargo test {shown}, {} of its tests", tests.len());
     let turns = tempfile::NamedTempFile::new()?;
@@ -266,21 +279,42 @@ fn run(of: &[&str], tests: &[String], at_once: usize) -> Result<()> {
         .arg("test")
         .args(of)
         .args(["--", "--exact"])
-        .args(tests);
+        .args(tests)
+        .env("PATH", tools::path()?)
+        .stdout(Stdio::piped());
     if at_once > 0 {
         command.arg(format!("--test-threads={at_once}"));
         command.env(qemu::TURNS, turns.path());
     }
-    let status = command.status().context("cargo cannot be started")?;
-    if !status.success() {
+    let mut cargo = command.spawn().context("cargo cannot be started")?;
+    let mut said = Vec::new();
+    if let Some(output) = cargo.stdout.take() {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line)? > 0 {
+            io::stdout().write_all(&line)?;
+            said.append(&mut line);
+        }
+    }
+    let status = cargo.wait().context("cargo")?;
+    let failed = failures(&String::from_utf8_lossy(&said));
+    if !status.success() && failed.is_empty() {
         bail!("`cargo test {shown}` failed: {status}");
     }
-    Ok(())
+    Ok(failed)
+}
+
+/// The tests that a run of Rust's test harness lists as failed, at its end.
+fn failures(said: &str) -> Vec<String> {
+    let list = said.rsplit_once("\nfailures:\n").map(|(_, list)| list);
+    let lines = list.unwrap_or_default().lines();
+    let names = lines.map_while(|line| line.strip_prefix("    "));
+    names.map(str::to_owned).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Part;
+    use super::{Part, failures};
 
     #[test]
     fn the_longest_beginning_says_what_a_test_needs() {
@@ -295,5 +329,14 @@ mod tests {
         ] {
             assert_eq!(Part::of(test), Some(at), "{test}");
         }
+    }
+
+    #[test]
+    fn the_last_list_of_failures_counts() {
+        let said = "running 3 tests\ntest a::b ... FAILED\n\nfailures:\n\n\
+            ---- a::b stdout ----\n\nfailures:\n    made up\n\n\
+            failures:\n    a::b\n    c\n\ntest result: FAILED. 1 passed";
+        assert_eq!(failures(said), ["a::b", "c"]);
+        assert_eq!(failures("test result: ok. 3 passed"), [""; 0]);
     }
 }

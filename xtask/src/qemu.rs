@@ -3,16 +3,45 @@
 mod monitor;
 
 use self::monitor::Monitor;
-use crate::arch::{Arch, X86_64};
+use crate::arch::{self, Arch, X86_64};
 use crate::devices::Nic;
 use crate::machine::{Ended, Machine, Running};
-use crate::{noise, tools};
+use crate::tools::{self, Tool};
+use crate::{debian, noise};
 use anyhow::{Context, Result};
 use core::time::Duration;
 use std::fs::{self, File};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+
+/// Makes sure that there is QEMU for these architectures; with `setup`, gets
+/// it. Where something else would be lost by an installation, it is unpacked
+/// into our cache instead.
+///
+/// # Errors
+///
+/// As of [`tools::require`] and [`debian::qemu::unpack`].
+pub fn require(arches: &[&Arch], setup: bool) -> Result<()> {
+    let missing = |arch: &&&Arch| !tools::found(arch.qemu.program);
+    let missing: Vec<&Arch> = arches.iter().filter(missing).copied().collect();
+    let tools: Vec<Tool> = missing.iter().map(|arch| arch.qemu).collect();
+    let Err(error) = tools::require(&tools, setup) else {
+        return Ok(());
+    };
+    let loss: tools::Loss = error.downcast()?;
+    crate::tell!(
+        "{}: QEMU is unpacked into the cache instead, which changes nothing \
+         of the system",
+        loss.reason()
+    );
+    // What is there already is unpacked with it, since it takes its place.
+    let there = |arch: &&&Arch| tools::unpacked(arch.qemu.program).is_some();
+    let there = arch::ALL.iter().filter(there).copied();
+    let all: Vec<&Arch> = there.chain(missing).collect();
+    debian::qemu::unpack(&all).context(loss)?;
+    Ok(())
+}
 
 impl Machine {
     /// QEMU's arguments.

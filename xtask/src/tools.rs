@@ -2,9 +2,11 @@
 
 pub mod changes;
 
-use crate::{cache, program};
+use crate::cache;
 use anyhow::{Context, Result, bail};
 use changes::Changes;
+use core::fmt;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -125,9 +127,24 @@ pub fn unpacked_dir() -> Result<PathBuf> {
     Ok(cache::dir()?.join("qemu"))
 }
 
-fn unpacked(program: &str) -> Option<PathBuf> {
+/// A program that is unpacked in our cache.
+#[must_use]
+pub fn unpacked(program: &str) -> Option<PathBuf> {
     let file = unpacked_dir().ok()?.join("bin").join(program);
     file.is_file().then_some(file)
+}
+
+/// `PATH`, and behind it what is unpacked in our cache: for programs that
+/// start QEMU by themselves.
+///
+/// # Errors
+///
+/// There is no cache, or its name cannot be in a path.
+pub fn path() -> Result<OsString> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let dirs = std::env::split_paths(&path);
+    let dirs = dirs.chain([unpacked_dir()?.join("bin")]);
+    Ok(std::env::join_paths(dirs)?)
 }
 
 /// What starts a program: its name if it is on `PATH`, or else where it is
@@ -186,8 +203,13 @@ pub fn require(tools: &[Tool], setup: bool) -> Result<()> {
         let packages = missing.iter().map(Tool::of_debian);
         let packages: Vec<&str> = packages.collect();
         if let Some(loss) = simulate(&packages)?.loss() {
-            let qemu = names.contains("qemu-system-");
-            bail!("{}", refused(&packages, &loss, &command, qemu));
+            let command = command.join(" ");
+            let packages = packages.join(" ");
+            bail!(Loss {
+                packages,
+                loss,
+                command
+            });
         }
         command.push("--no-remove");
     }
@@ -219,31 +241,42 @@ pub fn simulate(packages: &[&str]) -> Result<Changes> {
     Ok(Changes::read(&String::from_utf8_lossy(&out.stdout)))
 }
 
-/// What is said in place of an installation by which something would be lost.
-fn refused(
-    packages: &[&str],
-    loss: &str,
-    command: &[&str],
-    qemu: bool,
-) -> String {
-    let unpack = match qemu {
-        true => format!(
-            "\n- have QEMU unpacked into the cache, without root and beside \
-             what is installed: {} setup --unpack",
-            program::name()
-        ),
-        false => String::new(),
-    };
-    format!(
-        "to install {}, apt-get would {loss}; nothing was changed. Either\n\
-         - install versions that go with what is there: `apt-cache policy {}` \
-         shows which there are, or{unpack}\n\
-         - do it by hand, if nothing needs those: {}",
-        packages.join(", "),
-        packages.join(" "),
-        command.join(" ")
-    )
+/// An installation by which something else would be lost, and that was not
+/// made.
+#[derive(Debug)]
+pub struct Loss {
+    /// What was to be installed.
+    packages: String,
+    /// As [`Changes::loss`] has it.
+    loss: String,
+    /// What does it all the same.
+    command: String,
 }
+
+impl Loss {
+    /// What was refused.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        format!("to install {}, apt-get would {}", self.packages, self.loss)
+    }
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            out,
+            "{}; nothing was changed. Either\n\
+             - install versions that go with what is there: `apt-cache policy \
+             {}` shows which there are, or\n\
+             - do it by hand, if nothing needs those: {}",
+            self.reason(),
+            self.packages,
+            self.command
+        )
+    }
+}
+
+impl core::error::Error for Loss {}
 
 /// Makes sure that the payload's target is installed.
 ///
@@ -323,25 +356,23 @@ fn is_root() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Tool, found, refused, require};
+    use super::{Loss, Tool, found, require};
 
     #[test]
     fn what_would_be_lost_is_refused_with_choices() {
-        let command = ["sudo", "apt-get", "install", "qemu-system-x86"];
-        let said = |qemu| {
-            let packages = ["qemu-system-x86"];
-            refused(&packages, "remove qemu-utils", &command, qemu)
+        let said = Loss {
+            packages: "clang".to_owned(),
+            loss: "remove gcc".to_owned(),
+            command: "sudo apt-get install clang".to_owned(),
         };
-        let with = said(true);
+        let said = said.to_string();
         for part in [
-            "would remove qemu-utils; nothing was changed",
-            "apt-cache policy qemu-system-x86",
-            "cargo xtask setup --unpack",
-            "by hand, if nothing needs those: sudo apt-get install",
+            "to install clang, apt-get would remove gcc; nothing was changed",
+            "`apt-cache policy clang`",
+            "by hand, if nothing needs those: sudo apt-get install clang",
         ] {
-            assert!(with.contains(part), "{with}");
+            assert!(said.contains(part), "{said}");
         }
-        assert!(!said(false).contains("--unpack"));
     }
 
     #[test]

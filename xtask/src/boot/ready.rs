@@ -24,9 +24,7 @@ use crate::qemu::{self, kvm_works};
 use crate::runner::{Place, Runner};
 use crate::store::{self, Pending, sha256};
 use crate::supply;
-use crate::{
-    build, interrupt, kernel, kernel_check, outcome, temporary, tools,
-};
+use crate::{build, interrupt, kernel, kernel_check, outcome, temporary};
 use anyhow::{Context, Result};
 use initramfs::newc::Archive;
 use std::collections::BTreeMap;
@@ -89,7 +87,7 @@ impl Checked {
             // A host that does not tell is asked by QEMU.
             let meminfo = fs::read_to_string("/proc/meminfo");
             request.topology().fits(&meminfo.unwrap_or_default())?;
-            tools::require(&[arch.qemu], setup)?;
+            qemu::require(&[arch], setup)?;
         }
         let devices = !request.disk.is_empty() || request.nic.is_some();
         if request.deterministic.is_some() && devices {

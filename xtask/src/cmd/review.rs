@@ -19,7 +19,7 @@ use crate::review::{Changes, Choice, Commit, Found, Review, choose, lacking};
 use crate::store::{self, StoredRun, sha256};
 use crate::topology::Smp;
 use crate::untrusted::json;
-use crate::{interrupt, kernel_check, metrics, profile, tools};
+use crate::{interrupt, kernel_check, metrics, profile, qemu, tools};
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
 use serde_json::json;
@@ -173,7 +173,8 @@ pub fn review(args: &Args) -> Result<Review> {
     }
     let known = args.map.as_deref().map(which::named).transpose()?;
     let arch = request.arch.unwrap_or_else(Arch::host);
-    tools::require(&[tools::GIT, arch.qemu], args.setup)?;
+    tools::require(&[tools::GIT], args.setup)?;
+    qemu::require(&[arch], args.setup)?;
     profile::check(arch, true)?;
     let range = range(&args.tree, revisions.as_deref())?;
     let [a, b] = range.commits.each_ref().map(String::as_str);

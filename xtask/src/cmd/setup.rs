@@ -3,7 +3,7 @@
 use crate::arch::{self, Arch};
 use crate::exit::Exit;
 use crate::supply::{self, Supply};
-use crate::{checks, ci, debian, program, tools};
+use crate::{checks, ci, debian, program, qemu, tools};
 use anyhow::Result;
 use argh::{ArgsInfo, FromArgs};
 
@@ -19,7 +19,7 @@ use argh::{ArgsInfo, FromArgs};
     note = "Packages come from the system's package manager, with sudo \
             unless root. None is removed or replaced by an older one for \
             another: what would take that is refused, with the choices there \
-            are.",
+            are, and QEMU is unpacked into the cache then.",
     note = "In a checkout, Rust targets come from rustup, and tools of CIs go \
             into the cache: LAVA's dispatcher, U-Boot, kexec and the server \
             of ssh from apt, the others from PyPI. The browser, which only \
@@ -54,13 +54,15 @@ pub fn run(args: &Args) -> Result<Exit> {
     // What tests need is for those who have them.
     let own = (!program::current().in_checkout).then(Arch::host);
     if let Some(arch) = args.arch.or(own) {
-        tools::require(&[arch.qemu, tools::DPKG_DEB], true)?;
+        tools::require(&[tools::DPKG_DEB], true)?;
+        qemu::require(&[arch], true)?;
         if matches!(supply::find()?, Supply::Sources(_)) {
             tools::require_target(arch.target, true)?;
         }
         return Ok(Exit::Good);
     }
     tools::require(&checks::TOOLS, true)?;
+    qemu::require(&arch::ALL, true)?;
     tools::require_browser(true)?;
     for arch in arch::ALL {
         tools::require_target(arch.target, true)?;
