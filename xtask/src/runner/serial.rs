@@ -219,13 +219,17 @@ impl Board {
 
 impl Running for Board {
     fn ended(&mut self) -> Result<Option<Ended>> {
-        if self.ending.look()? == Some(true) {
+        // Asked before the console is: what comes then is its last.
+        let done = self.thread.take_if(|thread| thread.is_finished());
+        let over = self.ending.look()?;
+        let Some(thread) = done else {
+            let settled = over == Some(true);
+            return Ok(settled.then_some(Ended::ByItself));
+        };
+        // The machine had ended: whatever befell its line then is no matter.
+        if over.is_some() {
             return Ok(Some(Ended::ByItself));
         }
-        let over = self.thread.take_if(|thread| thread.is_finished());
-        let Some(thread) = over else {
-            return Ok(None);
-        };
         let said = thread.join().map_err(|_panic| anyhow!("it panicked"));
         let why = said.flatten().err().map(|error| format!(": {error:#}"));
         let why = trouble(self.place.runner(), &why.unwrap_or_default());
@@ -384,9 +388,16 @@ fn filled(text: &str, env: &[(&str, OsString)]) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{OsString, SPEED, Serial, Step, filled};
+    use super::{
+        Board, Ended, Ending, Given, OsString, Place, Running, SPEED, Serial,
+        Step, filled,
+    };
+    use anyhow::bail;
+    use std::fs;
     use std::os::unix::ffi::OsStringExt;
     use std::path::Path;
+    use std::sync::Arc;
+    use std::thread;
 
     fn parsed(text: &str) -> Result<Serial, String> {
         let words = shlex::split(text).unwrap();
@@ -428,6 +439,46 @@ mod tests {
         let error = parsed("serial:/etc/passwd").unwrap().check();
         let error = error.unwrap_err().to_string();
         assert!(error.contains("is no serial line"), "{error}");
+    }
+
+    #[test]
+    fn a_line_that_goes_down_with_its_machine_is_no_trouble() {
+        let dir = tempfile::tempdir().unwrap();
+        let console = dir.path().join("console");
+        let begin = "Linux version 6.12\nKTAP version 1\n";
+        let end = "[    9.000000] reboot: Power down\n";
+        for (said, good) in [
+            (format!("{begin}{end}"), true),
+            // It went down first.
+            (begin.to_owned(), false),
+        ] {
+            fs::write(&console, said).unwrap();
+            let runner = "serial:/dev/x".parse().unwrap();
+            let thread = thread::spawn(|| bail!("Input/output error"));
+            while !thread.is_finished() {
+                thread::yield_now();
+            }
+            let mut board = Board {
+                serial: parsed("serial:/dev/x").unwrap(),
+                ending: Ending::of(console.clone()),
+                given: Arc::new(Given {
+                    env: Vec::new(),
+                    console: console.clone(),
+                    log: tempfile::tempfile().unwrap(),
+                    own: dir.path().join("own"),
+                }),
+                place: Place::take(&[runner], &[]).unwrap(),
+                stop: Arc::default(),
+                thread: Some(thread),
+            };
+            match board.ended().unwrap() {
+                Some(Ended::ByItself) if good => {}
+                Some(Ended::NoEvidence(why)) if !good => {
+                    assert!(why.contains("Input/output error"), "{why}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 
     #[test]
