@@ -120,11 +120,8 @@ impl Summary {
     pub fn text(&self, columns: usize) -> String {
         let differ = self.profiles();
         let differ = differ.iter().map(|it| it.render(columns));
-        let mut text: String = differ.collect();
-        if !text.is_empty() {
-            text.push('\n');
-        }
-        text + &self.table(columns) + &self.answers(columns)
+        let differ: String = differ.collect();
+        differ + &self.table(columns) + &self.answers(columns)
     }
 
     /// How each kernel compares with the baseline, cell by cell, and last all
@@ -271,13 +268,15 @@ pub struct Beside {
 }
 
 impl Beside {
+    /// A sentence for each run: a matrix has many, and pages, JSON and
+    /// `compare` show their tables.
     fn render(&self, columns: usize) -> String {
         let each = self.differences.iter().map(|it| {
-            let summary = filled(&it.summary(), "  ", columns);
-            format!("{}{summary}\n\n", it.render())
+            let summary = filled(&it.summary(), "    ", columns);
+            format!("  {}\n", summary.trim_start())
         });
         let each: String = each.collect();
-        format!("\nA: {}\nB: {}\n{}", self.a, self.b, each.trim_end()) + "\n"
+        format!("{} → {}\n{each}\n", self.a, self.b)
     }
 }
 
