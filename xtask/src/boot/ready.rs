@@ -6,7 +6,7 @@ use super::drivers;
 use super::expected::ExpectedPlan;
 use super::plan::Planned;
 use super::scheduler;
-use super::wait::{Limits, wait};
+use super::wait::{Limits, Waited, starvation, wait};
 use crate::arch::{Arch, X86_64, require_image};
 use crate::decode::decode_ports;
 use crate::exit::{Exit, NoEvidence};
@@ -324,8 +324,11 @@ impl Ready {
         let known =
             thread::spawn(move || known(&of, config.as_ref(), &request, cell));
         let live = Live::new(&machine, &setting.screen);
-        let (timed_out, signs) =
-            wait(vm.as_mut(), self.limits, live, &mut watch)?;
+        let Waited {
+            timed_out,
+            signs,
+            starved,
+        } = wait(vm.as_mut(), self.limits, live, &mut watch)?;
         // A disk that filled the host's makes room for more when it is gone.
         let kept = (!machine.disks.is_empty()).then_some(machine.dir.as_path());
         let room = kept.map(store::room);
@@ -363,6 +366,16 @@ impl Ready {
             && let Some(why) = signs.wrong(&report, &console, took)
         {
             exit_code = guest_clock::doubt(&mut report, &why);
+        }
+        let stolen = noise.map_or(0.0, |noise| noise.steal);
+        let withheld = starved + took.mul_f64(stolen);
+        if free
+            && runner.is_none()
+            && exit_code == Exit::Bad
+            && let Some(why) = starvation(&report, withheld)
+        {
+            report.reason = format!("cannot tell: {why}: {}", report.reason);
+            exit_code = Exit::CannotTell;
         }
         if let Some(profiler) = &self.profiler
             && let Some(none) = profiler.attach(&machine.dir, &mut report)?

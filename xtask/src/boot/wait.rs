@@ -5,11 +5,16 @@ use crate::guest_clock::Signs;
 use crate::interrupt;
 use crate::live::Live;
 use crate::machine::{Ended, Running};
+use crate::model::{Outcome, Report, Run};
 use crate::noise::Watch;
 use anyhow::{Result, bail};
 use core::time::Duration;
+use pidone::wire::record;
 use std::thread;
 use std::time::Instant;
+
+/// How the payload says that a run did nothing.
+const NO_PROGRESS: &str = "FAIL(no_progress)";
 
 /// When a machine counts as hung. A busy host makes a machine slow, not
 /// silent, so it is its silence that counts, without the time in which it had
@@ -66,8 +71,17 @@ impl Since {
     }
 }
 
-/// Waits for the end; whether the machine had to be stopped, and its signs of
-/// life.
+/// How a machine was waited for.
+pub(super) struct Waited {
+    /// It had to be stopped.
+    pub(super) timed_out: bool,
+    /// Its signs of life.
+    pub(super) signs: Signs,
+    /// How long it was ready to run and had no CPU of the host.
+    pub(super) starved: Duration,
+}
+
+/// Waits for the end.
 ///
 /// # Errors
 ///
@@ -78,24 +92,31 @@ pub(super) fn wait(
     limits: Limits,
     mut live: Live,
     watch: &mut Watch,
-) -> Result<(bool, Signs)> {
-    let mut begin = Since::now(Duration::ZERO);
+) -> Result<Waited> {
+    let mut starved = Duration::ZERO;
+    let mut begin = Since::now(starved);
     let mut heard = begin;
     let mut waits = !vm.begun();
     loop {
         interrupt::check()?;
         watch.machine(&vm.stats());
+        // Nothing of it is left to ask when it has ended.
+        starved = vm.starved().max(starved);
+        let waited = |timed_out, live: Live| Waited {
+            timed_out,
+            signs: live.signs(),
+            starved,
+        };
         match vm.ended()? {
             None => {}
-            Some(Ended::ByItself) => return Ok((false, live.signs())),
+            Some(Ended::ByItself) => return Ok(waited(false, live)),
             Some(Ended::NoEvidence(why)) => bail!(NoEvidence(why)),
             Some(Ended::Failed(why)) => bail!(why),
         }
-        let starved = match limits.own {
-            true => vm.starved(),
+        let now = Since::now(match limits.own {
+            true => starved,
             false => Duration::ZERO,
-        };
-        let now = Since::now(starved);
+        });
         if waits && vm.begun() {
             waits = false;
             (begin, heard) = (now, now);
@@ -109,7 +130,7 @@ pub(super) fn wait(
         }
         let silent = heard.ago(&now) > limits.silence && !waits;
         if begin.ago(&now) > limits.all || silent {
-            return Ok((true, live.signs()));
+            return Ok(waited(true, live));
         }
         if live.update() {
             heard = now;
@@ -119,9 +140,75 @@ pub(super) fn wait(
     }
 }
 
+/// Why failures say nothing of a kernel: all that failed is runs in which no
+/// work was done, and for longer than each of them the host had `withheld` its
+/// CPUs from the machine.
+#[must_use]
+pub(super) fn starvation(
+    report: &Report,
+    withheld: Duration,
+) -> Option<String> {
+    let fails = |run: &&Run| run.verdict == record::Verdict::Fail;
+    let failed: Vec<&Run> = report.runs.iter().filter(fails).collect();
+    let longest = failed.iter().map(|run| run.wall_ns).max()?;
+    let longest = Duration::from_nanos(longest);
+    let idle = failed.iter().all(|run| {
+        let mut reasons = run.reasons.iter();
+        !run.reasons.is_empty()
+            && reasons.all(|reason| reason.starts_with(NO_PROGRESS))
+    });
+    (report.outcome == Outcome::Fail && idle && withheld >= longest).then(
+        || {
+            format!(
+                "the host kept its CPUs from the machine for {withheld:.1?}, \
+                 and a run that did nothing lasted {longest:.1?}; longer runs, \
+                 --deterministic or a quieter host would tell"
+            )
+        },
+    )
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Duration, Instant, Since};
+    use super::{Duration, Instant, Since, starvation};
+    use crate::model::{Outcome, Report, Run};
+    use pidone::wire::record::Verdict;
+
+    #[test]
+    fn a_run_without_a_cpu_says_nothing_of_a_kernel() {
+        let failed = |reason: &str, ms: u64| Run {
+            verdict: Verdict::Fail,
+            reasons: vec![reason.to_owned()],
+            wall_ns: ms * 1_000_000,
+            ..Run::default()
+        };
+        let idle = failed("FAIL(no_progress): PipeIo did no work", 100);
+        let report = |runs: &[&Run]| Report {
+            outcome: Outcome::Fail,
+            runs: runs.iter().map(|&run| run.clone()).collect(),
+            ..Report::default()
+        };
+        let ms = Duration::from_millis;
+        let why = |runs: &[&Run], of| starvation(&report(runs), ms(of));
+        let good = Run {
+            verdict: Verdict::Ok,
+            ..Run::default()
+        };
+        let said = why(&[&good, &idle], 150).unwrap();
+        assert!(said.contains("for 150.0ms"), "{said}");
+        assert!(said.contains("lasted 100.0ms"), "{said}");
+        assert_eq!(why(&[&idle], 99), None);
+        // Each of them has to be shorter, and nothing else may have failed.
+        let long = failed("FAIL(no_progress): PipeIo did no work", 200);
+        assert_eq!(why(&[&idle, &long], 150), None);
+        let other = failed("FAIL(write, 5): 1 of 1 calls of IoSyncWrite", 100);
+        assert_eq!(why(&[&idle, &other], 150), None);
+        let hang = Report {
+            outcome: Outcome::Hang,
+            ..report(&[&idle])
+        };
+        assert_eq!(starvation(&hang, ms(150)), None);
+    }
 
     #[test]
     fn time_without_a_cpu_is_not_the_machines() {
