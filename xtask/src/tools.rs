@@ -156,15 +156,20 @@ pub fn program(program: &str) -> PathBuf {
 }
 
 /// A command of a program that gets a signal when we are killed: what nobody
-/// owns any more would go on for ever.
+/// owns any more would go on for ever. It finds what is unpacked in our cache.
 #[must_use]
 pub fn ours(program: &str, signal: &str) -> Command {
     let program = self::program(program);
-    if !found("setpriv") {
-        return Command::new(program);
+    let mut command = match found("setpriv") {
+        true => Command::new("setpriv"),
+        false => Command::new(&program),
+    };
+    if found("setpriv") {
+        command.args(["--pdeathsig", signal, "--"]).arg(program);
     }
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", signal, "--"]).arg(program);
+    if let Ok(path) = path() {
+        command.env("PATH", path);
+    }
     command
 }
 
@@ -321,6 +326,7 @@ pub fn run(command: &[&str]) -> Result<()> {
     let status = Command::new(program)
         .args(args)
         .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("PATH", path()?)
         .stdout(std::io::stderr())
         .status()
         .with_context(|| format!("`{line}` cannot be started"))?;
