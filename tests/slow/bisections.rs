@@ -257,7 +257,7 @@ fn two_kernels_differ_by_functions_that_are_named() {
         .unwrap();
     let text = shown(&out);
     assert_eq!(out.status.code(), Some(1), "{text}");
-    for row in ["__futex_hash", "_fair", " all\n", "worse: "] {
+    for row in ["__futex_hash", "_fair", " all\n", " slower, exact\n"] {
         assert!(text.contains(row), "{row}: {text}");
     }
 }

@@ -180,8 +180,8 @@ impl FromStr for Form {
     }
 }
 
-/// Columns of a mail.
-const MAIL: usize = 72;
+/// Columns of a mail, at most.
+const MAIL: usize = 71;
 
 /// Writes what the runs are beside a baseline.
 fn beside(args: &Args, baseline: &str, root: &Path) -> Result<Exit> {
