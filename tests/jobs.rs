@@ -121,7 +121,7 @@ fn report(log: &[Value]) -> Report {
 #[test]
 fn lava_records_cases_and_measurements() {
     let bench = Bench::new();
-    let job = bench.written("lava", &[], PLAN);
+    let job = bench.written("lava", &["--append", "quiet"], PLAN);
     let (passed, log) = bench.lava(&job, &[]);
     assert!(passed, "{:?}", cases(&log, "lava").last());
     let cases = cases(&log, "pidone");

@@ -92,6 +92,7 @@ static PARTS: [Part; 3] = [
     // Others' programs boot machines as well, and take no turns.
     Part {
         begin: &[
+            "budgets::another_checkout",
             "docs::",
             "jobs::",
             "report::browser::",
@@ -324,6 +325,7 @@ mod tests {
             ("report::browser::a_browser_shows", 2),
             ("docs::the_matrix_of", 0),
             ("docs::every", 2),
+            ("budgets::another_checkout", 2),
             ("proofs::on_6_1", 1),
             ("what_is_new::x", 1),
         ] {
