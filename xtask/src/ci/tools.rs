@@ -5,6 +5,7 @@
 //! versions of `requirements.txt`. All others are Debian's, unpacked in the
 //! cache; nothing of them is installed.
 
+use super::NAMES;
 use crate::debian::apt;
 use crate::tools::{self, Tool};
 use crate::{build, cache};
@@ -108,29 +109,46 @@ fn venv(name: &str, requirements: &str, setup: bool) -> Result<PathBuf> {
 pub fn lava(setup: bool) -> Result<PathBuf> {
     let python = python(setup)?;
     let dir = cache::dir()?.join("lava");
-    let (bin, run) = (dir.join("bin"), dir.join("bin/lava-run"));
-    if run.is_file() {
+    let (bin, root) = (dir.join("bin"), dir.join("root"));
+    let run = format!(
+        "#!/bin/sh\nPATH=\"$PATH:{bin}\" \\\n\
+         PYTHONPATH={bin}:{root}/usr/lib/python3/dist-packages \\\n    \
+         exec {python}/python {root}/usr/bin/lava-run \"$@\"\n",
+        bin = bin.display(),
+        root = root.display(),
+        python = python.display()
+    );
+    let mut files = vec![("lava-run".to_owned(), run)];
+    let modules = STAND_INS.map(|(name, text)| (name.into(), text.into()));
+    files.extend(modules);
+    // A QEMU that is no package of Debian's is asked for its version by what
+    // LAVA calls the architecture.
+    for names in &NAMES {
+        let (name, qemu) = (names.lava, names.of.qemu.program);
+        let name = format!("qemu-system-{name}");
+        if name != qemu {
+            files.push((name, format!("#!/bin/sh\nexec {qemu} \"$@\"\n")));
+        }
+    }
+    let is = |(name, text): &(String, String)| {
+        fs::read(bin.join(name)).is_ok_and(|file| file == text.as_bytes())
+    };
+    if files.iter().all(is) {
         return Ok(bin);
     }
     if !setup {
         bail!("lava-run is missing; `cargo xtask setup` installs it");
     }
     fs::create_dir_all(&bin)?;
-    let root = dir.join("root");
-    unpacked(&LAVA, &root)?;
-    let root = root.display();
-    for (module, text) in STAND_INS {
-        fs::write(bin.join(module), text)?;
+    if !root.join("usr/bin/lava-run").is_file() {
+        unpacked(&LAVA, &root)?;
     }
-    let script = format!(
-        "#!/bin/sh\nPYTHONPATH={bin}:{root}/usr/lib/python3/dist-packages \
-         exec {python}/python {root}/usr/bin/lava-run \"$@\"\n",
-        bin = bin.display(),
-        python = python.display()
-    );
-    build::write(&run, script.as_bytes())?;
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(&run, mode).context("lava-run")?;
+    for (name, text) in files {
+        let file = bin.join(name);
+        build::write(&file, text.as_bytes())?;
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(&file, mode).context("lava-run")?;
+    }
     Ok(bin)
 }
 
