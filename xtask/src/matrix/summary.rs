@@ -272,8 +272,8 @@ impl Beside {
     /// `compare` show their tables.
     fn render(&self, columns: usize) -> String {
         let each = self.differences.iter().map(|it| {
-            let summary = filled(&it.summary(), "    ", columns);
-            format!("  {}\n", summary.trim_start())
+            let within = columns.saturating_sub(2);
+            format!("  {}\n", filled(&it.summary(), "    ", within))
         });
         let each: String = each.collect();
         format!("{} → {}\n{each}\n", self.a, self.b)

@@ -102,9 +102,7 @@ pub(super) fn notes(h: &mut Html, row: &Row, deterministic: bool) {
         h.classed("div", "about", &text);
     }
     if let (Verdict::Unknown, Some(more @ 1..)) = (row.verdict, row.more) {
-        let more = answer::boots(more, deterministic);
-        let text = format!("{more} would probably decide");
-        h.classed("div", "about", &text);
+        h.classed("div", "about", &answer::boots(more, deterministic));
     }
 }
 

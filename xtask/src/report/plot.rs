@@ -16,7 +16,7 @@ use pidone::kit::histogram::{bucket_of, bucket_range};
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 220.0;
 const LEFT: f64 = 54.0;
-const RIGHT: f64 = 16.0;
+const RIGHT: f64 = 22.0;
 const TOP: f64 = 24.0;
 const BOTTOM: f64 = 20.0;
 

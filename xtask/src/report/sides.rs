@@ -141,7 +141,8 @@ impl Page<'_> {
                 &format!(
                     "The line in the middle is no difference, the ends are \
                      {reach:.0} % less and more; a dot is the difference, and \
-                     its line the interval."
+                     its line the interval. What is undecided has the number \
+                     of boots or seeds that would probably decide it."
                 ),
             );
         });
