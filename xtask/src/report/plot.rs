@@ -477,12 +477,12 @@ mod tests {
         let axis = XAxis::of(&line);
         assert_eq!((axis.low, axis.high), (1.0, 200.0));
         let d = path(Panel::Share, &axis, &hist);
-        let third = "M54.0 200.0H54.0V141.3H206.1V82.7H358.2V24.0";
+        let third = "M54.0 200.0H54.0V141.3H203.5V82.7H353.0V24.0";
         assert_eq!(d, third);
         // Of three samples, a tenth is the next power of ten.
         assert_eq!(decades(&line), 1);
         let d = path(Panel::Slower(1), &axis, &hist);
-        assert_eq!(d, "M54.0 24.0H54.0V55.0H206.1V108.0H358.2V200.0");
+        assert_eq!(d, "M54.0 24.0H54.0V55.0H203.5V108.0H353.0V200.0");
     }
 
     #[test]
