@@ -10,6 +10,7 @@ pub mod plan;
 pub mod ready;
 pub mod request;
 mod scheduler;
+mod starved;
 mod wait;
 
 pub use self::request::BootRequest;

@@ -160,11 +160,9 @@ pub fn program(program: &str) -> PathBuf {
 #[must_use]
 pub fn ours(program: &str, signal: &str) -> Command {
     let program = self::program(program);
-    let mut command = match found("setpriv") {
-        true => Command::new("setpriv"),
-        false => Command::new(&program),
-    };
+    let mut command = Command::new(&program);
     if found("setpriv") {
+        command = Command::new("setpriv");
         command.args(["--pdeathsig", signal, "--"]).arg(program);
     }
     if let Ok(path) = path() {
