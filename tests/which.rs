@@ -130,9 +130,20 @@ fn a_patch_has_the_types_that_execute_it() {
     for row in ["instructions an iteration", "futex_hash", " all\n"] {
         assert!(text.contains(row), "{row}: {text}");
     }
-    let (text, code) = said(dir, "cargo xtask which schedule");
+    let image = kernel::resolve("debian:6.12-cloud", Some(Arch::host()), false);
+    let image = image.unwrap();
+    symlink(&image, dir.join("bzImage")).unwrap();
+    let of_file = "cargo xtask which --kernel bzImage yield_task_fair";
+    let (text, code) = said(dir, of_file);
     assert_eq!(code, Some(255), "{text}");
-    assert!(text.contains("there is no map of "), "{text}");
+    assert!(text.contains("there is no map of bzImage yet"), "{text}");
+    // Of two kernels there is one that comes with the program.
+    let (text, code) = said(dir, "cargo xtask which yield_task_fair");
+    assert_eq!(code, Some(0), "{text}");
+    let few = "`few`; `cargo xtask map --kernel debian:6.12-cloud` makes a";
+    assert!(text.contains(few), "{text}");
+    assert!(text.contains(" %  "), "{text}");
+    assert!(text.contains("\nplan: time=1s work=YieldHeavy"), "{text}");
     fs::write(dir.join("fair.patch"), FAIR).unwrap();
     let (text, code) = said(dir, third);
     assert_eq!(code, Some(0), "{text}");
@@ -145,8 +156,10 @@ fn a_patch_has_the_types_that_execute_it() {
     };
     assert!(wakes.contains("work="), "{text}");
     assert!(fair.starts_with("work=YieldHeavy"), "{text}");
-    let image = kernel::resolve("debian:6.12-cloud", Some(Arch::host()), false);
-    agrees_with_what_is_kept(&dir.join("cache"), &image.unwrap());
+    agrees_with_what_is_kept(&dir.join("cache"), &image);
+    let (text, code) = said(dir, of_file);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(!text.contains("few"), "{text}");
     let of_patch = |patch: &str| {
         fs::write(dir.join("x.patch"), patch).unwrap();
         said(dir, "cargo xtask which --patch x.patch")

@@ -270,9 +270,9 @@ pub fn render(hits: &[Hit<'_>]) -> String {
             .take(NAMED)
             .map(|(name, all, calls)| match calls {
                 // What was entered in another way has no calls.
-                0.0 => format!("{name} {}", number(*all)),
+                0.0 => format!("{name} {}", few(*all)),
                 calls => {
-                    format!("{name} {} in {}", number(*all), times(*calls))
+                    format!("{name} {} in {}", few(*all), times(*calls))
                 }
             })
             .collect();
@@ -280,8 +280,8 @@ pub fn render(hits: &[Hit<'_>]) -> String {
             names.push(format!("{more} more"));
         }
         table.add_row([
-            format!("{:.2} %", hit.share * 100.0),
-            number(hit.instructions),
+            share(hit),
+            few(hit.instructions),
             hit.work.to_owned(),
             names.join(", "),
         ]);
@@ -291,8 +291,8 @@ pub fn render(hits: &[Hit<'_>]) -> String {
     }
     let mut text = table.trim_fmt() + "\n";
     if let Some(next) = hits.get(shown) {
-        let (more, share) = (hits.len() - shown, next.share * 100.0);
-        let _ok = writeln!(text, "{more} more, with {share:.2} % and less");
+        let (more, share) = (hits.len() - shown, share(next));
+        let _ok = writeln!(text, "{more} more, with {share} and less");
     }
     let telling = hits.iter().filter(|hit| hit.share >= LEAST).count();
     let planned = match telling {
@@ -313,6 +313,21 @@ pub fn planned_word(work: &str) -> String {
     match row.map_or("", |row| row.example) {
         "" => format!("work={work}"),
         example => format!("work={work} {example}"),
+    }
+}
+
+fn share(hit: &Hit<'_>) -> String {
+    match hit.instructions {
+        0.0 => "few".to_owned(),
+        _ => format!("{:.2} %", hit.share * 100.0),
+    }
+}
+
+/// Instructions of an iteration; what was executed and has no numbers is that.
+fn few(instructions: f64) -> String {
+    match instructions {
+        0.0 => "few".to_owned(),
+        some => number(some),
     }
 }
 

@@ -182,7 +182,7 @@ pub fn review(args: &Args) -> Result<Review> {
     if diff.is_empty() {
         bail!("nothing to review: {} and {} are alike", short(a), short(b));
     }
-    let patch = changes(&diff);
+    let patch = changes(&diff).context("git diff")?;
     let mut review = Review {
         tree: crate::finished::name(&range.tree),
         sides: [commit(&range, 0)?, commit(&range, 1)?],

@@ -6,6 +6,7 @@ use crate::exit::Exit;
 use crate::finished::{FinishedBoot, on};
 use crate::map::code::CodeChanges;
 use crate::map::patch::{Changes, changes};
+use crate::map::stored::StoredMap;
 use crate::map::{self, absent, hits, names, render};
 use crate::profile::symbols::functions;
 use crate::program;
@@ -28,7 +29,9 @@ use std::{fs, io};
                \x20 {command_name} --tree ~/linux --diff HEAD~1..HEAD",
     example = "For a patch from a mail:\n\
                \x20 {command_name} --patch v3-0001-sched-fair.patch",
-    note = "What is known of a kernel is what `cargo xtask map` found. A \
+    note = "What is known of a kernel is what `cargo xtask map` found; the \
+            newest map counts. Without one, what is known of \
+            debian:6.12-cloud and debian:7.2-cloud comes with pidone. A \
             function that was inlined has no instructions of its own.",
     error_code(0, "there are such types"),
     error_code(125, "cannot tell: no type executes any of them"),
@@ -38,8 +41,8 @@ pub struct Args {
     /// the kernel whose map is looked at, as --kernel of `boot` takes it
     #[argh(option, default = "String::from(KERNEL)")]
     kernel: String,
-    /// a map in place of the kernel's newest: a directory that `map` named, or
-    /// any stored run with profiles
+    /// a map in place of the kernel's newest: a directory that `map` named, a
+    /// file that its --out wrote, or any stored run with profiles
     #[argh(option)]
     map: Option<String>,
     /// a patch, whose functions are looked up; `-` is standard input
@@ -78,7 +81,12 @@ pub fn run(args: &Args) -> Result<Exit> {
     let Changes {
         functions,
         elsewhere,
-    } = diff.as_deref().map(changes).unwrap_or_default();
+    } = diff.as_deref().map_or(Ok(Changes::default()), |diff| {
+        changes(diff).with_context(|| match &args.patch {
+            Some(patch) => patch.display().to_string(),
+            None => "git diff".to_owned(),
+        })
+    })?;
     let asked: Vec<String> = args
         .function
         .iter()
@@ -87,7 +95,7 @@ pub fn run(args: &Args) -> Result<Exit> {
         .collect();
     if asked.is_empty() && elsewhere.is_empty() {
         bail!(match diff {
-            Some(_) => "the patch changes no function of a .c or .h file",
+            Some(_) => "the patch changes no line: valid is a unified diff",
             None => {
                 "which function: name some, as in `which try_to_wake_up`, or \
                  give --patch FILE or --diff A..B"
@@ -209,8 +217,14 @@ fn code(args: &Args, range: &str) -> Result<BTreeSet<String>> {
     Ok(all)
 }
 
-/// The map of that name: a directory, or a stored run with profiles.
+/// The map of that name: a directory, a stored run with profiles, or a file
+/// that `map --out` wrote.
 pub(super) fn named(name: &str) -> Result<FinishedBoot> {
+    if Path::new(name).is_file() {
+        let text = fs::read(name).with_context(|| name.to_owned())?;
+        let map = StoredMap::read(&String::from_utf8_lossy(&text));
+        return Ok(map.with_context(|| name.to_owned())?.into_boot());
+    }
     let place = store::find::find(name, &map::dir()?)?;
     let map = store::StoredRun::at(&place)?.read()?;
     if map::profiles(&map).next().is_none() {
@@ -223,15 +237,31 @@ fn map(args: &Args) -> Result<FinishedBoot> {
     if let Some(name) = &args.map {
         return named(name);
     }
-    let arch = kernel::arch(&args.kernel, None)?;
-    let image = kernel::resolve(&args.kernel, Some(arch), false)?;
-    let map = map::find(&store::sha256(&image)?)?;
-    map.with_context(|| {
-        format!(
-            "there is no map of {kernel} yet; `{} map --kernel {kernel}` \
-             makes one, in some minutes; --map takes that of another kernel",
-            program::name(),
-            kernel = args.kernel
-        )
-    })
+    let kernel = &args.kernel;
+    let arch = kernel::arch(kernel, None)?;
+    let kept = StoredMap::kept(kernel, arch)?;
+    let image = kernel::resolve(kernel, Some(arch), false);
+    let made = match (image, &kept) {
+        (Ok(image), _) => map::find(&store::sha256(&image)?)?,
+        // A kernel that is not here has no other.
+        (Err(_), Some(_)) => None,
+        (Err(error), None) => return Err(error),
+    };
+    let make = format!("`{} map --kernel {kernel}`", program::name());
+    match (made, kept) {
+        (Some(made), _) => Ok(made),
+        (None, Some(kept)) => {
+            crate::tell!(
+                "note: this is of the map that pidone brings, in which \
+                 functions with less than a 500th of a type's instructions in \
+                 the kernel are `few`; {make} makes a whole one, in some \
+                 minutes"
+            );
+            Ok(kept.into_boot())
+        }
+        (None, None) => bail!(
+            "there is no map of {kernel} yet; {make} makes one, in some \
+             minutes; --map takes that of another kernel"
+        ),
+    }
 }

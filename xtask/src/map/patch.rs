@@ -1,5 +1,6 @@
 //! The functions that a patch changes.
 
+use anyhow::{Result, bail};
 use std::collections::BTreeSet;
 
 /// What a patch changes.
@@ -12,42 +13,52 @@ pub struct Changes {
     pub elsewhere: BTreeSet<String>,
 }
 
-/// What a unified diff changes, of files of C. A function is known by the line
-/// that it begins with, at the margin, before or in a hunk.
-#[must_use]
-pub fn changes(diff: &str) -> Changes {
+/// What a unified diff changes. A function is known by the line that it begins
+/// with, before or in a hunk: at the margin in C, and as the kernel's macros
+/// have it in assembly (`SYM_FUNC_START`). Files of other kinds have none.
+///
+/// # Errors
+///
+/// A hunk is not as long as it says.
+pub fn changes(diff: &str) -> Result<Changes> {
     let mut changes = Changes::default();
-    let mut file: Option<&str> = None;
+    let mut file = ("", Language::Other);
     let mut function: Option<String> = None;
     // Lines that are left of a hunk, of the old file and of the new one.
     let mut left = [0_u64; 2];
     let mut old = None;
-    for line in diff.lines() {
+    for (at, line) in diff.lines().enumerate() {
         if left == [0, 0] {
             if let Some(name) = line.strip_prefix("--- ") {
                 old = named(name);
             } else if let Some(name) = line.strip_prefix("+++ ") {
                 // What is removed has no new name.
-                file = named(name).or(old).filter(|name| is_source(name));
+                let name = named(name).or(old).unwrap_or_default();
+                file = (name, Language::of(name));
             } else if let Some((lines, context)) = hunk(line) {
                 left = lines;
-                function = begins(context);
+                function = file.1.begins(context);
             }
             continue;
         }
         let (mark, text) = line.split_at_checked(1).unwrap_or((" ", ""));
         let [from, to] = &mut left;
-        match mark {
-            "-" => *from = from.saturating_sub(1),
-            "+" => *to = to.saturating_sub(1),
+        let counted = match mark {
             "\\" => continue,
-            _ => {
-                *from = from.saturating_sub(1);
-                *to = to.saturating_sub(1);
-            }
+            "-" => take(&mut [from]),
+            "+" => take(&mut [to]),
+            " " => take(&mut [from, to]),
+            _ => false,
+        };
+        if !counted {
+            bail!(
+                "line {}, `{}`, is in the middle of a hunk, which is shorter \
+                 than its `@@` line says: the patch is damaged",
+                at + 1,
+                crate::untrusted::line(line)
+            );
         }
-        let Some(file) = file else { continue };
-        if let Some(name) = begins(text) {
+        if let Some(name) = file.1.begins(text) {
             function = Some(name);
         }
         if mark == "-" || mark == "+" {
@@ -57,30 +68,80 @@ pub fn changes(diff: &str) -> Changes {
                     changes.functions.insert(name.clone());
                 }
                 None => {
-                    changes.elsewhere.insert(file.to_owned());
+                    changes.elsewhere.insert(file.0.to_owned());
                 }
             }
         }
-        // The end of a function; what follows is outside.
-        if text == "}" {
+        if file.1.ends(text) {
             function = None;
         }
     }
-    changes
+    if left != [0, 0] {
+        bail!("the last hunk is shorter than its `@@` line says");
+    }
+    Ok(changes)
+}
+
+/// One line less of each; whether there was one.
+fn take(left: &mut [&mut u64]) -> bool {
+    left.iter_mut().all(|left| {
+        let less = left.checked_sub(1);
+        less.map(|less| **left = less).is_some()
+    })
 }
 
 /// The file of a `---` or `+++` line.
 fn named(text: &str) -> Option<&str> {
     let name = text.split('\t').next().unwrap_or(text).trim_end();
-    let name = name
-        .strip_prefix("a/")
-        .or_else(|| name.strip_prefix("b/"))
-        .unwrap_or(name);
+    // `a/` and `b/`, or what `diff.mnemonicPrefix` has in their place.
+    let name = match name.split_once('/') {
+        Some((side, rest)) if side.len() == 1 => rest,
+        _ => name,
+    };
     (name != "/dev/null").then_some(name)
 }
 
-fn is_source(name: &str) -> bool {
-    [".c", ".h"].iter().any(|end| name.ends_with(end))
+/// What a file is written in, as far as functions are found in it.
+#[derive(Debug, Clone, Copy)]
+enum Language {
+    C,
+    Assembly,
+    Other,
+}
+
+impl Language {
+    fn of(name: &str) -> Self {
+        match name.rsplit_once('.') {
+            Some((_, "c" | "h")) => Self::C,
+            Some((_, "S")) => Self::Assembly,
+            _ => Self::Other,
+        }
+    }
+
+    /// The function that begins with this line.
+    fn begins(self, line: &str) -> Option<String> {
+        match self {
+            Self::C => begins(line),
+            Self::Assembly => {
+                let (mark, rest) = line.split_once('(')?;
+                let begins = mark.starts_with("SYM_")
+                    && mark.contains("_START")
+                    && !mark.contains("DATA");
+                let name = rest.split([',', ')']).next()?.trim();
+                begins.then(|| name.to_owned())
+            }
+            Self::Other => None,
+        }
+    }
+
+    /// Whether a function ends with this line; what follows is outside.
+    fn ends(self, line: &str) -> bool {
+        match self {
+            Self::C => line == "}",
+            Self::Assembly => line.starts_with("SYM_") && line.contains("_END"),
+            Self::Other => false,
+        }
+    }
 }
 
 /// How many lines a hunk has of both files, and what stands behind.
@@ -94,7 +155,7 @@ fn hunk(line: &str) -> Option<([u64; 2], &str)> {
     Some(([count(from)?, count(to)?], context.trim_start()))
 }
 
-/// The function that begins with this line.
+/// The function of C that begins with this line.
 fn begins(line: &str) -> Option<String> {
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
     // Labels, declarations and what a preprocessor reads begin at the margin,
@@ -160,26 +221,59 @@ diff --git a/README b/README
 @@ -1 +1 @@ int not_of_c(void)
 -a
 +b
+diff --git i/arch/x86/entry/entry_64.S w/arch/x86/entry/entry_64.S
+--- i/arch/x86/entry/entry_64.S
++++ w/arch/x86/entry/entry_64.S
+@@ -170,5 +170,6 @@ SYM_CODE_START(entry_SYSCALL_64)
+ \tsysretq
++\tnop
+ SYM_CODE_END(entry_SYSCALL_64)
+-/* a */
++/* b */
+ SYM_FUNC_START_LOCAL(__switch_to_asm)
+-\tpushq\t%rbp
++\tpushq\t%rbx
+@@ -300,2 +301,1 @@ SYM_DATA_START(table)
+ \t.quad 1
+-\t.quad 2
 ";
 
     #[test]
     fn functions_are_found_in_hunks_and_before_them() {
-        let changes = changes(PATCH);
+        let changes = changes(PATCH).unwrap();
         let found: Vec<&str> =
             changes.functions.iter().map(String::as_str).collect();
-        let expected =
-            ["__do_sys_sched_yield", "pick_task_fair", "update_curr"];
+        let expected = [
+            "__do_sys_sched_yield",
+            "__switch_to_asm",
+            "entry_SYSCALL_64",
+            "pick_task_fair",
+            "update_curr",
+        ];
         assert_eq!(found, expected);
         let elsewhere: Vec<_> = changes.elsewhere.iter().collect();
-        assert_eq!(elsewhere, ["kernel/sched/fair.c"]);
+        let expected =
+            ["README", "arch/x86/entry/entry_64.S", "kernel/sched/fair.c"];
+        assert_eq!(elsewhere, expected);
     }
 
     #[test]
     fn lines_that_look_like_headers_are_lines() {
         let patch = "--- a/x.c\n+++ b/x.c\n@@ -1,3 +1,2 @@ int f(int a)\n \
                      \tb();\n--- a/y.c\n \tc();\n";
-        let changes = changes(patch);
+        let changes = changes(patch).unwrap();
         assert_eq!(changes.functions.iter().collect::<Vec<_>>(), ["f"]);
+    }
+
+    #[test]
+    fn a_patch_that_was_cut_is_named() {
+        let cut = PATCH.replacen(" \tdo_sched_yield();\n", "", 1);
+        let error = changes(&cut).unwrap_err().to_string();
+        let line = "line 31, `diff --git a/README b/README`, is in the";
+        assert!(error.starts_with(line), "{error}");
+        let cut = PATCH.len() - "-\t.quad 2\n".len();
+        let error = changes(&PATCH[..cut]).unwrap_err().to_string();
+        assert!(error.contains("the last hunk is shorter"), "{error}");
     }
 
     proptest! {

@@ -5,12 +5,20 @@
 //! type and each function, so that a difference can be read.
 
 use super::profiles;
+use crate::arch::Arch;
 use crate::finished::FinishedBoot;
-use crate::model::profile::{Profile, Space};
+use crate::model::Run;
+use crate::model::profile::{Function, Profile, Space};
 use anyhow::{Context, Result, bail};
 use core::fmt::Write;
 use pidone::workloads::rows;
 use std::collections::BTreeMap;
+
+/// Those that are kept, of an older kernel and of a newer one.
+pub const KEPT: [&str; 2] = [
+    include_str!("../../../docs/maps/6.12-cloud.txt"),
+    include_str!("../../../docs/maps/7.2-cloud.txt"),
+];
 
 /// What the first line says.
 const FORM: &str = "pidone map 1";
@@ -103,6 +111,41 @@ impl StoredMap {
             release: release.unwrap_or_default(),
             types: types.collect(),
         }
+    }
+
+    /// The map that is kept of a kernel, as it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// One that is kept is of another form.
+    pub fn kept(kernel: &str, arch: &Arch) -> Result<Option<Self>> {
+        let maps = KEPT.iter().map(|text| Self::read(text));
+        let maps: Vec<Self> = maps.collect::<Result<_>>()?;
+        let mut maps = maps.into_iter();
+        Ok(maps.find(|map| {
+            map.kernel == kernel && map.release.ends_with(arch.debian)
+        }))
+    }
+
+    /// A boot with the profiles that are known. Those of user space are not;
+    /// functions without numbers have none of either.
+    #[must_use]
+    pub fn into_boot(self) -> FinishedBoot {
+        let mut boot = FinishedBoot::default();
+        boot.meta.kernel.spec = self.kernel;
+        boot.meta.kernel.release = Some(self.release);
+        boot.meta.deterministic = Some(1);
+        let runs = self.types.into_iter().map(|of| Run {
+            name: of.name,
+            profile: Some(Profile {
+                iterations: of.iterations,
+                instructions: of.instructions.iter().sum(),
+                functions: of.functions.into_iter().map(function).collect(),
+            }),
+            ..Run::default()
+        });
+        boot.report.runs = runs.collect();
+        boot
     }
 
     /// A work type's part.
@@ -216,6 +259,17 @@ impl StoredMap {
     }
 }
 
+/// A function of the kernel and its numbers, if they are kept.
+fn function((name, numbers): (String, Option<[u64; 2]>)) -> Function {
+    let [instructions, calls] = numbers.unwrap_or_default();
+    Function {
+        name,
+        space: Space::Kernel,
+        instructions,
+        calls,
+    }
+}
+
 /// A function that a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stated<'p> {
@@ -271,6 +325,7 @@ fn within<'t>(text: &'t str, open: &str) -> Option<(&'t str, &'t str)> {
 #[cfg(test)]
 mod tests {
     use super::{StoredMap, TypeMap, stated};
+    use crate::map::{hits, render};
     use crate::model::profile::{Function, Profile, Space};
     use proptest::prelude::proptest;
 
@@ -339,6 +394,30 @@ mod tests {
             let error = StoredMap::read(&text.replace(from, to)).unwrap_err();
             assert!(error.to_string().contains(line), "{error:#}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_is_a_map() {
+        let kept = |kernel: &str, arch: &str| {
+            StoredMap::kept(kernel, arch.parse().unwrap()).unwrap()
+        };
+        assert!(kept("debian:6.12-cloud", "aarch64").is_none());
+        assert!(kept("debian:6.12", "x86_64").is_none());
+        let map = kept("debian:6.12-cloud", "x86_64").unwrap().into_boot();
+        let of = |name: &str| {
+            let hits = hits(&map, &[name.to_owned()]);
+            (hits.len(), render(&hits))
+        };
+        let (types, text) = of("schedule");
+        assert!(types > 40, "{text}");
+        let ranked = " more, with 0.";
+        assert!(text.contains(ranked), "{text}");
+        // What no type executes often.
+        let (types, text) = of("do_exit");
+        assert!(types > 0, "{text}");
+        assert!(text.contains(" do_exit few\n"), "{text}");
+        assert!(text.contains("\n    few           few  "), "{text}");
+        assert_eq!(of("pci_enable_device").0, 0);
     }
 
     #[test]
