@@ -274,6 +274,7 @@ fn a_planted_regression_is_found_and_a_harmless_change_is_not_blamed() {
         .spawn()
         .unwrap();
     let said = BufReader::new(child.stderr.take().unwrap());
+    let mut last = String::new();
     for line in said.lines().map(Result::unwrap) {
         println!("{line}");
         if line.starts_with("step 1,") {
@@ -281,7 +282,9 @@ fn a_planted_regression_is_found_and_a_harmless_change_is_not_blamed() {
             let kill = ["-TERM", "--", &group];
             Command::new("kill").args(kill).status().unwrap();
         }
+        last = line;
     }
+    assert!(last.starts_with("cannot tell: interrupted"), "{last}");
     assert_eq!(child.wait().unwrap().code(), Some(125));
     let out = exactly(&tree, "planted", &[]).output().unwrap();
     let text = shown(&out);
@@ -324,6 +327,9 @@ fn reviewed(tree: &Path, subject: &str, plan: &[&str]) -> (Value, i32) {
     for line in text.lines() {
         assert!(line.chars().count() < 72, "{line}");
     }
+    // Nobody else knows this host.
+    let here = cache::dir().unwrap().display().to_string();
+    assert!(!text.contains(&here), "{text}");
     let json: Value = serde_json::from_slice(&fs::read(json).unwrap()).unwrap();
     assert_eq!(json["text"], text);
     (json, out.status.code().unwrap())

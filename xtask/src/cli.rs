@@ -178,8 +178,13 @@ fn real_main<A: Verbs>() -> Exit {
     match args.run() {
         Ok(exit) => exit,
         // It says nothing of a kernel.
-        Err(error) if error.is::<NoEvidence>() || interrupt::happened() => {
+        Err(error) if error.is::<NoEvidence>() => {
             crate::tell!("cannot tell: {error:#}");
+            Exit::CannotTell
+        }
+        // What was ended with us is what fails.
+        Err(error) if interrupt::happened() => {
+            crate::tell!("cannot tell: interrupted: {error:#}");
             Exit::CannotTell
         }
         Err(error) => failed(&error),

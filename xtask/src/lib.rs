@@ -33,6 +33,7 @@ pub mod kernel;
 pub mod kernel_build;
 pub mod kernel_check;
 pub mod knobs;
+pub mod lines;
 pub mod live;
 pub mod machine;
 pub mod manual;

@@ -6,7 +6,8 @@ mod mail;
 
 pub use self::choose::{Choice, Left, choose, lacking};
 
-use crate::compare::Comparison;
+use crate::bisect::show::short;
+use crate::compare::{Comparison, answer};
 use crate::evidence::Verdict;
 use crate::exit::Exit;
 use crate::map::code::CodeChanges;
@@ -26,6 +27,16 @@ pub struct Commit {
     pub release: String,
     /// SHA-256 of its image.
     pub image: String,
+}
+
+impl Commit {
+    /// What it is called in a sentence.
+    fn called(&self) -> String {
+        match self.dirty {
+            true => "the checkout".to_owned(),
+            false => short(&self.name).to_owned(),
+        }
+    }
 }
 
 /// What differs between both.
@@ -90,6 +101,13 @@ pub struct Review {
 }
 
 impl Review {
+    /// Takes what came of measuring, and calls both sides by their commits.
+    pub fn measured(&mut self, mut of: Comparison) {
+        of.sides = self.sides.each_ref().map(Commit::called);
+        of.answer = answer::of(&of);
+        self.found = Found::Compared(Box::new(of));
+    }
+
     /// What it says in a word.
     #[must_use]
     pub fn verdict(&self) -> String {

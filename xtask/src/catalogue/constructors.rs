@@ -1,6 +1,7 @@
 //! The constructors of the library, made of the rows as the pages are.
 
 use crate::catalogue::range;
+use crate::lines;
 use core::fmt::Write;
 use pidone::row::{Kind, Param, Row};
 use pidone::workloads::rows;
@@ -119,17 +120,8 @@ fn intro(text: &mut String, row: &'static Row) {
 /// Writes a sentence, or an item of a list, in lines of at most 80 columns.
 fn wrap(text: &mut String, item: &str) {
     let indent = if item.starts_with("- ") { "  " } else { "" };
-    let mut line = String::from("    ///");
-    for word in item.split(' ') {
-        if line.len() + 1 + word.len() > 80 {
-            *text += &line;
-            *text += "\n";
-            line = format!("    ///{indent}");
-        }
-        line += " ";
-        line += word;
-    }
-    *text += &line;
+    let rest = format!("    /// {indent}");
+    *text += &lines::filled(item, "    /// ", &rest, 80);
     *text += "\n";
 }
 

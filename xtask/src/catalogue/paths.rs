@@ -2,6 +2,7 @@
 //! work type to the functions that it executes. It is made of maps.
 
 use super::{cell, sentence};
+use crate::lines;
 use crate::map::stored::{StoredMap, TypeMap, stated};
 use crate::profile::table::number;
 use core::fmt::Write;
@@ -159,17 +160,7 @@ fn section(
 
 /// Text in lines of a page.
 fn filled(text: &str) -> String {
-    let (mut page, mut line) = (String::new(), String::new());
-    for word in text.split_whitespace() {
-        if !line.is_empty() && line.len() + 1 + word.len() > WIDTH {
-            page += &(core::mem::take(&mut line) + "\n");
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line += word;
-    }
-    page + &line + "\n"
+    lines::filled(text, "", "", WIDTH) + "\n"
 }
 
 /// Instructions and calls of a function, as cells.

@@ -1,8 +1,8 @@
 //! `explain`: one work type in full.
 
 use crate::catalogue::{group, need_line, range};
-use crate::compare::table::filled;
 use crate::exit::Exit;
+use crate::lines::filled;
 use crate::program;
 use crate::words;
 use anyhow::{Error, Result, anyhow};
@@ -36,7 +36,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<Exit> {
     let name = &args.name;
     if let Some(what) = words::rule(name) {
-        let text = filled(&format!("{name}: {what}."), "", 80);
+        let text = filled(&format!("{name}: {what}."), "", "", 80);
         let taken = if name == "W4" { "" } else { TAKEN };
         super::print(&format!("{text}\n{taken}{HELD}\n"))?;
         return Ok(Exit::Good);

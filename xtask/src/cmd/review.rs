@@ -459,7 +459,7 @@ fn measured(
     if let Some(hello) = &boot.report.hello {
         review.pidone = format!("pidone {}", hello.pidone);
     }
-    review.found = Found::Compared(Box::new(comparison));
+    review.measured(comparison);
     Ok(())
 }
 

@@ -4,7 +4,7 @@
 use super::{Comparison, Row};
 use crate::evidence::Verdict;
 use crate::metrics::Better;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A verdict and what is said of runs that have it, of speed or of anything
 /// else, in the order of the sentence.
@@ -96,7 +96,8 @@ fn more_telling(one: Verdict, other: Verdict) -> Verdict {
 }
 
 /// Both names without what they have in common: `debian:6.12-cloud` and
-/// `debian:7.2-cloud` are 6.12 and 7.2.
+/// `debian:7.2-cloud` are 6.12 and 7.2, `old/bzImage` and `new/bzImage` are old
+/// and new.
 #[must_use]
 pub fn names([a, b]: &[String; 2]) -> [String; 2] {
     if a == b {
@@ -107,7 +108,7 @@ pub fn names([a, b]: &[String; 2]) -> [String; 2] {
         true => prefix(a),
         false => 0,
     };
-    let (mut one, mut two) = (&a[front..], &b[front..]);
+    let [mut one, mut two] = paths([&a[front..], &b[front..]]);
     while let (Some((first, x)), Some((second, y))) =
         (one.rsplit_once('-'), two.rsplit_once('-'))
         && x == y
@@ -116,6 +117,24 @@ pub fn names([a, b]: &[String; 2]) -> [String; 2] {
         (one, two) = (first, second);
     }
     [one.to_owned(), two.to_owned()]
+}
+
+/// Both paths without the directories that they begin with, and the names that
+/// they end with, as far as these are the same.
+fn paths([mut one, mut two]: [&str; 2]) -> [&str; 2] {
+    while let (Some((x, first)), Some((y, second))) =
+        (one.split_once('/'), two.split_once('/'))
+        && x == y
+    {
+        (one, two) = (first, second);
+    }
+    while let (Some((first, x)), Some((second, y))) =
+        (one.rsplit_once('/'), two.rsplit_once('/'))
+        && x == y
+    {
+        (one, two) = (first, second);
+    }
+    [one, two]
 }
 
 /// The sentence for a mail, in which nothing but ASCII is sure to arrive.
@@ -140,8 +159,8 @@ fn failed(row: &Row) -> String {
 }
 
 /// What is told first: of the runs that are worse, or else of those that are
-/// better, the figure that differs by the largest factor. The rate stands for
-/// a run, if it says the same.
+/// better, the one that differs by the largest factor. Its rate stands for it,
+/// if that says the same, or else the figure that differs most.
 fn lead<'r>(
     rows: impl Iterator<Item = &'r Row> + Clone,
     runs: &BTreeMap<&str, Verdict>,
@@ -152,12 +171,15 @@ fn lead<'r>(
                 && runs.get(&*row.run) == Some(&verdict)
                 && row.difference.is_some()
         };
-        let mine = rows.clone().filter(is);
+        let rates = rows.clone().filter(is).filter(|row| row.metric == "rate");
+        let rates: BTreeSet<&str> = rates.map(|row| &*row.run).collect();
+        let mine = rows
+            .clone()
+            .filter(is)
+            .filter(|row| row.metric == "rate" || !rates.contains(&*row.run));
         let most = mine.max_by(|x, y| size(x).total_cmp(&size(y)));
-        if let Some(most) = most {
-            let rate = |row: &&Row| row.run == most.run && row.metric == "rate";
-            let rate = rows.clone().filter(is).find(rate);
-            return Some(rate.unwrap_or(most));
+        if most.is_some() {
+            return most;
         }
     }
     None
@@ -331,7 +353,14 @@ mod tests {
             ),
             ("debian:7.2", "built:7.2", "debian:7.2 → built:7.2"),
             ("debian:7.2-cloud", "debian:7.2-rt", "7.2-cloud → 7.2-rt"),
-            ("old/bzImage", "new/bzImage", "old/bzImage → new/bzImage"),
+            ("old/bzImage", "new/bzImage", "old → new"),
+            ("/b/a1/image", "/b/c/image", "a1 → c"),
+            (
+                "/b/vmlinuz-6.1",
+                "/b/vmlinuz-6.12",
+                "vmlinuz-6.1 → vmlinuz-6.12",
+            ),
+            ("image", "old/image", "image → old/image"),
             ("host", "host nosmt", "host → host nosmt"),
             ("k-x", "k-x", "A → B, both k-x"),
         ] {

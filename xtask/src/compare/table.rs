@@ -3,6 +3,7 @@
 use crate::compare::{Comparison, Row, answer};
 use crate::evidence::Verdict;
 use crate::finished::on;
+use crate::lines::filled;
 use crate::terminal::{Paint, paint};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
@@ -35,7 +36,7 @@ fn write_comparison(
     }
     text.push_str(&on(&comparison.machines));
     for warning in &comparison.warnings {
-        let warning = filled(&format!("warning: {warning}"), "  ", columns);
+        let warning = filled(&format!("warning: {warning}"), "", "  ", columns);
         writeln!(text, "{}", paint(Paint::Open, &warning))?;
     }
     let mut last = "";
@@ -64,17 +65,17 @@ fn write_comparison(
     }
     writeln!(text)?;
     for profile in &comparison.profiles {
-        writeln!(text, "{}", filled(&profile.summary(), "  ", columns))?;
+        writeln!(text, "{}", filled(&profile.summary(), "", "  ", columns))?;
     }
     for sampled in &comparison.sampled {
-        writeln!(text, "{}", filled(&sampled.summary(), "  ", columns))?;
+        writeln!(text, "{}", filled(&sampled.summary(), "", "  ", columns))?;
     }
     for missing in &comparison.missing {
         let missing =
-            filled(&format!("not compared: {missing}"), "  ", columns);
+            filled(&format!("not compared: {missing}"), "", "  ", columns);
         writeln!(text, "{missing}")?;
     }
-    let answer = filled(&comparison.answer, "  ", columns);
+    let answer = filled(&comparison.answer, "", "  ", columns);
     let how = match comparison.verdict {
         Verdict::Worse => Paint::Bad,
         verdict if verdict.no_worse() => Paint::Good,
@@ -233,27 +234,6 @@ pub fn in_one_unit(all: &[f64], unit: &str) -> (String, Vec<String>) {
     (unit.trim_start().to_owned(), shown.collect())
 }
 
-/// Words, as many in a line as fit; further lines begin as is said.
-#[must_use]
-pub fn filled(text: &str, indent: &str, columns: usize) -> String {
-    let mut all = String::new();
-    let mut used = 0;
-    for word in text.split(' ') {
-        let width = word.chars().count();
-        if used > 0 && used + 1 + width > columns {
-            all.push('\n');
-            all.push_str(indent);
-            used = indent.len();
-        } else if used > 0 {
-            all.push(' ');
-            used += 1;
-        }
-        all.push_str(word);
-        used += width;
-    }
-    all
-}
-
 /// What a figure is divided by, and the unit that it has then.
 fn scale(value: f64, unit: &str) -> (f64, String) {
     match unit {
@@ -285,7 +265,7 @@ pub fn value(value: f64, unit: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{filled, value};
+    use super::value;
 
     #[test]
     fn figures_have_units_and_digits() {
@@ -301,11 +281,5 @@ mod tests {
         ] {
             assert_eq!(value(figure, unit), text);
         }
-    }
-
-    #[test]
-    fn words_fill_lines() {
-        assert_eq!(filled("a bc def", "  ", 5), "a bc\n  def");
-        assert_eq!(filled("longer than", "", 3), "longer\nthan");
     }
 }

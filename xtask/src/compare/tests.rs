@@ -155,6 +155,18 @@ fn the_answer_is_one_sentence() {
         "A → B, both k: run1 is 2.00 × slower, exact; 1 more is slower, 1 \
          faster, 2 the same"
     );
+    // By its rate, whatever else of it differs by more.
+    let (a, mut b) = (runs_of(&[1000, 1000], 10), runs_of(&[950, 970], 10));
+    for boot in &mut b.boots {
+        for worker in &mut boot.report.runs[1].groups[0].workers {
+            worker.cpu_ns *= 2;
+        }
+    }
+    let found = compare(&a, &b, &asked(&["rate", "cpu/iterations"])).unwrap();
+    assert_eq!(
+        found.answer,
+        "A → B, both k: run0 is 5.0 % slower, exact; 1 more is slower"
+    );
     // A kernel that fails is told of first.
     let (a, b) = (
         failing(10, true, 0, Exit::Good),

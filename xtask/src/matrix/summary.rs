@@ -1,10 +1,10 @@
 //! What became of the cells of a matrix.
 
 use super::Cell;
-use crate::compare::table::filled;
 use crate::exit::Exit;
 use crate::finished::{FinishedBoot, on};
 use crate::format::{Format, csv, junit};
+use crate::lines::filled;
 use crate::profile::diff::{Difference, of_boots};
 use crate::program;
 use crate::terminal::columns;
@@ -128,7 +128,7 @@ impl Summary {
     /// of it in a sentence.
     fn answers(&self, columns: usize) -> String {
         let pairs = self.pairs();
-        let filled = |line: &String| filled(line, "  ", columns) + "\n";
+        let filled = |line: &String| filled(line, "", "  ", columns) + "\n";
         let lines = self.sentences(&pairs);
         let mut text: String = lines.iter().map(filled).collect();
         if lines.len() > 1 {
@@ -271,10 +271,10 @@ impl Beside {
     /// A sentence for each run: a matrix has many, and pages, JSON and
     /// `compare` show their tables.
     fn render(&self, columns: usize) -> String {
-        let each = self.differences.iter().map(|it| {
-            let within = columns.saturating_sub(2);
-            format!("  {}\n", filled(&it.summary(), "    ", within))
-        });
+        let each = self
+            .differences
+            .iter()
+            .map(|it| filled(&it.summary(), "  ", "    ", columns) + "\n");
         let each: String = each.collect();
         format!("{} → {}\n{each}\n", self.a, self.b)
     }

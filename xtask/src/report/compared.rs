@@ -8,6 +8,7 @@ use super::plot::{self, Pooled};
 use crate::compare::{Row, answer, table};
 use crate::evidence::Verdict;
 use crate::finished::FinishedBoot;
+use crate::lines::unbroken;
 use crate::model::{Hist, Run};
 use crate::profile::diff::Difference;
 use crate::profile::table::{number, signed};
@@ -58,11 +59,6 @@ pub(super) fn heading(h: &mut Html, answer: &[String], verdict: &str) {
             h.text(&unbroken(part));
         }
     });
-}
-
-/// A text in which a number stays with its sign.
-pub(super) fn unbroken(text: &str) -> String {
-    text.replace(" ×", "\u{a0}×").replace(" %", "\u{a0}%")
 }
 
 /// So many boots.

@@ -9,7 +9,7 @@ use self::trend::{Dot, trend};
 use super::boots::machine;
 use super::compared::{
     self, Drawn, PLOTS, class, figure, functions, heading, hists, interval,
-    of_runs, percent, reach, sign, times, unbroken, unit_sign,
+    of_runs, percent, reach, sign, times, unit_sign,
 };
 use super::html::Html;
 use super::number::ABSENT;
@@ -19,6 +19,7 @@ use crate::compare::{Row, answer};
 use crate::evidence::Verdict;
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
+use crate::lines::unbroken;
 use crate::matrix::Pair;
 use crate::matrix::summary::{Summary, outcome};
 use crate::metrics;

@@ -5,6 +5,7 @@ use crate::bisect::show::short;
 use crate::compare::table::value;
 use crate::compare::{Comparison, Row, answer};
 use crate::evidence::Verdict;
+use crate::lines::filled;
 use crate::profile::diff::Difference;
 use crate::profile::table::number;
 use crate::profile::table::signed;
@@ -80,24 +81,9 @@ impl Mail {
 
     /// Words, as many in a line as fit; a word that is longer is cut.
     fn filled(&mut self, text: &str, first: &str, rest: &str) {
-        let mut now = first.to_owned();
-        let mut empty = true;
-        for word in text.split_whitespace() {
-            let space = usize::from(!empty);
-            let columns = now.chars().count() + space + word.chars().count();
-            if !empty && columns > WIDTH {
-                self.line(&now);
-                rest.clone_into(&mut now);
-                empty = true;
-            }
-            if !empty {
-                now.push(' ');
-            }
-            let room = WIDTH.saturating_sub(now.chars().count());
-            now.extend(word.chars().take(room));
-            empty = false;
+        for row in filled(text, first, rest, WIDTH).lines() {
+            self.line(&row.chars().take(WIDTH).collect::<String>());
         }
-        self.line(&now);
     }
 
     fn head(&mut self, review: &Review) {

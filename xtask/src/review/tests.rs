@@ -214,7 +214,8 @@ fn has(text: &str, parts: &[&str]) {
 fn a_mail_says_what_is_slower_and_where() {
     let slower = [("try_to_wake_up", 870), ("schedule", 9881)];
     let comparison = compared(20_000, &slower);
-    let review = review(Found::Compared(Box::new(comparison)));
+    let mut review = review(Found::NoType);
+    review.measured(comparison);
     assert_eq!(review.exit(), Exit::Bad);
     let text = mail(&review);
     has(
@@ -224,7 +225,7 @@ fn a_mail_says_what_is_slower_and_where() {
             "A: 0b3a47dd9510 idle: builds again\n\
              Linux 6.12.117, image aaaabbbbcccc",
             "B changes the code of try_to_wake_up; it adds never_called.",
-            "a -> b: PipeIo is 1.20 x slower, exact.",
+            "0b3a47dd9510 -> 9f7a6213dd18: PipeIo is 1.20 x slower, exact.",
             "medians of 3 seeds, 1 to 3:",
             "PipeIo rate 24000/s 20000/s -16.67 % worse",
             "(rate: iterations a second",
@@ -247,7 +248,8 @@ fn a_mail_says_what_is_slower_and_where() {
 fn what_lies_elsewhere_shows_no_function() {
     let moved = [("try_to_wake_up", 120), ("schedule", 9883)];
     let comparison = compared(24_001, &moved);
-    let mut review = review(Found::Compared(Box::new(comparison)));
+    let mut review = review(Found::NoType);
+    review.measured(comparison);
     assert_eq!((review.exit(), &*review.verdict()), (Exit::Good, "same"));
     has(
         &mail(&review),

@@ -1,0 +1,52 @@
+//! Text in lines of a width.
+
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+
+/// The text in lines of at most so many columns: the first begins with `first`,
+/// further ones with `rest`. A unit stays with its figure, and a word that is
+/// longer has a line of its own.
+#[must_use]
+pub fn filled(text: &str, first: &str, rest: &str, columns: usize) -> String {
+    let options = Options::new(columns)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .break_words(false)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = unbroken(&words.join(" "));
+    textwrap::fill(&text, options).replace(UNBROKEN, " ")
+}
+
+/// A space at which no line ends.
+const UNBROKEN: char = '\u{a0}';
+
+/// The text with units that stay with their figures.
+#[must_use]
+pub fn unbroken(text: &str) -> String {
+    [" %", " ×", " x "]
+        .iter()
+        .fold(text.to_owned(), |text, unit| {
+            text.replace(unit, &unit.replacen(' ', "\u{a0}", 1))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filled;
+
+    #[test]
+    fn lines_are_as_long_as_they_may() {
+        for (text, [first, rest], columns, lines) in [
+            ("a bc def", ["", "  "], 5, "a bc\n  def"),
+            ("longer than", ["", ""], 3, "longer\nthan"),
+            ("a\n b  c", ["- ", "  "], 5, "- a b\n  c"),
+            ("it is 12 % slower", ["", ""], 9, "it is\n12 %\nslower"),
+            ("it is 1.19 × slower", ["", ""], 10, "it is\n1.19 ×\nslower"),
+            ("é é é", ["", ""], 3, "é é\né"),
+        ] {
+            assert_eq!(filled(text, first, rest, columns), lines, "{text}");
+        }
+    }
+}
