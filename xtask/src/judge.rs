@@ -15,7 +15,7 @@ use crate::map;
 use crate::metrics::{self, Better, Selector};
 use crate::model::{Outcome, Report};
 use crate::profile;
-use crate::profile::diff::{self, Difference};
+use crate::profile::diff;
 use anyhow::{Result, anyhow, bail};
 use core::fmt;
 use core::str::FromStr;
@@ -337,15 +337,20 @@ pub fn judge(asked: &Criteria, boots: &[FinishedBoot]) -> Result<Opinion> {
 }
 
 /// On what the boots ran, and in which functions they differ from a baseline
-/// that has profiles, too, or else what is in those of the first one.
+/// that has profiles, too, or else what is in those of the first one. Sentences
+/// are in so many columns.
 #[must_use]
-pub fn profiles(baseline: Option<&Baseline>, boots: &[FinishedBoot]) -> String {
+pub fn profiles(
+    baseline: Option<&Baseline>,
+    boots: &[FinishedBoot],
+    columns: usize,
+) -> String {
     let old = baseline.map_or(&[][..], |baseline| &baseline.boots);
     let header = on(&modes(boots.iter().chain(old).map(|it| it.meta.mode())));
     let differ = diff::of_boots(old, boots);
     if !differ.is_empty() {
-        let each: String = differ.iter().map(Difference::whole).collect();
-        return header + &each;
+        let each = differ.iter().map(|of| of.whole(columns) + "\n");
+        return header + &each.collect::<String>();
     }
     let first = boots.first().into_iter();
     let runs = first.flat_map(map::profiles);

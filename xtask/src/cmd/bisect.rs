@@ -19,6 +19,7 @@ use crate::metrics::{self, Better, Selector};
 use crate::noise::Noise;
 use crate::profile::diff::of_boots;
 use crate::store::StoredRun;
+use crate::terminal::columns;
 use crate::{cache, interrupt, store, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -264,8 +265,7 @@ fn functions(root: &Path, state: &State) -> Result<String> {
     };
     let [parent, culprit] = &state.verified;
     let all = of_boots(&read(parent)?, &read(culprit)?);
-    let each = all.iter();
-    let each = each.map(|of| format!("\n{}{}\n", of.render(), of.summary()));
+    let each = all.iter().map(|of| format!("\n{}", of.whole(columns())));
     Ok(each.collect())
 }
 

@@ -17,6 +17,7 @@ use crate::judge::{
 use crate::kernel_build::{self, Order};
 use crate::metrics::Selector;
 use crate::store;
+use crate::terminal::columns;
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::path::{Path, PathBuf};
@@ -163,7 +164,7 @@ pub fn opinion(args: &Args) -> Result<(Opinion, String)> {
             comparable(baseline, &boots[0])?;
         }
     }
-    let profiles = profiles(asked.baseline.as_ref(), &boots);
+    let profiles = profiles(asked.baseline.as_ref(), &boots, columns());
     Ok((judge(&asked, &boots)?, profiles))
 }
 
@@ -216,7 +217,7 @@ fn of_logs(args: &Args, root: &Path) -> Result<(Opinion, String)> {
         .into_iter()
         .map(FinishedBoot::sound)
         .collect::<Result<_>>()?;
-    let profiles = profiles(asked.baseline.as_ref(), &boots);
+    let profiles = profiles(asked.baseline.as_ref(), &boots, columns());
     Ok((judge(&asked, &boots)?, profiles))
 }
 

@@ -380,7 +380,7 @@ fn profiled(instructions: u64) -> FinishedBoot {
 #[test]
 fn profiles_are_shown_beside_those_of_a_baseline() {
     let now = [profiled(600)];
-    let alone = profiles(None, &now);
+    let alone = profiles(None, &now, 80);
     assert!(
         alone.contains("60.00  100.00 %   1.00  kernel  try_"),
         "{alone}"
@@ -392,11 +392,11 @@ fn profiles_are_shown_beside_those_of_a_baseline() {
     };
     let said = "PipeIo: +50.00 instructions an iteration (+500.00 %): \
                 try_to_wake_up +50.00\n";
-    let beside = profiles(Some(&baseline(vec![profiled(100)])), &now);
+    let beside = profiles(Some(&baseline(vec![profiled(100)])), &now, 80);
     assert!(beside.contains(said), "{beside}");
     // A baseline without profiles has nothing to stand beside.
-    assert_eq!(profiles(Some(&baseline(vec![boot()])), &now), alone);
+    assert_eq!(profiles(Some(&baseline(vec![boot()])), &now, 80), alone);
     let on = "on QEMU TCG, emulated, deterministic: time counts instructions\n";
-    assert_eq!(profiles(None, &[boot()]), on);
+    assert_eq!(profiles(None, &[boot()], 80), on);
     assert!(alone.starts_with(on) && beside.starts_with(on), "{beside}");
 }

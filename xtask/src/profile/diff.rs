@@ -2,6 +2,7 @@
 
 use super::table::{number, shortened, signed};
 use crate::finished::FinishedBoot;
+use crate::lines::filled;
 use crate::model::profile::{Profile, Space};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde::Serialize;
@@ -141,10 +142,11 @@ impl Difference {
         )
     }
 
-    /// The table, and the sentence below it.
+    /// The table, and the sentence below it in so many columns.
     #[must_use]
-    pub fn whole(&self) -> String {
-        format!("{}{}\n\n", self.render(), self.summary())
+    pub fn whole(&self, columns: usize) -> String {
+        let summary = filled(&self.summary(), "", "  ", columns);
+        format!("{}{summary}\n", self.render())
     }
 
     /// The functions that differ most, what the others make together, and the
