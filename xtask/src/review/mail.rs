@@ -7,8 +7,7 @@ use crate::compare::{Comparison, Row, answer};
 use crate::evidence::Verdict;
 use crate::lines::filled;
 use crate::profile::diff::Difference;
-use crate::profile::table::number;
-use crate::profile::table::signed;
+use crate::profile::table::{number, shortened, signed};
 use crate::program;
 use crate::untrusted::line;
 use crate::usage::quoted;
@@ -88,11 +87,13 @@ impl Mail {
 
     fn head(&mut self, review: &Review) {
         let [a, b] = &review.sides;
+        let what = match b.dirty {
+            true => format!("{} and what is in no commit", short(&a.name)),
+            false => format!("{}..{}", short(&a.name), short(&b.name)),
+        };
         let title = format!(
-            "pidone review of {}, {}..{}: {}",
+            "pidone review of {}, {what}: {}",
             review.tree,
-            short(&a.name),
-            short(&b.name),
             review.verdict()
         );
         self.filled(&title, "", "  ");
@@ -199,14 +200,13 @@ impl Mail {
                 })
                 .collect(),
         };
-        let head = ["", "", "A", "B", "B - A", ""].map(str::to_owned);
+        let head = ["", "A", "B", "B - A", ""].map(str::to_owned);
         let mut cells = vec![head];
         cells.extend(shown.iter().map(|row| {
             let difference = row.difference.map(|d| d * 100.0);
             let difference = difference.map(|d| format!("{d:+.2} %"));
             [
-                row.run.clone(),
-                row.metric.clone(),
+                format!("  {}", row.metric),
                 value(row.a, &row.unit),
                 value(row.b, &row.unit),
                 difference.unwrap_or_default(),
@@ -216,7 +216,17 @@ impl Mail {
                 },
             ]
         }));
-        self.table(&cells, &[true, true, false, false, false, true]);
+        let lines = aligned(&cells, &[true, false, false, false, true]);
+        self.line(&lines[0]);
+        // A name may be longer than there is room for beside figures.
+        let mut last = "";
+        for (row, line) in shown.iter().zip(&lines[1..]) {
+            if row.run != last {
+                self.line(&format!("  {}", row.run));
+                last = &row.run;
+            }
+            self.line(line);
+        }
         let rest = same - shown.iter().filter(|row| !differs(row)).count();
         if rest > 0 {
             let s = if rest == 1 { " is" } else { "s are" };
@@ -233,26 +243,6 @@ impl Mail {
         }
         for warning in &of.warnings {
             self.text(&format!("Warning: {warning}"));
-        }
-    }
-
-    /// Columns side by side, those to the left or to the right that say so.
-    fn table<const N: usize>(&mut self, cells: &[[String; N]], left: &[bool]) {
-        let width = |at: usize| {
-            let cells = cells.iter().map(|row| row[at].chars().count());
-            cells.max().unwrap_or(0)
-        };
-        for row in cells {
-            let mut text = String::from(" ");
-            for (at, cell) in row.iter().enumerate() {
-                let width = width(at);
-                let _ok = match left[at] {
-                    true => write!(text, " {cell:width$}"),
-                    false => write!(text, " {cell:>width$}"),
-                };
-            }
-            let text: String = text.chars().take(WIDTH).collect();
-            self.line(&text);
         }
     }
 
@@ -289,7 +279,10 @@ impl Mail {
             let shown = differ(profile).min(FUNCTIONS);
             let mut cells: Vec<[String; 2]> = profile.rows[..shown]
                 .iter()
-                .map(|row| [signed(row.difference), row.name.clone()])
+                .map(|row| {
+                    let name = shortened(&row.name).replace('…', "...");
+                    [signed(row.difference), name]
+                })
                 .collect();
             let rest = &profile.rows[shown..];
             let rest = rest.iter().filter(|row| row.difference != 0.0);
@@ -307,7 +300,9 @@ impl Mail {
                 .into_iter()
                 .map(|[n, what]| [String::from("  "), n, what]);
             let indented: Vec<[String; 3]> = indented.collect();
-            self.table(&indented, &[true, false, true]);
+            for line in aligned(&indented, &[true, false, true]) {
+                self.line(&line);
+            }
         }
         if !none.is_empty() {
             let names: Vec<&str> =
@@ -416,6 +411,30 @@ impl Mail {
         }
         self.line(&now);
     }
+}
+
+/// Lines of columns side by side, those to the left that say so, else to the
+/// right.
+fn aligned<const N: usize>(
+    cells: &[[String; N]],
+    left: &[bool; N],
+) -> Vec<String> {
+    let width = |at: usize| {
+        let cells = cells.iter().map(|row| row[at].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let lines = cells.iter().map(|row| {
+        let mut text = String::from(" ");
+        for (at, cell) in row.iter().enumerate() {
+            let width = width(at);
+            let _ok = match left[at] {
+                true => write!(text, " {cell:width$}"),
+                false => write!(text, " {cell:>width$}"),
+            };
+        }
+        text.chars().take(WIDTH).collect()
+    });
+    lines.collect()
 }
 
 /// Names with commas; of many the first, and how many more.

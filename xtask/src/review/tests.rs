@@ -11,6 +11,7 @@ use crate::model::Outcome;
 use crate::model::profile::{Function, Profile, Space};
 use crate::testing;
 use crate::topology::Smp;
+use pidone::workloads::rows;
 use std::collections::BTreeSet;
 
 fn hit<'m>(work: &'m str, share: f64, functions: &[&'m str]) -> Hit<'m> {
@@ -242,6 +243,17 @@ fn a_mail_says_what_is_slower_and_where() {
              work=PipeIo work=FutexPingPong",
         ],
     );
+    // However long the name of a type is.
+    let longest = rows().map(|row| row.name).max_by_key(|name| name.len());
+    let longest = longest.unwrap();
+    let Found::Compared(of) = &mut review.found else {
+        panic!("{text}");
+    };
+    of.rows
+        .iter_mut()
+        .for_each(|row| longest.clone_into(&mut row.run));
+    let whole = "rate 24000/s 20000/s -16.67 % worse, exact";
+    has(&mail(&review), &[&format!("{longest} {whole}")]);
 }
 
 #[test]
@@ -302,6 +314,7 @@ fn what_cannot_be_measured_is_said() {
     has(
         &mail(&none),
         &[
+            "of linux, 0b3a47dd9510 and what is in no commit: cannot tell",
             "B: the checkout, with changes that are in no commit",
             "No work type executes never_called, try_to_wake_up.",
             "To repeat it, in a checkout with the same changes",
