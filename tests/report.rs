@@ -22,7 +22,7 @@ use xtask::build;
 use xtask::cmd::report::source;
 use xtask::compare::{ComparisonOptions, Side, compare, table};
 use xtask::exit::Exit;
-use xtask::finished::{FinishedBoot, Host, Kernel, Meta, SCHEMA, read_json};
+use xtask::finished::{FinishedBoot, Host, Kernel, Meta, SCHEMA};
 use xtask::matrix::Cell;
 use xtask::matrix::summary::{CellBoot, Summary};
 use xtask::model::{Outcome, Report};
@@ -80,13 +80,27 @@ fn the_sample_is_current() {
 fn profiled(version: &str) -> FinishedBoot {
     let dir = build::workspace().join("tests/data/runs");
     let dir = dir.join(format!("profiled-{version}"));
-    let report: Report = read_json(&dir.join(store::REPORT)).unwrap();
     FinishedBoot {
         meta: StoredRun::at(&dir).unwrap().meta,
-        report: report.checked(),
+        report: store::report(&dir).unwrap(),
         dir,
         ..FinishedBoot::default()
     }
+}
+
+/// That of an earlier release is in its report.
+#[test]
+fn the_profile_of_a_stored_run_is_on_its_page() {
+    let root = tempfile::tempdir().unwrap();
+    let mut boot = profiled("7.2");
+    assert!(!boot.dir.join(store::PROFILE).exists());
+    let new = Pending::new(root.path()).unwrap();
+    new.store(&mut boot).unwrap();
+    assert!(boot.dir.join(store::PROFILE).exists());
+    let source = source(boot.dir.to_str().unwrap()).unwrap();
+    let of = |report: &Report| report.runs[0].profile.clone().unwrap();
+    assert_eq!(of(&source.report), of(&boot.report));
+    assert!(render(&[source]).contains("__futex_hash"));
 }
 
 /// What `compare` prints of two boots, behind its command.

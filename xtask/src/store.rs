@@ -7,7 +7,11 @@
 //! the process that held it.
 
 pub mod find;
+mod profiles;
 
+pub use self::profiles::PROFILE;
+
+use self::profiles::Profiles;
 use crate::build;
 use crate::finished::{Cell, FinishedBoot, Meta, name, read_json};
 use crate::interrupt;
@@ -28,7 +32,7 @@ use tempfile::TempDir;
 pub const CONSOLE: &str = "console.log";
 /// The second port.
 pub const RECORDS: &str = "records.log";
-/// The report, as `docs/json.md` has it.
+/// The report, as `docs/json.md` has it, without the profiles of its runs.
 pub const REPORT: &str = "report.json";
 /// What QEMU had to say.
 pub const QEMU: &str = "qemu.log";
@@ -166,7 +170,7 @@ impl Pending {
         for trace in traces {
             write(&dir.join(&trace.file), trace.text.as_bytes())?;
         }
-        write_json(&dir.join(REPORT), &boot.report)?;
+        write_report(dir, &mut boot.report)?;
         write_json(&dir.join(META), &meta)?;
         for quiet in [QEMU, RUNNER].map(|name| dir.join(name)) {
             if fs::metadata(&quiet).is_ok_and(|meta| meta.len() == 0) {
@@ -213,6 +217,17 @@ fn sweep(root: &Path) {
     }
 }
 
+/// Writes a report and its profiles, which it has behind it as before.
+fn write_report(dir: &Path, report: &mut Report) -> Result<()> {
+    let profiles = Profiles::take(report);
+    write_json(&dir.join(REPORT), report)?;
+    let Some(profiles) = profiles else {
+        return Ok(());
+    };
+    write_json(&dir.join(PROFILE), &profiles)?;
+    profiles.put(report)
+}
+
 fn write_json(path: &Path, of: &impl Serialize) -> Result<()> {
     write(path, json(of)?.as_bytes())
 }
@@ -256,13 +271,27 @@ impl StoredRun {
     /// As those of [`Self::at`].
     pub fn read(&self) -> Result<FinishedBoot> {
         Ok(FinishedBoot {
-            report: read_json::<Report>(&self.dir.join(REPORT))?.checked(),
+            report: report(&self.dir)?,
             console: log(&self.dir, CONSOLE)?,
             records: log(&self.dir, RECORDS)?,
             dir: self.dir.clone(),
             meta: self.meta.clone(),
         })
     }
+}
+
+/// The report of the run in a directory, as it was judged then.
+///
+/// # Errors
+///
+/// It cannot be read, or another release stored it.
+pub fn report(dir: &Path) -> Result<Report> {
+    let mut report = read_json::<Report>(&dir.join(REPORT))?;
+    // Runs of earlier releases have their profiles in it.
+    if let Some(profiles) = Profiles::read(dir)? {
+        profiles.put(&mut report).with_context(|| shown(dir))?;
+    }
+    Ok(report.checked())
 }
 
 /// What a port said, in a directory of logs.
@@ -348,11 +377,12 @@ fn utc(moment: SystemTime, form: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{
-        CONSOLE, Cell, FinishedBoot, META, Meta, Pending, RECORDS, REPORT,
-        ROOM, Report, StoredRun, list, of_matrix, rfc3339, room,
+        CONSOLE, Cell, FinishedBoot, META, Meta, PROFILE, Pending, RECORDS,
+        REPORT, ROOM, Report, StoredRun, json, list, of_matrix, rfc3339, room,
     };
     use crate::finished::SCHEMA;
     use crate::metrics::{self, Metric, RunMetrics};
+    use crate::model::profile::Profile;
     use crate::testing;
     use core::time::Duration;
     use serde_json::Value;
@@ -437,6 +467,52 @@ mod tests {
         let (runs, wrong) = list(root.path()).unwrap();
         assert_eq!((runs.len(), wrong.len()), (1, 1));
         assert!(wrong[0].contains("schema 2; this release"), "{wrong:?}");
+    }
+
+    #[test]
+    fn profiles_have_a_file_of_their_own() {
+        let root = tempfile::tempdir().unwrap();
+        let mut boot = boot();
+        boot.report = testing::report();
+        let profile = Some(Profile {
+            iterations: 3,
+            instructions: 5,
+            functions: Vec::new(),
+        });
+        boot.report.runs[0].profile.clone_from(&profile);
+        let whole = json(&boot.report).unwrap();
+        let new = Pending::new(root.path()).unwrap();
+        new.store(&mut boot).unwrap();
+        assert_eq!(boot.report.runs[0].profile, profile);
+        let [report, profiles] =
+            [REPORT, PROFILE].map(|name| boot.dir.join(name));
+        let text = fs::read_to_string(&report).unwrap();
+        assert!(!text.contains("instructions"), "{text}");
+        let read = || StoredRun::at(&boot.dir).unwrap().read();
+        let of_first = || read().unwrap().report.runs.remove(0).profile;
+        assert_eq!(of_first(), profile);
+        let text = fs::read_to_string(&profiles).unwrap();
+        for (old, new, why) in [
+            (
+                "\"schema\": 1",
+                "\"schema\": 2",
+                "this release knows schema 1",
+            ),
+            (
+                "\"name\": \"",
+                "\"name\": \"x",
+                "profile.json is of other runs",
+            ),
+        ] {
+            fs::write(&profiles, text.replacen(old, new, 1)).unwrap();
+            let error = format!("{:#}", read().unwrap_err());
+            assert!(error.contains(why), "{error}");
+        }
+        // As earlier releases had it.
+        fs::remove_file(profiles).unwrap();
+        assert_eq!(of_first(), None);
+        fs::write(report, whole).unwrap();
+        assert_eq!(of_first(), profile);
     }
 
     /// What joined since is absent, and all else is what it was.

@@ -3,7 +3,7 @@
 use crate::compare::{ComparisonOptions, answer, compare, table};
 use crate::decode::decode_ports;
 use crate::exit::Exit;
-use crate::finished::{from_json, read_json};
+use crate::finished::from_json;
 use crate::input::{Input, choose};
 use crate::model::Report;
 use crate::program;
@@ -259,11 +259,10 @@ pub fn source(name: &str) -> Result<Source> {
     }
     let shown = report.boots.last().map_or(boots.len(), |last| last.number);
     source.console.clone_from(&choose(boots, shown)?.text);
-    let stored = Path::new(name).join(store::REPORT);
-    if input.meta.is_some() && stored.exists() {
-        // As it was judged then, whatever has become of the records' form.
-        let report: Report = read_json(&stored)?;
-        source.report = report.checked();
+    let dir = Path::new(name);
+    if input.meta.is_some() && dir.join(store::REPORT).exists() {
+        // Whatever has become of the records' form.
+        source.report = store::report(dir)?;
         return Ok(source);
     }
     source.report = report;

@@ -2,7 +2,7 @@
 
 use crate::decode::decode_ports;
 use crate::exit::Exit;
-use crate::finished::{on, read_json};
+use crate::finished::on;
 use crate::ftrace::{Sched, tell};
 use crate::input::{Input, choose};
 use crate::model::Report;
@@ -74,7 +74,7 @@ fn traces(place: &Path) -> Result<Vec<(String, String)>> {
     }
     let stored = place.join(store::REPORT);
     let mut report = match stored.is_file() {
-        true => read_json::<Report>(&stored)?.checked(),
+        true => store::report(place)?,
         false => {
             let input = Input::read(&name.to_string())?;
             let decoded = decode_ports(&input.ports());
