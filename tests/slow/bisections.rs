@@ -107,7 +107,7 @@ const LOUD: &[Change] = &[
         subject: CULPRIT,
         file: CORE,
         behind: Some(BEHIND),
-        text: "\n\tfor (int i = 0; i < 100000; i++)\n\t\tbarrier();\n",
+        text: "\n\tfor (int i = 0; i < 500000; i++)\n\t\tbarrier();\n",
     },
     at_end("lib: say more", "lib/string.c", "\n/* More. */\n"),
     at_end("fair: say even more", "kernel/sched/fair.c", "\n/* ! */\n"),

@@ -13,6 +13,7 @@ pub mod state;
 use crate::evidence::{self, End, Evidence, Verdict};
 use crate::interrupt;
 use crate::metrics::Better;
+use crate::text::several;
 use anyhow::{Result, bail};
 use decide::Scale;
 use git::{Next, Repo};
@@ -228,8 +229,9 @@ impl Bisection<'_> {
                     format!("; {what} {} would probably do", told + more)
                 });
                 Ok(Some(format!(
-                    "both ends cannot be told apart by {told} boots each: \
-                     {name} {said}{}",
+                    "both ends cannot be told apart by {} each: {name} \
+                     {said}{}",
+                    several(told, "boot"),
                     more.unwrap_or_default()
                 )))
             }
@@ -403,8 +405,8 @@ impl Bisection<'_> {
             true => "; it is between both ends, so there may be more to find",
             false => "",
         };
-        let plural = if boots == 1 { "boot" } else { "boots" };
-        let why = |count| format!("{count} of {boots} {plural}{between}");
+        let all = several(boots, "boot");
+        let why = |count| format!("{count} of {all}{between}");
         Ok(match evidence::most(good, bad, true) {
             Some(true) => (Mark::Good, why(good)),
             Some(false) => (Mark::Bad, why(bad)),
@@ -442,8 +444,8 @@ impl Bisection<'_> {
             let likelihood = threshold.likelihood(&sides).unwrap_or(0.0);
             let odds = likelihood.abs().exp();
             let told = format!(
-                "{} boots, {:.2} % sure",
-                boots.len(),
+                "{}, {:.2} % sure",
+                several(boots.len(), "boot"),
                 odds / (1.0 + odds) * 100.0
             );
             if likelihood.abs() >= needed {

@@ -18,6 +18,7 @@ use crate::model::only_prints;
 use crate::noise::Noise;
 use crate::profile::diff::{self, Difference};
 use crate::profile::sampled::diff as sampled;
+use crate::text::several;
 use anyhow::{Result, bail};
 use pidone::plan::tunables::is_key;
 use serde::{Serialize, Serializer};
@@ -514,10 +515,10 @@ fn noise(a: &Side, b: &Side, rows: &[Row], warnings: &mut Vec<String>) {
     let loud: Vec<Noise> = loud.filter(Noise::loud).collect();
     if let Some(most) = loud.iter().copied().reduce(|x, y| x.most(&y)) {
         warnings.push(format!(
-            "the host did other things during {} of {} boots: up to {:.1} \
-             CPUs busy for others, {:.1} % stolen, load average {:.1}",
+            "the host did other things during {} of {}: up to {:.1} CPUs busy \
+             for others, {:.1} % stolen, load average {:.1}",
             loud.len(),
-            all.len(),
+            several(all.len(), "boot"),
             most.others,
             most.steal * 100.0,
             most.load

@@ -5,6 +5,7 @@ use crate::decode::Boot;
 use crate::decode::ktap::Console;
 use crate::exit::Exit;
 use crate::model::{BootOutcome, Outcome, Report, Run};
+use crate::text::several;
 use crate::untrusted::line;
 use pidone::wire::record::Verdict;
 
@@ -239,10 +240,10 @@ fn finished(boot: &Boot, console: &Console, report: &Report) -> Judgement {
         0 => String::new(),
         n => format!(", {n} skipped"),
     };
-    let runs = if all == 1 { "run" } else { "runs" };
+    let runs = several(all, "run");
     (
         Outcome::Ok,
-        format!("{all} {runs}{skipped}, none failed"),
+        format!("{runs}{skipped}, none failed"),
         Exit::Good,
     )
 }

@@ -4,6 +4,7 @@ use super::decide::{Scale, range};
 use super::state::{Mark, State};
 use super::{Answer, Bisection};
 use crate::compare::table;
+use crate::text::several;
 use core::fmt::Write;
 
 /// Digits of a commit that are shown.
@@ -66,7 +67,7 @@ impl Bisection<'_> {
             0 => String::new(),
             n => format!(", {n} steps of {} boots", of.join(", ")),
         };
-        format!("{} boots in all{steps}\n", self.state.count())
+        format!("{} in all{steps}\n", several(self.state.count(), "boot"))
     }
 }
 

@@ -504,7 +504,7 @@ fn conditions_of_deterministic_machines_take_every_seed() {
     let Answer::Refused(why) = answer else {
         panic!("{answer:?}");
     };
-    assert!(why.contains("cannot be told apart by 1 boots"), "{why}");
+    assert!(why.contains("cannot be told apart by 1 boot "), "{why}");
     asked.boots = 5;
     let answer = history.bisect(&asked, &mut lab).unwrap();
     assert_eq!(history.found(&answer), 3);

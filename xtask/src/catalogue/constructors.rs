@@ -1,7 +1,7 @@
 //! The constructors of the library, made of the rows as the pages are.
 
 use crate::catalogue::range;
-use crate::lines;
+use crate::text;
 use core::fmt::Write;
 use pidone::row::{Kind, Param, Row};
 use pidone::workloads::rows;
@@ -121,7 +121,7 @@ fn intro(text: &mut String, row: &'static Row) {
 fn wrap(text: &mut String, item: &str) {
     let indent = if item.starts_with("- ") { "  " } else { "" };
     let rest = format!("    /// {indent}");
-    *text += &lines::filled(item, "    /// ", &rest, 80);
+    *text += &text::filled(item, "    /// ", &rest, 80);
     *text += "\n";
 }
 

@@ -2,9 +2,9 @@
 //! work type to the functions that it executes. It is made of maps.
 
 use super::{cell, sentence};
-use crate::lines;
 use crate::map::stored::{StoredMap, TypeMap, stated};
 use crate::profile::table::number;
+use crate::text;
 use core::fmt::Write;
 use pidone::row::{Family, Row};
 use pidone::workloads::rows;
@@ -160,7 +160,7 @@ fn section(
 
 /// Text in lines of a page.
 fn filled(text: &str) -> String {
-    lines::filled(text, "", "", WIDTH) + "\n"
+    text::filled(text, "", "", WIDTH) + "\n"
 }
 
 /// Instructions and calls of a function, as cells.

@@ -20,6 +20,7 @@ use crate::noise::Noise;
 use crate::profile::diff::of_boots;
 use crate::store::StoredRun;
 use crate::terminal::columns;
+use crate::text::several;
 use crate::{cache, interrupt, store, tools};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -185,10 +186,9 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
     };
     if state.count() > 0 {
         crate::tell!(
-            "taken up again: {} boots and {} steps are known; --restart \
-             forgets them",
-            state.count(),
-            state.steps.len()
+            "taken up again: {} and {} are known; --restart forgets them",
+            several(state.count(), "boot"),
+            several(state.steps.len(), "step")
         );
     }
     let seed = asked.seed;
@@ -211,10 +211,9 @@ pub fn bisect(args: &Args) -> Result<(Answer, String)> {
     let answer = bisection.run(&mut bench);
     if answer.is_err() && interrupt::happened() {
         crate::tell!(
-            "{} boots and {} steps are kept; the same command goes on with \
-             them",
-            bisection.state.count(),
-            bisection.state.steps.len()
+            "{} and {} are kept; the same command goes on with them",
+            several(bisection.state.count(), "boot"),
+            several(bisection.state.steps.len(), "step")
         );
     }
     let answer = answer?;

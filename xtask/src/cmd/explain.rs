@@ -2,8 +2,8 @@
 
 use crate::catalogue::{group, need_line, range};
 use crate::exit::Exit;
-use crate::lines::filled;
 use crate::program;
+use crate::text::filled;
 use crate::words;
 use anyhow::{Error, Result, anyhow};
 use argh::{ArgsInfo, FromArgs};

@@ -18,6 +18,7 @@ use crate::matrix::work::work;
 use crate::matrix::{Cell, listed, only, parse};
 use crate::program;
 use crate::runner::Runner;
+use crate::text::several;
 use crate::{cache, finished, interrupt, store, usage};
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -172,12 +173,10 @@ fn shown(cell: &Cell, boots: u64) -> String {
     let words: Vec<String> = words.iter().map(|w| usage::quoted(w)).collect();
     let command = words.join(" ");
     let program = program::name();
-    format!("{cell}: {}\n  {program} {command}\n", times(boots))
-}
-
-/// So many boots.
-fn times(boots: u64) -> String {
-    format!("{boots} {}", if boots == 1 { "boot" } else { "boots" })
+    format!(
+        "{cell}: {}\n  {program} {command}\n",
+        several(boots, "boot")
+    )
 }
 
 fn run_all(args: &Run) -> Result<Exit> {
@@ -192,7 +191,7 @@ fn run_all(args: &Run) -> Result<Exit> {
     if let left @ 1.. = all.saturating_sub(summary.boots.len() as u64) {
         crate::tell!(
             "{} to go; the same with --resume makes them",
-            times(left)
+            several(left, "boot")
         );
     }
     worked?;
@@ -278,7 +277,7 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
     };
     let matrix = summary.matrix.clone();
     if !due.is_empty() {
-        let boots = times(due.len() as u64);
+        let boots = several(due.len(), "boot");
         crate::tell!(
             "{matrix}: {boots} to make; after Ctrl-C, --resume goes on"
         );

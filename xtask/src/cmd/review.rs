@@ -17,6 +17,7 @@ use crate::map::{find_like, hits, planned_word};
 use crate::program;
 use crate::review::{Changes, Choice, Commit, Found, Review, choose, lacking};
 use crate::store::{self, StoredRun, sha256};
+use crate::text::several;
 use crate::topology::Smp;
 use crate::untrusted::json;
 use crate::{interrupt, kernel_check, metrics, profile, qemu, tools};
@@ -451,10 +452,10 @@ fn measured(
     let qemu = boot.meta.qemu.replace(" emulator version", "");
     let qemu = qemu.split(" (").next().unwrap_or_default();
     let cpus = request.smp.cpus();
-    let s = if cpus == 1 { "" } else { "s" };
     review.machine = format!(
-        "{qemu}, {}, {cpus} CPU{s}",
-        boot.meta.arch.as_deref().unwrap_or_default()
+        "{qemu}, {}, {}",
+        boot.meta.arch.as_deref().unwrap_or_default(),
+        several(cpus, "CPU")
     );
     if let Some(hello) = &boot.report.hello {
         review.pidone = format!("pidone {}", hello.pidone);

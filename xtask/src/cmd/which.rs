@@ -10,6 +10,7 @@ use crate::map::stored::StoredMap;
 use crate::map::{self, absent, hits, names, render};
 use crate::profile::symbols::functions;
 use crate::program;
+use crate::text::several;
 use crate::{kernel, kernel_build, store};
 use anyhow::{Context, Result, bail};
 use argh::{ArgsInfo, FromArgs};
@@ -209,10 +210,7 @@ fn code(args: &Args, range: &str) -> Result<BTreeSet<String>> {
     let all = code.all();
     crate::tell!(
         "both kernels were built: the code of {} differs",
-        match all.len() {
-            1 => "1 function".to_owned(),
-            all => format!("{all} functions"),
-        }
+        several(all.len(), "function")
     );
     Ok(all)
 }

@@ -4,6 +4,7 @@
 use super::{Comparison, Row};
 use crate::evidence::Verdict;
 use crate::metrics::Better;
+use crate::text::several;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A verdict and what is said of runs that have it, of speed or of anything
@@ -318,9 +319,14 @@ fn noise(
 /// So many more boots, as they are asked for.
 #[must_use]
 pub fn boots(more: usize, deterministic: bool) -> String {
-    let what = if deterministic { "seed" } else { "boot" };
-    let s = if more == 1 { "" } else { "s" };
-    format!("{more} more {what}{s}")
+    several(
+        more,
+        if deterministic {
+            "more seed"
+        } else {
+            "more boot"
+        },
+    )
 }
 
 /// What a figure's verdict rests on, in a word or two; nothing where it says

@@ -3,8 +3,8 @@
 use crate::compare::{Comparison, Row, answer};
 use crate::evidence::Verdict;
 use crate::finished::on;
-use crate::lines::filled;
 use crate::terminal::{Paint, paint};
+use crate::text::{filled, several};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
 
@@ -28,10 +28,7 @@ fn write_comparison(
         .iter()
         .zip(comparison.sides.iter().zip(&comparison.boots))
     {
-        let boots = match boots.len() {
-            1 => "1 boot".to_owned(),
-            n => format!("{n} boots"),
-        };
+        let boots = several(boots.len(), "boot");
         writeln!(text, "{side}: {name}, {boots}")?;
     }
     text.push_str(&on(&comparison.machines));

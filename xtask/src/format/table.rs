@@ -3,6 +3,7 @@
 use crate::finished::on;
 use crate::model::{Group, Hist, Outcome, Report, Run, Scheduler, Scx, Worker};
 use crate::terminal::columns;
+use crate::text::several;
 use crate::{profile, words};
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use core::fmt::Write;
@@ -23,10 +24,6 @@ pub fn render(report: &Report) -> String {
 #[must_use]
 pub fn render_on(mode: &str, report: &Report) -> String {
     on(&[mode.to_owned()]) + &render(report)
-}
-
-fn several(n: u32, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 fn write_report(report: &Report, text: &mut String) -> core::fmt::Result {

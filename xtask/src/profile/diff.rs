@@ -2,8 +2,8 @@
 
 use super::table::{number, shortened, signed};
 use crate::finished::FinishedBoot;
-use crate::lines::filled;
 use crate::model::profile::{Profile, Space};
+use crate::text::filled;
 use comfy_table::{CellAlignment, Table, presets::NOTHING};
 use serde::Serialize;
 use std::collections::BTreeMap;

@@ -8,10 +8,10 @@ use super::plot::{self, Pooled};
 use crate::compare::{Row, answer, table};
 use crate::evidence::Verdict;
 use crate::finished::FinishedBoot;
-use crate::lines::unbroken;
 use crate::model::{Hist, Run};
 use crate::profile::diff::Difference;
 use crate::profile::table::{number, signed};
+use crate::text::{several, unbroken};
 use pidone::kit::histogram::{bucket_of, percentile};
 use pidone::workloads;
 use std::collections::BTreeMap;
@@ -59,14 +59,6 @@ pub(super) fn heading(h: &mut Html, answer: &[String], verdict: &str) {
             h.text(&unbroken(part));
         }
     });
-}
-
-/// So many boots.
-pub(super) fn times(boots: usize) -> String {
-    match boots {
-        1 => "1 boot".to_owned(),
-        n => format!("{n} boots"),
-    }
 }
 
 /// A share as a signed percentage.
@@ -147,7 +139,7 @@ pub(super) fn figure(
                     plot::sample(h, of.key);
                     h.text(&match of.boots {
                         1 => format!(" {}", of.key),
-                        n => format!(" {}, {}", of.key, times(n)),
+                        n => format!(" {}, {}", of.key, several(n, "boot")),
                     });
                 });
             }
@@ -238,7 +230,7 @@ fn rest(of: &Difference, shown: usize) -> [f64; 2] {
 /// Boots with what became of each and the command that repeats it, folded.
 pub(super) fn boots(h: &mut Html, name: &str, boots: &[&FinishedBoot]) {
     h.el("details", &[], |h| {
-        let text = format!("{name}: {}", times(boots.len()));
+        let text = format!("{name}: {}", several(boots.len(), "boot"));
         h.leaf("summary", &[], &text);
         for boot in boots {
             let (of, why) = (boot.meta.outcome, &boot.meta.reason);

@@ -9,7 +9,7 @@ use self::trend::{Dot, trend};
 use super::boots::machine;
 use super::compared::{
     self, Drawn, PLOTS, class, figure, functions, heading, hists, interval,
-    of_runs, percent, reach, sign, times, unit_sign,
+    of_runs, percent, reach, sign, unit_sign,
 };
 use super::html::Html;
 use super::number::ABSENT;
@@ -19,11 +19,11 @@ use crate::compare::{Row, answer};
 use crate::evidence::Verdict;
 use crate::exit::Exit;
 use crate::finished::FinishedBoot;
-use crate::lines::unbroken;
 use crate::matrix::Pair;
 use crate::matrix::summary::{Summary, outcome};
 use crate::metrics;
 use crate::model::Run;
+use crate::text::{several, unbroken};
 use std::collections::BTreeSet;
 
 /// The page of a matrix, with its [`Summary::pairs`].
@@ -124,10 +124,10 @@ impl<'s> Page<'s> {
     fn header(&self, h: &mut Html, answer: &[String], verdict: Verdict) {
         let kinds = [self.keys.len(), self.names(1).len(), self.names(2).len()];
         let words = ["kernel", "machine", "plan"];
-        let kinds = kinds.iter().zip(words).map(|(count, word)| match count {
-            1 => format!("1 {word}"),
-            n => format!("{n} {word}s"),
-        });
+        let kinds = kinds
+            .iter()
+            .zip(words)
+            .map(|(count, word)| several(*count, word));
         let kinds: Vec<String> = kinds.collect();
         h.classed("p", "kicker", &kinds.join(", "));
         let class = match self.of.exit() {
@@ -195,7 +195,7 @@ impl<'s> Page<'s> {
             true if self.keys.len() > 1 => ", the baseline",
             _ => "",
         };
-        format!("{told}, {}{base}", times(boots.len()))
+        format!("{told}, {}{base}", several(boots.len(), "boot"))
     }
 
     fn machine(&self, name: &str) -> String {

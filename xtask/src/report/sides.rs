@@ -7,7 +7,7 @@
 
 use super::compared::{
     self, Drawn, PLOTS, class, figure, functions, heading, hists, interval,
-    of_runs, percent, reach, sign, times, unit_sign,
+    of_runs, percent, reach, sign, unit_sign,
 };
 use super::html::Html;
 use super::{Key, document, plot};
@@ -17,6 +17,7 @@ use crate::compare::{Comparison, Row};
 use crate::finished::FinishedBoot;
 use crate::metrics::labels;
 use crate::model::Run;
+use crate::text::several;
 
 /// The page of a comparison, of whose sides these are the boots.
 #[must_use]
@@ -64,7 +65,8 @@ impl Page<'_> {
                     plot::sample(h, key);
                     h.text(&format!(" {key}"));
                 });
-                let text = format!("{}, {}", key.kernel, times(boots.len()));
+                let text =
+                    format!("{}, {}", key.kernel, several(boots.len(), "boot"));
                 h.leaf("dd", &[], &text);
             }
             for machine in &self.of.machines {

@@ -1,5 +1,6 @@
-//! Text in lines of a width.
+//! Text for people: in lines of a width, and with numbers of things.
 
+use core::fmt::Display;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
 /// The text in lines of at most so many columns: the first begins with `first`,
@@ -32,9 +33,22 @@ pub fn unbroken(text: &str) -> String {
         })
 }
 
+/// So many of them: `1 boot`, `3 boots`.
+#[must_use]
+pub fn several<N: Display + PartialEq + From<u8>>(n: N, what: &str) -> String {
+    let s = if n == N::from(1) { "" } else { "s" };
+    format!("{n} {what}{s}")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::filled;
+    use super::{filled, several};
+
+    #[test]
+    fn one_is_no_more() {
+        assert_eq!(several(1_u32, "boot"), "1 boot");
+        assert_eq!(several(0_usize, "boot"), "0 boots");
+    }
 
     #[test]
     fn lines_are_as_long_as_they_may() {
