@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use tempfile::TempDir;
+use xtask::store;
 
 /// A directory with a matrix file and a place for its runs.
 struct Bench {
@@ -43,7 +44,7 @@ impl Bench {
 
     /// What is stored of each run, by cell and number of the boot.
     fn stored(&self) -> Vec<(String, u64, Value)> {
-        let (runs, wrong) = xtask::store::list(&self.runs()).unwrap();
+        let (runs, wrong) = store::list(&self.runs()).unwrap();
         assert_eq!(wrong, Vec::<String>::new());
         let mut all: Vec<_> = runs
             .into_iter()
@@ -155,8 +156,8 @@ fn several_are_booted_at_once_and_each_is_stored() {
     assert_eq!(boots.len(), 2);
     for boot in boots {
         let dir = bench.dir.path().join(boot["directory"].as_str().unwrap());
-        let report = fs::read(dir.join("report.json")).unwrap();
-        let report: Value = serde_json::from_slice(&report).unwrap();
+        let report = store::report(&dir).unwrap();
+        let report = serde_json::to_value(report).unwrap();
         assert_eq!(boot["report"], report);
         assert_eq!(report["outcome"], "ok");
     }

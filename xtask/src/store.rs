@@ -217,15 +217,18 @@ fn sweep(root: &Path) {
     }
 }
 
-/// Writes a report and its profiles, which it has behind it as before.
+/// Writes a report and its profiles, which it has behind it as before, be they
+/// written or not.
 fn write_report(dir: &Path, report: &mut Report) -> Result<()> {
     let profiles = Profiles::take(report);
-    write_json(&dir.join(REPORT), report)?;
+    let written = write_json(&dir.join(REPORT), report);
     let Some(profiles) = profiles else {
-        return Ok(());
+        return written;
     };
-    write_json(&dir.join(PROFILE), &profiles)?;
-    profiles.put(report)
+    let written =
+        written.and_then(|()| write_json(&dir.join(PROFILE), &profiles));
+    profiles.put(report)?;
+    written
 }
 
 fn write_json(path: &Path, of: &impl Serialize) -> Result<()> {

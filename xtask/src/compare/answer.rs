@@ -97,8 +97,8 @@ fn more_telling(one: Verdict, other: Verdict) -> Verdict {
 }
 
 /// Both names without what they have in common: `debian:6.12-cloud` and
-/// `debian:7.2-cloud` are 6.12 and 7.2, `old/bzImage` and `new/bzImage` are old
-/// and new.
+/// `debian:7.2-cloud` are 6.12 and 7.2, `/b/old/bzImage` and `/b/new/bzImage`
+/// are old and new.
 #[must_use]
 pub fn names([a, b]: &[String; 2]) -> [String; 2] {
     if a == b {
@@ -121,8 +121,12 @@ pub fn names([a, b]: &[String; 2]) -> [String; 2] {
 }
 
 /// Both paths without the directories that they begin with, and the names that
-/// they end with, as far as these are the same.
+/// they end with, as far as these are the same. What does not begin at the root
+/// may be a cell of a matrix, whose name stays whole.
 fn paths([mut one, mut two]: [&str; 2]) -> [&str; 2] {
+    if ![one, two].iter().all(|path| path.starts_with('/')) {
+        return [one, two];
+    }
     while let (Some((x, first)), Some((y, second))) =
         (one.split_once('/'), two.split_once('/'))
         && x == y
@@ -359,14 +363,15 @@ mod tests {
             ),
             ("debian:7.2", "built:7.2", "debian:7.2 → built:7.2"),
             ("debian:7.2-cloud", "debian:7.2-rt", "7.2-cloud → 7.2-rt"),
-            ("old/bzImage", "new/bzImage", "old → new"),
+            ("old/bzImage", "new/bzImage", "old/bzImage → new/bzImage"),
+            ("/b/old/bzImage", "/b/new/bzImage", "old → new"),
             ("/b/a1/image", "/b/c/image", "a1 → c"),
             (
                 "/b/vmlinuz-6.1",
                 "/b/vmlinuz-6.12",
                 "vmlinuz-6.1 → vmlinuz-6.12",
             ),
-            ("image", "old/image", "image → old/image"),
+            ("/image", "/old/image", "image → old/image"),
             ("host", "host nosmt", "host → host nosmt"),
             ("k-x", "k-x", "A → B, both k-x"),
         ] {
