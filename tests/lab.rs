@@ -208,6 +208,7 @@ fn a_soft_lockup_is_named() {
     let (report, exit) = boot(&BootRequest {
         add: vec![c.parse().unwrap()],
         append: vec!["watchdog_thresh=1".to_owned()],
+        mem: "1G".parse().unwrap(),
         plan: LOCKUPS.split_whitespace().map(str::to_owned).collect(),
         ..machine("debian:6.12-cloud")
     })
