@@ -3,6 +3,9 @@
 use core::fmt::Display;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
+/// A space at which no line ends.
+const UNBROKEN: char = '\u{a0}';
+
 /// The text in lines of at most so many columns: the first begins with `first`,
 /// further ones with `rest`. A unit stays with its figure, and a word that is
 /// longer has a line of its own.
@@ -20,17 +23,11 @@ pub fn filled(text: &str, first: &str, rest: &str, columns: usize) -> String {
     textwrap::fill(&text, options).replace(UNBROKEN, " ")
 }
 
-/// A space at which no line ends.
-const UNBROKEN: char = '\u{a0}';
-
 /// The text with units that stay with their figures.
 #[must_use]
 pub fn unbroken(text: &str) -> String {
-    [" %", " ×", " x "]
-        .iter()
-        .fold(text.to_owned(), |text, unit| {
-            text.replace(unit, &unit.replacen(' ', "\u{a0}", 1))
-        })
+    let text = text.replace(" %", "\u{a0}%").replace(" ×", "\u{a0}×");
+    text.replace(" x ", "\u{a0}x ")
 }
 
 /// So many of them: `1 boot`, `3 boots`.

@@ -237,29 +237,25 @@ fn map(args: &Args) -> Result<FinishedBoot> {
     }
     let kernel = &args.kernel;
     let arch = kernel::arch(kernel, None)?;
-    let kept = StoredMap::kept(kernel, arch)?;
     let image = kernel::resolve(kernel, Some(arch), false);
-    let made = match (image, &kept) {
-        (Ok(image), _) => map::find(&store::sha256(&image)?)?,
-        // A kernel that is not here has no other.
-        (Err(_), Some(_)) => None,
-        (Err(error), None) => return Err(error),
-    };
+    if let Ok(image) = &image
+        && let Some(made) = map::find(&store::sha256(image)?)?
+    {
+        return Ok(made);
+    }
     let make = format!("`{} map --kernel {kernel}`", program::name());
-    match (made, kept) {
-        (Some(made), _) => Ok(made),
-        (None, Some(kept)) => {
-            crate::tell!(
-                "note: this is of the map that pidone brings, in which \
-                 functions with less than a 500th of a type's instructions in \
-                 the kernel are `few`; {make} makes a whole one, in some \
-                 minutes"
-            );
-            Ok(kept.into_boot())
-        }
-        (None, None) => bail!(
+    let Some(kept) = StoredMap::kept(kernel, arch)? else {
+        // Nor has a kernel that is not here a map.
+        image?;
+        bail!(
             "there is no map of {kernel} yet; {make} makes one, in some \
              minutes; --map takes that of another kernel"
-        ),
-    }
+        );
+    };
+    crate::tell!(
+        "note: this is of the map that pidone brings, in which functions with \
+         less than a 500th of a type's instructions in the kernel are `few`; \
+         {make} makes a whole one, in some minutes"
+    );
+    Ok(kept.into_boot())
 }

@@ -22,7 +22,7 @@ pub struct Changes {
 /// A hunk is not as long as it says.
 pub fn changes(diff: &str) -> Result<Changes> {
     let mut changes = Changes::default();
-    let mut file = ("", Language::Other);
+    let (mut file, mut language) = ("", Language::Other);
     let mut function: Option<String> = None;
     // Lines that are left of a hunk, of the old file and of the new one.
     let mut left = [0_u64; 2];
@@ -33,32 +33,35 @@ pub fn changes(diff: &str) -> Result<Changes> {
                 old = named(name);
             } else if let Some(name) = line.strip_prefix("+++ ") {
                 // What is removed has no new name.
-                let name = named(name).or(old).unwrap_or_default();
-                file = (name, Language::of(name));
+                file = named(name).or(old).unwrap_or_default();
+                language = Language::of(file);
             } else if let Some((lines, context)) = hunk(line) {
                 left = lines;
-                function = file.1.begins(context);
+                function = language.begins(context);
             }
             continue;
         }
         let (mark, text) = line.split_at_checked(1).unwrap_or((" ", ""));
-        let [from, to] = &mut left;
-        let counted = match mark {
+        let used = match mark {
             "\\" => continue,
-            "-" => take(&mut [from]),
-            "+" => take(&mut [to]),
-            " " => take(&mut [from, to]),
-            _ => false,
+            "-" => Some([1, 0]),
+            "+" => Some([0, 1]),
+            " " => Some([1, 1]),
+            _ => None,
         };
-        if !counted {
+        let rest = used.and_then(|[old, new]| {
+            Some([left[0].checked_sub(old)?, left[1].checked_sub(new)?])
+        });
+        let Some(rest) = rest else {
             bail!(
                 "line {}, `{}`, is in the middle of a hunk, which is shorter \
                  than its `@@` line says: the patch is damaged",
                 at + 1,
                 crate::untrusted::line(line)
             );
-        }
-        if let Some(name) = file.1.begins(text) {
+        };
+        left = rest;
+        if let Some(name) = language.begins(text) {
             function = Some(name);
         }
         if mark == "-" || mark == "+" {
@@ -68,11 +71,11 @@ pub fn changes(diff: &str) -> Result<Changes> {
                     changes.functions.insert(name.clone());
                 }
                 None => {
-                    changes.elsewhere.insert(file.0.to_owned());
+                    changes.elsewhere.insert(file.to_owned());
                 }
             }
         }
-        if file.1.ends(text) {
+        if language.ends(text) {
             function = None;
         }
     }
@@ -80,14 +83,6 @@ pub fn changes(diff: &str) -> Result<Changes> {
         bail!("the last hunk is shorter than its `@@` line says");
     }
     Ok(changes)
-}
-
-/// One line less of each; whether there was one.
-fn take(left: &mut [&mut u64]) -> bool {
-    left.iter_mut().all(|left| {
-        let less = left.checked_sub(1);
-        less.map(|less| **left = less).is_some()
-    })
 }
 
 /// The file of a `---` or `+++` line.

@@ -7,6 +7,7 @@ use super::{Page, Source, scheduler};
 use crate::finished::Meta;
 use crate::model::{Hello, Outcome};
 use crate::program;
+use crate::text::several;
 use crate::usage::quoted;
 
 /// What is known of a boot, if it is.
@@ -81,17 +82,13 @@ fn plan(source: &Source) -> &[String] {
 
 /// A machine in a few words.
 pub(super) fn machine(hello: &Hello) -> String {
-    let some = |n: u32, one: &str, many: &str| match n {
-        1 => format!("1 {one}"),
-        n => format!("{n} {many}"),
-    };
     format!(
         "{}, {}, {}, {}, {}, {} MiB",
         hello.machine,
-        some(hello.cpus, "CPU", "CPUs"),
-        some(hello.cores, "core", "cores"),
-        some(hello.llcs, "LLC", "LLCs"),
-        some(hello.nodes, "node", "nodes"),
+        several(hello.cpus, "CPU"),
+        several(hello.cores, "core"),
+        several(hello.llcs, "LLC"),
+        several(hello.nodes, "node"),
         hello.mem_kib / 1024
     )
 }
