@@ -11,8 +11,8 @@ use crate::finished::{
 };
 use crate::model::{Report, hex};
 use crate::outcome::judge;
-use crate::store::rfc3339;
 use crate::untrusted::line;
+use crate::utc::rfc3339;
 use anyhow::{Result, bail};
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;

@@ -58,6 +58,7 @@ pub mod tools;
 pub mod topology;
 pub mod untrusted;
 pub mod usage;
+pub mod utc;
 pub mod words;
 pub mod xdg;
 

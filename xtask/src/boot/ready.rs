@@ -25,6 +25,7 @@ use crate::qemu::{self, kvm_works};
 use crate::runner::{Place, Runner};
 use crate::store::{self, Pending, sha256};
 use crate::supply;
+use crate::utc;
 use crate::{build, interrupt, kernel, kernel_check, outcome, temporary};
 use anyhow::{Context, Result};
 use initramfs::newc::Archive;
@@ -395,7 +396,7 @@ impl Ready {
         meta.kernel.release = told.or_else(|| release(&console));
         Ok(FinishedBoot {
             meta: Meta {
-                started: store::rfc3339(started),
+                started: utc::rfc3339(started),
                 took_ms: u64::try_from(took.as_millis())?,
                 noise,
                 timed_out,

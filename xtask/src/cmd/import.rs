@@ -5,6 +5,7 @@ use crate::finished::{FinishedBoot, Imported};
 use crate::import::{self, archive, boots};
 use crate::program;
 use crate::store::{self, Pending, StoredRun};
+use crate::utc;
 use anyhow::{Result, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::path::{Path, PathBuf};
@@ -49,7 +50,7 @@ pub fn run(args: &Args) -> Result<Exit> {
     }
     let name = match &args.name {
         Some(name) => named(name)?,
-        None => format!("import-{}", store::now()),
+        None => format!("import-{}", utc::now()),
     };
     let root = store::root(args.store.as_deref())?;
     let (stored, _) = store::list(&root)?;

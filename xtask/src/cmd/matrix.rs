@@ -19,7 +19,7 @@ use crate::matrix::{Cell, listed, only, parse};
 use crate::program;
 use crate::runner::Runner;
 use crate::text::several;
-use crate::{cache, finished, interrupt, store, usage};
+use crate::{cache, finished, interrupt, store, usage, utc};
 use anyhow::{Context, Result, anyhow, bail};
 use argh::{ArgsInfo, FromArgs};
 use std::fs;
@@ -259,7 +259,7 @@ pub fn worked(args: &Run) -> Result<(Option<Summary>, Result<()>)> {
     let stem = Path::new(&args.file).file_stem().unwrap_or_default();
     let fresh = || {
         let (stem, process) = (stem.to_string_lossy(), std::process::id());
-        format!("{stem}-{}-{process}", store::now())
+        format!("{stem}-{}-{process}", utc::now())
     };
     let mut show = Shown::new(due.len(), |due: Due| {
         let cell = &jobs[due.cell].cell;

@@ -10,7 +10,7 @@ use crate::matrix::schedule::{Due, Schedule, Width};
 use crate::matrix::shown::Shown;
 use crate::matrix::work::work;
 use crate::store::StoredRun;
-use crate::{interrupt, store};
+use crate::{interrupt, store, utc};
 use anyhow::Result;
 use core::time::Duration;
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ impl Lab {
         let cores = cores.map_or(1, usize::from);
         let process = std::process::id();
         Ok(Self {
-            name: format!("{NAME}{}-{process}", store::now()),
+            name: format!("{NAME}{}-{process}", utc::now()),
             root: store::root(args.store.as_deref())?,
             seeds: args.seeds,
             jobs: args.jobs.unwrap_or(cores),
